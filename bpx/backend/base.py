@@ -1,0 +1,172 @@
+"""What bpx asks of an array library beyond the array API standard: devices, data movement, loops, compilation.
+
+A :class:`Backend` is one library on one device. Everything else in bpx computes with ``backend.xp`` (the standard's
+functions) and with the arrays' own operators, so that no other module knows which library it is running on.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Sequence
+from itertools import repeat
+from typing import Any, ClassVar
+
+import numpy as np
+
+from bpx.errors import BackendError
+
+Array = Any
+"""An array of any library that follows the array API standard."""
+
+FLOAT_DTYPES = ("float32", "float64")
+"""The precisions that a network can compute in."""
+
+
+class Backend(ABC):
+    """One array library on one device.
+
+    Attributes
+    ----------
+    name : str
+        The library: ``"numpy"``, ``"cupy"``, ``"torch"``, ``"jax"`` or ``"array-api-strict"``.
+    device : str
+        The device, as the library writes it (``"cpu"``, ``"cuda:0"``, ``"device1"`` ...).
+    xp : namespace
+        The functions of the array API standard for this library.
+    """
+
+    name: ClassVar[str]
+    segment_start: ClassVar[int] = 8
+    """How many training steps the first uninterrupted segment of a fit has (a compiling backend wants many)."""
+
+    device: str
+    xp: Any
+
+    @property
+    def spec(self) -> str:
+        """The text that :func:`bpx.get_backend` turns into this backend."""
+        return f"{self.name}:{self.device}"
+
+    def __repr__(self) -> str:
+        return f"Backend({self.spec!r})"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Backend) and self.spec == other.spec
+
+    def __hash__(self) -> int:
+        return hash(self.spec)
+
+    # -- data ---------------------------------------------------------------------------------------------
+
+    @classmethod
+    @abstractmethod
+    def of(cls, array: Array) -> Backend:
+        """Return the backend on which an array of this library lives."""
+
+    @abstractmethod
+    def asarray(self, data: Any, dtype: str | None = None) -> Array:
+        """Return ``data`` as an array of this library on this device.
+
+        Host data is moved once. An array that is already here, in this dtype, is returned as it is, and one of another
+        library on the same device is taken over without a copy where that library can share it.
+        """
+
+    @abstractmethod
+    def to_numpy(self, array: Array) -> np.ndarray:
+        """Return an array of this library as a NumPy array on the host."""
+
+    def copy(self, array: Array) -> Array:
+        """Return a copy that shares no memory with ``array``."""
+        return self.xp.asarray(array, copy=True)
+
+    def zeros_like(self, array: Array) -> Array:
+        """Return zeros of an array's shape, dtype and device."""
+        return self.xp.zeros_like(array)
+
+    def require_dtype(self, dtype: str) -> None:
+        """Raise unless arrays of this dtype can live on this device.
+
+        Raises
+        ------
+        BackendError
+            If the library or the device has no such precision. It is never replaced in silence.
+        """
+
+    # -- execution ----------------------------------------------------------------------------------------
+
+    def computing(self) -> contextlib.AbstractContextManager[Any]:
+        """Return the context in which bpx computes: no autograd records, no floating-point warnings.
+
+        Divergence is found by looking at the losses, so warnings of overflow in the middle of a pass add nothing.
+        """
+        return contextlib.nullcontext()
+
+    def synchronize(self) -> None:  # noqa: B027 - nothing to wait for is a complete answer
+        """Wait until the device has finished all work given to it."""
+
+    def compile(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """Return a function that computes the same, faster where the library can compile it."""
+        return function
+
+    def per_step(self, values: np.ndarray, dtype: str) -> Sequence[Any]:
+        """Prepare host numbers, one row for each step, as :meth:`loop` hands them to the steps.
+
+        Here they become tuples of Python numbers, which take no trip to the device and promote to no other dtype.
+        """
+        return [tuple(row) for row in values.tolist()]
+
+    def rows_per_step(self, order: np.ndarray) -> Sequence[Array]:
+        """Prepare sample numbers, ``(steps, batch)``, moved to the device once, as :meth:`loop` hands them out."""
+        rows = self.asarray(order)
+        return [rows[i, ...] for i in range(order.shape[0])]
+
+    def loop(self, body: Callable[[Any, Any, Any], tuple[Any, Array]]) -> Callable[..., tuple[Any, np.ndarray]]:
+        """Return ``run(carry, data, inputs, length) -> (carry, outputs)``, which steps ``body`` through ``inputs``.
+
+        ``body(carry, data, step_inputs) -> (carry, output)`` is one step; ``inputs`` is a tuple of sequences with one
+        entry a step, or None for an input that no step has. The outputs are scalars on the device; they are fetched
+        once, at the end, as one NumPy array. ``carry`` is donated: its arrays may be overwritten.
+        """
+
+        def run(carry: Any, data: Any, inputs: tuple[Any, ...], length: int) -> tuple[Any, np.ndarray]:
+            outputs = []
+            append = outputs.append
+            columns: Iterable[Any] = zip(*(repeat(None, length) if c is None else c for c in inputs), strict=True)
+            for step_inputs in columns:
+                carry, output = body(carry, data, step_inputs)
+                append(output)
+            return carry, self.fetch_scalars(outputs)
+
+        return run
+
+    def fetch_scalars(self, values: list[Array]) -> np.ndarray:
+        """Return a list of scalars on the device as one float64 NumPy array, with one transfer."""
+        return self.to_numpy(self.xp.stack(values)).astype(np.float64, copy=False)
+
+    def elementwise(self, kernel: Callable[..., Any], arrays: tuple[Array, ...], *scalars: Any) -> tuple[Array, ...]:
+        """Apply an update that works element by element and in place, and return the updated arrays.
+
+        ``kernel(xp, *arrays, *scalars) -> arrays`` may write into its arrays. A backend may call it on pieces of them, as
+        long as each element is met once: NumPy works through pieces that fit the processor's cache.
+        """
+        return kernel(self.xp, *arrays, *scalars)  # type: ignore[no-any-return]
+
+    def out_of_memory(self, error: BaseException) -> bool:
+        """Tell whether an exception of the library says that the device's memory ran out."""
+        return isinstance(error, MemoryError)
+
+
+def check_float_dtype(dtype: str) -> None:
+    """Raise unless ``dtype`` names a precision that networks compute in."""
+    from bpx.checks import choice
+
+    choice("dtype", dtype, FLOAT_DTYPES)
+
+
+def missing(library: str, extra: str) -> BackendError:
+    """Return the error for a library that is not installed, with the line that installs it."""
+    return BackendError(
+        f'backend {library!r} cannot be used: {library} is not installed; install it with '
+        f'`pip install "bpx-backprop[{extra}]"`'
+    )

@@ -1,0 +1,149 @@
+"""JAX: the training steps of bpx, unchanged, compiled by XLA into one loop."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+import numpy as np
+
+from bpx.backend.base import Array, Backend, missing
+from bpx.errors import BackendError
+
+
+class JaxBackend(Backend):
+    """JAX arrays on one device (``"cpu:0"``, ``"gpu:0"``, ``"tpu:0"``)."""
+
+    name: ClassVar[str] = "jax"
+    segment_start: ClassVar[int] = 1024
+
+    def __init__(self, device: str | None = None) -> None:
+        try:
+            import jax
+        except ImportError as error:
+            raise missing("jax", "jax") from error
+        from bpx.backend.devices import BoundNamespace
+
+        self._jax = jax
+        self._device = self._checked(jax, device)
+        self.device = _device_name(self._device)
+        self.xp = BoundNamespace(jax.numpy, self._device)
+
+    @staticmethod
+    def _checked(jax: Any, text: str | None) -> Any:
+        if text is None:
+            return jax.devices()[0]
+        platform, _, index = text.partition(":")
+        try:
+            found = jax.devices({"cuda": "gpu"}.get(platform, platform))
+        except RuntimeError as error:
+            raise BackendError(
+                f"backend 'jax:{text}' cannot be used: no driver or device ({error}); "
+                f"usable here: {', '.join('jax:' + d for d in JaxBackend.devices())}"
+            ) from error
+        if index and not (index.isdigit() and int(index) < len(found)):
+            raise BackendError(
+                f"jax has no device {text!r}; usable here: {', '.join('jax:' + d for d in JaxBackend.devices())}"
+            )
+        return found[int(index or 0)]
+
+    @staticmethod
+    def devices() -> tuple[str, ...]:
+        """Return the devices that this JAX can use."""
+        import jax
+
+        platforms = {d.platform for d in jax.devices()} | {"cpu"}
+        return tuple(_device_name(d) for p in sorted(platforms) for d in jax.devices(p))
+
+    @classmethod
+    def of(cls, array: Array) -> Backend:
+        (device, *_) = array.devices()
+        return cls(_device_name(device))
+
+    def asarray(self, data: Any, dtype: str | None = None) -> Array:
+        from bpx.backend.transfer import backend_of, host_array, is_host, library_of
+
+        if library_of(data) == self.name:
+            array = self._jax.device_put(data, self._device)
+            return array if dtype is None else array.astype(dtype)
+        source = backend_of(data)
+        if source is not None and not is_host(source):
+            array = self._jax.device_put(self._jax.dlpack.from_dlpack(data), self._device)
+            return array if dtype is None else array.astype(dtype)
+        host = np.asarray(host_array(data), dtype=dtype)
+        if host.dtype == np.float64 and not self._jax.config.jax_enable_x64:
+            self.require_dtype("float64")
+        if host.dtype == np.int64 and not self._jax.config.jax_enable_x64:
+            host = _narrowed(host)
+        # A copy, always: XLA may take over host memory as it is, and the caller may write into it later.
+        return self._jax.device_put(np.array(host), self._device)
+
+    def to_numpy(self, array: Array) -> np.ndarray:
+        return np.asarray(array)
+
+    def copy(self, array: Array) -> Array:
+        return self.xp.array(array, copy=True)
+
+    def require_dtype(self, dtype: str) -> None:
+        if dtype == "float64" and not self._jax.config.jax_enable_x64:
+            raise BackendError(
+                "backend 'jax' computes in float32 unless told otherwise; for float64 call "
+                "jax.config.update('jax_enable_x64', True) first, or set JAX_ENABLE_X64=1, or use dtype='float32'"
+            )
+
+    def synchronize(self) -> None:
+        self._jax.device_put(0.0, self._device).block_until_ready()
+
+    def compile(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        return self._jax.jit(function)  # type: ignore[no-any-return]
+
+    def per_step(self, values: np.ndarray, dtype: str) -> Any:
+        return np.asarray(values, dtype=dtype)
+
+    def rows_per_step(self, order: np.ndarray) -> Any:
+        return order.astype(np.int32)
+
+    def loop(self, body: Callable[[Any, Any, Any], tuple[Any, Array]]) -> Callable[..., tuple[Any, np.ndarray]]:
+        jax = self._jax
+
+        def steps(carry: Any, data: Any, inputs: Any, length: Any, outputs: Array) -> tuple[Any, Array]:
+            def step(i: Any, state: tuple[Any, Array]) -> tuple[Any, Array]:
+                carry, outputs = state
+                carry, output = body(carry, data, jax.tree.map(lambda column: column[i], inputs))
+                return carry, outputs.at[i].set(output)
+
+            return jax.lax.fori_loop(0, length, step, (carry, outputs))  # type: ignore[no-any-return]
+
+        compiled = jax.jit(steps, donate_argnums=(0,))
+
+        def run(carry: Any, data: Any, inputs: tuple[Any, ...], length: int) -> tuple[Any, np.ndarray]:
+            # The number of steps is an argument of the compiled loop and its buffers grow by powers of two, so that
+            # segments of other lengths find the same program.
+            room = 1 << (length - 1).bit_length()
+            columns = jax.tree.map(lambda column: self._padded(column, room), inputs)
+            dtype = jax.tree.leaves(carry)[0].dtype
+            carry, outputs = compiled(carry, data, columns, length, self.xp.zeros(room, dtype=dtype))
+            return carry, np.asarray(outputs, dtype=np.float64)[:length]
+
+        return run
+
+    def _padded(self, column: np.ndarray, room: int) -> Array:
+        """Move a column of step inputs to the device, lengthened to ``room`` rows."""
+        rows = np.zeros((room, *column.shape[1:]), dtype=column.dtype)
+        rows[: column.shape[0]] = column
+        return self._jax.device_put(rows, self._device)
+
+    def out_of_memory(self, error: BaseException) -> bool:
+        return isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in str(error)
+
+
+def _device_name(device: Any) -> str:
+    return f"{device.platform}:{device.id}"
+
+
+def _narrowed(host: np.ndarray) -> np.ndarray:
+    """Return 64-bit integers as 32-bit ones where their values allow it (JAX without x64 has no others)."""
+    if host.size and (host.max() > np.iinfo(np.int32).max or host.min() < np.iinfo(np.int32).min):
+        raise BackendError("JAX without x64 has 32-bit integers only, and the data holds larger ones")
+    return host.astype(np.int32)

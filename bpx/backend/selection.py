@@ -1,0 +1,97 @@
+"""Which backend is meant: the argument, then the with-block, then ``set_backend``, then ``BPX_BACKEND``, then NumPy."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from contextvars import ContextVar
+
+from bpx.backend.base import Backend
+from bpx.backend.registry import create
+from bpx.errors import InputError
+
+BackendSpec = str | Backend | None
+"""What names a backend: a text such as ``"torch:cuda:0"``, a Backend, or None for the default."""
+
+_in_block: ContextVar[Backend | None] = ContextVar("bpx_backend", default=None)
+_of_process: Backend | None = None
+
+
+def get_backend(spec: BackendSpec = None) -> Backend:
+    """Return the backend that ``spec`` names.
+
+    Parameters
+    ----------
+    spec : str, Backend or None
+        ``"numpy"``, ``"cupy"``, ``"cupy:1"``, ``"torch"``, ``"torch:cuda:0"``, ``"torch:mps"``, ``"jax"``,
+        ``"jax:gpu:0"``, ``"array-api-strict"``, ``"array-api-strict:device1"``, or ``"auto"``: CuPy where a CUDA device
+        really works, else NumPy. None is the default: the innermost ``with use_backend(...)``, then `set_backend`,
+        then the environment variable ``BPX_BACKEND``, then NumPy.
+
+    Returns
+    -------
+    Backend
+        The library on its device.
+
+    Raises
+    ------
+    InputError
+        If no backend has this name.
+    BackendError
+        If the backend cannot be used here. It is never replaced by NumPy in silence.
+
+    Examples
+    --------
+    >>> import bpx
+    >>> bpx.get_backend("numpy")
+    Backend('numpy')
+    """
+    if isinstance(spec, Backend):
+        return spec
+    if spec is None:
+        return _in_block.get() or _of_process or create(os.environ.get("BPX_BACKEND") or "numpy")
+    if not isinstance(spec, str):
+        raise InputError(f"a backend is named by a text such as 'numpy' or 'cupy:0', got {type(spec).__name__}")
+    return create(spec.strip())
+
+
+def set_backend(spec: BackendSpec) -> None:
+    """Set the default backend of this process; None goes back to ``BPX_BACKEND`` or NumPy.
+
+    Parameters
+    ----------
+    spec : str, Backend or None
+        As for `get_backend`.
+
+    Examples
+    --------
+    >>> import bpx
+    >>> bpx.set_backend("numpy")
+    >>> bpx.set_backend(None)
+    """
+    global _of_process
+    _of_process = None if spec is None else get_backend(spec)
+
+
+@contextlib.contextmanager
+def use_backend(spec: BackendSpec) -> Iterator[Backend]:
+    """Make a backend the default within a ``with`` block (of this thread or task).
+
+    Parameters
+    ----------
+    spec : str, Backend or None
+        As for `get_backend`.
+
+    Examples
+    --------
+    >>> import bpx
+    >>> with bpx.use_backend("numpy") as backend:
+    ...     backend
+    Backend('numpy')
+    """
+    token = _in_block.set(get_backend(spec))
+    try:
+        yield get_backend(None)
+    finally:
+        _in_block.reset(token)

@@ -1,0 +1,100 @@
+"""PyTorch tensors on the CPU, CUDA or Apple's MPS; bpx's own backward pass, never PyTorch's autograd."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Any, ClassVar
+
+import numpy as np
+
+from bpx.backend.base import Array, Backend, missing
+from bpx.errors import BackendError
+
+
+class TorchBackend(Backend):
+    """PyTorch tensors on one device (``"cpu"``, ``"cuda:0"``, ``"mps"``)."""
+
+    name: ClassVar[str] = "torch"
+
+    def __init__(self, device: str | None = None) -> None:
+        try:
+            import torch
+        except ImportError as error:
+            raise missing("torch", "torch") from error
+        from bpx.backend.devices import BoundNamespace
+
+        self._torch = torch
+        self._device = self._checked(torch, device or "cpu")
+        self.device = str(self._device)
+        import array_api_compat.torch as compat
+
+        self.xp = BoundNamespace(compat, self._device)
+
+    @staticmethod
+    def _checked(torch: Any, text: str) -> Any:
+        try:
+            device = torch.device(text)
+        except RuntimeError as error:
+            raise BackendError(
+                f"torch knows no device {text!r}; usable here: {', '.join(TorchBackend.devices())}"
+            ) from error
+        if device.type == "cuda":
+            device = torch.device("cuda", device.index or 0)
+        known = TorchBackend.devices()
+        if str(device) not in known:
+            raise BackendError(
+                f"backend 'torch:{text}' cannot be used: no driver or device (torch {torch.__version__}); "
+                f"usable here: {', '.join('torch:' + d for d in known)}"
+            )
+        return device
+
+    @staticmethod
+    def devices() -> tuple[str, ...]:
+        """Return the devices that this PyTorch can use."""
+        import torch
+
+        cuda = tuple(f"cuda:{i}" for i in range(torch.cuda.device_count())) if torch.cuda.is_available() else ()
+        mps = ("mps",) if torch.backends.mps.is_available() else ()
+        return ("cpu", *cuda, *mps)
+
+    @classmethod
+    def of(cls, array: Array) -> Backend:
+        return cls("mps" if array.device.type == "mps" else str(array.device))
+
+    def asarray(self, data: Any, dtype: str | None = None) -> Array:
+        from bpx.backend.transfer import backend_of, host_array, is_host, library_of
+
+        target = None if dtype is None else getattr(self._torch, dtype)
+        if library_of(data) == self.name:
+            return data.detach().to(device=self._device, dtype=target)
+        source = backend_of(data)
+        if source is not None and not is_host(source):
+            return self._torch.from_dlpack(data).to(device=self._device, dtype=target)
+        host = host_array(data)
+        if not host.flags.writeable or any(s < 0 for s in host.strides):
+            host = host.copy()
+        if self._device.type == "mps" and host.dtype == np.float64 and dtype is not None:
+            host = host.astype(dtype)
+        return self._torch.as_tensor(host).to(device=self._device, dtype=target)
+
+    def to_numpy(self, array: Array) -> np.ndarray:
+        return np.asarray(array.detach().cpu().numpy())
+
+    def copy(self, array: Array) -> Array:
+        return array.detach().clone()
+
+    def require_dtype(self, dtype: str) -> None:
+        if dtype == "float64" and self._device.type == "mps":
+            raise BackendError("backend 'torch:mps' has no float64; use dtype='float32' or backend='torch:cpu'")
+
+    def computing(self) -> contextlib.AbstractContextManager[Any]:
+        return self._torch.no_grad()  # type: ignore[no-any-return]
+
+    def synchronize(self) -> None:
+        if self._device.type == "cuda":
+            self._torch.cuda.synchronize(self._device)
+        elif self._device.type == "mps":
+            self._torch.mps.synchronize()
+
+    def out_of_memory(self, error: BaseException) -> bool:
+        return isinstance(error, (MemoryError, self._torch.OutOfMemoryError))

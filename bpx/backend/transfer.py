@@ -1,0 +1,102 @@
+"""Arrays of any library: which library, which device, and the way to and from the host."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from bpx.backend.base import Array, Backend
+from bpx.errors import BackendError, InputError
+
+_LIBRARY_OF_MODULE = {
+    "numpy": "numpy",
+    "cupy": "cupy",
+    "torch": "torch",
+    "jax": "jax",
+    "jaxlib": "jax",
+    "array_api_strict": "array-api-strict",
+}
+
+
+def library_of(value: Any) -> str | None:
+    """Return the name of the backend whose arrays ``value`` is one of, or None (lists, tables, numbers)."""
+    for cls in type(value).__mro__:
+        library = _LIBRARY_OF_MODULE.get(cls.__module__.partition(".")[0])
+        if library is not None and hasattr(value, "shape"):
+            return library
+    return None
+
+
+def backend_of(array: Array) -> Backend | None:
+    """Return the backend on which an array lives, or None for what is no array (lists, tables, numbers)."""
+    from bpx.backend.registry import backend_class
+
+    library = library_of(array)
+    return None if library is None else backend_class(library).of(array)
+
+
+def to_numpy(array: Any) -> np.ndarray:
+    """Return an array of any backend and device as a NumPy array on the host.
+
+    Parameters
+    ----------
+    array : array, or anything that ``numpy.asarray`` takes
+        From NumPy, CuPy, PyTorch, JAX or array-api-strict, on any device.
+
+    Returns
+    -------
+    numpy.ndarray
+        The same shape, dtype and values; shares memory where the library allows it.
+
+    Examples
+    --------
+    >>> import bpx
+    >>> bpx.to_numpy([[1.0, 2.0]])
+    array([[1., 2.]])
+    """
+    backend = backend_of(array)
+    if backend is None:
+        return np.asarray(array)
+    return backend.to_numpy(array)
+
+
+def host_array(data: Any) -> np.ndarray:
+    """Return host data (lists, tables, arrays in main memory) as a NumPy array; refuse an array on another device.
+
+    Raises
+    ------
+    BackendError
+        If ``data`` lies on a GPU or another device that is not the host: moving it back is the caller's decision.
+    InputError
+        If ``data`` is ragged or otherwise no array of numbers.
+    """
+    backend = backend_of(data)
+    if backend is None:
+        try:
+            return np.asarray(data)
+        except (ValueError, TypeError) as error:
+            raise InputError(f"expected an array of numbers, got {type(data).__name__}: {error}") from error
+    if not is_host(backend):
+        raise BackendError(
+            f"the array lies on {backend.spec}, the network on the host; move the network with "
+            f"net.to({backend.spec!r}), or the array with bpx.to_numpy(array)"
+        )
+    return backend.to_numpy(data)
+
+
+def is_host(backend: Backend) -> bool:
+    """Tell whether a backend's arrays lie in main memory."""
+    return backend.device.split(":")[0].lower() in {"cpu", "cpu_device"}
+
+
+def like(source: Any, result: Array, backend: Backend) -> Array:
+    """Return ``result``, an array of ``backend``, as an array of the library and device that ``source`` came from."""
+    target = backend_of(source)
+    if target is None:
+        return backend.to_numpy(result)
+    if target == backend:
+        return result
+    if is_host(target) or is_host(backend):
+        return target.asarray(backend.to_numpy(result))
+    return target.asarray(result)

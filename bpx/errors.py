@@ -1,0 +1,62 @@
+"""The exceptions that bpx raises, and the message for a name that nobody knows.
+
+Each exception also derives from the built-in one that callers would expect, so that code which catches
+``ValueError`` catches `InputError` too. Messages say what was expected, what came, and what to do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+__all__ = ["BackendError", "BpxError", "DivergenceError", "FileFormatError", "InputError", "unknown_name"]
+
+
+class BpxError(Exception):
+    """Base of every exception that bpx raises on purpose."""
+
+
+class InputError(BpxError, ValueError):
+    """An argument or an array is not what the call needs; raised before any work is done."""
+
+
+class BackendError(BpxError, RuntimeError):
+    """A backend was asked for and cannot be used here: not installed, no device, or a library missing."""
+
+
+class DivergenceError(BpxError, ArithmeticError):
+    """Training stopped because the loss became NaN or infinite."""
+
+
+class FileFormatError(BpxError, ValueError):
+    """A file is truncated, of another format or version, or does not fit the network it describes."""
+
+
+def unknown_name(kind: str, given: object, known: Iterable[str]) -> InputError:
+    """Build the error for a name that is not among the known ones.
+
+    Parameters
+    ----------
+    kind : str
+        What the name stands for, as a reader would say it ("activation", "dataset").
+    given : object
+        What came.
+    known : iterable of str
+        The valid names.
+
+    Returns
+    -------
+    InputError
+        To be raised by the caller. Its message lists the valid names and, where one is close, the nearest.
+
+    Examples
+    --------
+    >>> from bpx.errors import unknown_name
+    >>> print(unknown_name("dataset", "moon", ["circles", "moons"]))
+    unknown dataset 'moon'; did you mean 'moons'? Valid: 'circles', 'moons'
+    """
+    import difflib  # only needed on the way to an error
+
+    names = sorted(known)
+    close = difflib.get_close_matches(given.lower(), names, n=1) if isinstance(given, str) else []
+    hint = f"did you mean {close[0]!r}? Valid" if close else "valid"
+    return InputError(f"unknown {kind} {given!r}; {hint}: {', '.join(map(repr, names))}")

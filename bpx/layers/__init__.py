@@ -1,0 +1,45 @@
+"""The layers, each with its forward and its backward pass."""
+
+from bpx.layers.activations import (
+    ACTIVATIONS,
+    GELU,
+    Identity,
+    LeakyReLU,
+    ReLU,
+    Sigmoid,
+    SiLU,
+    Softmax,
+    Softplus,
+    Tanh,
+    get_activation,
+)
+from bpx.layers.base import LAYERS, Context, Layer, Params, layer_from_config
+from bpx.layers.dropout import Dropout
+from bpx.layers.linear import Linear
+from bpx.layers.normalization import BatchNorm, LayerNorm
+from bpx.layers.structure import Flatten, Residual
+
+__all__ = [
+    "ACTIVATIONS",
+    "GELU",
+    "LAYERS",
+    "BatchNorm",
+    "Context",
+    "Dropout",
+    "Flatten",
+    "Identity",
+    "Layer",
+    "LayerNorm",
+    "LeakyReLU",
+    "Linear",
+    "Params",
+    "ReLU",
+    "Residual",
+    "SiLU",
+    "Sigmoid",
+    "Softmax",
+    "Softplus",
+    "Tanh",
+    "get_activation",
+    "layer_from_config",
+]

@@ -1,0 +1,151 @@
+"""The protocol of a layer: forward and backward beside each other, no arrays inside."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from typing import Any, ClassVar, NamedTuple
+
+import numpy as np
+
+from bpx.backend.base import Array
+from bpx.errors import FileFormatError, InputError, unknown_name
+
+Params = dict[str, Array]
+"""Arrays of one layer by name."""
+
+Shape = tuple[int, ...]
+"""Shape of one sample, without the batch axis."""
+
+LAYERS: dict[str, type[Layer]] = {}
+"""The kinds of layers by name."""
+
+
+class Context(NamedTuple):
+    """What a layer that is random or keeps running statistics is told about the pass it is in.
+
+    Attributes
+    ----------
+    training : bool
+        Whether this is a training pass.
+    keys : pair of int or None
+        Keys of this step's random mask.
+    state : dict of arrays
+        Running statistics.
+    """
+
+    training: bool
+    keys: tuple[Any, Any] | None
+    state: Params
+
+
+class Layer:
+    """A small immutable object: how to compute, not what was computed.
+
+    ``forward(xp, params, x) -> (y, cache)`` and ``backward(xp, params, cache, dy) -> (dx, grads)`` are pure: a layer
+    keeps no arrays, gradients are returned and never accumulated. ``backward`` returns the gradients of the parameters
+    that are not frozen. ``xp`` is an array API namespace and nothing beyond the standard is called.
+    """
+
+    frozen: tuple[str, ...] = ()
+    n_keys: ClassVar[int] = 0
+    stateful: ClassVar[bool] = False
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        LAYERS[cls.__name__] = cls
+
+    @property
+    def param_names(self) -> tuple[str, ...]:
+        """The names of the parameters, frozen ones too."""
+        return ()
+
+    def init(self, generator: np.random.Generator) -> dict[str, np.ndarray]:
+        """Return the parameters at the start, drawn from a NumPy generator in float64."""
+        return {}
+
+    def init_state(self) -> dict[str, np.ndarray]:
+        """Return the running statistics at the start."""
+        return {}
+
+    def forward(self, xp: Any, params: Params, x: Array, context: Any = None) -> tuple[Array, Any]:
+        """Return the layer's output and what its backward pass needs to remember."""
+        raise TypeError(f"{type(self).__name__} defines no forward pass")
+
+    def backward(
+        self, xp: Any, params: Params, cache: Any, dy: Array, *, input_gradient: bool = True
+    ) -> tuple[Array, Params]:
+        """Return the gradient with respect to the input (None where it is not wanted) and to the parameters."""
+        raise TypeError(f"{type(self).__name__} defines no backward pass")
+
+    def context(self, training: bool, keys: Iterator[Any], state: Params) -> Any:
+        """Return what this layer's forward pass is to be told; None for the layers that need nothing."""
+        return None
+
+    def next_state(self, xp: Any, context: Any, cache: Any) -> Params:
+        """Return the running statistics after a training pass."""
+        return {}
+
+    def output_shape(self, shape: Shape | None) -> Shape | None:
+        """Return the shape of one sample of the output, given the input's; None where it is not known yet.
+
+        Raises
+        ------
+        InputError
+            If the layer does not fit an input of this shape.
+        """
+        return shape
+
+    def config(self) -> dict[str, Any]:
+        """Return the layer as plain data: its kind and its settings."""
+        fields = dataclasses.fields(self) if dataclasses.is_dataclass(self) else ()
+        settings = {f.name: getattr(self, f.name) for f in fields}
+        return {"kind": type(self).__name__, **{k: list(v) if isinstance(v, tuple) else v for k, v in settings.items()}}
+
+    @classmethod
+    def from_config(cls, settings: dict[str, Any]) -> Layer:
+        """Build the layer from its settings."""
+        return cls(**settings)
+
+    def __repr__(self) -> str:
+        fields = dataclasses.fields(self) if dataclasses.is_dataclass(self) else ()
+        shown = [
+            f"{f.name}={getattr(self, f.name)!r}" for f in fields if getattr(self, f.name) != f.default
+        ]
+        return f"{type(self).__name__}({', '.join(shown)})"
+
+
+def layer_from_config(config: Any) -> Layer:
+    """Build a layer from plain data, as `Layer.config` gives it.
+
+    Raises
+    ------
+    FileFormatError
+        If the data describes no layer.
+    """
+    if not isinstance(config, dict) or not isinstance(config.get("kind"), str):
+        raise FileFormatError(f"expected a layer with a 'kind', got {config!r}")
+    settings = {k: tuple(v) if isinstance(v, list) and k != "layers" else v for k, v in config.items() if k != "kind"}
+    if config["kind"] not in LAYERS:
+        raise FileFormatError(str(unknown_name("layer", config["kind"], LAYERS)))
+    try:
+        return LAYERS[config["kind"]].from_config(settings)
+    except (TypeError, InputError) as error:
+        raise FileFormatError(f"layer {config['kind']}: {error}") from error
+
+
+def check_frozen(kind: str, frozen: Any, names: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the names of frozen parameters as a tuple; refuse a name that the layer does not have."""
+    frozen = (frozen,) if isinstance(frozen, str) else tuple(frozen)
+    for name in frozen:
+        if name not in names:
+            raise InputError(f"{kind} has no parameter {name!r} to freeze; it has {', '.join(map(repr, names))}")
+    return frozen
+
+
+def check_width(kind: str, wanted: int, shape: Shape | None) -> None:
+    """Raise unless samples of this shape are vectors of ``wanted`` features."""
+    if shape is not None and shape != (wanted,):
+        got = f"{shape[0]} features" if len(shape) == 1 else f"samples of shape {shape}"
+        hint = "" if len(shape) == 1 else "; put Flatten() before it"
+        raise InputError(f"{kind} expects {wanted} features, but the layer before it gives {got}{hint}")

@@ -1,0 +1,104 @@
+"""The linear layer: where the weights are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from bpx.backend.base import Array
+from bpx.checks import count
+from bpx.initializers import get_initializer
+from bpx.layers.base import Layer, Params, Shape, check_frozen, check_width
+
+
+@dataclass(frozen=True, repr=False)
+class Linear(Layer):
+    """Multiply by a matrix and add a bias.
+
+    Forward: ``y = x @ weight + bias``.
+    Backward: ``dweight = x.T @ dy``, ``dbias = sum(dy, over the batch)``, ``dx = dy @ weight.T``.
+
+    Parameters
+    ----------
+    n_in, n_out : int
+        Features in and out; ``weight`` is (n_in, n_out), ``bias`` (n_out,).
+    bias : bool
+        Whether there is a bias.
+    weight_init : str or None
+        Initialiser of the weight; None is Glorot's uniform one.
+    bias_init : str
+        Initialiser of the bias.
+    frozen : tuple of str
+        Names of parameters that training leaves as they are ("weight", "bias").
+
+    Raises
+    ------
+    InputError
+        If a size is no positive whole number, an initialiser is unknown, or a frozen name is no parameter.
+
+    References
+    ----------
+    D. E. Rumelhart, G. E. Hinton, R. J. Williams, "Learning representations by back-propagating errors", 1986,
+    equations 1 and 5 to 7.
+
+    Examples
+    --------
+    >>> import numpy as np, bpx
+    >>> layer = bpx.Linear(2, 1)
+    >>> params = {"weight": np.array([[1.0], [2.0]]), "bias": np.array([0.5])}
+    >>> y, cache = layer.forward(np, params, np.array([[3.0, 4.0]]))
+    >>> y
+    array([[11.5]])
+    """
+
+    n_in: int
+    n_out: int
+    bias: bool = True
+    weight_init: str | None = None
+    bias_init: str = "zeros"
+    frozen: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        count("n_in", self.n_in)
+        count("n_out", self.n_out)
+        get_initializer(self.weight_init or "glorot_uniform")
+        get_initializer(self.bias_init)
+        object.__setattr__(self, "frozen", check_frozen("Linear", self.frozen, self.param_names))
+
+    @property
+    def param_names(self) -> tuple[str, ...]:
+        return ("weight", "bias") if self.bias else ("weight",)
+
+    def init(self, generator: np.random.Generator) -> dict[str, np.ndarray]:
+        weight = get_initializer(self.weight_init or "glorot_uniform")(generator, self.n_in, self.n_out)
+        if not self.bias:
+            return {"weight": weight}
+        return {"weight": weight, "bias": get_initializer(self.bias_init)(generator, 1, self.n_out)[0]}
+
+    def forward(self, xp: Any, params: Params, x: Array, context: Any = None) -> tuple[Array, Any]:
+        y = x @ params["weight"]
+        if self.bias:
+            y += params["bias"]
+        return y, x
+
+    def backward(
+        self, xp: Any, params: Params, cache: Any, dy: Array, *, input_gradient: bool = True
+    ) -> tuple[Array, Params]:
+        x = cache
+        grads = {}
+        if "weight" not in self.frozen:
+            grads["weight"] = x.T @ dy
+        if self.bias and "bias" not in self.frozen:
+            grads["bias"] = xp.sum(dy, axis=0)
+        dx = dy @ params["weight"].T if input_gradient else None
+        return dx, grads
+
+    def output_shape(self, shape: Shape | None) -> Shape:
+        check_width(f"Linear({self.n_in}, {self.n_out})", self.n_in, shape)
+        return (self.n_out,)
+
+    def __repr__(self) -> str:
+        rest = super().__repr__().partition("(")[2].split(", ", 2)[2:]
+        return f"Linear({', '.join([str(self.n_in), str(self.n_out), *rest]).rstrip(')')})"

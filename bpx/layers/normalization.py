@@ -1,0 +1,175 @@
+"""Layers that standardise what they are given: over the features of a sample, or over the samples of a batch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from bpx.backend.base import Array
+from bpx.checks import count, number
+from bpx.layers.base import Context, Layer, Params, Shape, check_frozen, check_width
+
+
+def _gradient_of_standardised(xp: Any, dn: Array, n: Array, inverse: Array, axis: int) -> Array:
+    """Return dx of ``n = (x - mean(x)) * inverse``, ``inverse = 1 / sqrt(var(x) + eps)``, mean and var over ``axis``.
+
+    ``dx = inverse * (dn - mean(dn) - n * mean(dn * n))``: moving all x alike, or stretching them, changes no n.
+    """
+    return inverse * (
+        dn - xp.mean(dn, axis=axis, keepdims=True) - n * xp.mean(dn * n, axis=axis, keepdims=True)
+    )
+
+
+@dataclass(frozen=True, repr=False)
+class LayerNorm(Layer):
+    """Standardise the features of each sample, then scale and shift them.
+
+    Forward: ``n = (x - mean(x)) / sqrt(var(x) + eps)`` over the features, ``y = n * weight + bias``.
+    Backward: ``dweight = sum(dy * n)``, ``dbias = sum(dy)`` over the batch, ``dn = dy * weight``,
+    ``dx = (dn - mean(dn) - n * mean(dn * n)) / sqrt(var(x) + eps)``.
+
+    Parameters
+    ----------
+    n_features : int
+        Features of a sample; ``weight`` and ``bias`` are (n_features,), starting at 1 and 0.
+    eps : float
+        Added to the variance.
+    frozen : tuple of str
+        Names of parameters that training leaves as they are.
+
+    References
+    ----------
+    J. L. Ba, J. R. Kiros, G. E. Hinton, "Layer normalization", 2016, equations 3 and 4.
+    """
+
+    n_features: int
+    eps: float = 1e-5
+    frozen: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        count("n_features", self.n_features)
+        number("eps", self.eps, above=0.0)
+        object.__setattr__(self, "frozen", check_frozen("LayerNorm", self.frozen, self.param_names))
+
+    @property
+    def param_names(self) -> tuple[str, ...]:
+        return ("weight", "bias")
+
+    def init(self, generator: np.random.Generator) -> dict[str, np.ndarray]:
+        return {"weight": np.ones(self.n_features), "bias": np.zeros(self.n_features)}
+
+    def forward(self, xp: Any, params: Params, x: Array, context: Any = None) -> tuple[Array, Any]:
+        centered = x - xp.mean(x, axis=-1, keepdims=True)
+        inverse = 1.0 / xp.sqrt(xp.mean(centered * centered, axis=-1, keepdims=True) + self.eps)
+        n = centered * inverse
+        return n * params["weight"] + params["bias"], (n, inverse)
+
+    def backward(
+        self, xp: Any, params: Params, cache: Any, dy: Array, *, input_gradient: bool = True
+    ) -> tuple[Array, Params]:
+        n, inverse = cache
+        grads = {"weight": xp.sum(dy * n, axis=0), "bias": xp.sum(dy, axis=0)}
+        dx = _gradient_of_standardised(xp, dy * params["weight"], n, inverse, -1) if input_gradient else None
+        return dx, {k: g for k, g in grads.items() if k not in self.frozen}
+
+    def output_shape(self, shape: Shape | None) -> Shape | None:
+        check_width(f"LayerNorm({self.n_features})", self.n_features, shape)
+        return (self.n_features,)
+
+
+@dataclass(frozen=True, repr=False)
+class BatchNorm(Layer):
+    """Standardise each feature over the batch, then scale and shift it; keep running statistics for prediction.
+
+    Training: ``n = (x - mean(x)) / sqrt(var(x) + eps)`` over the batch, ``y = n * weight + bias``, and
+    ``running += momentum * (batch's - running)`` for the mean and the (unbiased) variance.
+    Prediction: the running mean and variance take the place of the batch's.
+    Backward (training): ``dweight = sum(dy * n)``, ``dbias = sum(dy)``, ``dn = dy * weight``,
+    ``dx = (dn - mean(dn) - n * mean(dn * n)) / sqrt(var(x) + eps)``, means over the batch.
+
+    Parameters
+    ----------
+    n_features : int
+        Features; ``weight`` and ``bias`` are (n_features,), starting at 1 and 0.
+    eps : float
+        Added to the variance.
+    momentum : float
+        Weight of the newest batch in the running statistics, above 0 and at most 1.
+    frozen : tuple of str
+        Names of parameters that training leaves as they are.
+
+    Notes
+    -----
+    Without a context (a call of ``forward`` by hand) the statistics are the batch's.
+    A batch of one sample has no variance; training on one gives ``y = bias``.
+
+    References
+    ----------
+    S. Ioffe, C. Szegedy, "Batch normalization", 2015, algorithms 1 and 2.
+    """
+
+    n_features: int
+    eps: float = 1e-5
+    momentum: float = 0.1
+    frozen: tuple[str, ...] = ()
+
+    stateful: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        count("n_features", self.n_features)
+        number("eps", self.eps, above=0.0)
+        number("momentum", self.momentum, above=0.0, maximum=1.0)
+        object.__setattr__(self, "frozen", check_frozen("BatchNorm", self.frozen, self.param_names))
+
+    @property
+    def param_names(self) -> tuple[str, ...]:
+        return ("weight", "bias")
+
+    def init(self, generator: np.random.Generator) -> dict[str, np.ndarray]:
+        return {"weight": np.ones(self.n_features), "bias": np.zeros(self.n_features)}
+
+    def init_state(self) -> dict[str, np.ndarray]:
+        return {"running_mean": np.zeros(self.n_features), "running_var": np.ones(self.n_features)}
+
+    def context(self, training: bool, keys: Iterator[Any], state: Params) -> Any:
+        return Context(training, None, state)
+
+    def forward(self, xp: Any, params: Params, x: Array, context: Any = None) -> tuple[Array, Any]:
+        training = context is None or context.training
+        if training:
+            mean = xp.mean(x, axis=0)
+            centered = x - mean
+            var = xp.mean(centered * centered, axis=0)
+        else:
+            mean, var = context.state["running_mean"], context.state["running_var"]
+            centered = x - mean
+        inverse = 1.0 / xp.sqrt(var + self.eps)
+        n = centered * inverse
+        return n * params["weight"] + params["bias"], (n, inverse, mean, var, training)
+
+    def backward(
+        self, xp: Any, params: Params, cache: Any, dy: Array, *, input_gradient: bool = True
+    ) -> tuple[Array, Params]:
+        n, inverse, _, _, training = cache
+        grads = {"weight": xp.sum(dy * n, axis=0), "bias": xp.sum(dy, axis=0)}
+        dx, dn = None, dy * params["weight"]
+        if input_gradient:
+            dx = _gradient_of_standardised(xp, dn, n, inverse, 0) if training else dn * inverse
+        return dx, {k: g for k, g in grads.items() if k not in self.frozen}
+
+    def next_state(self, xp: Any, context: Any, cache: Any) -> Params:
+        n, _, mean, var, _ = cache
+        rows = n.shape[0]
+        unbiased = var * (rows / max(rows - 1, 1))
+        old = context.state
+        return {
+            "running_mean": old["running_mean"] + self.momentum * (mean - old["running_mean"]),
+            "running_var": old["running_var"] + self.momentum * (unbiased - old["running_var"]),
+        }
+
+    def output_shape(self, shape: Shape | None) -> Shape | None:
+        check_width(f"BatchNorm({self.n_features})", self.n_features, shape)
+        return (self.n_features,)

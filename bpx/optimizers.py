@@ -1,0 +1,349 @@
+"""Optimizers: how a gradient changes a weight.
+
+An optimizer is a frozen record of settings and two functions. ``coefficients`` gives, on the host in double precision,
+all numbers that change from step to step (the learning rate, Adam's bias corrections). ``update`` changes one array and
+its slots (velocity, moments) element by element, in place: the step owns them. It is handed its numbers as arguments, so
+a compiled step stays the same when the learning rate moves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from bpx.backend.base import Array
+from bpx.checks import choice, number
+from bpx.errors import InputError
+from bpx.schedules import Schedule, as_schedule
+
+Update = Callable[..., tuple[Array, ...]]
+"""``update(xp, w, dw, *slots, *coefficients) -> (w, *slots)``."""
+
+
+@dataclass(frozen=True)
+class Optimizer:
+    """Settings of a rule that turns gradients into steps.
+
+    Parameters
+    ----------
+    learning_rate : float or Schedule
+        Size of a step, above 0.
+    """
+
+    learning_rate: float | Schedule = 0.01
+
+    name: ClassVar[str] = ""
+
+    def __post_init__(self) -> None:
+        as_schedule(self.learning_rate)
+
+    @property
+    def n_slots(self) -> int:
+        """How many arrays are kept for each parameter."""
+        return 0
+
+    @property
+    def update(self) -> Update:
+        """The update of one array and its slots."""
+        raise TypeError(f"{type(self).__name__} defines no update")
+
+    def coefficients(self, steps: np.ndarray, rates: np.ndarray) -> np.ndarray:
+        """Return the numbers that `update` takes at each step.
+
+        Parameters
+        ----------
+        steps : array of int, (n,)
+            Numbers of the steps, counted from 0 at the optimizer's first.
+        rates : array of float, (n,)
+            Their learning rates.
+
+        Returns
+        -------
+        array of float64, (n, k)
+        """
+        return rates[:, None]
+
+
+def _sgd(xp: Any, w: Array, dw: Array, rate: Any) -> tuple[Array, ...]:
+    """``w -= rate * dw``."""
+    dw *= rate
+    w -= dw
+    return (w,)
+
+
+def _momentum(xp: Any, w: Array, dw: Array, v: Array, rate: Any, momentum: Any) -> tuple[Array, ...]:
+    """``v = momentum * v - rate * dw;  w += v``."""
+    dw *= rate
+    v *= momentum
+    v -= dw
+    w += v
+    return w, v
+
+
+def _nesterov(xp: Any, w: Array, dw: Array, v: Array, rate: Any, momentum: Any) -> tuple[Array, ...]:
+    """``v = momentum * v - rate * dw;  w += momentum * v - rate * dw``."""
+    dw *= rate
+    v *= momentum
+    v -= dw
+    w += momentum * v
+    w -= dw
+    return w, v
+
+
+@dataclass(frozen=True)
+class SGD(Optimizer):
+    """Gradient descent, with momentum if asked for.
+
+    ``w -= learning_rate * dw``; with momentum ``v = momentum * v - learning_rate * dw`` and ``w += v``; with Nesterov's
+    ``w += momentum * v - learning_rate * dw``.
+
+    Parameters
+    ----------
+    learning_rate : float or Schedule
+        Size of a step, above 0.
+    momentum : float
+        Share of the last step that goes on, at least 0 and below 1.
+    nesterov : bool
+        Whether the gradient is taken as if the momentum's step had been made already; needs momentum.
+
+    References
+    ----------
+    I. Sutskever, J. Martens, G. Dahl, G. Hinton, "On the importance of initialization and momentum in deep learning",
+    2013, equations 1 to 4.
+
+    Examples
+    --------
+    >>> import bpx
+    >>> bpx.SGD(0.5)
+    SGD(learning_rate=0.5, momentum=0.0, nesterov=False)
+    """
+
+    momentum: float = 0.0
+    nesterov: bool = False
+
+    name: ClassVar[str] = "sgd"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        number("momentum", self.momentum, minimum=0.0, below=1.0)
+        if self.nesterov and not self.momentum:
+            raise InputError("nesterov=True needs a momentum above 0, as in SGD(0.01, momentum=0.9, nesterov=True)")
+
+    @property
+    def n_slots(self) -> int:
+        return 1 if self.momentum else 0
+
+    @property
+    def update(self) -> Update:
+        return (_nesterov if self.nesterov else _momentum) if self.momentum else _sgd
+
+    def coefficients(self, steps: np.ndarray, rates: np.ndarray) -> np.ndarray:
+        if not self.momentum:
+            return rates[:, None]
+        return np.stack([rates, np.full_like(rates, self.momentum)], axis=1)
+
+
+def _adam(
+    xp: Any, w: Array, dw: Array, m: Array, v: Array, rate: Any, epsilon: Any, b1: Any, b2: Any
+) -> tuple[Array, ...]:
+    """``m = b1 * m + dw;  v = b2 * v + dw**2;  w -= rate * m / (sqrt(v) + epsilon)``."""
+    m *= b1
+    m += dw
+    v *= b2
+    dw *= dw
+    v += dw
+    d = xp.sqrt(v)
+    d += epsilon
+    d = m / d
+    d *= rate
+    w -= d
+    return w, m, v
+
+
+def _adamw(
+    xp: Any, w: Array, dw: Array, m: Array, v: Array, rate: Any, epsilon: Any, b1: Any, b2: Any, keep: Any
+) -> tuple[Array, ...]:
+    """``w *= keep``, then Adam's step."""
+    w *= keep
+    return _adam(xp, w, dw, m, v, rate, epsilon, b1, b2)
+
+
+@dataclass(frozen=True)
+class Adam(Optimizer):
+    """Steps of a size that each weight's own gradients set.
+
+    ``m = b1 * m + (1 - b1) * dw``, ``v = b2 * v + (1 - b2) * dw**2``, and at step t (from 1)
+    ``w -= learning_rate * M / (sqrt(V) + eps)``, ``M = m / (1 - b1**t)``, ``V = v / (1 - b2**t)``.
+
+    Parameters
+    ----------
+    learning_rate : float or Schedule
+        Size of a step, above 0.
+    b1, b2 : float
+        Decay of the mean of gradients and of their squares, at least 0 and below 1.
+    eps : float
+        Added to the root, above 0.
+    scaled_eps : bool
+        False, the default, is algorithm 1 of the paper, as in PyTorch. True is the shorter form at the end of its
+        section 2, as in scikit-learn: ``w -= learning_rate * sqrt(1 - b2**t) / (1 - b1**t) * m / (sqrt(v) + eps)``.
+
+    Notes
+    -----
+    The slots hold ``m / (1 - b1)`` and ``v / (1 - b2)``, which saves two products an element; all constant factors are
+    in the step's rate and epsilon.
+
+    References
+    ----------
+    D. P. Kingma, J. Ba, "Adam: a method for stochastic optimization", 2015, algorithm 1 and section 2.
+
+    Examples
+    --------
+    >>> import bpx
+    >>> bpx.Adam(1e-3).b1
+    0.9
+    """
+
+    learning_rate: float | Schedule = 1e-3
+    b1: float = 0.9
+    b2: float = 0.999
+    eps: float = 1e-8
+    scaled_eps: bool = False
+
+    name: ClassVar[str] = "adam"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        number("b1", self.b1, minimum=0.0, below=1.0)
+        number("b2", self.b2, minimum=0.0, below=1.0)
+        number("eps", self.eps, above=0.0)
+
+    @property
+    def n_slots(self) -> int:
+        return 2
+
+    @property
+    def update(self) -> Update:
+        return _adam
+
+    def coefficients(self, steps: np.ndarray, rates: np.ndarray) -> np.ndarray:
+        t = steps.astype(np.float64) + 1.0
+        first = (1.0 - self.b1) / (1.0 - self.b1**t)
+        root = np.sqrt((1.0 - self.b2) / (1.0 - self.b2**t))
+        epsilon = self.eps / (np.sqrt(1.0 - self.b2) if self.scaled_eps else root)
+        same = np.ones_like(t)
+        return np.stack([rates * first / root, epsilon * same, self.b1 * same, self.b2 * same], axis=1)
+
+
+@dataclass(frozen=True)
+class AdamW(Adam):
+    """Adam with weight decay beside the gradient: ``w *= 1 - learning_rate * weight_decay``, then Adam's step.
+
+    Parameters
+    ----------
+    learning_rate, b1, b2, eps, scaled_eps
+        As for `Adam`.
+    weight_decay : float
+        Share of a weight that goes at each step, over the learning rate; at least 0. All parameters decay, as in PyTorch.
+
+    References
+    ----------
+    I. Loshchilov, F. Hutter, "Decoupled weight decay regularization", 2019, algorithm 2.
+    """
+
+    weight_decay: float = 0.01
+
+    name: ClassVar[str] = "adamw"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        number("weight_decay", self.weight_decay, minimum=0.0)
+
+    @property
+    def update(self) -> Update:
+        return _adamw
+
+    def coefficients(self, steps: np.ndarray, rates: np.ndarray) -> np.ndarray:
+        return np.concatenate([super().coefficients(steps, rates), 1.0 - rates[:, None] * self.weight_decay], axis=1)
+
+
+def _rmsprop(xp: Any, w: Array, dw: Array, v: Array, rate: Any, epsilon: Any, decay: Any) -> tuple[Array, ...]:
+    """``v = decay * v + dw**2;  w -= rate * dw / (sqrt(v) + epsilon)``."""
+    v *= decay
+    v += dw * dw
+    d = xp.sqrt(v)
+    d += epsilon
+    dw *= rate
+    dw /= d
+    w -= dw
+    return w, v
+
+
+@dataclass(frozen=True)
+class RMSprop(Optimizer):
+    """Divide each step by the root of the mean square of the weight's gradients.
+
+    ``v = decay * v + (1 - decay) * dw**2``, ``w -= learning_rate * dw / (sqrt(v) + eps)``.
+
+    Parameters
+    ----------
+    learning_rate : float or Schedule
+        Size of a step, above 0.
+    decay : float
+        Decay of the mean of squares, at least 0 and below 1.
+    eps : float
+        Added to the root, above 0.
+
+    Notes
+    -----
+    The slot holds ``v / (1 - decay)``; the constant factors are in the step's rate and epsilon.
+
+    References
+    ----------
+    T. Tieleman, G. Hinton, "Lecture 6.5: rmsprop", Neural Networks for Machine Learning, 2012.
+    """
+
+    learning_rate: float | Schedule = 1e-3
+    decay: float = 0.9
+    eps: float = 1e-8
+
+    name: ClassVar[str] = "rmsprop"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        number("decay", self.decay, minimum=0.0, below=1.0)
+        number("eps", self.eps, above=0.0)
+
+    @property
+    def n_slots(self) -> int:
+        return 1
+
+    @property
+    def update(self) -> Update:
+        return _rmsprop
+
+    def coefficients(self, steps: np.ndarray, rates: np.ndarray) -> np.ndarray:
+        root = np.sqrt(1.0 - self.decay)
+        same = np.ones_like(rates)
+        return np.stack([rates / root, self.eps / root * same, self.decay * same], axis=1)
+
+
+OPTIMIZERS: dict[str, type[Optimizer]] = {cls.name: cls for cls in (SGD, Adam, AdamW, RMSprop)}
+"""The optimizers by name."""
+
+
+def get_optimizer(optimizer: str | Optimizer) -> Optimizer:
+    """Return the optimizer of a name, with its default settings; an optimizer is returned as it is.
+
+    Raises
+    ------
+    InputError
+        If no optimizer has this name; the message lists them and the nearest spelling.
+    """
+    if isinstance(optimizer, Optimizer):
+        return optimizer
+    if not isinstance(optimizer, str):
+        raise InputError(f"an optimizer is a name or an Optimizer, got {optimizer!r}")
+    return OPTIMIZERS[choice("optimizer", optimizer, OPTIMIZERS)]()
