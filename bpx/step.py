@@ -5,43 +5,49 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from bpx.backend.base import Array, Backend
+from bpx.backend.base import Array
 from bpx.layers.base import Params
-from bpx.optimizers import Update
+from bpx.optimizers import Optimizer
 from bpx.passes import loss_and_gradients
 from bpx.regularization import Clip, Penalty, penalize
 
 if TYPE_CHECKING:
     from bpx.network import Network
 
-Slots = list[dict[str, tuple[Array, ...]]]
-"""The optimizer's arrays of each parameter, in dicts like the parameters."""
+Slots = list[list[Array]]
+"""The optimizer's arrays of each parameter that is trained, in the order of `trained`."""
+
+
+def trained(net: Network) -> list[tuple[int, str]]:
+    """Return layer number and name of each parameter that is not frozen."""
+    return [(i, name) for i, layer in enumerate(net.layers) for name in layer.param_names if name not in layer.frozen]
 
 
 def initial_slots(net: Network, n_slots: int) -> Slots:
     """Return zeros for each parameter that is trained."""
-    return [
-        {
-            name: tuple(net.backend.zeros_like(array) for _ in range(n_slots))
-            for name, array in part.items()
-            if name not in layer.frozen
-        }
-        for layer, part in zip(net.layers, net.params, strict=True)
+    return [[net.backend.zeros_like(net.params[i][name]) for _ in range(n_slots)] for i, name in trained(net)]
+
+
+def make_updates(net: Network, optimizer: Optimizer) -> Callable[..., None]:
+    """Return ``apply(params, grads, slots, numbers)``, which updates every trained parameter.
+
+    The lists and dicts are changed, and the arrays where the library can.
+    """
+    updates = [
+        (k, i, name, net.backend.elementwise(optimizer.update, net.params[i][name], optimizer.n_slots))
+        for k, (i, name) in enumerate(trained(net))
     ]
 
+    def apply(params: list[Params], grads: Sequence[Params], slots: Slots, numbers: Any) -> None:
+        for k, i, name, update in updates:
+            p = params[i]
+            p[name], *slots[k] = update(p[name], grads[i][name], *slots[k], *numbers)
 
-def apply_updates(
-    backend: Backend, update: Update, params: list[Params], grads: Sequence[Params], slots: Slots, numbers: Any
-) -> None:
-    """Update every parameter that has a gradient; the dicts are changed, and the arrays where they can be."""
-    for p, g, s in zip(params, grads, slots, strict=True):
-        for name, dw in g.items():
-            p[name], *rest = backend.elementwise(update, (p[name], dw, *s[name]), *numbers)
-            s[name] = tuple(rest)
+    return apply
 
 
 def make_step(
-    net: Network, update: Update, penalties: Sequence[Penalty], clip: Clip | None, gather: bool
+    net: Network, optimizer: Optimizer, penalties: Sequence[Penalty], clip: Clip | None, gather: bool
 ) -> Callable[[Any, Any, Any], tuple[Any, Array]]:
     """Return ``step(carry, data, inputs) -> (carry, loss)``, one step of training.
 
@@ -49,7 +55,8 @@ def make_step(
     ``inputs`` is (rows, numbers, keys): which samples, the optimizer's numbers and the masks' keys of this step. Without
     ``gather`` a step takes the whole set.
     """
-    backend, xp, layers, loss, first = net.backend, net.backend.xp, net.layers, net.loss, net.first_trained
+    xp, layers, loss, first = net.backend.xp, net.layers, net.loss, net.first_trained
+    update = make_updates(net, optimizer)
     fixed = None if net.stateful or net.n_keys else net.contexts(True, (), ())
 
     def step(carry: Any, data: Any, inputs: Any) -> tuple[Any, Array]:
@@ -65,7 +72,7 @@ def make_step(
             value = value + penalize(xp, penalties, params, grads, x.shape[0])
         if clip is not None:
             clip.apply(xp, grads)
-        apply_updates(backend, update, params, grads, slots, numbers)
+        update(params, grads, slots, numbers)
         if net.stateful:
             state = [la.next_state(xp, c, k) for la, c, k in zip(layers, contexts, caches, strict=True)]
         return (params, slots, state), value

@@ -38,8 +38,8 @@ class TrainingState:
     ----------
     optimizer : Optimizer
         The settings that the slots belong to.
-    slots : list of dict of tuple of arrays
-        The optimizer's arrays.
+    slots : list of list of arrays
+        The optimizer's arrays of each trained parameter.
     step : int
         Steps since the start: counts the dropout masks.
     optimizer_step : int
@@ -56,7 +56,7 @@ class TrainingState:
 
     def move(self, moved: Callable[[Array], Array]) -> None:
         """Replace the slots' arrays by moved ones."""
-        self.slots = [{n: tuple(moved(a) for a in arrays) for n, arrays in part.items()} for part in self.slots]
+        self.slots = [[moved(array) for array in arrays] for arrays in self.slots]
 
 
 def fit(
@@ -277,11 +277,11 @@ class Run:
 
     def _program(self, gather: bool) -> Callable[..., tuple[Any, np.ndarray]]:
         """Return the loop over steps, compiled where the backend can; kept by the network for the next ``fit``."""
-        update = self.training.optimizer.update
-        key = ("steps", update, self.penalties, self.clip, gather)
+        optimizer = self.training.optimizer
+        key = ("steps", optimizer.update, self.penalties, self.clip, gather)
         programs = self.net._programs
         if key not in programs:
-            programs[key] = self.net.backend.loop(make_step(self.net, update, self.penalties, self.clip, gather))
+            programs[key] = self.net.backend.loop(make_step(self.net, optimizer, self.penalties, self.clip, gather))
         return programs[key]  # type: ignore[no-any-return]
 
     # -- what is recorded ---------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from itertools import repeat
 from typing import Any, ClassVar
 
@@ -144,13 +145,15 @@ class Backend(ABC):
         """Return a list of scalars on the device as one float64 NumPy array, with one transfer."""
         return self.to_numpy(self.xp.stack(values)).astype(np.float64, copy=False)
 
-    def elementwise(self, kernel: Callable[..., Any], arrays: tuple[Array, ...], *scalars: Any) -> tuple[Array, ...]:
-        """Apply an update that works element by element and in place, and return the updated arrays.
+    def elementwise(self, kernel: Callable[..., Any], like: Array, slots: int) -> Callable[..., tuple[Array, ...]]:
+        """Return a function that applies an update, which works element by element and in place, to whole arrays.
 
-        ``kernel(xp, *arrays, *scalars) -> arrays`` may write into its arrays. A backend may call it on pieces of them, as
-        long as each element is met once: NumPy works through pieces that fit the processor's cache.
+        ``kernel(xp, *arrays, *numbers) -> arrays`` may write into its arrays: a parameter shaped like ``like``, its
+        gradient and ``slots`` arrays of the optimizer. The function returned, ``apply(*arrays, *numbers) -> arrays``,
+        may call it on pieces of them, as long as each element is met once: NumPy works through pieces that fit the
+        processor's cache.
         """
-        return kernel(self.xp, *arrays, *scalars)  # type: ignore[no-any-return]
+        return partial(kernel, self.xp)
 
     def out_of_memory(self, error: BaseException) -> bool:
         """Tell whether an exception of the library says that the device's memory ran out."""

@@ -47,7 +47,7 @@ class Sigmoid(Layer):
     def forward(self, xp: Any, params: Params, x: Array, context: Any = None) -> tuple[Array, Any]:
         y = xp.exp(-x)
         y += 1.0
-        y = 1.0 / y
+        y = xp.reciprocal(y)
         return y, y
 
     def backward(
@@ -191,7 +191,7 @@ class SiLU(Layer):
     def forward(self, xp: Any, params: Params, x: Array, context: Any = None) -> tuple[Array, Any]:
         s = xp.exp(-x)
         s += 1.0
-        s = 1.0 / s
+        s = xp.reciprocal(s)
         return x * s, (x, s)
 
     def backward(
