@@ -75,7 +75,7 @@ class Loss:
 
 def _dot(xp: Any, a: Array, b: Array) -> Array:
     """Return the sum of the products of two arrays' elements, a scalar."""
-    return xp.reshape(a, (-1,)) @ xp.reshape(b, (-1,))
+    return xp.matmul(xp.reshape(a, (-1,)), xp.reshape(b, (-1,)))
 
 
 def _total(xp: Any, losses: Array, scale: Any) -> Array:
@@ -99,7 +99,7 @@ class SquaredError(Loss):
         scale = self.scale(xp, z.shape[0], weight)
         if weight is None:
             flat = xp.reshape(d, (-1,))
-            return (0.5 * scale) * (flat @ flat), (d, scale)
+            return (0.5 * scale) * xp.matmul(flat, flat), (d, scale)
         return 0.5 * _dot(xp, d * scale, d), (d, scale)
 
     def backward(self, xp: Any, cache: Any) -> Array:

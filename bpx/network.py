@@ -17,7 +17,7 @@ from bpx.errors import InputError
 from bpx.layers.base import Layer, Params, Shape
 from bpx.layers.structure import Flatten
 from bpx.losses import Loss, get_loss
-from bpx.passes import forward_pass, loss_and_gradients
+from bpx.passes import forward_pass, make_gradients
 from bpx.rng import WEIGHTS, generator, step_keys
 from bpx.training import TrainingState, fit
 
@@ -187,13 +187,13 @@ class Network:
         """Return loss and gradients as arrays of the device, for inputs that are checked and there already."""
 
         def make() -> Any:
-            xp, layers = self.backend.xp, tuple(_unfrozen(layer) for layer in self.layers)
+            layers = tuple(_unfrozen(layer) for layer in self.layers)
+            gradients = make_gradients(self.backend.xp, layers, self.loss)
 
-            def gradients(params: Any, state: Any, keys: Any, x: Array, y: Array, weight: Array | None) -> Any:
-                contexts = self.contexts(training, keys, state)
-                return loss_and_gradients(xp, layers, self.loss, params, x, y, weight, contexts)[:2]
+            def of_batch(params: Any, state: Any, keys: Any, x: Array, y: Array, weight: Array | None) -> Any:
+                return gradients(params, self.contexts(training, keys, state), x, y, weight)[:2]
 
-            return gradients
+            return of_batch
 
         step = self.training.step if self.training else 0
         keys = tuple(step_keys(self.seed, step, 1, self.n_keys)[0].tolist())
@@ -258,7 +258,7 @@ class Network:
 
         def make() -> Any:
             def outputs(params: Any, state: Any, x: Array) -> Array:
-                return forward_pass(self.backend.xp, self.layers, params, x, self.contexts(False, (), state))[0]
+                return forward_pass(self.backend.xp, self.layers, params, x, self.contexts(False, (), state))
 
             return outputs
 

@@ -2,39 +2,66 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from bpx.backend.base import Array
 from bpx.layers.base import Layer, Params
 from bpx.losses import Loss
 
+Gradients = Callable[..., tuple[Array, list[Params], list[Any]]]
+"""``gradients(params, contexts, x, y, weight) -> (loss, gradients, caches)``, see `make_gradients`."""
+
 
 def forward_pass(
     xp: Any, layers: Sequence[Layer], params: Sequence[Params], x: Array, contexts: Sequence[Any]
-) -> tuple[Array, list[Any]]:
-    """Return the last layer's output and each layer's cache."""
-    caches = []
+) -> Array:
+    """Return the last layer's output."""
     for layer, p, context in zip(layers, params, contexts, strict=True):
-        x, cache = layer.forward(xp, p, x, context)
-        caches.append(cache)
-    return x, caches
+        x, _ = layer.forward(xp, p, x, context)
+    return x
 
 
-def backward_pass(
-    xp: Any, layers: Sequence[Layer], params: Sequence[Params], caches: Sequence[Any], dy: Array, first: int = 0
-) -> list[Params]:
-    """Return each layer's gradients, given the gradient with respect to the last layer's output.
+def make_gradients(xp: Any, layers: Sequence[Layer], loss: Loss, first: int = 0) -> Gradients:
+    """Return a function that takes a batch forward and its error backward.
 
-    Nothing below layer ``first`` has parameters to train, so the pass ends there, and that layer computes no gradient
-    with respect to its input.
+    Parameters
+    ----------
+    xp : namespace
+        Array API namespace of the arrays.
+    layers : sequence of Layer
+    loss : Loss
+    first : int
+        Nothing below this layer has parameters to train, so the backward pass ends there, and the layer computes no
+        gradient with respect to its input.
+
+    Returns
+    -------
+    callable
+        ``gradients(params, contexts, x, y, weight) -> (loss, gradients, caches)``: a scalar, a dict for each layer, and
+        what each layer's forward pass left for its backward pass.
     """
-    grads: list[Params] = [{} for _ in layers]
-    for i in range(len(layers) - 1, first, -1):
-        dy, grads[i] = layers[i].backward(xp, params[i], caches[i], dy)
-    if layers:
-        _, grads[first] = layers[first].backward(xp, params[first], caches[first], dy, input_gradient=False)
-    return grads
+    forwards = [layer.forward for layer in layers]
+    backwards = [(i, layers[i].backward) for i in range(len(layers) - 1, first, -1)]
+    last_backward = layers[first].backward
+    nothing: list[Params] = [{} for _ in layers]
+
+    def gradients(
+        params: Sequence[Params], contexts: Sequence[Any], x: Array, y: Array, weight: Array | None
+    ) -> tuple[Array, list[Params], list[Any]]:
+        caches = []
+        for forward, p, context in zip(forwards, params, contexts, strict=True):
+            x, cache = forward(xp, p, x, context)
+            caches.append(cache)
+        value, cache = loss.forward(xp, x, y, weight)
+        dy = loss.backward(xp, cache)
+        grads = nothing.copy()
+        for i, backward in backwards:
+            dy, grads[i] = backward(xp, params[i], caches[i], dy)
+        _, grads[first] = last_backward(xp, params[first], caches[first], dy, input_gradient=False)
+        return value, grads, caches
+
+    return gradients
 
 
 def loss_and_gradients(
@@ -48,8 +75,5 @@ def loss_and_gradients(
     contexts: Sequence[Any],
     first: int = 0,
 ) -> tuple[Array, list[Params], list[Any]]:
-    """Return the loss of a batch, its gradients, layer by layer, and the layers' caches."""
-    z, caches = forward_pass(xp, layers, params, x, contexts)
-    value, loss_cache = loss.forward(xp, z, y, weight)
-    grads = backward_pass(xp, layers, params, caches, loss.backward(xp, loss_cache), first)
-    return value, grads, caches
+    """Return the loss of one batch, its gradients, layer by layer, and the layers' caches; see `make_gradients`."""
+    return make_gradients(xp, layers, loss, first)(params, contexts, x, y, weight)

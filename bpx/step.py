@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from bpx.backend.base import Array
 from bpx.layers.base import Params
 from bpx.optimizers import Optimizer
-from bpx.passes import loss_and_gradients
+from bpx.passes import make_gradients
 from bpx.regularization import Clip, Penalty, penalize
 
 if TYPE_CHECKING:
@@ -41,7 +41,10 @@ def make_updates(net: Network, optimizer: Optimizer) -> Callable[..., None]:
     def apply(params: list[Params], grads: Sequence[Params], slots: Slots, numbers: Any) -> None:
         for k, i, name, update in updates:
             p = params[i]
-            p[name], *slots[k] = update(p[name], grads[i][name], *slots[k], *numbers)
+            if slots[k]:
+                p[name], *slots[k] = update(p[name], grads[i][name], *slots[k], *numbers)
+            else:
+                (p[name],) = update(p[name], grads[i][name], *numbers)
 
     return apply
 
@@ -55,9 +58,11 @@ def make_step(
     ``inputs`` is (rows, numbers, keys): which samples, the optimizer's numbers and the masks' keys of this step. Without
     ``gather`` a step takes the whole set.
     """
-    xp, layers, loss, first = net.backend.xp, net.layers, net.loss, net.first_trained
+    xp, layers = net.backend.xp, net.layers
+    gradients = make_gradients(xp, layers, net.loss, net.first_trained)
     update = make_updates(net, optimizer)
-    fixed = None if net.stateful or net.n_keys else net.contexts(True, (), ())
+    stateful = net.stateful
+    fixed = None if stateful or net.n_keys else net.contexts(True, (), ())
 
     def step(carry: Any, data: Any, inputs: Any) -> tuple[Any, Array]:
         params, slots, state = carry
@@ -67,13 +72,13 @@ def make_step(
             x, y = xp.take(x, rows, axis=0), xp.take(y, rows, axis=0)
             weight = None if weight is None else xp.take(weight, rows, axis=0)
         contexts = net.contexts(True, keys, state) if fixed is None else fixed
-        value, grads, caches = loss_and_gradients(xp, layers, loss, params, x, y, weight, contexts, first)
+        value, grads, caches = gradients(params, contexts, x, y, weight)
         if penalties:
             value = value + penalize(xp, penalties, params, grads, x.shape[0])
         if clip is not None:
             clip.apply(xp, grads)
         update(params, grads, slots, numbers)
-        if net.stateful:
+        if stateful:
             state = [la.next_state(xp, c, k) for la, c, k in zip(layers, contexts, caches, strict=True)]
         return (params, slots, state), value
 

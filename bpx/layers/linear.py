@@ -78,7 +78,7 @@ class Linear(Layer):
         return {"weight": weight, "bias": get_initializer(self.bias_init)(generator, 1, self.n_out)[0]}
 
     def forward(self, xp: Any, params: Params, x: Array, context: Any = None) -> tuple[Array, Any]:
-        y = x @ params["weight"]
+        y = xp.matmul(x, params["weight"])
         if self.bias:
             y += params["bias"]
         return y, x
@@ -89,10 +89,10 @@ class Linear(Layer):
         x = cache
         grads = {}
         if "weight" not in self.frozen:
-            grads["weight"] = x.T @ dy
+            grads["weight"] = xp.matmul(x.T, dy)
         if self.bias and "bias" not in self.frozen:
             grads["bias"] = xp.sum(dy, axis=0)
-        dx = dy @ params["weight"].T if input_gradient else None
+        dx = xp.matmul(dy, params["weight"].T) if input_gradient else None
         return dx, grads
 
     def output_shape(self, shape: Shape | None) -> Shape:
