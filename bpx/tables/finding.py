@@ -1,0 +1,185 @@
+"""Finding what kind of column each one is, and learning from the training rows what its encoding needs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from bpx.errors import InputError
+from bpx.tables.columns import BooleanColumn, CategoryColumn, Column, NumberColumn
+from bpx.tables.messages import counted, listed, shown
+from bpx.tables.values import as_numbers, as_texts, is_text, looks_like_dates
+
+if TYPE_CHECKING:
+    import polars as pl
+
+__all__ = ["Found", "drop_advice", "find_column", "odd_ones_out", "training_rows"]
+
+Array = np.ndarray[Any, Any]
+
+_NO_VALUES = "it has no values in the training rows"
+_MANY_NUMBERS = 10
+"""Text with more different numbers than this is numbers with a slip, not categories such as 0, 1, 2, 3+."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """One column of the training table.
+
+    Parameters
+    ----------
+    missing : array of bool, shape (rows,)
+        Where a value is missing.
+    column : Column or None
+        What was learned; None when the column has nothing to learn from.
+    reason : str
+        Why there is nothing to learn; empty if there is.
+    note : str
+        What the user should know; empty if there is nothing.
+    """
+
+    missing: Array
+    column: Column | None = None
+    reason: str = ""
+    note: str = ""
+
+
+def find_column(series: pl.Series, rows: Array | None, categories_max: int) -> Found:
+    """Find the kind of a column and learn its encoding.
+
+    Numbers of any width are a number column, booleans a boolean column, text is a category column. The kind is found
+    from all rows, the mean, standard deviation, median, categories and most frequent value from the training rows. A
+    column with one value only in the training rows is not used.
+
+    Parameters
+    ----------
+    series : polars.Series
+        The column.
+    rows : array of int or None
+        The training rows; None for all.
+    categories_max : int
+        The most categories that a column may have.
+
+    Returns
+    -------
+    Found
+        The kind, or the reason why the column is not used.
+
+    Raises
+    ------
+    InputError
+        If the column holds dates, types that cannot be encoded, numbers that are not finite, or too many categories.
+    """
+    import polars as pl
+
+    if series.dtype.is_temporal() or (is_text(series) and looks_like_dates(as_texts(series, ""))):
+        example = ", ".join(shown(str(value)) for value in series.drop_nulls().head(1))
+        raise InputError(
+            f"column {shown(series.name)}: expected numbers, booleans or text, got dates or times ({example}); "
+            f"turn them into numbers such as the year and the month, or {drop_advice(series.name)}"
+        )
+    if series.null_count() == len(series):
+        return Found(series.is_null().to_numpy(), reason="it has no values")
+    if series.dtype == pl.Boolean:
+        return _find_boolean(series, rows)
+    if series.dtype.is_numeric():
+        return _find_number(series, rows)
+    if is_text(series):
+        return _find_category(series, rows, categories_max)
+    raise InputError(
+        f"column {shown(series.name)}: expected numbers, booleans or text, got {series.dtype}; "
+        f"{drop_advice(series.name)}"
+    )
+
+
+def drop_advice(name: str) -> str:
+    """Say how to leave a column out."""
+    return f"leave the column out (drop=[{shown(name)}], --drop {name})"
+
+
+def training_rows(series: pl.Series, rows: Array | None) -> pl.Series:
+    """Take the training rows of a column."""
+    return series if rows is None else series.gather(rows)
+
+
+def odd_ones_out(texts: pl.Series) -> str:
+    """Name the values that keep a column of text from being numbers, or nothing if it is not meant as numbers."""
+    import polars as pl
+
+    values = texts.drop_nulls().unique(maintain_order=True)
+    numbers = values.str.strip_chars().cast(pl.Float64, strict=False)
+    if numbers.len() - numbers.null_count() > max(_MANY_NUMBERS, numbers.null_count()):
+        return listed(values.filter(numbers.is_null()).to_list())
+    points = values.str.contains(r"^\s*[+-]?\d+,\d+\s*$")
+    if int(points.sum()) > max(_MANY_NUMBERS, len(values) // 2):
+        return f"{shown(values.filter(points)[0])} (a decimal comma? write a point)"
+    return ""
+
+
+def _find_boolean(series: pl.Series, rows: Array | None) -> Found:
+    missing = series.is_null().to_numpy()
+    values = training_rows(series, rows).drop_nulls()
+    true = int(values.sum())
+    if len(values) == 0:
+        return Found(missing, reason=_NO_VALUES)
+    if true in (0, len(values)):
+        return Found(missing, reason=f"it is {'true' if true else 'false'} in every training row")
+    return Found(missing, BooleanColumn(series.name, true > len(values) - true))
+
+
+def _find_number(series: pl.Series, rows: Array | None) -> Found:
+    numbers = as_numbers(series, f"column {shown(series.name)}")
+    missing = np.isnan(numbers)
+    values = numbers if rows is None else numbers[rows]
+    gaps = np.isnan(values)
+    if gaps.all():
+        return Found(missing, reason=_NO_VALUES)
+    if np.nanmin(values) == np.nanmax(values):
+        return Found(missing, reason=f"it is {np.nanmin(values):.17g} in every training row")
+    median = float(np.median(values[~gaps]))
+    values = np.where(gaps, median, values)
+    with np.errstate(over="ignore", invalid="ignore"):
+        mean, std = float(values.mean()), float(values.std())
+    if not (np.isfinite(mean) and np.isfinite(std) and std > 0.0):
+        raise InputError(
+            f"column {shown(series.name)}: from {values.min():g} to {values.max():g}, its mean and standard deviation "
+            f"are out of range; rescale the numbers, or {drop_advice(series.name)}"
+        )
+    return Found(missing, NumberColumn(series.name, mean, std, median))
+
+
+def _find_category(series: pl.Series, rows: Array | None, categories_max: int) -> Found:
+    texts = as_texts(series, f"column {shown(series.name)}")
+    missing = texts.is_null().to_numpy()
+    odd = odd_ones_out(texts)
+    if odd:
+        raise InputError(
+            f"column {shown(series.name)}: expected numbers, got text among them: {odd}; correct it, "
+            f"or {drop_advice(series.name)}"
+        )
+    count = texts.drop_nulls().n_unique()
+    if count > categories_max:
+        raise InputError(
+            f"column {shown(series.name)}: {counted(count, 'different text')} are too many for categories "
+            f"(at most {categories_max}); {drop_advice(series.name)}, or raise categories_max"
+        )
+    frequency = training_rows(texts, rows).drop_nulls().value_counts(name="rows")
+    ranked = frequency.sort("rows", texts.name, descending=[True, False]).get_column(texts.name).to_list()
+    if len(ranked) < 2:
+        reason = f"it is {shown(ranked[0])} in every training row" if ranked else _NO_VALUES
+        return Found(missing, reason=reason)
+    return Found(missing, CategoryColumn(series.name, tuple(sorted(ranked)), ranked[0]), note=_number_note(texts))
+
+
+def _number_note(texts: pl.Series) -> str:
+    """Say that text which is partly numbers was taken as categories."""
+    import polars as pl
+
+    values = texts.drop_nulls().unique(maintain_order=True)
+    numbers = values.cast(pl.Float64, strict=False)
+    if 0 < numbers.null_count() < len(values) / 2:
+        odd = values.filter(numbers.is_null()).to_list()
+        return f"column {shown(texts.name)}: taken as categories, because of text among the numbers: {listed(odd)}"
+    return ""

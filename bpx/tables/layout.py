@@ -1,0 +1,121 @@
+"""What a fitted preprocessing knows: columns, target, and the names and sizes that follow; stored as JSON data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, Self
+
+from bpx.errors import FileFormatError
+from bpx.tables.columns import CategoryColumn, Column, column_from_dict
+from bpx.tables.messages import listed, shown
+from bpx.tables.stored import Fields
+from bpx.tables.target import ClassTarget, Target, Task, target_from_dict
+
+__all__ = ["FORMAT", "VERSION", "TableLayout"]
+
+FORMAT = "bpx-table"
+VERSION = 1
+
+
+@dataclass(frozen=True)
+class TableLayout:
+    """The columns and the target of a table, as learned from training rows.
+
+    Parameters
+    ----------
+    columns : tuple of Column
+        The feature columns, in the order of the training table.
+    target : ClassTarget or NumberTarget
+        The target column.
+    left_out : tuple of str
+        Columns of the training table that are not used: left out as asked, or with one value only.
+    missing : {"refuse", "impute"}
+        What happens to missing values in feature columns.
+    notes : tuple of str
+        What the user should know about the training table, one line each.
+    """
+
+    columns: tuple[Column, ...]
+    target: Target
+    left_out: tuple[str, ...] = ()
+    missing: Literal["refuse", "impute"] = "refuse"
+    notes: tuple[str, ...] = ()
+
+    @property
+    def task(self) -> Task:
+        """``"classification"`` or ``"regression"``."""
+        return self.target.task
+
+    @property
+    def column_names(self) -> tuple[str, ...]:
+        """The feature columns, which every table to be transformed has to have."""
+        return tuple(column.name for column in self.columns)
+
+    @property
+    def feature_names(self) -> tuple[str, ...]:
+        """The names of the columns of x: ``column`` for numbers and booleans, ``column=category`` for categories."""
+        return tuple(feature for column in self.columns for feature in column.features)
+
+    @property
+    def n_features(self) -> int:
+        """How many columns x has, the number of inputs of the network."""
+        return len(self.feature_names)
+
+    @property
+    def n_outputs(self) -> int:
+        """How many outputs the network has: the number of classes, or 1 for regression."""
+        return self.target.n_outputs
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """The labels of the classes as text, in the order of the outputs; empty for regression."""
+        return tuple(str(label) for label in self.target.labels) if isinstance(self.target, ClassTarget) else ()
+
+    @property
+    def text_columns(self) -> tuple[str, ...]:
+        """The columns to be read as text; pass them to `read_table` before `transform`."""
+        names = tuple(column.name for column in self.columns if isinstance(column, CategoryColumn))
+        of_text = isinstance(self.target, ClassTarget) and self.target.label_type == "str"
+        return (*names, self.target.name) if of_text else names
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give everything as JSON data, from which `from_dict` builds the same preprocessing, to the bit."""
+        return {
+            "format": FORMAT,
+            "version": VERSION,
+            "columns": [column.to_dict() for column in self.columns],
+            "target": self.target.to_dict(),
+            "left_out": list(self.left_out),
+            "missing": self.missing,
+            "notes": list(self.notes),
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        """Build the preprocessing that `to_dict` stored, also after a way through JSON.
+
+        Raises
+        ------
+        FileFormatError
+            If the data is of another format or version, or anything in it is not what `to_dict` writes.
+        """
+        where = "table preprocessing"
+        fields = Fields(data, where)
+        fields.choice("format", (FORMAT,))
+        version = fields.value("version")
+        if type(version) is not int or version != VERSION:
+            raise FileFormatError(
+                f"{where}: expected version {VERSION}, got {shown(version)}: use the bpx that wrote it"
+            )
+        stored = fields.items("columns")
+        columns = tuple(column_from_dict(Fields(one, f"{where}, columns[{i}]")) for i, one in enumerate(stored))
+        target = target_from_dict(Fields(fields.value("target"), f"{where}, target"))
+        left_out = fields.texts("left_out")
+        missing: Any = fields.choice("missing", ("refuse", "impute"))
+        notes = fields.texts("notes")
+        fields.done()
+        names = [*(column.name for column in columns), target.name, *left_out]
+        if not columns or len(set(names)) != len(names):
+            raise FileFormatError(f"{where}: expected one or more columns, each named once, got {listed(names)}")
+        return cls(columns, target, left_out, missing, notes)

@@ -1,0 +1,122 @@
+"""From a table to arrays for training, in one call."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from bpx.errors import InputError
+from bpx.tables.preprocessor import Preprocessor
+from bpx.tables.splitting import split
+from bpx.tables.target import ClassTarget
+from bpx.tables.task import AskedTask
+
+if TYPE_CHECKING:
+    import polars as pl
+
+__all__ = ["Prepared", "prepare"]
+
+Array = np.ndarray[Any, Any]
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A table ready for training.
+
+    Parameters
+    ----------
+    preprocessor : Preprocessor
+        Fitted on the training rows.
+    x_train, y_train : array
+        The training rows: float64 of shape (rows, n_features), and int64 classes of shape (rows,) or float64 of shape
+        (rows, 1).
+    x_validation, y_validation : array or None
+        The held-out rows; None if none are held out.
+    train_rows, validation_rows : array of int64
+        Which rows of the table these are.
+    notes : tuple of str
+        What the user should know, one line each.
+    """
+
+    preprocessor: Preprocessor
+    x_train: Array
+    y_train: Array
+    x_validation: Array | None
+    y_validation: Array | None
+    train_rows: Array
+    validation_rows: Array
+    notes: tuple[str, ...]
+
+
+def prepare(
+    frame: pl.DataFrame,
+    target: str,
+    *,
+    validation: float = 0.2,
+    seed: int = 0,
+    task: AskedTask = "auto",
+    missing: Literal["refuse", "impute"] = "refuse",
+    drop: Collection[str] = (),
+    categories_max: int = 100,
+) -> Prepared:
+    """Split a table, fit the preprocessing on its training rows and encode both parts.
+
+    Classes are held out in proportion. A category that only held-out rows have counts as none of the categories, as it
+    would in new data, with a note.
+
+    Parameters
+    ----------
+    frame : polars.DataFrame
+        The table.
+    target : str
+        The column to predict.
+    validation : float
+        The part of the rows to hold out; 0 for none.
+    seed : int
+        The seed of the split.
+    task, missing, drop, categories_max
+        As in `Preprocessor.fit`.
+
+    Returns
+    -------
+    Prepared
+        The arrays, the preprocessing and the notes.
+
+    Raises
+    ------
+    InputError
+        As `Preprocessor.fit`, `Preprocessor.transform` and `split` do.
+    """
+    if not 0.0 <= validation < 1.0:
+        raise InputError(f"expected a part of the rows to hold out, 0 or more and less than 1, got {validation!r}")
+
+    def fit(rows: Array | None) -> Preprocessor:
+        return Preprocessor.fit(
+            frame, target, task=task, missing=missing, drop=drop, categories_max=categories_max, rows=rows
+        )
+
+    preprocessor = fit(None)
+    y = preprocessor.encode_target(frame)
+    train_rows, validation_rows = np.arange(frame.height), np.arange(0)
+    if validation > 0.0:
+        labels = preprocessor.target.labels if isinstance(preprocessor.target, ClassTarget) else None
+        stratify = None if labels is None else np.array([str(label) for label in labels], dtype=object)[y]
+        train_rows, validation_rows = split(frame.height, validation, seed, stratify)
+        preprocessor = fit(train_rows)
+        y = preprocessor.encode_target(frame)
+    notes = list(preprocessor.notes)
+    x = preprocessor.transform(frame, unseen="ignore", notes=notes)
+    held_out = len(validation_rows) > 0
+    return Prepared(
+        preprocessor,
+        x[train_rows],
+        y[train_rows],
+        x[validation_rows] if held_out else None,
+        y[validation_rows] if held_out else None,
+        train_rows,
+        validation_rows,
+        tuple(notes),
+    )

@@ -1,0 +1,185 @@
+"""The preprocessing of a table: learned from training rows, applied to any table."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import TYPE_CHECKING, Any, Literal, Self
+
+import numpy as np
+
+from bpx.errors import unknown_name
+from bpx.tables.columns import Encoding
+from bpx.tables.fitting import fit_table
+from bpx.tables.frames import check_columns, check_frame, named_column
+from bpx.tables.layout import TableLayout
+from bpx.tables.messages import listed
+from bpx.tables.task import AskedTask
+
+if TYPE_CHECKING:
+    import polars as pl
+
+__all__ = ["Preprocessor"]
+
+Array = np.ndarray[Any, Any]
+
+
+class Preprocessor(TableLayout):
+    """How the columns of a table become the input and the target of a network.
+
+    Built by `fit` from a table, or by `from_dict` from what `to_dict` gave. It never changes afterwards.
+    Its fields are those of `TableLayout`.
+    """
+
+    @classmethod
+    def fit(
+        cls,
+        frame: pl.DataFrame,
+        target: str,
+        *,
+        task: AskedTask = "auto",
+        missing: Literal["refuse", "impute"] = "refuse",
+        drop: Collection[str] = (),
+        categories_max: int = 100,
+        rows: Array | None = None,
+    ) -> Self:
+        """Find the types of the columns and the task, and learn the encoding from the training rows.
+
+        Numbers are standardized, ``(value - mean) / std``; booleans become 0 and 1; text becomes one-hot
+        categories. A column with one value only in the training rows is left out, with a note.
+
+        With ``task="auto"``, a target of text or booleans means classes. Integers are classes if they are only 0 and
+        1, or if there are at most 20 different ones and each is there twice on average. Other integers and all floats
+        mean regression, with a standardized target.
+
+        Parameters
+        ----------
+        frame : polars.DataFrame
+            The table. Types, missing values and classes are checked on all of its rows.
+        target : str
+            The column to predict.
+        task : {"auto", "classification", "regression"}
+            The task, or that the target says it.
+        missing : {"refuse", "impute"}
+            Whether missing values in features are an error, or replaced: by the median of numbers, by the most
+            frequent of booleans and categories (the first in sorted order where two are as frequent).
+        drop : collection of str
+            Columns to leave out, such as names, numbers of rows and dates.
+        categories_max : int
+            The most categories that a text column may have.
+        rows : array of int, optional
+            The training rows, which statistics and categories are learned from; by default all rows.
+
+        Returns
+        -------
+        Preprocessor
+            The fitted preprocessing.
+
+        Raises
+        ------
+        InputError
+            If a named column does not exist, or is the target and dropped; the table has no rows or no column to learn
+            from; a column holds dates, lists, infinite numbers or too many different texts; values are missing and to
+            be refused; or the target has missing values, one value only, or values that do not fit the task.
+
+        Examples
+        --------
+        >>> import polars as pl
+        >>> from bpx.tables import Preprocessor
+        >>> table = pl.DataFrame({"size": [1.0, 2.0, 3.0, 4.0], "kind": ["a", "a", "b", "b"]})
+        >>> fitted = Preprocessor.fit(table, "kind")
+        >>> fitted.task, fitted.class_names, fitted.feature_names
+        ('classification', ('a', 'b'), ('size',))
+        >>> fitted.transform(pl.DataFrame({"size": [2.5]}))
+        array([[0.]])
+        """
+        if missing not in ("refuse", "impute"):
+            raise unknown_name("way to treat missing values", missing, ("impute", "refuse"))
+        fitted = fit_table(frame, target, task, missing == "impute", drop, categories_max, rows)
+        return cls(fitted.columns, fitted.target, fitted.left_out, missing, fitted.notes)
+
+    def transform(
+        self,
+        frame: pl.DataFrame,
+        *,
+        unseen: Literal["refuse", "ignore"] = "refuse",
+        notes: list[str] | None = None,
+    ) -> np.ndarray[Any, np.dtype[np.float64]]:
+        """Encode the feature columns of a table, found by name in any order.
+
+        Parameters
+        ----------
+        frame : polars.DataFrame
+            The table. The target may be absent.
+        unseen : {"refuse", "ignore"}
+            Whether a category that training never saw is an error, or encoded as none of the categories.
+        notes : list of str, optional
+            Gets a line about columns that are not used, and about unseen categories that were ignored.
+
+        Returns
+        -------
+        array of float64, shape (rows, n_features)
+            The input of the network.
+
+        Raises
+        ------
+        InputError
+            If columns are absent, or a value is missing and to be refused, of the wrong type, not finite, or an unseen
+            category. The message names the column, the row (from 1 below the header) and the value.
+        """
+        check_frame(frame)
+        if unseen not in ("refuse", "ignore"):
+            raise unknown_name("way to treat unseen categories", unseen, ("ignore", "refuse"))
+        lines: list[str] = [] if notes is None else notes
+        extra = check_columns(frame, self.column_names, {*self.left_out, self.target.name})
+        if extra:
+            lines.append(f"not used, because training had no such column: {listed(extra)}")
+        how = Encoding(self.missing == "impute", unseen == "ignore", lines)
+        x = np.empty((frame.height, self.n_features))
+        start = 0
+        for column in self.columns:
+            stop = start + len(column.features)
+            x[:, start:stop] = column.encode(frame.get_column(column.name), how)
+            start = stop
+        return x
+
+    def encode_target(self, frame: pl.DataFrame) -> Array:
+        """Encode the target column of a table.
+
+        Parameters
+        ----------
+        frame : polars.DataFrame
+            A table with the target column.
+
+        Returns
+        -------
+        array
+            Classes as int64 of shape (rows,), from 0; or standardized numbers as float64 of shape (rows, 1).
+
+        Raises
+        ------
+        InputError
+            If the column is absent, or a value is missing, of the wrong type or a class that training never saw.
+        """
+        check_frame(frame)
+        return self.target.encode(named_column(frame, self.target.name, "target"))
+
+    def decode_target(self, outputs: Any) -> Array:
+        """Turn what the network predicts into labels, or into numbers in the target's own units.
+
+        Parameters
+        ----------
+        outputs : array
+            For classes, probabilities of shape (rows, classes), or for two classes that of the second one, of shape
+            (rows, 1) or (rows,). For regression, predictions of shape (rows, 1) or (rows,).
+
+        Returns
+        -------
+        array, shape (rows,)
+            Labels of the type that the training table had (text as Python str in an object array), or float64.
+
+        Raises
+        ------
+        InputError
+            If the shape does not fit, or a value is NaN or infinite.
+        """
+        return self.target.decode(outputs)

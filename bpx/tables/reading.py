@@ -1,0 +1,91 @@
+"""Reading a table from a file: CSV, TSV, Parquet or NPZ."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Collection
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bpx.errors import InputError
+from bpx.tables.csv_reading import read_csv
+from bpx.tables.messages import shown
+from bpx.tables.npz_reading import read_npz
+from bpx.tables.requirement import require_polars
+
+if TYPE_CHECKING:
+    import polars as pl
+
+__all__ = ["read_table"]
+
+SUFFIXES = (".csv", ".tsv", ".parquet", ".npz")
+
+
+def read_table(path: str | os.PathLike[str], *, text: Collection[str] = ()) -> pl.DataFrame:
+    """Read a CSV, TSV, Parquet or NPZ file as a table.
+
+    Parameters
+    ----------
+    path : str or path
+        The file. Its ending says its format: ``.csv`` (separated by commas, or by semicolons, tabs or bars where the
+        header has no comma), ``.tsv``, ``.parquet`` or ``.npz``.
+    text : collection of str, optional
+        Columns of a CSV or TSV file that stay text even if every value is a number, such as postal codes. For a
+        trained model this is `Preprocessor.text_columns`. Names that the file lacks are ignored.
+
+    Returns
+    -------
+    polars.DataFrame
+        At least one row and one column. Missing values are null (NaN may occur too, in Parquet and NPZ). A CSV column
+        is integers, floats, booleans (true, false) or text, whichever its values allow; see `read_csv` for the details.
+
+    Raises
+    ------
+    InputError
+        If the file is missing, a folder, unreadable, empty, of another format than its ending says, without a header
+        or without rows; has a column without a name or two of one name; or has a row of another length than its
+        header. The message is one line with the file's name and the line.
+    """
+    require_polars()
+    file = Path(path)
+    suffix = file.suffix.lower()
+    if file.is_dir():
+        raise InputError(f"{file}: expected a file, got a folder")
+    if not file.exists():
+        raise InputError(f"{file}: no such file{_similar_file(file)}")
+    if suffix not in SUFFIXES:
+        raise InputError(f"{file}: expected a file that ends in {', '.join(SUFFIXES)}, got {suffix or 'no ending'!r}")
+    try:
+        if file.stat().st_size == 0:
+            raise InputError(f"{file}: the file is empty")
+        if suffix == ".parquet":
+            frame = _read_parquet(file)
+        elif suffix == ".npz":
+            frame = read_npz(file)
+        else:
+            frame = read_csv(file, separator="\t" if suffix == ".tsv" else None, text=text)
+    except OSError as error:
+        raise InputError(f"{file}: cannot be read: {error.strerror or error}") from error
+    if frame.height == 0 or frame.width == 0:
+        raise InputError(f"{file}: the table has no {'columns' if frame.width == 0 else 'rows'}")
+    return frame
+
+
+def _read_parquet(path: Path) -> pl.DataFrame:
+    import polars as pl
+
+    try:
+        return pl.read_parquet(path, glob=False, hive_partitioning=False)
+    except pl.exceptions.PolarsError as error:
+        reason = (str(error).strip() or "unknown reason").splitlines()[0]
+        raise InputError(f"{path}: not a Parquet file that can be read ({reason})") from error
+
+
+def _similar_file(path: Path) -> str:
+    try:
+        names = [entry.name for entry in path.parent.iterdir()]
+    except OSError:
+        return ""
+    close = difflib.get_close_matches(path.name, names, n=1)
+    return f" (did you mean {shown(close[0])}?)" if close else ""

@@ -1,0 +1,96 @@
+"""Splitting rows into training and held-out ones, the same way on every machine."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from bpx.errors import InputError
+from bpx.tables.messages import counted, shown
+
+__all__ = ["split"]
+
+Array = np.ndarray[Any, Any]
+
+
+def split(n: int, fraction: float, seed: int, stratify: Any = None) -> tuple[Array, Array]:
+    """Split n rows at random into training and held-out rows.
+
+    The order comes from the raw bits of PCG64, which NumPy keeps from version to version, so one seed gives one split.
+
+    Parameters
+    ----------
+    n : int
+        How many rows there are.
+    fraction : float
+        The part to hold out, more than 0 and less than 1. ``round(n * fraction)`` rows are held out, at least one.
+    seed : int
+        The seed, 0 or more.
+    stratify : array, shape (n,), optional
+        The class of each row. Each class is then held out in proportion, and has at least one row in either part.
+
+    Returns
+    -------
+    train, held_out : array of int64
+        Row indices, each in ascending order.
+
+    Raises
+    ------
+    InputError
+        If the fraction is not between 0 and 1, the seed is negative, there are fewer than two rows, ``stratify`` has
+        another shape, a class has one row only, or a part is too small to hold every class.
+
+    Examples
+    --------
+    >>> from bpx.tables import split
+    >>> train, held_out = split(6, 1 / 3, seed=0, stratify=["a", "a", "a", "b", "b", "b"])
+    >>> len(train), len(held_out)
+    (4, 2)
+    """
+    if not 0.0 < fraction < 1.0:
+        raise InputError(f"expected a fraction to hold out between 0 and 1, got {fraction!r}")
+    if seed < 0:
+        raise InputError(f"expected a seed of 0 or more, got {seed!r}")
+    if n < 2:
+        raise InputError(f"expected two or more rows to hold some out, got {n}")
+    size = min(max(round(n * fraction), 1), n - 1)
+    order = np.argsort(np.random.PCG64(seed).random_raw(n), kind="stable")
+    if stratify is None:
+        held_out = order[:size]
+    else:
+        classes = np.asarray(stratify)
+        if classes.shape != (n,):
+            raise InputError(f"expected the class of each row, shape ({n},), got shape {classes.shape}")
+        labels, ids = np.unique(classes, return_inverse=True)
+        quota = _quota(np.bincount(ids), size, labels)
+        order = order[np.argsort(ids[order], kind="stable")]  # by class, at random within each
+        starts = np.cumsum(np.bincount(ids)) - np.bincount(ids)
+        place = np.arange(n) - np.repeat(starts, np.bincount(ids))
+        held_out = order[place < np.repeat(quota, np.bincount(ids))]
+    chosen = np.zeros(n, dtype=bool)
+    chosen[held_out] = True
+    return np.flatnonzero(~chosen), np.flatnonzero(chosen)
+
+
+def _quota(counts: Array, size: int, labels: Array) -> Array:
+    """Share ``size`` held-out rows among the classes: in proportion, but one row of each in either part."""
+    n, n_classes = int(counts.sum()), len(counts)
+    if counts.min() < 2:
+        label = labels[counts.argmin()].item() if isinstance(labels[0], np.generic) else labels[counts.argmin()]
+        raise InputError(
+            f"class {shown(label)} has one row only, expected two or more, to train on one and hold out one; "
+            "add rows, take the class out, or hold nothing out"
+        )
+    if min(size, n - size) < n_classes:
+        raise InputError(
+            f"holding out {size} of {counted(n, 'row')} leaves a part without some of the {n_classes} classes; "
+            f"hold out at least {n_classes / n:.3g} and at most {1 - n_classes / n:.3g} of the rows"
+        )
+    ideal = counts * (size / n)
+    quota = np.clip(np.floor(ideal).astype(np.int64), 1, counts - 1)
+    while (missing := size - int(quota.sum())) != 0:  # at most one round for each class and row of difference
+        step = 1 if missing > 0 else -1
+        free = quota < counts - 1 if step > 0 else quota > 1
+        quota[np.where(free, step * (ideal - quota), -np.inf).argmax()] += step
+    return quota

@@ -1,0 +1,205 @@
+"""What a target does: classes become 0, 1, 2, ..., numbers are standardized, and predictions are turned back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+import numpy as np
+
+from bpx.errors import FileFormatError, InputError
+from bpx.tables.messages import counted, in_row, listed, shown
+from bpx.tables.stored import Fields, is_finite_number
+from bpx.tables.values import as_booleans, as_integers, as_numbers, as_texts, refuse_rows
+
+if TYPE_CHECKING:
+    import polars as pl
+
+__all__ = [
+    "ClassTarget",
+    "LabelType",
+    "NumberTarget",
+    "Target",
+    "Task",
+    "label_values",
+    "refuse_missing",
+    "target_from_dict",
+    "target_numbers",
+]
+
+Array = np.ndarray[Any, Any]
+Label = str | int | bool | float
+LabelType = Literal["str", "int", "bool", "float"]
+Task = Literal["classification", "regression"]
+
+_LABEL_TYPES: dict[str, type] = {"str": str, "int": int, "bool": bool, "float": float}
+
+
+@dataclass(frozen=True)
+class ClassTarget:
+    """A target of classes: labels become 0, 1, 2, ... in the order of `labels`.
+
+    Parameters
+    ----------
+    name : str
+        The column.
+    label_type : {"str", "int", "bool", "float"}
+        The type of the labels.
+    labels : tuple
+        The different labels, sorted.
+    """
+
+    name: str
+    label_type: LabelType
+    labels: tuple[Label, ...]
+
+    task: ClassVar[Task] = "classification"
+
+    @property
+    def n_outputs(self) -> int:
+        """How many outputs a network for this target has: one for each class."""
+        return len(self.labels)
+
+    def encode(self, series: pl.Series) -> Array:
+        """Give the number of each row's class; int64, shape (rows,)."""
+        import polars as pl
+
+        what = f"target {shown(self.name)}"
+        values = label_values(series, self.label_type, what)
+        refuse_missing(what, values.is_null().to_numpy())
+        ids = values.replace_strict(
+            pl.Series(list(self.labels), dtype=values.dtype),
+            pl.Series(range(len(self.labels)), dtype=pl.Int64),
+            default=None,
+        )
+        refuse_rows(values, ids.is_null().to_numpy(), what, f"one of the classes {listed(self.labels)}")
+        encoded: Array = ids.to_numpy().astype(np.int64)
+        return encoded
+
+    def probabilities(self, outputs: Any) -> Array:
+        """Give the probability of each class; shape (rows, classes), float32 if ``outputs`` are and float64 otherwise.
+
+        Takes probabilities of that shape and, for two classes, the probability of the second one, of shape (rows, 1) or
+        (rows,), as a network with one sigmoid output predicts it.
+        """
+        values = _finite_outputs(outputs)
+        if self.n_outputs == 2 and (values.ndim == 1 or values.shape[1:] == (1,)):
+            second = values.reshape(-1)
+            return np.stack([1.0 - second, second], axis=1)
+        if values.ndim != 2 or values.shape[1] != self.n_outputs:
+            raise InputError(f"expected probabilities of shape (rows, {self.n_outputs}), got {values.shape}")
+        return values
+
+    def decode(self, outputs: Any) -> Array:
+        """Give the label of the most probable class of each row; the first of them in a tie."""
+        ids = self.probabilities(outputs).argmax(axis=1)
+        labels: Array = np.array(self.labels, dtype=object if self.label_type == "str" else None)
+        decoded: Array = labels[ids]
+        return decoded
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the classes as JSON data."""
+        return {"kind": "classes", "name": self.name, "label_type": self.label_type, "labels": list(self.labels)}
+
+
+@dataclass(frozen=True)
+class NumberTarget:
+    """A target of numbers, standardized with the mean and standard deviation of the training rows."""
+
+    name: str
+    mean: float
+    std: float
+
+    task: ClassVar[Task] = "regression"
+
+    @property
+    def n_outputs(self) -> int:
+        """How many outputs a network for this target has: one."""
+        return 1
+
+    def encode(self, series: pl.Series) -> Array:
+        """Give ``(target - mean) / std``; float64, shape (rows, 1)."""
+        what = f"target {shown(self.name)}"
+        numbers = target_numbers(series, what)
+        refuse_missing(what, np.isnan(numbers))
+        with np.errstate(over="ignore"):
+            encoded = (numbers - self.mean) / self.std
+        refuse_rows(series, ~np.isfinite(encoded), what, "numbers of the size seen in training")
+        return encoded[:, None]
+
+    def decode(self, outputs: Any) -> Array:
+        """Give predictions in the units of the column; float64, shape (rows,)."""
+        values = _finite_outputs(outputs).astype(np.float64)
+        if values.ndim != 1 and values.shape[1:] != (1,):
+            raise InputError(f"expected predictions of shape (rows, 1), got {values.shape}")
+        return values.reshape(-1) * self.std + self.mean
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give mean and standard deviation as JSON data."""
+        return {"kind": "numbers", "name": self.name, "mean": self.mean, "std": self.std}
+
+
+Target = ClassTarget | NumberTarget
+
+
+def target_from_dict(fields: Fields) -> Target:
+    """Build a target again from what `to_dict` gave.
+
+    Raises
+    ------
+    FileFormatError
+        If the data is not what `to_dict` writes.
+    """
+    kind = fields.choice("kind", ("classes", "numbers"))
+    name = fields.text("name")
+    target: Target
+    if kind == "numbers":
+        target = NumberTarget(name, fields.number("mean"), fields.number("std", positive=True))
+    else:
+        label_type: Any = fields.choice("label_type", tuple(_LABEL_TYPES))
+        labels = fields.items("labels")
+        for label in labels:
+            if type(label) is not _LABEL_TYPES[label_type] or (label_type == "float" and not is_finite_number(label)):
+                raise FileFormatError(f"{fields.where}: expected labels of type {label_type}, got {shown(label)}")
+        if len(labels) < 2 or sorted(set(labels)) != labels:
+            raise FileFormatError(f"{fields.where}: expected two or more sorted labels, got {listed(labels)}")
+        target = ClassTarget(name, label_type, tuple(labels))
+    fields.done()
+    return target
+
+
+def label_values(series: pl.Series, label_type: LabelType, what: str) -> pl.Series:
+    """Give a column as labels of one type, null where it is missing."""
+    import polars as pl
+
+    if label_type == "str":
+        return as_texts(series, what)
+    if label_type == "bool":
+        return as_booleans(series, what)
+    if label_type == "int":
+        return as_integers(series, what)
+    return pl.Series(series.name, as_numbers(series, what)).fill_nan(None)
+
+
+def target_numbers(series: pl.Series, what: str) -> Array:
+    """Give a column as numbers, booleans among them as 0 and 1."""
+    import polars as pl
+
+    return as_numbers(series.cast(pl.Int8) if series.dtype == pl.Boolean else series, what)
+
+
+def refuse_missing(what: str, missing: Array) -> None:
+    """Refuse missing values in the target."""
+    if missing.any():
+        where = in_row(int(missing.argmax()), int(missing.sum()))
+        count = counted(int(missing.sum()), "value")
+        raise InputError(f"{what}: {count} missing, {where}; fill them in or take these rows out")
+
+
+def _finite_outputs(outputs: Any) -> Array:
+    values = np.asarray(outputs)
+    values = values if values.dtype == np.float32 else values.astype(np.float64)
+    if values.ndim not in (1, 2) or not np.isfinite(values).all():
+        reason = f"shape {values.shape}" if values.ndim not in (1, 2) else "NaN or infinity among them"
+        raise InputError(f"expected finite predictions, one row for each row of the table, got {reason}")
+    return values

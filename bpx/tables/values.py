@@ -1,0 +1,144 @@
+"""The values of one column as numbers, booleans, text or integers, with an error that names row and value otherwise.
+
+Each function takes a column of any type and gives up only at a value that does not fit, so that a column written as
+text in one file and as numbers in another comes out the same.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from bpx.errors import InputError
+from bpx.tables.messages import in_row, shown
+
+if TYPE_CHECKING:
+    import polars as pl
+
+__all__ = ["as_booleans", "as_integers", "as_numbers", "as_texts", "is_text", "looks_like_dates", "refuse_rows"]
+
+_DATE = r"^(\d{4}-\d{1,2}-\d{1,2}|\d{1,2}[./-]\d{1,2}[./-](\d{4}|\d{2})|\d{4}/\d{1,2}/\d{1,2})([T ]\d{1,2}:\d{2}.*)?$"
+_TIME = r"^\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?$"
+
+
+def is_text(series: pl.Series) -> bool:
+    """Tell whether a column holds text, plain or as polars' categories."""
+    import polars as pl
+
+    return series.dtype in (pl.String, pl.Categorical, pl.Enum)
+
+
+def looks_like_dates(texts: pl.Series) -> bool:
+    """Tell whether every text that is not missing is a date, with or without a time, or a time."""
+    values = texts.drop_nulls().str
+    return len(texts) > texts.null_count() and bool(values.contains(_DATE).all() or values.contains(_TIME).all())
+
+
+def refuse_rows(series: pl.Series, faulty: np.ndarray[Any, Any], what: str, expected: str, advice: str = "") -> None:
+    """Raise the error for the first faulty row, if there is one.
+
+    Parameters
+    ----------
+    series : polars.Series
+        The column as it came.
+    faulty : array of bool, shape (rows,)
+        True where a value does not fit.
+    what : str
+        What the column is, such as ``column 'age'``.
+    expected : str
+        What each value has to be.
+    advice : str, optional
+        What to do, with its own punctuation.
+
+    Raises
+    ------
+    InputError
+        If any row is faulty. The message names the row, counted from 1 below the header, and the value.
+    """
+    if faulty.any():
+        first = int(faulty.argmax())
+        where = in_row(first, int(faulty.sum()))
+        raise InputError(f"{what}: expected {expected}, got {shown(series[first])} {where}{advice}")
+
+
+def as_numbers(series: pl.Series, what: str) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """Give a column as float64 numbers, NaN where it is missing.
+
+    Raises
+    ------
+    InputError
+        If a value is text that is no number, infinite, a boolean, a date or anything else.
+    """
+    import polars as pl
+
+    if is_text(series):
+        texts = as_texts(series, what)
+        numbers = texts.str.strip_chars().cast(pl.Float64, strict=False)
+        refuse_rows(texts, (numbers.is_null() & texts.is_not_null()).to_numpy(), what, "numbers")
+    elif series.dtype.is_numeric() or series.dtype == pl.Null:
+        numbers = series.cast(pl.Float64)
+    else:
+        raise InputError(f"{what}: expected numbers, got {series.dtype}")
+    values: np.ndarray[Any, np.dtype[np.float64]] = numbers.to_numpy()
+    refuse_rows(series, np.isinf(values), what, "finite numbers")
+    return values
+
+
+def as_booleans(series: pl.Series, what: str) -> pl.Series:
+    """Give a column as booleans, null where it is missing; takes true and false as text, and 1 and 0.
+
+    Raises
+    ------
+    InputError
+        If a value is anything else.
+    """
+    import polars as pl
+
+    if series.dtype in (pl.Boolean, pl.Null):
+        return series.cast(pl.Boolean)
+    words = as_texts(series, what).str.strip_chars().str.to_lowercase()
+    booleans = words.replace_strict(
+        {"true": True, "1": True, "1.0": True, "false": False, "0": False, "0.0": False},
+        default=None,
+        return_dtype=pl.Boolean,
+    )
+    refuse_rows(series, (booleans.is_null() & words.is_not_null()).to_numpy(), what, "true or false")
+    return booleans
+
+
+def as_texts(series: pl.Series, what: str) -> pl.Series:
+    """Give a column as text, null where it is missing.
+
+    Raises
+    ------
+    InputError
+        If the column holds dates, lists or anything else that is not text, numbers or booleans.
+    """
+    import polars as pl
+
+    if not (is_text(series) or series.dtype.is_numeric() or series.dtype in (pl.Boolean, pl.Null)):
+        raise InputError(f"{what}: expected text, got {series.dtype}")
+    filled = series.fill_nan(None) if series.dtype.is_float() else series
+    return filled.cast(pl.String)
+
+
+def as_integers(series: pl.Series, what: str) -> pl.Series:
+    """Give a column as 64-bit integers, null where it is missing; takes whole numbers of any type.
+
+    Raises
+    ------
+    InputError
+        If a value is no whole number, or too large.
+    """
+    import polars as pl
+
+    if series.dtype.is_integer():
+        integers = series.cast(pl.Int64, strict=False)
+        refuse_rows(series, (integers.is_null() & series.is_not_null()).to_numpy(), what, "integers of 64 bits")
+        return integers
+    numbers = as_numbers(series, what)
+    with np.errstate(invalid="ignore"):
+        refuse_rows(series, (numbers != np.floor(numbers)) & ~np.isnan(numbers), what, "whole numbers")
+        refuse_rows(series, np.abs(numbers) >= 2.0**63, what, "integers of 64 bits")
+    return pl.Series(series.name, numbers).fill_nan(None).cast(pl.Int64)

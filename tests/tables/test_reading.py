@@ -1,0 +1,302 @@
+"""Files become tables, and what is wrong with a file is said in one line."""
+
+import csv
+import datetime
+
+import numpy as np
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from bpx.errors import InputError
+
+pl = pytest.importorskip("polars", reason="tables need polars (extra table)")
+
+from bpx.tables import read_table  # noqa: E402
+
+
+@pytest.fixture
+def written(tmp_path):
+    """Write a file and give its path."""
+
+    def write(content, name="data.csv"):
+        path = tmp_path / name
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        return path
+
+    return write
+
+
+@pytest.fixture
+def refused(written):
+    """Write a file, read it, and give the one-line message that refuses it, without the folder."""
+
+    def read(content, name="data.csv"):
+        path = written(content, name)
+        with pytest.raises(InputError) as caught:
+            read_table(path)
+        message = str(caught.value)
+        assert "\n" not in message
+        assert message.startswith(str(path))
+        return message.removeprefix(str(path.parent) + "/")
+
+    return read
+
+
+def test_each_column_gets_the_narrowest_type(written):
+    frame = read_table(written("i,f,b,t,e\n1,1.5,true,x,\n-2,2,False,2,\n"))
+    assert dict(frame.schema) == {"i": pl.Int64, "f": pl.Float64, "b": pl.Boolean, "t": pl.String, "e": pl.String}
+    assert frame.rows() == [(1, 1.5, True, "x", None), (-2, 2.0, False, "2", None)]
+
+
+def test_missing_markers_are_null_and_do_not_decide_the_type(written):
+    frame = read_table(written('i,t\n1,a\nNA,?\n" nan",n/a\n,"b"\nnull,NULL\nN/A,""\n'))
+    assert frame.get_column("i").to_list() == [1, None, None, None, None, None]
+    assert frame.get_column("t").to_list() == ["a", None, "n/a", "b", None, None]
+
+
+def test_spaces_around_names_and_values_do_not_count(written):
+    frame = read_table(written("a , kind\n 1, x\n2 , y \n"))
+    assert frame.columns == ["a", "kind"]
+    assert frame.rows() == [(1, "x"), (2, "y")]
+
+
+def test_columns_asked_for_as_text_stay_text(written):
+    path = written("zip,n\n01234,01\n99999,02\n")
+    assert read_table(path, text=["zip", "absent"]).rows() == [("01234", 1), ("99999", 2)]
+    assert read_table(path).rows() == [(1234, 1), (99999, 2)]
+
+
+@pytest.mark.parametrize(
+    ("content", "name"),
+    [
+        ("a,b\r\n1,x\r\n2,y\r\n", "data.csv"),
+        ("a,b\r1,x\r2,y", "data.csv"),
+        ("\ufeffa,b\n1,x\n2,y", "data.csv"),
+        ("\n\na,b\n\n1,x\n  \n2,y\n\n", "data.csv"),
+        ("a;b\n1;x\n2;y\n", "data.csv"),
+        ('a;"b"\n1;x\n2;y\n', "DATA.CSV"),
+        ("a\tb\n1\tx\n2\ty\n", "data.csv"),
+        ("a|b\n1|x\n2|y\n", "data.csv"),
+        ("a\tb\n1\tx\n2\ty\n", "data.tsv"),
+        ('"a","b"\n"1","x"\n"2","y"\n', "data[1].csv"),
+    ],
+)
+def test_line_ends_separators_and_blank_lines_make_no_difference(written, content, name):
+    frame = read_table(written(content, name))
+    assert frame.columns == ["a", "b"]
+    assert frame.rows() == [(1, "x"), (2, "y")]
+
+
+def test_a_quoted_separator_does_not_choose_the_separator(written):
+    assert read_table(written('"a,b";c\n1;2\n')).rows(named=True) == [{"a,b": 1, "c": 2}]
+
+
+def test_integers_too_large_for_64_bits_become_floats(written):
+    assert read_table(written("a,b\n99999999999999999999,1\n1,2\n")).get_column("a").to_list() == [1e20, 1.0]
+
+
+def test_columns_that_pandas_numbered_are_a_header(written):
+    assert read_table(written("0,1,2\n5.0,6.0,7.0\n")).columns == ["0", "1", "2"]
+
+
+def test_more_rows_than_one_block_keep_their_order(written):
+    n = 45_001
+    frame = read_table(written("i,t\n" + "".join(f"{i},t{i}\n" for i in range(n))))
+    assert frame.get_column("i").to_list() == list(range(n))
+    assert frame.get_column("t")[n - 1] == f"t{n - 1}"
+
+
+_cells = st.text(st.characters(codec="utf-8", categories=("L", "N", "P", "S"), include_characters=' ,;"\n'), max_size=8)
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.integers(1, 4).flatmap(lambda n: st.lists(st.tuples(*[_cells] * n), min_size=1, max_size=6)))
+def test_text_comes_back_as_it_was_written(tmp_path_factory, rows):
+    path = tmp_path_factory.mktemp("text") / "data.csv"
+    names = [f"c{index}" for index in range(len(rows[0]))]
+    with path.open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows([names, *rows])
+    markers = ("", "NA", "N/A", "NaN", "nan", "null", "NULL", "?")
+    expected = [tuple(None if cell.strip() in markers else cell.strip() for cell in row) for row in rows]
+    kept = [row for row, cells in zip(expected, rows, strict=True) if len(cells) > 1 or not cells[0].isspace()]
+    assume(kept)
+    assert read_table(path, text=names).rows() == kept
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1))
+def test_floats_come_back_to_the_bit(tmp_path_factory, numbers):
+    path = tmp_path_factory.mktemp("floats") / "data.csv"
+    path.write_text("a,b\n" + "".join(f"{number!r},x\n" for number in [0.5, *numbers]))
+    read = read_table(path).get_column("a").to_numpy()
+    assert read.tobytes() == np.array([0.5, *numbers]).tobytes()
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("a,b\n1,2\n3\n", "line 3: expected 2 values, as in the header, got 1"),
+        ("a,b\n1,2\n\n3,4,5\n", "line 4: expected 2 values, as in the header, got 3"),
+        ('a,b\n1,"x\ny\nz"\n3,4,5\n', "line 5: expected 2 values, as in the header, got 3"),
+        ("a\n1\n2,3\n", "line 3: expected 1 value, as in the header, got 2"),
+        ("5.1,3.5,1.4,setosa\n4.9,3.0,1.4,setosa\n", "line 1: expected column names, got data"),
+        ("1,2.5\n3,4\n", "line 1: expected column names, got data ('1', '2.5')"),
+        ("a,b,a\n1,2,3\n", "line 1: columns 1 and 3 are both named 'a'"),
+        ("a, a\n1,2\n", "line 1: columns 1 and 2 are both named 'a'"),
+        (",a\n0,2\n", "line 1: column 1 of 2 has no name"),
+        ("\n\na,,b\n0,2,3\n", "line 3: column 2 of 3 has no name"),
+        ("\n \n\n", "line 1: expected a header, a line of column names, got an empty file"),
+        ("a\0,b\n0,2\n", "line 1: not a text file"),
+        ('a,b\n1,2\n3,"4\n5,6\n', "line 3: not CSV: a quotation mark is not closed"),
+        ('a,b\n1,2\n3,"4"5\n', "line 3: not CSV: "),
+        ("a,b\n1," + "x" * 200_000 + "\n", "line 2: not CSV: field larger than field limit"),
+        (b"a,b\n1,x\n2,caf\xe9\n", "line 3: not UTF-8 text"),
+        ("a,b\n1,2\n".encode("utf-16"), "line 1: not UTF-8 text"),
+    ],
+)
+def test_a_bad_csv_names_the_line_and_the_fault(refused, content, message):
+    assert refused(content).startswith(f"data.csv, {message}")
+
+
+@pytest.mark.parametrize("content", ["a,b\n", "a,b", "a,b\n\n\n"])
+def test_a_header_without_rows_is_refused(refused, content):
+    assert refused(content) == "data.csv: the table has no rows"
+
+
+@pytest.mark.parametrize("name", ["data.csv", "data.tsv", "data.parquet", "data.npz"])
+def test_an_empty_file_is_refused(refused, name):
+    assert refused(b"", name) == f"{name}: the file is empty"
+
+
+@pytest.mark.parametrize("name", ["data.txt", "data", "data.csv.gz"])
+def test_another_ending_is_refused(refused, name):
+    assert "expected a file that ends in .csv, .tsv, .parquet, .npz, got " in refused("a,b\n1,2\n", name)
+
+
+def test_a_missing_file_names_the_nearest(written):
+    path = written("a,b\n1,2\n", "iris.csv")
+    with pytest.raises(InputError, match=r"iri\.csv: no such file \(did you mean 'iris\.csv'\?\)$"):
+        read_table(path.parent / "iri.csv")
+    with pytest.raises(InputError, match=r"no such file$"):
+        read_table(path.parent / "nowhere" / "iris.csv")
+
+
+def test_a_folder_is_refused(tmp_path):
+    folder = tmp_path / "data.csv"
+    folder.mkdir()
+    with pytest.raises(InputError, match="expected a file, got a folder"):
+        read_table(folder)
+
+
+@pytest.mark.parametrize("name", ["data.csv", "data.npz"])
+def test_a_file_that_cannot_be_opened_is_refused(written, monkeypatch, name):
+    path = written("a,b\n1,2\n", name)
+
+    def deny(*args, **kwargs):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(type(path), "open", deny)
+    with pytest.raises(InputError, match=f"{name}: cannot be read: Permission denied"):
+        read_table(path)
+
+
+def test_parquet_keeps_its_types(tmp_path):
+    frame = pl.DataFrame({"i": [1, None], "f": [0.1, float("nan")], "d": [datetime.date(2020, 1, 2)] * 2})
+    path = tmp_path / "a=1[x].parquet"
+    frame.write_parquet(path)
+    assert read_table(path).equals(frame)
+    assert read_table(str(path)).schema == frame.schema
+
+
+@pytest.mark.parametrize("content", [b"PAR1 this is none", b"a,b\n1,2\n"])
+def test_a_bad_parquet_file_is_refused(refused, content):
+    assert refused(content, "data.parquet").startswith("data.parquet: not a Parquet file that can be read")
+
+
+def test_a_truncated_parquet_file_is_refused(tmp_path, refused):
+    pl.DataFrame({"a": range(1000)}).write_parquet(tmp_path / "whole.parquet")
+    content = (tmp_path / "whole.parquet").read_bytes()
+    assert "not a Parquet file" in refused(content[: len(content) // 2], "data.parquet")
+
+
+@pytest.mark.parametrize(("frame", "what"), [({"a": []}, "rows"), ({}, "columns")])
+def test_a_parquet_file_without_rows_or_columns_is_refused(tmp_path, frame, what):
+    pl.DataFrame(frame).write_parquet(tmp_path / "data.parquet")
+    with pytest.raises(InputError, match=f"the table has no {what}$"):
+        read_table(tmp_path / "data.parquet")
+
+
+@pytest.mark.parametrize("names", [("x", "y"), ("X", "y"), ("X", "Y")])
+@pytest.mark.parametrize("shape", [(3,), (3, 1)])
+def test_npz_with_x_and_y_becomes_numbered_columns(tmp_path, names, shape):
+    x = np.arange(6.0).reshape(3, 2)
+    np.savez(tmp_path / "data.npz", **{names[0]: x, names[1]: np.array([0, 1, 0]).reshape(shape)})
+    frame = read_table(tmp_path / "data.npz")
+    assert frame.columns == ["x0", "x1", "y"]
+    np.testing.assert_array_equal(frame.select("x0", "x1").to_numpy(), x)
+    assert frame.get_column("y").to_list() == [0, 1, 0]
+
+
+@pytest.mark.parametrize(
+    ("array", "expected"),
+    [
+        (np.array([1.5, 2.5], dtype=">f8"), [1.5, 2.5]),
+        (np.array([1, 2], dtype=">i4"), [1, 2]),
+        (np.array([1.5, 2.5], dtype=np.float16), [1.5, 2.5]),
+        (np.array([1.5, 2.5], dtype=np.longdouble), [1.5, 2.5]),
+        (np.array([True, False]), [True, False]),
+        (np.array(["a", "bc"]), ["a", "bc"]),
+        (np.array([b"a", "é".encode()]), ["a", "é"]),
+        (np.array(["2020-01-02T03", "2021-01-02T03"], dtype="datetime64[h]")[:1], [datetime.datetime(2020, 1, 2, 3)]),
+    ],
+)
+def test_npz_columns_of_every_useful_dtype(tmp_path, array, expected):
+    np.savez(tmp_path / "data.npz", named=array, other=array)
+    assert read_table(tmp_path / "data.npz").to_dict(as_series=False) == {"named": expected, "other": expected}
+
+
+def test_npz_with_x_alone_serves_prediction(tmp_path):
+    np.savez_compressed(tmp_path / "data.npz", x=np.arange(3.0))
+    assert read_table(tmp_path / "data.npz").to_dict(as_series=False) == {"x0": [0.0, 1.0, 2.0]}
+
+
+@pytest.mark.parametrize(
+    ("arrays", "message"),
+    [
+        ({"x": np.zeros((3, 2, 2)), "y": np.zeros(3)}, "expected x of shape (rows, features), got (3, 2, 2)"),
+        ({"x": np.zeros((3, 2)), "y": np.zeros((3, 2))}, "expected y of shape (rows,) or (rows, 1), got (3, 2)"),
+        ({"x": np.zeros((3, 2)), "X": np.zeros((3, 2))}, "expected one array x and one array y, got 'x', 'X'"),
+        ({"x": np.zeros((3, 2)), "y": np.zeros(4)}, "expected columns of one length, got 3 rows in 'x0' and 4 in 'y'"),
+        (
+            {"a": np.zeros((3, 2)), "b": np.zeros(3)},
+            "expected arrays x and y, or arrays of shape (rows,), one a column",
+        ),
+        ({"a": np.zeros(3), "b": np.zeros(3, complex)}, "array 'b' has dtype complex128; expected numbers"),
+        ({"a": np.zeros(3), "b": np.array([b"\xff"] * 3)}, "array 'b' holds bytes that are not UTF-8 text"),
+        ({"a": np.array([None, {}])}, "an array holds Python objects, which are never unpickled"),
+        ({"a": np.float64(3.0)}, "expected arrays x and y, or arrays of shape (rows,), one a column"),
+        ({}, "expected a NumPy archive of arrays"),
+        ({"x": np.zeros((0, 2))}, "the table has no rows"),
+    ],
+)
+def test_a_bad_npz_says_what_is_wrong(tmp_path, arrays, message):
+    np.savez(tmp_path / "data.npz", **arrays)
+    with pytest.raises(InputError) as caught:
+        read_table(tmp_path / "data.npz")
+    assert str(caught.value).startswith(f"{tmp_path / 'data.npz'}: {message}")
+
+
+def test_other_bytes_named_npz_are_refused(tmp_path, refused):
+    np.save(tmp_path / "one.npy", np.zeros(3))
+    assert "expected a NumPy archive of arrays" in refused((tmp_path / "one.npy").read_bytes(), "data.npz")
+    np.savez(tmp_path / "whole.npz", x=np.zeros((100, 3)))
+    whole = (tmp_path / "whole.npz").read_bytes()
+    assert "not a NumPy archive that can be read" in refused(whole[: len(whole) // 2], "data.npz")
+    assert "not a NumPy archive that can be read" in refused("a,b\n1,2\n", "data.npz")
+    np.savez_compressed(tmp_path / "packed.npz", x=np.random.default_rng(0).normal(size=(100, 3)))
+    for content in (whole, (tmp_path / "packed.npz").read_bytes()):
+        for place in (100, 120, 200, len(content) // 2):
+            broken = bytearray(content)
+            broken[place : place + 8] = bytes(byte ^ 0xFF for byte in broken[place : place + 8])
+            assert "not a NumPy archive that can be read" in refused(bytes(broken), "data.npz")
