@@ -1,4 +1,7 @@
-"""How weights start: each initialiser draws from a NumPy generator in float64, so that device and dtype change no draw."""
+"""How weights start.
+
+Each initialiser draws from a NumPy generator in float64, so that device and dtype change no draw.
+"""
 
 from __future__ import annotations
 

@@ -142,10 +142,8 @@ def _check_finite(backend: Backend, name: str, array: Array) -> None:
         if not math.isfinite(float(xp.sum(array))):
             bad = int(xp.sum(xp.astype(~xp.isfinite(array), xp.int32)))
             if bad:
-                raise InputError(
-                    f"{name} holds {bad} value{'s' if bad > 1 else ''} that {'are' if bad > 1 else 'is'} NaN or infinite"
-                    f" (as {array.dtype}); remove or replace them first"
-                )
+                what = "1 value that is" if bad == 1 else f"{bad} values that are"
+                raise InputError(f"{name} holds {what} NaN or infinite (as {array.dtype}); remove or replace first")
 
 
 def _classes(backend: Backend, y: Any, n_classes: int | None, dtype: str, room: int) -> Array:

@@ -14,8 +14,8 @@ from bpx.backend.selection import BackendSpec, get_backend
 from bpx.backend.transfer import like
 from bpx.checks import count
 from bpx.errors import InputError
-from bpx.layers.base import Layer, Params, Shape
-from bpx.layers.structure import Flatten
+from bpx.layers.base import Layer, Params
+from bpx.layers.stack import first_trained, sample_shapes, unfrozen
 from bpx.losses import Loss, get_loss
 from bpx.passes import forward_pass, make_gradients
 from bpx.rng import WEIGHTS, generator, step_keys
@@ -81,10 +81,10 @@ class Network:
         self.loss = get_loss(loss)
         self.dtype = dtype
         self.seed = int.from_bytes(os.urandom(4), "little") if seed is None else count("seed", seed, 0)
-        self.input_shape, self.output_shape = _shapes(self.layers)
+        self.input_shape, self.output_shape = sample_shapes(self.layers)
         self.backend: Backend = get_backend(backend)
         self.backend.require_dtype(dtype)
-        self.first_trained = _first_trained(self.layers)
+        self.first_trained = first_trained(self.layers)
         self.n_keys = sum(layer.n_keys for layer in self.layers)
         self.stateful = any(layer.stateful for layer in self.layers)
         self._programs: dict[Any, Any] = {}
@@ -187,7 +187,7 @@ class Network:
         """Return loss and gradients as arrays of the device, for inputs that are checked and there already."""
 
         def make() -> Any:
-            layers = tuple(_unfrozen(layer) for layer in self.layers)
+            layers = tuple(unfrozen(layer) for layer in self.layers)
             gradients = make_gradients(self.backend.xp, layers, self.loss)
 
             def of_batch(params: Any, state: Any, keys: Any, x: Array, y: Array, weight: Array | None) -> Any:
@@ -277,11 +277,11 @@ class Network:
         ys = inputs.targets(self.backend, y, self.loss, xs.shape[0], n_out, self.dtype, xs.shape[1])
         return xs, ys, inputs.weights(self.backend, sample_weight, xs.shape[0], self.dtype)
 
-    def contexts(self, training: bool, keys: Iterable[Any], state: Sequence[Params]) -> list[Any]:
+    def contexts(self, training: bool, keys: Iterable[Any] | None, state: Sequence[Params]) -> list[Any]:
         """Return what each layer's forward pass is told, given one step's keys and the running statistics."""
         if not self.stateful and not (training and self.n_keys):
             return [None] * len(self.layers)
-        each = iter(keys)
+        each = iter(() if keys is None else keys)
         return [layer.context(training, each, s) for layer, s in zip(self.layers, state, strict=True)]
 
     def program(self, key: Any, make: Any) -> Any:
@@ -336,37 +336,3 @@ class Network:
             f"Network([{layers}], loss={self.loss.name!r}, dtype={self.dtype!r}, seed={self.seed}, "
             f"backend={self.backend.spec!r})"
         )
-
-
-def _shapes(layers: Sequence[Layer]) -> tuple[Shape | None, Shape | None]:
-    """Return the shapes of one sample of the input and of the output, None where any will do."""
-    shape: Shape | None = None
-    first: Shape | None = None
-    for i, layer in enumerate(layers):
-        try:
-            shape = layer.output_shape(shape)
-        except InputError as error:
-            raise InputError(f"layer {i}: {error}") from None
-        width = getattr(layer, "n_in", None) or getattr(layer, "n_features", None)
-        if first is None and width is not None and not any(isinstance(before, Flatten) for before in layers[:i]):
-            first = (width,)
-    return first, shape
-
-
-def _first_trained(layers: Sequence[Layer]) -> int:
-    """Return the number of the first layer that has parameters to train (of the last, if none has)."""
-    for i, layer in enumerate(layers):
-        if set(layer.param_names) - set(layer.frozen):
-            return i
-    return len(layers) - 1
-
-
-def _unfrozen(layer: Layer) -> Layer:
-    """Return the layer with all parameters free."""
-    import dataclasses
-
-    if not layer.frozen:
-        return layer
-    if hasattr(layer, "layers"):
-        return type(layer)(tuple(_unfrozen(inner) for inner in layer.layers))  # type: ignore[call-arg]
-    return dataclasses.replace(layer, frozen=())  # type: ignore[type-var]

@@ -48,9 +48,12 @@ class Progress:
                 return
             from tqdm import tqdm
 
-            self._bar = tqdm(total=self.epochs, unit="epoch", leave=bool(self.wanted), bar_format=(
-                "{l_bar}{bar}| {n:.0f}/{total} epochs [{elapsed}<{remaining}{postfix}]"
-            ))
+            self._bar = tqdm(
+                total=self.epochs,
+                unit="epoch",
+                leave=bool(self.wanted),
+                bar_format=("{l_bar}{bar}| {n:.0f}/{total} epochs [{elapsed}<{remaining}{postfix}]"),
+            )
         self._bar.n = min(round(self.done, 2), self.epochs)
         if loss is not None:
             self._bar.set_postfix(loss=f"{loss:.4g}", refresh=False)

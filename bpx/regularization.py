@@ -138,7 +138,9 @@ class ClipNorm(Clip):
                 g[name] = g[name] * shrink
 
 
-def penalize(xp: Any, penalties: Sequence[Penalty], params: Sequence[Params], grads: Sequence[Params], rows: int) -> Any:
+def penalize(
+    xp: Any, penalties: Sequence[Penalty], params: Sequence[Params], grads: Sequence[Params], rows: int
+) -> Any:
     """Add each penalty's gradient to the gradients of the weight matrices; return the sum of the penalties."""
     total: Any = 0.0
     for p, g in zip(params, grads, strict=True):

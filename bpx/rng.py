@@ -44,10 +44,12 @@ def step_keys(seed: int, first_step: int, steps: int, n_keys: int) -> np.ndarray
     ----------
     G. L. Steele, D. Lea, C. H. Flood, "Fast splittable pseudorandom number generators", 2014, figure 16.
     """
-    z = np.uint64(seed & 0xFFFFFFFFFFFFFFFF)
+    z: np.ndarray = np.array([[seed & 0xFFFFFFFFFFFFFFFF]], dtype=np.uint64)
     with np.errstate(over="ignore"):
-        for part in (np.arange(first_step, first_step + steps, dtype=np.uint64)[:, None],
-                     np.arange(n_keys, dtype=np.uint64)[None, :]):
+        for part in (
+            np.arange(first_step, first_step + steps, dtype=np.uint64)[:, None],
+            np.arange(n_keys, dtype=np.uint64)[None, :],
+        ):
             z = (z ^ part) + np.uint64(0x9E3779B97F4A7C15)
             z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
             z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)

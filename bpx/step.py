@@ -54,9 +54,9 @@ def make_step(
 ) -> Callable[[Any, Any, Any], tuple[Any, Array]]:
     """Return ``step(carry, data, inputs) -> (carry, loss)``, one step of training.
 
-    ``carry`` is (params, slots, state) and donated to the step; ``data`` is (x, y, weight), the whole set on the device;
-    ``inputs`` is (rows, numbers, keys): which samples, the optimizer's numbers and the masks' keys of this step. Without
-    ``gather`` a step takes the whole set.
+    ``carry`` is (params, slots, state) and donated to the step; ``data`` is (x, y, weight), the whole set on the
+    device; ``inputs`` is (rows, numbers, keys): which samples, the optimizer's numbers and the masks' keys of this
+    step. Without ``gather`` a step takes the whole set.
     """
     xp, layers = net.backend.xp, net.layers
     gradients = make_gradients(xp, layers, net.loss, net.first_trained)

@@ -28,10 +28,10 @@ def summary(net: Network) -> str:
 
     def line(row: tuple[str, ...]) -> str:
         return "  ".join(
-            cell.rjust(w) if k in (0, 3) else cell.ljust(w)
-            for k, (cell, w) in enumerate(zip(row, widths, strict=True))
+            cell.rjust(w) if k in (0, 3) else cell.ljust(w) for k, (cell, w) in enumerate(zip(row, widths, strict=True))
         )
 
     rule = "-" * len(line(head))
-    total = f"{net.n_params:,} parameters, {net.dtype}, loss {net.loss.name} ({net.loss.reduction}), on {net.backend.spec}"
+    loss = f"loss {net.loss.name} ({net.loss.reduction})"
+    total = f"{net.n_params:,} parameters, {net.dtype}, {loss}, on {net.backend.spec}"
     return "\n".join([line(head), rule, *map(line, table), rule, total])

@@ -93,6 +93,7 @@ class Backend(ABC):
         BackendError
             If the library or the device has no such precision. It is never replaced in silence.
         """
+        return
 
     # -- execution ----------------------------------------------------------------------------------------
 
@@ -103,8 +104,9 @@ class Backend(ABC):
         """
         return contextlib.nullcontext()
 
-    def synchronize(self) -> None:  # noqa: B027 - nothing to wait for is a complete answer
-        """Wait until the device has finished all work given to it."""
+    def synchronize(self) -> None:
+        """Wait until the device has finished all work given to it; here there is nothing to wait for."""
+        return
 
     def compile(self, function: Callable[..., Any]) -> Callable[..., Any]:
         """Return a function that computes the same, faster where the library can compile it."""
@@ -131,7 +133,7 @@ class Backend(ABC):
         """
 
         def run(carry: Any, data: Any, inputs: tuple[Any, ...], length: int) -> tuple[Any, np.ndarray]:
-            outputs = []
+            outputs: list[Array] = []
             append = outputs.append
             columns: Iterable[Any] = zip(*(repeat(None, length) if c is None else c for c in inputs), strict=True)
             for step_inputs in columns:
@@ -170,6 +172,6 @@ def check_float_dtype(dtype: str) -> None:
 def missing(library: str, extra: str) -> BackendError:
     """Return the error for a library that is not installed, with the line that installs it."""
     return BackendError(
-        f'backend {library!r} cannot be used: {library} is not installed; install it with '
+        f"backend {library!r} cannot be used: {library} is not installed; install it with "
         f'`pip install "bpx-backprop[{extra}]"`'
     )

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
 from bpx.backend.base import Array, Backend, missing
 from bpx.errors import BackendError
+
+
+class _EveryStep(NamedTuple):
+    """Numbers that are the same at every step, and so are no column of the loop's inputs."""
+
+    row: np.ndarray
 
 
 class JaxBackend(Backend):
@@ -99,7 +104,8 @@ class JaxBackend(Backend):
         return self._jax.jit(function)  # type: ignore[no-any-return]
 
     def per_step(self, values: np.ndarray, dtype: str) -> Any:
-        return np.asarray(values, dtype=dtype)
+        rows = np.asarray(values, dtype=dtype)
+        return _EveryStep(rows[0]) if (rows == rows[0]).all() else rows
 
     def rows_per_step(self, order: np.ndarray) -> Any:
         return order.astype(np.int32)
@@ -107,10 +113,11 @@ class JaxBackend(Backend):
     def loop(self, body: Callable[[Any, Any, Any], tuple[Any, Array]]) -> Callable[..., tuple[Any, np.ndarray]]:
         jax = self._jax
 
-        def steps(carry: Any, data: Any, inputs: Any, length: Any, outputs: Array) -> tuple[Any, Array]:
+        def steps(carry: Any, data: Any, same: Any, columns: Any, length: Any, outputs: Array) -> tuple[Any, Array]:
             def step(i: Any, state: tuple[Any, Array]) -> tuple[Any, Array]:
                 carry, outputs = state
-                carry, output = body(carry, data, jax.tree.map(lambda column: column[i], inputs))
+                inputs = tuple(s if c is None else c[i] for s, c in zip(same, columns, strict=True))
+                carry, output = body(carry, data, inputs)
                 return carry, outputs.at[i].set(output)
 
             return jax.lax.fori_loop(0, length, step, (carry, outputs))  # type: ignore[no-any-return]
@@ -121,9 +128,10 @@ class JaxBackend(Backend):
             # The number of steps is an argument of the compiled loop and its buffers grow by powers of two, so that
             # segments of other lengths find the same program.
             room = 1 << (length - 1).bit_length()
-            columns = jax.tree.map(lambda column: self._padded(column, room), inputs)
+            same = tuple(c.row if isinstance(c, _EveryStep) else None for c in inputs)
+            columns = tuple(self._padded(c, room) if isinstance(c, np.ndarray) else None for c in inputs)
             dtype = jax.tree.leaves(carry)[0].dtype
-            carry, outputs = compiled(carry, data, columns, length, self.xp.zeros(room, dtype=dtype))
+            carry, outputs = compiled(carry, data, same, columns, length, self.xp.zeros(room, dtype=dtype))
             return carry, np.asarray(outputs, dtype=np.float64)[:length]
 
         return run

@@ -31,12 +31,12 @@ def _sum(x: np.ndarray, /, *, axis: Any = None, dtype: Any = None, keepdims: boo
     """
     if axis == 0 and x.size > 4096 and x.ndim == 2 and dtype is None and not keepdims and x.dtype.kind == "f":
         return _ones(x.shape[0], x.dtype) @ x
-    return np.add.reduce(x, axis=axis, dtype=dtype, keepdims=keepdims)
+    return np.add.reduce(x, axis=axis, dtype=dtype, keepdims=keepdims)  # type: ignore[call-overload]
 
 
 def _max(x: np.ndarray, /, *, axis: Any = None, keepdims: bool = False) -> Any:
     """Take the maximum as the standard has it, without ``np.max``'s Python layer."""
-    return np.maximum.reduce(x, axis=axis, keepdims=keepdims)
+    return np.maximum.reduce(x, axis=axis, keepdims=keepdims)  # type: ignore[call-overload]
 
 
 def _reshape(x: np.ndarray, /, shape: tuple[int, ...], *, copy: bool | None = None) -> np.ndarray:
@@ -89,8 +89,8 @@ class NumpyBackend(Backend):
     def computing(self) -> contextlib.AbstractContextManager[Any]:
         return np.errstate(over="ignore", invalid="ignore", divide="ignore", under="ignore")
 
-    def rows_per_step(self, order: np.ndarray) -> np.ndarray:
-        return order
+    def rows_per_step(self, order: np.ndarray) -> Sequence[Array]:
+        return list(order)
 
     def fetch_scalars(self, values: list[Array]) -> np.ndarray:
         return np.array(values, dtype=np.float64)
@@ -111,7 +111,7 @@ class NumpyBackend(Backend):
         def in_pieces(*arguments: Any) -> tuple[Array, ...]:
             arrays, numbers = arguments[:n], arguments[n:]
             if not all(array.flags.c_contiguous for array in arrays):
-                return whole(*arguments)
+                return whole(*arguments)  # type: ignore[no-any-return]
             flat = [array.reshape(-1) for array in arrays]
             for start in range(0, like.size, block):
                 kernel(self.xp, *(array[start : start + block] for array in flat), *numbers)

@@ -14,7 +14,8 @@ from bpx.errors import BackendError
 class StrictBackend(Backend):
     """array-api-strict arrays on ``CPU_DEVICE``, ``device1`` or ``no_float64``.
 
-    The arrays of one device mix with no other device's, and those of ``device1`` refuse conversion to NumPy as a GPU's do.
+    The arrays of one device mix with no other device's, and those of ``device1`` refuse conversion to NumPy as a
+    GPU's do.
     """
 
     name: ClassVar[str] = "array-api-strict"
@@ -40,8 +41,10 @@ class StrictBackend(Backend):
         """Return the names of the library's devices."""
         import array_api_strict
 
-        return tuple(str(d).removeprefix("array_api_strict.Device('").removesuffix("')") for d in
-                     array_api_strict.__array_namespace_info__().devices())
+        return tuple(
+            str(d).removeprefix("array_api_strict.Device('").removesuffix("')")
+            for d in array_api_strict.__array_namespace_info__().devices()
+        )
 
     @classmethod
     def of(cls, array: Array) -> Backend:

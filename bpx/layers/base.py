@@ -98,8 +98,7 @@ class Layer:
 
     def config(self) -> dict[str, Any]:
         """Return the layer as plain data: its kind and its settings."""
-        fields = dataclasses.fields(self) if dataclasses.is_dataclass(self) else ()
-        settings = {f.name: getattr(self, f.name) for f in fields}
+        settings = {f.name: getattr(self, f.name) for f in _fields(self)}
         return {"kind": type(self).__name__, **{k: list(v) if isinstance(v, tuple) else v for k, v in settings.items()}}
 
     @classmethod
@@ -108,11 +107,13 @@ class Layer:
         return cls(**settings)
 
     def __repr__(self) -> str:
-        fields = dataclasses.fields(self) if dataclasses.is_dataclass(self) else ()
-        shown = [
-            f"{f.name}={getattr(self, f.name)!r}" for f in fields if getattr(self, f.name) != f.default
-        ]
+        shown = [f"{f.name}={getattr(self, f.name)!r}" for f in _fields(self) if getattr(self, f.name) != f.default]
         return f"{type(self).__name__}({', '.join(shown)})"
+
+
+def _fields(layer: Layer) -> tuple[dataclasses.Field[Any], ...]:
+    """Return the settings of a layer, which is a dataclass if it has any."""
+    return dataclasses.fields(layer) if dataclasses.is_dataclass(layer) else ()
 
 
 def layer_from_config(config: Any) -> Layer:
@@ -136,11 +137,11 @@ def layer_from_config(config: Any) -> Layer:
 
 def check_frozen(kind: str, frozen: Any, names: tuple[str, ...]) -> tuple[str, ...]:
     """Return the names of frozen parameters as a tuple; refuse a name that the layer does not have."""
-    frozen = (frozen,) if isinstance(frozen, str) else tuple(frozen)
-    for name in frozen:
+    chosen: tuple[str, ...] = (frozen,) if isinstance(frozen, str) else tuple(frozen)
+    for name in chosen:
         if name not in names:
             raise InputError(f"{kind} has no parameter {name!r} to freeze; it has {', '.join(map(repr, names))}")
-    return frozen
+    return chosen
 
 
 def check_width(kind: str, wanted: int, shape: Shape | None) -> None:

@@ -100,5 +100,5 @@ class Linear(Layer):
         return (self.n_out,)
 
     def __repr__(self) -> str:
-        rest = super().__repr__().partition("(")[2].split(", ", 2)[2:]
-        return f"Linear({', '.join([str(self.n_in), str(self.n_out), *rest]).rstrip(')')})"
+        named = super().__repr__().removeprefix("Linear(").removesuffix(")").split(", ", 2)[2:]
+        return f"Linear({', '.join([str(self.n_in), str(self.n_out), *named])})"

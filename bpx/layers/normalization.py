@@ -18,9 +18,7 @@ def _gradient_of_standardised(xp: Any, dn: Array, n: Array, inverse: Array, axis
 
     ``dx = inverse * (dn - mean(dn) - n * mean(dn * n))``: moving all x alike, or stretching them, changes no n.
     """
-    return inverse * (
-        dn - xp.mean(dn, axis=axis, keepdims=True) - n * xp.mean(dn * n, axis=axis, keepdims=True)
-    )
+    return inverse * (dn - xp.mean(dn, axis=axis, keepdims=True) - n * xp.mean(dn * n, axis=axis, keepdims=True))
 
 
 @dataclass(frozen=True, repr=False)

@@ -1,149 +1,16 @@
-"""Optimizers: how a gradient changes a weight.
-
-An optimizer is a frozen record of settings and two functions. ``coefficients`` gives, on the host in double precision,
-all numbers that change from step to step (the learning rate, Adam's bias corrections). ``update`` changes one array and
-its slots (velocity, moments) element by element, in place: the step owns them. It is handed its numbers as arguments, so
-a compiled step stays the same when the learning rate moves.
-"""
+"""Optimizers whose steps each weight's own gradients scale."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
 
 from bpx.backend.base import Array
-from bpx.checks import choice, number
-from bpx.errors import InputError
-from bpx.schedules import Schedule, as_schedule
-
-Update = Callable[..., tuple[Array, ...]]
-"""``update(xp, w, dw, *slots, *coefficients) -> (w, *slots)``."""
-
-
-@dataclass(frozen=True)
-class Optimizer:
-    """Settings of a rule that turns gradients into steps.
-
-    Parameters
-    ----------
-    learning_rate : float or Schedule
-        Size of a step, above 0.
-    """
-
-    learning_rate: float | Schedule = 0.01
-
-    name: ClassVar[str] = ""
-
-    def __post_init__(self) -> None:
-        as_schedule(self.learning_rate)
-
-    @property
-    def n_slots(self) -> int:
-        """How many arrays are kept for each parameter."""
-        return 0
-
-    @property
-    def update(self) -> Update:
-        """The update of one array and its slots."""
-        raise TypeError(f"{type(self).__name__} defines no update")
-
-    def coefficients(self, steps: np.ndarray, rates: np.ndarray) -> np.ndarray:
-        """Return the numbers that `update` takes at each step.
-
-        Parameters
-        ----------
-        steps : array of int, (n,)
-            Numbers of the steps, counted from 0 at the optimizer's first.
-        rates : array of float, (n,)
-            Their learning rates.
-
-        Returns
-        -------
-        array of float64, (n, k)
-        """
-        return rates[:, None]
-
-
-def _sgd(xp: Any, w: Array, dw: Array, rate: Any) -> tuple[Array, ...]:
-    """``w -= rate * dw``."""
-    dw *= rate
-    w -= dw
-    return (w,)
-
-
-def _momentum(xp: Any, w: Array, dw: Array, v: Array, rate: Any, momentum: Any) -> tuple[Array, ...]:
-    """``v = momentum * v - rate * dw;  w += v``."""
-    dw *= rate
-    v *= momentum
-    v -= dw
-    w += v
-    return w, v
-
-
-def _nesterov(xp: Any, w: Array, dw: Array, v: Array, rate: Any, momentum: Any) -> tuple[Array, ...]:
-    """``v = momentum * v - rate * dw;  w += momentum * v - rate * dw``."""
-    dw *= rate
-    v *= momentum
-    v -= dw
-    w += momentum * v
-    w -= dw
-    return w, v
-
-
-@dataclass(frozen=True)
-class SGD(Optimizer):
-    """Gradient descent, with momentum if asked for.
-
-    ``w -= learning_rate * dw``; with momentum ``v = momentum * v - learning_rate * dw`` and ``w += v``; with Nesterov's
-    ``w += momentum * v - learning_rate * dw``.
-
-    Parameters
-    ----------
-    learning_rate : float or Schedule
-        Size of a step, above 0.
-    momentum : float
-        Share of the last step that goes on, at least 0 and below 1.
-    nesterov : bool
-        Whether the gradient is taken as if the momentum's step had been made already; needs momentum.
-
-    References
-    ----------
-    I. Sutskever, J. Martens, G. Dahl, G. Hinton, "On the importance of initialization and momentum in deep learning",
-    2013, equations 1 to 4.
-
-    Examples
-    --------
-    >>> import bpx
-    >>> bpx.SGD(0.5)
-    SGD(learning_rate=0.5, momentum=0.0, nesterov=False)
-    """
-
-    momentum: float = 0.0
-    nesterov: bool = False
-
-    name: ClassVar[str] = "sgd"
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        number("momentum", self.momentum, minimum=0.0, below=1.0)
-        if self.nesterov and not self.momentum:
-            raise InputError("nesterov=True needs a momentum above 0, as in SGD(0.01, momentum=0.9, nesterov=True)")
-
-    @property
-    def n_slots(self) -> int:
-        return 1 if self.momentum else 0
-
-    @property
-    def update(self) -> Update:
-        return (_nesterov if self.nesterov else _momentum) if self.momentum else _sgd
-
-    def coefficients(self, steps: np.ndarray, rates: np.ndarray) -> np.ndarray:
-        if not self.momentum:
-            return rates[:, None]
-        return np.stack([rates, np.full_like(rates, self.momentum)], axis=1)
+from bpx.checks import number
+from bpx.optimizers.base import Optimizer, Update
+from bpx.schedules import Schedule
 
 
 def _adam(
@@ -246,7 +113,8 @@ class AdamW(Adam):
     learning_rate, b1, b2, eps, scaled_eps
         As for `Adam`.
     weight_decay : float
-        Share of a weight that goes at each step, over the learning rate; at least 0. All parameters decay, as in PyTorch.
+        Share of a weight that goes at each step, over the learning rate; at least 0. All parameters decay, as in
+        PyTorch.
 
     References
     ----------
@@ -328,22 +196,3 @@ class RMSprop(Optimizer):
         root = np.sqrt(1.0 - self.decay)
         same = np.ones_like(rates)
         return np.stack([rates / root, self.eps / root * same, self.decay * same], axis=1)
-
-
-OPTIMIZERS: dict[str, type[Optimizer]] = {cls.name: cls for cls in (SGD, Adam, AdamW, RMSprop)}
-"""The optimizers by name."""
-
-
-def get_optimizer(optimizer: str | Optimizer) -> Optimizer:
-    """Return the optimizer of a name, with its default settings; an optimizer is returned as it is.
-
-    Raises
-    ------
-    InputError
-        If no optimizer has this name; the message lists them and the nearest spelling.
-    """
-    if isinstance(optimizer, Optimizer):
-        return optimizer
-    if not isinstance(optimizer, str):
-        raise InputError(f"an optimizer is a name or an Optimizer, got {optimizer!r}")
-    return OPTIMIZERS[choice("optimizer", optimizer, OPTIMIZERS)]()

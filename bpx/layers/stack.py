@@ -1,0 +1,42 @@
+"""Questions about layers in a row."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+from bpx.errors import InputError
+from bpx.layers.base import Layer, Shape
+from bpx.layers.structure import Flatten, Residual
+
+
+def sample_shapes(layers: Sequence[Layer]) -> tuple[Shape | None, Shape | None]:
+    """Return the shapes of one sample of the input and of the output, None where any will do."""
+    shape: Shape | None = None
+    first: Shape | None = None
+    for i, layer in enumerate(layers):
+        try:
+            shape = layer.output_shape(shape)
+        except InputError as error:
+            raise InputError(f"layer {i}: {error}") from None
+        width = getattr(layer, "n_in", None) or getattr(layer, "n_features", None)
+        if first is None and width is not None and not any(isinstance(before, Flatten) for before in layers[:i]):
+            first = (width,)
+    return first, shape
+
+
+def first_trained(layers: Sequence[Layer]) -> int:
+    """Return the number of the first layer that has parameters to train (of the last, if none has)."""
+    for i, layer in enumerate(layers):
+        if set(layer.param_names) - set(layer.frozen):
+            return i
+    return len(layers) - 1
+
+
+def unfrozen(layer: Layer) -> Layer:
+    """Return the layer with all parameters free."""
+    if not layer.frozen:
+        return layer
+    if isinstance(layer, Residual):
+        return Residual(tuple(unfrozen(inner) for inner in layer.layers))
+    return dataclasses.replace(layer, frozen=())  # type: ignore[type-var]

@@ -1,0 +1,58 @@
+"""Losses: how wrong the outputs are, and the gradient that starts the backward pass.
+
+Each class states the loss ``l`` of one sample, summed over the outputs, and its gradient. The loss of a batch is the
+mean over its samples (``reduction="mean"``; with sample weights ``w`` the weighted mean ``sum(w * l) / sum(w)``) or the
+sum (``reduction="sum"``; ``sum(w * l)``).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bpx.checks import choice
+from bpx.errors import FileFormatError, InputError
+from bpx.losses.base import REDUCTIONS, Loss
+from bpx.losses.classes import BinaryCrossEntropy, CrossEntropy, one_hot
+from bpx.losses.values import AbsoluteError, Huber, Poisson, SquaredError
+
+__all__ = [
+    "LOSSES", "REDUCTIONS", "AbsoluteError", "BinaryCrossEntropy", "CrossEntropy", "Huber", "Loss", "Poisson",
+    "SquaredError", "get_loss", "loss_from_config", "one_hot",
+]  # fmt: skip
+
+LOSSES: dict[str, type[Loss]] = {
+    cls.name: cls for cls in (SquaredError, AbsoluteError, Huber, CrossEntropy, BinaryCrossEntropy, Poisson)
+}
+"""The losses by name."""
+
+
+def get_loss(loss: str | Loss) -> Loss:
+    """Return the loss of a name; a loss is returned as it is.
+
+    Raises
+    ------
+    InputError
+        If no loss has this name; the message lists them and the nearest spelling.
+    """
+    if isinstance(loss, Loss):
+        return loss
+    if not isinstance(loss, str):
+        raise InputError(f"a loss is a name or a Loss, got {loss!r}")
+    return LOSSES[choice("loss", loss, LOSSES)]()
+
+
+def loss_from_config(config: Any) -> Loss:
+    """Build a loss from plain data, as `Loss.config` gives it.
+
+    Raises
+    ------
+    FileFormatError
+        If the data describes no loss.
+    """
+    if not isinstance(config, dict):
+        raise FileFormatError(f"expected a loss with a 'kind', got {config!r}")
+    settings = {k: v for k, v in config.items() if k != "kind"}
+    try:
+        return LOSSES[choice("loss", config.get("kind"), LOSSES)](**settings)
+    except (TypeError, InputError) as error:
+        raise FileFormatError(f"loss: {error}") from error

@@ -1,0 +1,81 @@
+"""What a loss is: a number that says how wrong the outputs are, and its gradient."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from bpx.backend.base import Array
+from bpx.checks import choice
+
+REDUCTIONS = ("mean", "sum")
+"""How the losses of a batch's samples become one."""
+
+
+@dataclass(frozen=True)
+class Loss:
+    """A loss: ``forward(xp, z, y, weight=None) -> (value, cache)`` and ``backward(xp, cache) -> dz``.
+
+    Parameters
+    ----------
+    reduction : str
+        "mean" over the batch or "sum".
+    """
+
+    reduction: str = "mean"
+
+    name: ClassVar[str] = ""
+    targets: ClassVar[str] = "values"
+    """What y holds: "values" of any size, "probabilities" in [0, 1], or "classes"."""
+
+    def __post_init__(self) -> None:
+        choice("reduction", self.reduction, REDUCTIONS)
+
+    def forward(self, xp: Any, z: Array, y: Array, weight: Array | None = None) -> tuple[Array, Any]:
+        """Return the batch's loss, a scalar, and what the backward pass needs to remember.
+
+        Parameters
+        ----------
+        xp : namespace
+            Array API namespace of the arrays.
+        z : array (batch, n_out)
+            The network's outputs; for the cross-entropies logits.
+        y : array
+            Targets of z's shape, or for `CrossEntropy` integer classes (batch,).
+        weight : array (batch,) or None
+            Weights of the samples.
+        """
+        raise TypeError(f"{type(self).__name__} defines no forward pass")
+
+    def backward(self, xp: Any, cache: Any) -> Array:
+        """Return the gradient of the batch's loss with respect to z."""
+        raise TypeError(f"{type(self).__name__} defines no backward pass")
+
+    def probabilities(self, xp: Any, z: Array) -> Array:
+        """Return what the outputs mean to a person: probabilities for the cross-entropies, the outputs otherwise."""
+        return z
+
+    def scale(self, xp: Any, rows: int, weight: Array | None) -> Any:
+        """Return the factor of each sample's loss: a number, or a column (batch, 1) where samples have weights."""
+        if weight is None:
+            return 1.0 if self.reduction == "sum" else 1.0 / rows
+        column = xp.reshape(weight, (rows, 1))
+        if self.reduction == "sum":
+            return column
+        total = xp.sum(weight)  # 0 where a batch holds only samples that do not count; their loss is 0 then
+        return column / xp.where(total > 0.0, total, 1.0)
+
+    def config(self) -> dict[str, Any]:
+        """Return the loss as plain data."""
+        return {"kind": self.name, **{f.name: getattr(self, f.name) for f in dataclasses.fields(self)}}
+
+
+def dot(xp: Any, a: Array, b: Array) -> Array:
+    """Return the sum of the products of two arrays' elements, a scalar."""
+    return xp.matmul(xp.reshape(a, (-1,)), xp.reshape(b, (-1,)))
+
+
+def total(xp: Any, losses: Array, scale: Any) -> Array:
+    """Return the sum of elements' losses, each times its sample's factor."""
+    return xp.sum(losses * scale)

@@ -1,0 +1,115 @@
+"""Losses of classes: the cross-entropies, taken from logits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from bpx.backend.base import Array
+from bpx.checks import number
+from bpx.losses.base import Loss, dot, total
+
+
+@dataclass(frozen=True)
+class CrossEntropy(Loss):
+    """Cross-entropy of classes, from logits: ``l = log(sum(exp(z))) - sum(y * z)``, ``dz = softmax(z) - y``.
+
+    In nats. ``y`` is one-hot, or integer classes, or probabilities that sum to 1. With label smoothing ``y`` becomes
+    ``(1 - label_smoothing) * y + label_smoothing / n_classes``.
+
+    Parameters
+    ----------
+    reduction : str
+        "mean" over the batch or "sum".
+    label_smoothing : float
+        Share of the target spread evenly over the classes, at least 0 and below 1.
+
+    Notes
+    -----
+    The row's largest logit is subtracted first, so that no exponential overflows whatever the logits are.
+
+    References
+    ----------
+    J. S. Bridle, "Probabilistic interpretation of feedforward classification network outputs", 1990, section 4.
+    C. Szegedy, V. Vanhoucke, S. Ioffe, J. Shlens, Z. Wojna, "Rethinking the Inception architecture for computer
+    vision", 2016, section 7 (label smoothing).
+    """
+
+    label_smoothing: float = 0.0
+
+    name: ClassVar[str] = "cross_entropy"
+    targets: ClassVar[str] = "classes"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        number("label_smoothing", self.label_smoothing, minimum=0.0, below=1.0)
+
+    def forward(self, xp: Any, z: Array, y: Array, weight: Array | None = None) -> tuple[Array, Any]:
+        rows, classes = z.shape
+        if y.ndim == 1:
+            y = one_hot(xp, y, classes, z.dtype)
+        if self.label_smoothing:
+            y = (1.0 - self.label_smoothing) * y + self.label_smoothing / classes
+        s = z - xp.max(z, axis=1, keepdims=True)
+        e = xp.exp(s)
+        sums = xp.sum(e, axis=1, keepdims=True)
+        scale = self.scale(xp, rows, weight)
+        if weight is None:
+            value = scale * (xp.sum(xp.log(sums)) - dot(xp, y, s))
+        else:
+            value = total(xp, xp.log(sums), scale) - dot(xp, y * scale, s)
+        e /= sums
+        return value, (e, y, scale)
+
+    def backward(self, xp: Any, cache: Any) -> Array:
+        p, y, scale = cache
+        dz = p - y
+        dz *= scale
+        return dz
+
+    def probabilities(self, xp: Any, z: Array) -> Array:
+        e = xp.exp(z - xp.max(z, axis=1, keepdims=True))
+        e /= xp.sum(e, axis=1, keepdims=True)
+        return e
+
+
+@dataclass(frozen=True)
+class BinaryCrossEntropy(Loss):
+    """Cross-entropy of yes and no, from logits: ``l = sum(log(1 + exp(z)) - y * z)``, ``dz = sigmoid(z) - y``.
+
+    In nats; each output is a question of its own, ``y`` in [0, 1].
+
+    Notes
+    -----
+    With ``s = logaddexp(z, 0)``, which overflows nowhere, the sigmoid is ``exp(z - s)``.
+
+    References
+    ----------
+    C. M. Bishop, "Pattern recognition and machine learning", 2006, eq. 4.90 and 4.91.
+    """
+
+    name: ClassVar[str] = "binary_cross_entropy"
+    targets: ClassVar[str] = "probabilities"
+
+    def forward(self, xp: Any, z: Array, y: Array, weight: Array | None = None) -> tuple[Array, Any]:
+        s = xp.logaddexp(z, xp.zeros_like(z))
+        scale = self.scale(xp, z.shape[0], weight)
+        return total(xp, s - y * z, scale), (z, s, y, scale)
+
+    def backward(self, xp: Any, cache: Any) -> Array:
+        z, s, y, scale = cache
+        dz = xp.exp(z - s)
+        dz -= y
+        dz *= scale
+        return dz
+
+    def probabilities(self, xp: Any, z: Array) -> Array:
+        return xp.exp(z - xp.logaddexp(z, xp.zeros_like(z)))
+
+
+def one_hot(xp: Any, classes: Array, n_classes: int, dtype: Any) -> Array:
+    """Return integer classes (n,) as rows of zeros with a one, (n, n_classes)."""
+    from array_api_compat import device
+
+    columns = xp.arange(n_classes, dtype=classes.dtype, device=device(classes))
+    return xp.astype(classes[:, None] == columns[None, :], dtype)

@@ -1,0 +1,35 @@
+"""Optimizers: how a gradient changes a weight.
+
+An optimizer is a frozen record of settings and two functions. ``coefficients`` gives, on the host in double precision,
+all numbers that change from step to step (the learning rate, Adam's bias corrections). ``update`` changes one array and
+its slots (velocity, moments) element by element, in place: the step owns them. It is handed its numbers as arguments,
+so a compiled step stays the same when the learning rate moves.
+"""
+
+from __future__ import annotations
+
+from bpx.checks import choice
+from bpx.errors import InputError
+from bpx.optimizers.adaptive import Adam, AdamW, RMSprop
+from bpx.optimizers.base import Optimizer, Update
+from bpx.optimizers.descent import SGD
+
+__all__ = ["OPTIMIZERS", "SGD", "Adam", "AdamW", "Optimizer", "RMSprop", "Update", "get_optimizer"]
+
+OPTIMIZERS: dict[str, type[Optimizer]] = {cls.name: cls for cls in (SGD, Adam, AdamW, RMSprop)}
+"""The optimizers by name."""
+
+
+def get_optimizer(optimizer: str | Optimizer) -> Optimizer:
+    """Return the optimizer of a name, with its default settings; an optimizer is returned as it is.
+
+    Raises
+    ------
+    InputError
+        If no optimizer has this name; the message lists them and the nearest spelling.
+    """
+    if isinstance(optimizer, Optimizer):
+        return optimizer
+    if not isinstance(optimizer, str):
+        raise InputError(f"an optimizer is a name or an Optimizer, got {optimizer!r}")
+    return OPTIMIZERS[choice("optimizer", optimizer, OPTIMIZERS)]()

@@ -1,0 +1,59 @@
+"""What an optimizer is: settings, the numbers of each step, and the update of one array."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from bpx.backend.base import Array
+from bpx.schedules import Schedule, as_schedule
+
+Update = Callable[..., tuple[Array, ...]]
+"""``update(xp, w, dw, *slots, *coefficients) -> (w, *slots)``."""
+
+
+@dataclass(frozen=True)
+class Optimizer:
+    """Settings of a rule that turns gradients into steps.
+
+    Parameters
+    ----------
+    learning_rate : float or Schedule
+        Size of a step, above 0.
+    """
+
+    learning_rate: float | Schedule = 0.01
+
+    name: ClassVar[str] = ""
+
+    def __post_init__(self) -> None:
+        as_schedule(self.learning_rate)
+
+    @property
+    def n_slots(self) -> int:
+        """How many arrays are kept for each parameter."""
+        return 0
+
+    @property
+    def update(self) -> Update:
+        """The update of one array and its slots."""
+        raise TypeError(f"{type(self).__name__} defines no update")
+
+    def coefficients(self, steps: np.ndarray, rates: np.ndarray) -> np.ndarray:
+        """Return the numbers that `update` takes at each step.
+
+        Parameters
+        ----------
+        steps : array of int, (n,)
+            Numbers of the steps, counted from 0 at the optimizer's first.
+        rates : array of float, (n,)
+            Their learning rates.
+
+        Returns
+        -------
+        array of float64, (n, k)
+        """
+        return rates[:, None]

@@ -1,0 +1,92 @@
+"""Gradient descent, with momentum."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from bpx.backend.base import Array
+from bpx.checks import number
+from bpx.errors import InputError
+from bpx.optimizers.base import Optimizer, Update
+
+
+def _sgd(xp: Any, w: Array, dw: Array, rate: Any) -> tuple[Array, ...]:
+    """``w -= rate * dw``."""
+    dw *= rate
+    w -= dw
+    return (w,)
+
+
+def _momentum(xp: Any, w: Array, dw: Array, v: Array, rate: Any, momentum: Any) -> tuple[Array, ...]:
+    """``v = momentum * v - rate * dw;  w += v``."""
+    dw *= rate
+    v *= momentum
+    v -= dw
+    w += v
+    return w, v
+
+
+def _nesterov(xp: Any, w: Array, dw: Array, v: Array, rate: Any, momentum: Any) -> tuple[Array, ...]:
+    """``v = momentum * v - rate * dw;  w += momentum * v - rate * dw``."""
+    dw *= rate
+    v *= momentum
+    v -= dw
+    w += momentum * v
+    w -= dw
+    return w, v
+
+
+@dataclass(frozen=True)
+class SGD(Optimizer):
+    """Gradient descent, with momentum if asked for.
+
+    ``w -= learning_rate * dw``; with momentum ``v = momentum * v - learning_rate * dw`` and ``w += v``; with Nesterov's
+    ``w += momentum * v - learning_rate * dw``.
+
+    Parameters
+    ----------
+    learning_rate : float or Schedule
+        Size of a step, above 0.
+    momentum : float
+        Share of the last step that goes on, at least 0 and below 1.
+    nesterov : bool
+        Whether the gradient is taken as if the momentum's step had been made already; needs momentum.
+
+    References
+    ----------
+    I. Sutskever, J. Martens, G. Dahl, G. Hinton, "On the importance of initialization and momentum in deep learning",
+    2013, equations 1 to 4.
+
+    Examples
+    --------
+    >>> import bpx
+    >>> bpx.SGD(0.5)
+    SGD(learning_rate=0.5, momentum=0.0, nesterov=False)
+    """
+
+    momentum: float = 0.0
+    nesterov: bool = False
+
+    name: ClassVar[str] = "sgd"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        number("momentum", self.momentum, minimum=0.0, below=1.0)
+        if self.nesterov and not self.momentum:
+            raise InputError("nesterov=True needs a momentum above 0, as in SGD(0.01, momentum=0.9, nesterov=True)")
+
+    @property
+    def n_slots(self) -> int:
+        return 1 if self.momentum else 0
+
+    @property
+    def update(self) -> Update:
+        return (_nesterov if self.nesterov else _momentum) if self.momentum else _sgd
+
+    def coefficients(self, steps: np.ndarray, rates: np.ndarray) -> np.ndarray:
+        if not self.momentum:
+            return rates[:, None]
+        return np.stack([rates, np.full_like(rates, self.momentum)], axis=1)
