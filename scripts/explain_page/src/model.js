@@ -1,0 +1,118 @@
+// What the state means in numbers: the training step of the chosen weights, samples and learning rate, and the chain
+// of the chosen weight. Recomputed only when something it depends on has changed.
+
+import { chain, trainingStep } from "./engine/engine.js";
+import { parameterKey } from "./network.js";
+
+/** Remember the last result for the last arguments. */
+function memo(compute) {
+  let last = null;
+  let result;
+  return (...args) => {
+    if (!last || args.some((arg, k) => !Object.is(arg, last[k]))) {
+      result = compute(...args);
+      last = args;
+    }
+    return result;
+  };
+}
+
+export function createModel(data, net, steps) {
+  const { x, y } = data.samples;
+  const network = { layers: data.layers, loss: data.loss };
+  const passOf = memo((params, sample, learningRate) =>
+    sample === "all"
+      ? trainingStep(network, params, x, y, learningRate)
+      : trainingStep(network, params, [x[sample]], [y[sample]], learningRate),
+  );
+  const chainOf = memo((pass, row, weight) => chain(data.layers, pass, row, weight));
+
+  return function model(state) {
+    const params = state.own?.params ?? data.snapshots[state.snapshot].params;
+    const pass = passOf(params, state.sample, state.learningRate);
+    const row = state.sample === "all" ? state.shown : 0;
+    const weight = state.weight ?? strongestFirstWeight(net, pass);
+    const unitOf = (block) => state.units[block.index] ?? defaultUnit(net, block, weight);
+    return {
+      data,
+      net,
+      steps,
+      state,
+      step: steps[state.step],
+      pass,
+      row,
+      weight,
+      batch: pass.x.length,
+      learningRate: state.learningRate,
+      chain: chainOf(pass, row, weight),
+      unitOf,
+      weightIn: (block) =>
+        weight.layer === block.linear && weight.name === "weight"
+          ? weight
+          : { layer: block.linear, name: "weight", i: unitOf(net.blocks[block.index - 1]), j: unitOf(block) },
+    };
+  };
+}
+
+/** The unit whose formula is spelled out: an end of the chosen weight where it has one, else the first. */
+function defaultUnit(net, block, weight) {
+  const fed = net.blocks.find(({ linear }) => linear === weight.layer);
+  if (block === fed) return weight.j;
+  return block.index === fed.index - 1 && weight.name === "weight" ? weight.i : 0;
+}
+
+/** The weight to begin with, unless the data name one: that of the first layer with the largest gradient. */
+function strongestFirstWeight({ layers }, pass) {
+  const layer = layers.findIndex(({ kind }) => kind === "Linear");
+  let best = { layer, name: "weight", i: 0, j: 0 };
+  const size = ({ i, j }) => Math.abs(pass.grads[layer].weight[i][j]);
+  pass.grads[layer].weight.forEach((row, i) =>
+    row.forEach((_, j) => {
+      if (size({ i, j }) > size(best)) best = { ...best, i, j };
+    }),
+  );
+  return best;
+}
+
+/** Everything on the page as plain data, for tests and for the curious: window.bpx.state(). */
+export function snapshotOf(model) {
+  const { state, step, steps, pass, weight, net } = model;
+  return {
+    step: { index: state.step, count: steps.length, part: step.part, kind: step.kind, layer: step.layer },
+    snapshot: {
+      index: state.snapshot,
+      step: model.data.snapshots[state.snapshot].step,
+      own_steps: state.own?.taken ?? 0,
+    },
+    sample: state.sample,
+    row: model.row,
+    learning_rate: state.learningRate,
+    loss: pass.loss.value,
+    loss_per_sample: pass.loss.perSample,
+    loss_after: pass.newLoss,
+    output: pass.output,
+    probabilities: pass.probabilities,
+    layers: net.layers.map(({ kind }, k) => ({
+      kind,
+      input: pass.values[k],
+      output: pass.values[k + 1],
+      slope: pass.slopes[k],
+      d_output: pass.dValues[k + 1],
+      d_input: pass.dValues[k],
+      params: pass.params[k],
+      gradients: pass.grads[k],
+      changes: pass.changes[k],
+      new_params: pass.newParams[k],
+    })),
+    weight: {
+      key: parameterKey(weight),
+      ...weight,
+      gradient: model.chain.gradient,
+      sum: model.chain.sum,
+      contributions: model.chain.contributions,
+      count: model.chain.count,
+      grouped: model.chain.grouped,
+      paths: model.chain.paths,
+    },
+  };
+}

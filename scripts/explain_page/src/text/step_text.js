@@ -1,0 +1,89 @@
+// Title and one or two sentences for each step of the walk.
+
+import { activationText } from "./activation_text.js";
+import { lossText } from "./loss_text.js";
+
+/** { title, tex, place }: the name of what this step computes, its symbol, and the layer it happens in. */
+export function stepTitle(net, step) {
+  const { kind, layer, block } = step;
+  const symbol = (v) => net.symbols[v];
+  const weight = `W^{(${block.index})}`;
+  const ratio = (by) => `\\frac{\\partial L}{\\partial ${by}}`;
+  const output = symbol(net.symbols.length - 1);
+  const titles = {
+    input: () => ["Input", "x"],
+    weighted: () => ["Weighted input", symbol(layer + 1).tex()],
+    activation: () => ["Activation", symbol(layer + 1).tex()],
+    loss: () => ["Loss", "L"],
+    error: () => [
+      "Error of the output",
+      output.letter === "z" ? `${output.gradTex()} = ${ratio(output.tex())}` : output.gradTex(),
+    ],
+    slope: () => [
+      "Slope of the activation",
+      `\\frac{\\partial ${symbol(layer + 1).tex()}}{\\partial ${symbol(layer).tex()}}`,
+    ],
+    delta: () => [symbol(layer).letter === "z" ? "Delta" : "Error inside the layer", symbol(layer).gradTex()],
+    dweight: () => ["Gradient of the weights", ratio(weight)],
+    dbias: () => ["Gradient of the biases", ratio(`b^{(${block.index})}`)],
+    back: () => ["Error passed back", symbol(layer).gradTex()],
+    change: () => ["Update", `\\Delta ${weight}`],
+    new: () => ["New weights", weight],
+    after: () => ["Loss after the update", "L"],
+  };
+  const [title, tex] = titles[kind]();
+  const place = ["loss", "error", "after", "input"].includes(kind) ? "" : block.spoken;
+  return { title, tex, place };
+}
+
+export function stepLead({ net, pass, batch, learningRate }, step) {
+  const { kind, layer, block } = step;
+  const activation =
+    layer === null || net.layers[layer].kind === "Linear" ? null : activationText[net.layers[layer].kind];
+  const loss = lossText[net.loss.kind];
+  const mean =
+    batch > 1
+      ? ` Over the ${batch} samples the losses are ${net.loss.reduction === "sum" ? "added" : "averaged"}.`
+      : "";
+  const shareNote =
+    batch > 1 && net.loss.reduction !== "sum" ? ` The factor 1/${batch} comes from the mean over the batch.` : "";
+  const frozen = ["weight", "bias"].filter((name) => layer !== null && net.isFrozen(layer, name));
+  const frozenNote = frozen.length ? ` Frozen here, so unchanged: ${frozen.join(" and ")}.` : "";
+  const leads = {
+    input: () => "Forward propagation starts with the sample: its numbers are what the first layer sees.",
+    weighted: () =>
+      "Each unit adds up what comes in, every number times the weight of its edge, and then adds its own bias.",
+    activation: () => `The ${activation.name} is applied to every weighted input. ${activation.why}`,
+    loss: () => `One number says how wrong the network is: the ${loss.name}. ${loss.why}${mean}`,
+    error: () => `${loss.errorWhy}${shareNote} Here the way back begins.`,
+    slope: () =>
+      "How much each unit’s output moves when its weighted input moves a little: " +
+      `the slope of the ${activation.name} at this point.`,
+    delta: () =>
+      "The chain rule, one link: the error at the unit’s output times the slope gives the error at its weighted input.",
+    dweight: () =>
+      "A weight matters as much as what flows through its edge: what came in times the delta of the unit it feeds." +
+      (batch > 1 ? " The samples of the batch add up." : ""),
+    dbias: () =>
+      "A bias is an edge from a constant 1, so its gradient is the delta itself" +
+      (batch > 1 ? ", added up over the batch." : ".") +
+      (net.isFrozen(layer, "bias") ? " This bias is frozen: the gradient is known, but not used." : ""),
+    back: () =>
+      `Each unit of ${net.blocks[block.index - 1].spoken} fed all units of ${block.spoken}, ` +
+      "so it collects their deltas along the same edges, now backwards.",
+    change: () =>
+      `Gradient descent steps against the gradient; the learning rate ${learningRate} says how far.${frozenNote}`,
+    new: () => `Old value plus update.${frozenNote}`,
+    after: () => {
+      const change = pass.newLoss - pass.loss.value;
+      const verdict =
+        change < 0
+          ? "The step helped"
+          : change > 0
+            ? "The step overshot: try a smaller learning rate"
+            : "Nothing moved";
+      return `${batch === 1 ? "The same sample" : `The same ${batch} samples`} through the new weights. ${verdict}.`;
+    },
+  };
+  return leads[kind]();
+}

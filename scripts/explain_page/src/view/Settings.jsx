@@ -1,0 +1,123 @@
+// What the walk is about: which training step, which sample, which learning rate.
+
+import { useState } from "preact/hooks";
+
+import { format } from "../text/format.js";
+
+const vector = (values) =>
+  values.length <= 4 ? `(${values.map((v) => format(v, 2)).join(", ")})` : `${values.length} numbers`;
+
+/** A sample in one line: its index, what goes in, and its target (the class where targets are one-hot). */
+function sampleName({ data, net }, n) {
+  const [x, y] = [data.samples.x[n], data.samples.y[n]];
+  const isClass = data.loss.kind === "cross_entropy" && y.filter((v) => v === 1).length === 1;
+  const target = isClass
+    ? net.unitName(net.blocks.at(-1), y.indexOf(1))
+    : vector(y).replace(/^\((.*)\)$/, y.length === 1 ? "$1" : "($1)");
+  return x.length <= 4 ? `x[${n}] = ${vector(x)} → ${target}` : `x[${n}] → ${isClass ? "class " : ""}${target}`;
+}
+
+export function Settings({ model, actions }) {
+  const { data, state } = model;
+  const samples = data.samples.x.map((_, n) => n);
+  const options = samples.map((n) => (
+    <option key={n} value={n}>
+      {sampleName(model, n)}
+    </option>
+  ));
+  return (
+    <section class="settings" aria-label="Settings">
+      <label class="field">
+        <span>Sample</span>
+        <select
+          value={state.sample}
+          data-role="sample"
+          onChange={({ currentTarget: { value } }) => actions.chooseSample(value === "all" ? "all" : Number(value))}
+        >
+          {samples.length > 1 && <option value="all">All {samples.length} samples (the batch)</option>}
+          {options}
+        </select>
+      </label>
+      {state.sample === "all" && (
+        <label class="field">
+          <span>Values drawn for</span>
+          <select
+            value={state.shown}
+            data-role="shown"
+            onChange={(event) => actions.chooseShown(Number(event.currentTarget.value))}
+          >
+            {options}
+          </select>
+        </label>
+      )}
+      <LearningRate value={state.learningRate} onChange={actions.chooseLearningRate} />
+      <label class="field">
+        <span>Training step</span>
+        <select
+          value={state.snapshot}
+          data-role="snapshot"
+          disabled={data.snapshots.length === 1}
+          onChange={(event) => actions.chooseSnapshot(Number(event.currentTarget.value))}
+        >
+          {data.snapshots.map(({ step }, k) => (
+            <option key={k} value={k}>
+              {step.toLocaleString("en-US")}
+            </option>
+          ))}
+        </select>
+      </label>
+      {state.own && (
+        <p class="own-steps">
+          and {state.own.taken} of your own{" "}
+          <button type="button" data-role="forget" onClick={actions.forgetSteps}>
+            Forget
+          </button>
+        </p>
+      )}
+    </section>
+  );
+}
+
+/** A text field, so that any number can be typed; what is typed stays as it is while it means the value in force. */
+function LearningRate({ value, onChange }) {
+  const [draft, setDraft] = useState(String(value));
+  const number = draft.trim() === "" ? NaN : Number(draft);
+  const problem = !(Number.isFinite(number) && number >= 0);
+  const read = (text) => {
+    setDraft(text);
+    const typed = text.trim() === "" ? NaN : Number(text);
+    if (Number.isFinite(typed) && typed >= 0) onChange(typed);
+  };
+  const scale = (factor) => read(String(Number((value * factor).toPrecision(12))));
+  return (
+    <div class="field learning-rate">
+      <label for="learning-rate">
+        Learning rate <i>η</i>
+      </label>
+      <span class="joined">
+        <button type="button" aria-label="÷2, halve the learning rate" onClick={() => scale(0.5)}>
+          ÷2
+        </button>
+        <input
+          id="learning-rate"
+          data-role="learning-rate"
+          type="text"
+          inputmode="decimal"
+          autocomplete="off"
+          value={problem || number === value ? draft : String(value)}
+          aria-invalid={String(problem)}
+          aria-describedby={problem ? "learning-rate-problem" : undefined}
+          onInput={(event) => read(event.currentTarget.value)}
+        />
+        <button type="button" aria-label="×2, double the learning rate" onClick={() => scale(2)}>
+          ×2
+        </button>
+      </span>
+      {problem && (
+        <span class="problem" id="learning-rate-problem" role="alert">
+          A number of at least 0, please.
+        </span>
+      )}
+    </div>
+  );
+}
