@@ -8,7 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-__all__ = ["BackendError", "BpxError", "DivergenceError", "FileFormatError", "InputError", "unknown_name"]
+__all__ = [
+    "BackendError",
+    "BpxError",
+    "CheckpointWarning",
+    "DivergenceError",
+    "FileFormatError",
+    "InputError",
+    "Interrupted",
+    "unknown_name",
+]
 
 
 class BpxError(Exception):
@@ -29,6 +38,24 @@ class DivergenceError(BpxError, ArithmeticError):
 
 class FileFormatError(BpxError, ValueError):
     """A file is truncated, of another format or version, or does not fit the network it describes."""
+
+
+class CheckpointWarning(UserWarning):
+    """A checkpoint could not be written, or one that is damaged was passed over; training goes on."""
+
+
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C ended a training after the batch it was in; the message has the line that resumes it.
+
+    Attributes
+    ----------
+    checkpoint : str or None
+        The file that holds everything to go on from; None where no checkpoint was asked for or it could not be written.
+    """
+
+    def __init__(self, message: str, checkpoint: str | None = None) -> None:
+        super().__init__(message)
+        self.checkpoint = checkpoint
 
 
 def unknown_name(kind: str, given: object, known: Iterable[str]) -> InputError:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import json
 import os
 from pathlib import Path
@@ -10,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bpx.backend.selection import BackendSpec
-from bpx.errors import BpxError, FileFormatError, InputError
+from bpx.errors import FileFormatError, InputError
 from bpx.layers import layer_from_config
 from bpx.losses import loss_from_config
 
@@ -19,6 +21,9 @@ if TYPE_CHECKING:
 
 FORMAT, VERSION = "bpx", "1"
 """What the file says of itself; a file of another version is refused."""
+
+TRAINING = "training."
+"""Start of the names of a checkpoint's further arrays, which `load` passes over."""
 
 
 def save(net: Network, path: str | os.PathLike[str], extra: dict[str, Any] | None = None) -> None:
@@ -39,6 +44,14 @@ def save(net: Network, path: str | os.PathLike[str], extra: dict[str, Any] | Non
     """
     from safetensors.numpy import save as to_bytes
 
+    metadata, arrays = contents(net)
+    if extra is not None:
+        metadata["extra"] = json.dumps(extra)
+    write_whole(path, to_bytes(arrays, metadata=metadata))
+
+
+def contents(net: Network) -> tuple[dict[str, str], dict[str, np.ndarray]]:
+    """Return what a file says of a network: its architecture, as metadata, and its arrays by name."""
     architecture = {
         "layers": [layer.config() for layer in net.layers],
         "loss": net.loss.config(),
@@ -51,10 +64,7 @@ def save(net: Network, path: str | os.PathLike[str], extra: dict[str, Any] | Non
         for i, part in enumerate(parts)
         for name, array in part.items()
     }
-    metadata = {"format": FORMAT, "version": VERSION, "network": json.dumps(architecture)}
-    if extra is not None:
-        metadata["extra"] = json.dumps(extra)
-    write_whole(path, to_bytes(arrays, metadata=metadata))
+    return {"format": FORMAT, "version": VERSION, "network": json.dumps(architecture)}, arrays
 
 
 def write_whole(path: str | os.PathLike[str], content: bytes) -> None:
@@ -73,9 +83,25 @@ def write_whole(path: str | os.PathLike[str], content: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         beside.replace(path)
+        _synchronize_folder(path.parent)
     except OSError as error:
-        beside.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            beside.unlink(missing_ok=True)
         raise InputError(f"cannot write {path}: {error.strerror or error}") from error
+
+
+def _synchronize_folder(folder: Path) -> None:
+    """Have the disk know a folder's entries, where the system can: a renamed file outlives a power failure then."""
+    if not hasattr(os, "O_DIRECTORY"):
+        return
+    entries = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(entries)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # some network file systems have nothing to do here
+            raise
+    finally:
+        os.close(entries)
 
 
 def load(path: str | os.PathLike[str], backend: BackendSpec = None) -> Network:
@@ -90,7 +116,8 @@ def load(path: str | os.PathLike[str], backend: BackendSpec = None) -> Network:
     Returns
     -------
     Network
-        With the saved weights; its optimizer starts anew.
+        With the saved weights; its optimizer starts anew. A checkpoint of ``fit`` is read like any other file of a
+        network; to go on with its training, use ``fit(..., resume=path)``.
 
     Raises
     ------
@@ -131,8 +158,9 @@ def load(path: str | os.PathLike[str], backend: BackendSpec = None) -> Network:
             setattr(net, kind, parts)
         except InputError as error:
             raise FileFormatError(f"{path}: the arrays do not fit the network: {error}") from error
-    if arrays:
-        raise FileFormatError(f"{path}: holds arrays that the network has no place for: {', '.join(sorted(arrays))}")
+    left = sorted(name for name in arrays if not name.startswith(TRAINING))
+    if left:
+        raise FileFormatError(f"{path}: holds arrays that the network has no place for: {', '.join(left)}")
     return net
 
 
@@ -167,7 +195,8 @@ def read(path: str | os.PathLike[str]) -> tuple[dict[str, str], dict[str, np.nda
         raise FileFormatError(f"{path} is a safetensors file, but bpx did not write it (no format {FORMAT!r} in it)")
     if metadata.get("version") != VERSION:
         raise FileFormatError(
-            f"{path} has format version {metadata.get('version')!r}, this bpx reads {VERSION!r}; use the bpx that wrote it"
+            f"{path} has format version {metadata.get('version')!r}, this bpx reads {VERSION!r}; use the bpx that "
+            "wrote it"
         )
     return metadata, arrays
 

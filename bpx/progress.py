@@ -9,6 +9,9 @@ from typing import Any
 PATIENCE_SECONDS = 1.0
 """A bar appears when a training has taken this long, unless it was asked for."""
 
+REFRESH_SECONDS = 0.1
+"""A bar is drawn anew at most this often: drawing it after each short epoch would take longer than the epoch."""
+
 
 class Progress:
     """A bar of epochs that appears late or not at all.
@@ -29,6 +32,8 @@ class Progress:
         self.done = 0.0
         self._bar: Any = None
         self._began = time.perf_counter()
+        self._drawn = 0.0
+        self._loss: float | None = None
         self._possible = sys.stderr.isatty() if wanted is None and sys.stderr is not None else bool(wanted)
 
     def __enter__(self) -> Progress:
@@ -36,15 +41,18 @@ class Progress:
 
     def __exit__(self, *exception: object) -> None:
         if self._bar is not None:
+            self._show_loss()
             self._bar.close()
 
     def update(self, epochs: float, loss: float | None) -> None:
         """Say that some epochs, or a part of one, are done."""
         self.done += epochs
+        self._loss = self._loss if loss is None else loss
         if not self._possible:
             return
+        now = time.perf_counter()
         if self._bar is None:
-            if not self.wanted and time.perf_counter() - self._began < PATIENCE_SECONDS:
+            if not self.wanted and now - self._began < PATIENCE_SECONDS:
                 return
             from tqdm import tqdm
 
@@ -54,7 +62,14 @@ class Progress:
                 leave=bool(self.wanted),
                 bar_format=("{l_bar}{bar}| {n:.0f}/{total} epochs [{elapsed}<{remaining}{postfix}]"),
             )
+            self._bar.start_t -= now - self._began  # the epochs before it appeared count too
         self._bar.n = min(round(self.done, 2), self.epochs)
-        if loss is not None:
-            self._bar.set_postfix(loss=f"{loss:.4g}", refresh=False)
+        if now - self._drawn < REFRESH_SECONDS:
+            return
+        self._drawn = now
+        self._show_loss()
         self._bar.refresh()
+
+    def _show_loss(self) -> None:
+        if self._loss is not None:
+            self._bar.set_postfix(loss=f"{self._loss:.4g}", refresh=False)

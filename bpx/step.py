@@ -74,7 +74,8 @@ def make_step(
         contexts = net.contexts(True, keys, state) if fixed is None else fixed
         value, grads, caches = gradients(params, contexts, x, y, weight)
         if penalties:
-            value = value + penalize(xp, penalties, params, grads, x.shape[0])
+            mass = x.shape[0] if weight is None else xp.sum(weight)
+            value = value + penalize(xp, penalties, params, grads, mass)
         if clip is not None:
             clip.apply(xp, grads)
         update(params, grads, slots, numbers)

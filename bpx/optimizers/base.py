@@ -9,7 +9,7 @@ from typing import ClassVar
 import numpy as np
 
 from bpx.backend.base import Array
-from bpx.schedules import Schedule, as_schedule
+from bpx.schedules import Constant, Schedule, as_schedule
 
 Update = Callable[..., tuple[Array, ...]]
 """``update(xp, w, dw, *slots, *coefficients) -> (w, *slots)``."""
@@ -57,3 +57,9 @@ class Optimizer:
         array of float64, (n, k)
         """
         return rates[:, None]
+
+    @property
+    def constant(self) -> bool:
+        """Whether the numbers that `update` takes are the same at every step."""
+        first, second = self.coefficients(np.arange(2), np.ones(2))
+        return isinstance(as_schedule(self.learning_rate), Constant) and bool((first == second).all())

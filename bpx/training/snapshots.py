@@ -1,0 +1,120 @@
+"""Everything that a training must remember to go on with the same bits, taken from a run and given back to it."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from bpx.errors import FileFormatError
+from bpx.files import TRAINING, contents
+from bpx.history import History
+from bpx.training.packing import pack, unpack
+from bpx.training.state import TrainingState
+
+if TYPE_CHECKING:
+    from bpx.training.run import Run
+
+VERSION = "1"
+"""Version of what a snapshot holds beyond the network."""
+
+
+class Snapshot(NamedTuple):
+    """A run at one moment, as plain data and host arrays.
+
+    Attributes
+    ----------
+    metadata : dict of str
+        "network" describes the architecture as a file of a network does, "training" everything else.
+    arrays : dict of arrays
+        Parameters and running statistics, named as in a file of a network; the rest under "training.".
+    """
+
+    metadata: dict[str, str]
+    arrays: dict[str, np.ndarray]
+
+
+def taken(run: Run) -> Snapshot:
+    """Return a snapshot of a run between two steps.
+
+    Shuffles and dropout masks need no state of their own: they are functions of seed, epoch and step.
+    """
+    state, history = run.training, run.history
+    metadata, arrays = contents(run.net)
+    tree = {
+        "settings": run.described(),
+        "backend": run.net.backend.spec,
+        "counters": {
+            "step": state.step,
+            "optimizer_step": state.optimizer_step,
+            "epoch": state.epoch,
+            "rate_scale": state.rate_scale,
+            "first_step": run.first_step,
+            "first_epoch": run.first_epoch,
+            "position": run.position,
+        },
+        "slots": state.slots,
+        "losses": np.concatenate([np.zeros(0), *run.losses]),
+        "shares": np.concatenate([np.zeros(0), *run.shares])[: run.position],
+        "history": {
+            "loss": np.array(history.loss),
+            "validation_loss": np.array(history.validation_loss),
+            "metrics": {name: np.array(values) for name, values in history.metrics.items()},
+            "validation_metrics": {name: np.array(values) for name, values in history.validation_metrics.items()},
+            "epoch": np.array(history.epoch, dtype=np.int64),
+        },
+        "seconds": run.seconds,
+        "stop_reason": run.stop_reason,
+        "callbacks": [callback.state_dict() for callback in run.callbacks],
+    }
+    plain, further = pack(tree, TRAINING.rstrip("."))
+    return Snapshot({**metadata, "training_version": VERSION, "training": json.dumps(plain)}, {**arrays, **further})
+
+
+def opened(snapshot: Snapshot) -> dict[str, Any]:
+    """Return the training that a snapshot holds, as plain data and arrays.
+
+    Raises
+    ------
+    FileFormatError
+        If it holds none, or it cannot be read.
+    """
+    if "training" not in snapshot.metadata:
+        raise FileFormatError("it holds a network, but no training to go on with")
+    if snapshot.metadata.get("training_version") != VERSION:
+        version = snapshot.metadata.get("training_version")
+        raise FileFormatError(f"its training is of version {version!r}, this bpx reads {VERSION!r}")
+    try:
+        return dict(unpack(json.loads(snapshot.metadata["training"]), snapshot.arrays))
+    except (TypeError, ValueError) as error:
+        raise FileFormatError(f"its training cannot be read: {error}") from error
+
+
+def give_back(run: Run, snapshot: Snapshot, tree: dict[str, Any]) -> None:
+    """Put a run, its network and its training state where a snapshot was taken; callbacks come later."""
+    net, counters = run.net, tree["counters"]
+    for kind in ("params", "state"):
+        parts = [{name: snapshot.arrays[f"{kind}.{i}.{name}"] for name in p} for i, p in enumerate(getattr(net, kind))]
+        setattr(net, kind, parts)
+    run.training = net.training = TrainingState(
+        run.settings.optimizer,
+        [[net.backend.asarray(np.array(array)) for array in arrays] for arrays in tree["slots"]],
+        step=counters["step"],
+        optimizer_step=counters["optimizer_step"],
+        epoch=counters["epoch"],
+        rate_scale=counters["rate_scale"],
+    )
+    run.first_step, run.first_epoch, run.position = (counters[n] for n in ("first_step", "first_epoch", "position"))
+    run.losses, run.shares = [tree["losses"]], [tree["shares"]]
+    recorded = tree["history"]
+    run.history = History(
+        loss=recorded["loss"].tolist(),
+        validation_loss=recorded["validation_loss"].tolist(),
+        metrics={name: values.tolist() for name, values in recorded["metrics"].items()},
+        validation_metrics={name: values.tolist() for name, values in recorded["validation_metrics"].items()},
+        epoch=recorded["epoch"].tolist(),
+        stop_reason=tree["stop_reason"],
+    )
+    run.seconds_before = tree["seconds"]
+    run.stop_reason = tree["stop_reason"]

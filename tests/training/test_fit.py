@@ -1,0 +1,212 @@
+"""What ``fit`` does with its arguments, and what it leaves."""
+
+from __future__ import annotations
+
+import networks
+import numpy as np
+import pytest
+from closeness import assert_same_bits
+
+import bpx
+from bpx.rng import permutation
+
+
+def test_many_epochs_of_the_whole_set_run_in_one_call_when_nobody_listens(monkeypatch, data, small):
+    backend = small.backend
+    lengths = []
+    loop = backend.loop
+
+    def counted(body):
+        run = loop(body)
+
+        def counting(carry, arrays, inputs, length):
+            lengths.append(length)
+            return run(carry, arrays, inputs, length)
+
+        return counting
+
+    monkeypatch.setattr(type(backend), "loop", lambda self, body: counted(body))
+    small.fit(*data, epochs=1000)
+    assert sum(lengths) == 1000
+    assert max(lengths) >= 64
+    lengths.clear()
+    small.reset()
+    small._programs.clear()
+    small.fit(*data, epochs=10, callbacks=lambda run: None)
+    assert lengths == [1] * 10
+
+
+def test_ten_epochs_and_ten_are_twenty(backend, data, stateful_network):
+    def trained(*epochs):
+        net = stateful_network(backend.spec, backend.dtype)
+        losses = [loss for n in epochs for loss in net.fit(*data, epochs=n, batch_size=16).loss]
+        return net, losses
+
+    once, losses = trained(20)
+    twice, both = trained(10, 10)
+    assert losses == both
+    assert_same_bits(networks.left_by_training(once), networks.left_by_training(twice))
+
+
+def test_another_optimizer_starts_its_state_anew_and_the_shuffles_go_on(data):
+    net = networks.everything()
+    net.fit(*data, epochs=2, batch_size=20)
+    assert (net.training.epoch, net.training.step, net.training.optimizer_step) == (2, 6, 6)
+    net.fit(*data, epochs=1, batch_size=20, optimizer=bpx.SGD(0.1))
+    assert (net.training.epoch, net.training.step, net.training.optimizer_step) == (3, 9, 3)
+    net.reset()
+    assert net.training is None
+
+
+def test_epochs_of_several_calls_are_counted_on(data, small):
+    assert small.fit(*data, epochs=2).epoch == [1, 2]
+    assert small.fit(*data, epochs=2, batch_size=30).epoch == [3, 4]
+
+
+@pytest.mark.parametrize("shuffle", [True, False])
+def test_each_sample_is_visited_once_an_epoch_in_the_order_of_the_seed(shuffle, small):
+    """With a learning rate of almost nothing the batch losses tell which samples were in the batch."""
+    rows = 10
+    x, y = networks.classes(rows)
+    losses = [small.evaluate(x[i : i + 1], y[i : i + 1])["loss"] for i in range(rows)]
+    seen = []
+    original = type(small.backend).loop
+
+    class Spy(type(small.backend)):
+        def loop(self, body):
+            run = original(self, body)
+
+            def spied(*arguments):
+                carry, out = run(*arguments)
+                seen.extend(out.tolist())
+                return carry, out
+
+            return spied
+
+    small.backend = Spy()
+    small.fit(x, y, epochs=2, batch_size=1, shuffle=shuffle, optimizer=bpx.SGD(1e-12))
+    orders = [permutation(1, epoch, rows) if shuffle else np.arange(rows) for epoch in range(2)]
+    np.testing.assert_allclose(seen, [losses[i] for order in orders for i in order], rtol=1e-8)
+
+
+def test_a_function_as_shuffle_gives_the_order_itself(data, small):
+    other = bpx.mlp([4, 5, 3], "tanh", seed=1, dtype="float64")
+    asked = []
+
+    def order(epoch):
+        asked.append(epoch)
+        return permutation(1, epoch, 60)
+
+    a = small.fit(*data, epochs=3, batch_size=16, shuffle=order)
+    b = other.fit(*data, epochs=3, batch_size=16)
+    assert asked == [0, 1, 2]
+    assert a.loss == b.loss
+
+
+def test_the_loss_of_an_epoch_is_the_mean_over_samples_not_over_batches(data, small):
+    x, y = data
+    weight = np.linspace(0.5, 2.0, 60)
+    whole = small.evaluate(x, y, weight)["loss"]
+    history = small.fit(x, y, epochs=1, batch_size=25, sample_weight=weight, optimizer=bpx.SGD(1e-12))
+    np.testing.assert_allclose(history.loss, [whole], rtol=1e-9)
+
+
+def test_the_loss_of_an_epoch_is_a_sum_where_the_loss_is_one(data):
+    net = bpx.Network([bpx.Linear(4, 3)], loss=bpx.CrossEntropy("sum"), dtype="float64")
+    whole = net.evaluate(*data)["loss"]
+    history = net.fit(*data, epochs=1, batch_size=25, optimizer=bpx.SGD(1e-12))
+    np.testing.assert_allclose(history.loss, [whole], rtol=1e-9)
+
+
+def test_no_epochs_change_nothing(data, small):
+    before = networks.on_host(small, small.params)
+    history = small.fit(*data, epochs=0, batch_size=10)
+    assert len(history) == 0
+    assert_same_bits(networks.on_host(small, small.params), before)
+
+
+@pytest.mark.parametrize("batch_size, place", [(None, "epoch 1, batch 1 of 1"), (25, "epoch 1, batch 2 of 3")])
+def test_a_loss_that_diverges_ends_the_training_and_says_where(batch_size, place):
+    x, y = networks.numbers(60)
+    net = bpx.mlp([4, 8, 2], loss="squared_error", dtype="float32")
+    y = y.copy()
+    y[30:] = 1e30
+    with pytest.raises(bpx.DivergenceError, match=f"in {place}; try a lower learning rate"):
+        net.fit(x, y, epochs=3, batch_size=batch_size, optimizer=bpx.SGD(0.1), shuffle=False)
+
+
+def test_lbfgs_records_its_iterations_as_epochs():
+    x, y = networks.classes(60)
+    net = bpx.mlp([4, 5, 3], "tanh", seed=1, dtype="float64")
+    seen = []
+    history = net.fit(
+        x, y, epochs=15, optimizer="lbfgs", callbacks=lambda run: seen.append(run.epoch), metrics="accuracy"
+    )
+    assert history.loss == sorted(history.loss, reverse=True)
+    assert seen == history.epoch == list(range(1, len(history) + 1))
+    assert len(history.metrics["accuracy"]) == len(history)
+    stopped = bpx.mlp([4, 5, 3], "tanh", seed=1, dtype="float64")
+    assert len(stopped.fit(x, y, epochs=15, optimizer="lbfgs", callbacks=lambda run: run.stop("enough"))) == 1
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        ({"epochs": -1}, "epochs must be at least 0, got -1"),
+        ({"epochs": 1.5}, "epochs must be a whole number, got 1.5"),
+        ({"batch_size": 0}, "batch_size must be at least 1, got 0"),
+        ({"optimizer": "adamm"}, "unknown optimizer 'adamm'; did you mean 'adam'?"),
+        ({"optimizer": bpx.Adam}, "an optimizer is a name or an Optimizer"),
+        ({"optimizer": "lbfgs", "batch_size": 10}, "'lbfgs' takes the whole set at each step"),
+        ({"optimizer": "lbfgs", "checkpoint": "run"}, "'lbfgs' cannot be resumed to the bit"),
+        ({"penalties": 0.1}, "penalties must be a sequence, got 0.1"),
+        ({"penalties": [0.1]}, "penalties are bpx.L1 or bpx.L2, got (0.1,)"),
+        ({"clip": 1.0}, "clip is bpx.ClipValue, bpx.ClipNorm or None, got 1.0"),
+        ({"shuffle": "yes"}, "shuffle is True, False or a function of the epoch's number, got 'yes'"),
+        ({"shuffle": lambda epoch: np.arange(3), "batch_size": 7}, "must return 60 row numbers, got shape (3,)"),
+        ({"shuffle": lambda epoch: np.zeros(60), "batch_size": 7}, "got shape (60,) of float64"),
+        ({"shuffle": lambda epoch: np.arange(60) + 1, "batch_size": 7}, "must return rows from 0 to 59"),
+        ({"metrics": 3}, "metrics must be a sequence, got 3"),
+        ({"metrics": ["f1"]}, "unknown metric 'f1'; valid: 'accuracy', 'macro_f1'"),
+        ({"callbacks": 3}, "callbacks must be a sequence, got 3"),
+        ({"callbacks": [3]}, "a callback is a bpx.Callback or a function of the run, got 3"),
+        ({"callbacks": bpx.EarlyStopping}, "a callback is a bpx.Callback or a function of the run, an instance"),
+        ({"validation_data": (np.zeros((3, 4)),)}, "validation_data must be (x, y) or (x, y, sample_weight)"),
+        ({"validation_data": np.zeros((3, 4))}, "validation_data is a ndarray without targets"),
+        ({"validation_data": (np.zeros((3, 5)), np.zeros(3, int))}, "x must have shape (samples, 4), got (3, 5)"),
+        ({"sample_weight": np.ones(3)}, "sample_weight must have shape (60,)"),
+    ],
+)
+def test_arguments_that_make_no_sense_are_refused_before_any_work(options, message, data, small):
+    before = networks.on_host(small, small.params)
+    with pytest.raises(bpx.InputError) as caught:
+        small.fit(*data, **{"epochs": 2, **options})
+    assert message in str(caught.value)
+    assert_same_bits(networks.on_host(small, small.params), before)
+    assert small.training is None or small.training.step == 0
+
+
+def test_targets_that_are_forgotten_are_asked_for(data, small):
+    with pytest.raises(bpx.InputError, match="x is a ndarray without targets: give"):
+        small.fit(data[0], epochs=1)
+    with pytest.raises(bpx.InputError, match="x is missing: got None"):
+        small.fit(None, epochs=1)
+    with pytest.raises(bpx.InputError, match="x must be arrays, or an iterable of batches"):
+        small.fit(3, epochs=1)
+
+
+def test_a_history_is_plain_data_and_says_how_it_went(data, small):
+    import json
+
+    history = small.fit(*data, epochs=2, validation_data=data, metrics=["accuracy"])
+    plain = json.loads(json.dumps(history.to_dict()))
+    assert plain == history.to_dict()
+    assert plain["epoch"] == [1, 2]
+    assert plain["validation_metrics"] == {"accuracy": history.validation_metrics["accuracy"]}
+    assert len(history) == 2
+    text = repr(history)
+    assert text.startswith(f"History(epochs=2, loss={history.loss[-1]:.4g}, accuracy=")
+    assert f"validation_loss={history.validation_loss[-1]:.4g}" in text
+    assert "stop_reason" not in text
+    assert list(history.last()) == ["loss", "accuracy", "validation_loss", "validation_accuracy"]
+    assert "stop_reason='enough'" in repr(small.fit(*data, epochs=5, callbacks=lambda run: run.stop("enough")))
