@@ -1,0 +1,117 @@
+"""Class labels on their way into the network and out of it, and what the classes weigh."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import numpy as np
+from sklearn.preprocessing import LabelBinarizer
+from sklearn.utils.class_weight import compute_class_weight
+
+from bpx.backend.base import Array, Backend
+from bpx.backend.transfer import backend_of, to_numpy
+from bpx.sklearn.sparse_rows import is_sparse
+
+
+def encode(backend: Backend, binarizer: LabelBinarizer, y: Any, dtype: str) -> Array:
+    """Return labels as a network's targets on the device.
+
+    Parameters
+    ----------
+    backend : Backend
+        The network's backend.
+    binarizer : LabelBinarizer
+        Fitted: knows the classes and which kind of target y is.
+    y : array
+        Labels, all of them among the classes; they stay on their device.
+    dtype : str
+        The network's dtype.
+
+    Returns
+    -------
+    array
+        Integer classes (samples,) where there are three or more; a column (samples, 1) of 0 and 1 for two; for several
+        labels a sample (samples, labels) of 0 and 1.
+    """
+    if binarizer.y_type_.startswith("multilabel"):
+        return backend.asarray(y.toarray() if is_sparse(y) else y, dtype)
+    ids = _class_ids(binarizer.classes_, y)
+    if binarizer.y_type_ == "multiclass":
+        return backend.asarray(ids, "int64")
+    return backend.xp.reshape(backend.asarray(ids, dtype), (-1, 1))
+
+
+def _class_ids(classes: Any, y: Any) -> Any:
+    """Return the number of each label's class."""
+    source = backend_of(y)
+    if source is None or source.name == "numpy":
+        return np.searchsorted(to_numpy(classes), y)
+    xp = source.xp
+    equal = y[:, None] == source.asarray(classes)[None, :]
+    return xp.argmax(xp.astype(equal, xp.int8), axis=1)
+
+
+def decode(binarizer: LabelBinarizer, probabilities: Any) -> Any:
+    """Return the label of each sample: its most probable class, or those above one half.
+
+    Labels that are no numbers live on the host, and so does the result then.
+    """
+    known = binarizer.classes_
+    if isinstance(known, np.ndarray) and known.dtype.kind in "OUS":
+        probabilities = to_numpy(probabilities)
+    elif isinstance(probabilities, np.ndarray) and not isinstance(known, np.ndarray):
+        binarizer = copy.copy(binarizer)
+        binarizer.classes_ = to_numpy(known)
+    if len(probabilities.shape) == 2 and probabilities.shape[1] == 1:
+        probabilities = probabilities[:, 0]
+    return binarizer.inverse_transform(probabilities)
+
+
+def class_weights(class_weight: Any, targets: Array, binarizer: LabelBinarizer, backend: Backend, dtype: str) -> Array:
+    """Return the weight that its class gives each sample; with several labels a sample, the product of theirs.
+
+    Parameters
+    ----------
+    class_weight : dict, "balanced", or a list of dicts with one for each label
+        As for `sklearn.utils.class_weight.compute_sample_weight`.
+    targets : array
+        As `encode` returns them.
+    binarizer : LabelBinarizer
+    backend : Backend
+    dtype : str
+
+    Raises
+    ------
+    ValueError
+        If the weights do not fit the classes.
+    """
+    xp = backend.xp
+    if not binarizer.y_type_.startswith("multilabel"):
+        ids = targets if targets.ndim == 1 else targets[:, 0]
+        return _column_weights(class_weight, ids, to_numpy(binarizer.classes_), backend, dtype)
+    labels = targets.shape[1]
+    if class_weight != "balanced":
+        if isinstance(class_weight, dict):
+            raise ValueError("For multi-output, class_weight should be a list of dicts, or the string 'balanced'.")
+        if len(class_weight) != labels:
+            raise ValueError(
+                f"For multi-output, number of elements in class_weight should match number of outputs: got "
+                f"{len(class_weight)} for {labels}."
+            )
+    product = xp.ones_like(targets[:, 0])
+    for j in range(labels):
+        column = class_weight if class_weight == "balanced" else class_weight[j]
+        product = product * _column_weights(column, targets[:, j], np.array([0, 1]), backend, dtype)
+    return product
+
+
+def _column_weights(class_weight: Any, ids: Array, classes: np.ndarray, backend: Backend, dtype: str) -> Array:
+    """Return the weight of each sample from its class's number; only the counts of the classes leave the device."""
+    xp = backend.xp
+    counts = [int(xp.sum(xp.astype(ids == k, xp.int64))) for k in range(len(classes))]
+    present = np.flatnonzero(counts)
+    table = np.ones(len(classes))
+    y = np.repeat(classes, counts)
+    table[present] = compute_class_weight(class_weight, classes=classes[present], y=y)
+    return xp.take(backend.asarray(table, dtype), xp.astype(ids, xp.int64), axis=0)

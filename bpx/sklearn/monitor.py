@@ -1,0 +1,113 @@
+"""What an estimator does after each epoch: it keeps the curves, watches for improvement, and ends the training."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from bpx.callbacks import Callback
+from bpx.layers import Params
+from bpx.network import Network
+from bpx.sklearn.architecture import copied
+
+if TYPE_CHECKING:
+    from bpx.sklearn.estimator import MultilayerPerceptron
+    from bpx.sklearn.samples import Samples
+    from bpx.training import Run
+
+
+class ValidationCurves(Callback):
+    """Measure loss and score on samples of their own after each epoch.
+
+    Parameters
+    ----------
+    estimator : MultilayerPerceptron
+        Gets ``validation_loss_curve_`` and ``validation_scores_``.
+    samples : Samples
+    """
+
+    def __init__(self, estimator: MultilayerPerceptron, samples: Samples) -> None:
+        self.estimator = estimator
+        self.samples = samples
+
+    def on_epoch_end(self, run: Run) -> None:
+        e, net, xp, held = self.estimator, run.net, run.net.backend.xp, self.samples
+        parts = list(net.outputs(held.x))
+        z = parts[0] if len(parts) == 1 else xp.concat(parts)
+        loss = float(net.loss.forward(xp, z, held.y, held.score_weight)[0])
+        e.validation_loss_curve_.append(loss)
+        e.validation_scores_.append(e._output_score(net, z, held))
+        run.logs["validation_loss"] = loss
+        run.history.validation_loss.append(loss)
+
+
+class EpochMonitor(Callback):
+    """Keep an estimator's curves and stop its training, by scikit-learn's rules.
+
+    Parameters
+    ----------
+    estimator : MultilayerPerceptron
+    samples : int
+        How many an epoch sees.
+    validation : Samples or None
+        Measured after each epoch.
+    best : list of dict or None
+        The best weights so far, where the validation's score decides; None where the training loss does.
+    """
+
+    def __init__(
+        self,
+        estimator: MultilayerPerceptron,
+        samples: int,
+        validation: Samples | None,
+        best: list[Params] | None,
+    ) -> None:
+        self.estimator = estimator
+        self.samples = samples
+        self.curves = None if validation is None else ValidationCurves(estimator, validation)
+        self.early_stopping = best is not None
+        self.best = best
+
+    def on_epoch_end(self, run: Run) -> None:
+        e, solver = self.estimator, self.estimator._session.solver
+        assert solver is not None
+        e.loss_ = run.logs["loss"]
+        e.n_iter_ += 1
+        e.t_ += self.samples
+        e.loss_curve_.append(e.loss_)
+        if e.verbose:
+            print(f"Iteration {e.n_iter_}, loss = {e.loss_:.8f}")
+        if run.whole_set and e.shuffle:
+            e._session.next_order(self.samples)  # scikit-learn shuffles here too: the stream stays the same
+        if self.curves is not None:
+            self.curves.on_epoch_end(run)
+            if e.verbose:
+                print(f"Validation score: {e.validation_scores_[-1]:f}")
+        e._no_improvement_count = 0 if self._improves(run.net) else e._no_improvement_count + 1
+        solver.end_epoch(e.t_)
+        if e._no_improvement_count > e.n_iter_no_change:
+            what = "Validation score" if self.early_stopping else "Training loss"
+            why = f"{what} did not improve more than tol={e.tol:f} for {e.n_iter_no_change} consecutive epochs."
+            if solver.stops(why, e.verbose):
+                run.stop(why)
+            else:
+                e._no_improvement_count = 0
+        run.training.rate_scale = solver.rate_scale
+
+    def _improves(self, net: Network) -> bool:
+        """Tell whether the epoch is better than the best one by ``tol``, and remember the best.
+
+        NaN counts as better, as in scikit-learn: it ends no training.
+        """
+        e = self.estimator
+        if not self.early_stopping:
+            improves = not e.loss_ > e.best_loss_ - e.tol
+            e.best_loss_ = min(e.best_loss_, e.loss_)
+            if self.curves is not None:
+                e.best_validation_score_ = max(e.best_validation_score_, e.validation_scores_[-1])
+            return improves
+        score = e.validation_scores_[-1]
+        improves = not score < e.best_validation_score_ + e.tol
+        if score > e.best_validation_score_:
+            e.best_validation_score_ = score
+            self.best = copied(net)
+        return improves

@@ -1,0 +1,170 @@
+"""What an estimator keeps between two calls, so that the next one goes on exactly where the last one ended."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from bpx.backend.base import Array, Backend
+from bpx.backend.transfer import is_host, like, to_numpy
+from bpx.layers import Layer, Linear, Params
+from bpx.losses import Loss
+from bpx.sklearn.architecture import EstimatorNetwork, as_params, copied
+from bpx.sklearn.solvers import Solver
+
+
+class Session:
+    """A network in training, and all that its next epoch depends on.
+
+    Parameters
+    ----------
+    random_state : RandomState
+        The stream of the shuffles to come.
+    seed : int
+        Seed of the dropout masks.
+
+    Attributes
+    ----------
+    net : EstimatorNetwork or None
+        None before its first use, and after it was unpickled: it is made again on the backend at hand then.
+    solver : Solver or None
+        Set by a stochastic solver's first training.
+    """
+
+    def __init__(self, random_state: np.random.RandomState, seed: int) -> None:
+        self.random_state = random_state
+        self.seed = seed
+        self.net: EstimatorNetwork | None = None
+        self.solver: Solver | None = None
+        self._order: np.ndarray | None = None
+        self._split_state: Any = None
+        self._handed: list[Array] | None = None
+        self._last: list[Params] | None = None
+        self._training: Any = None
+
+    # -- random draws -------------------------------------------------------------------------------------
+
+    def next_order(self, rows: int) -> np.ndarray:
+        """Return the order of the next epoch: the last one's, shuffled."""
+        if self._order is None or len(self._order) != rows:
+            self._order = np.arange(rows)
+        shuffled = np.arange(rows)
+        self.random_state.shuffle(shuffled)
+        self._order = self._order[shuffled]
+        return self._order
+
+    def split_draws(self) -> np.random.RandomState:
+        """Return the generator of the validation set: the stream at first, later one that draws the same again."""
+        if self._split_state is None:
+            self._split_state = self.random_state.get_state()
+            return self.random_state
+        again = np.random.RandomState()
+        again.set_state(self._split_state)
+        return again
+
+    # -- the solver and the network ------------------------------------------------------------------------
+
+    def use_solver(self, settings: Mapping[str, Any]) -> Solver:
+        """Return the solver of an estimator's parameters: the one there is, unless they have changed."""
+        if self.solver is None or not self.solver.follows(settings):
+            self.solver = Solver(settings)
+        return self.solver
+
+    def network(
+        self, layers: Sequence[Layer], loss: Loss, coefs: Sequence[Array], intercepts: Sequence[Array], backend: Backend
+    ) -> EstimatorNetwork:
+        """Return the network of these layers and this loss on a backend, computing with these weights.
+
+        Arrays on the backend's device are shared with it, not copied: training changes them.
+        """
+        net, weights = self.net, [*coefs, *intercepts]
+        if net is not None and (net.layers != tuple(layers) or net.loss != loss):
+            self._training, net = net.training, None
+        new = net is None or net.backend != backend
+        if net is None:
+            dtype = str(to_numpy(coefs[0][:1, :1]).dtype)
+            net = EstimatorNetwork(layers, loss=loss, dtype=dtype, seed=self.seed, backend=backend)
+            net.training, self._training = self._training, None
+            if net.training is not None:
+                net.training.move(lambda array: _moved(array, backend))
+        elif new:
+            net.to(backend)
+        replaced = self._handed is not None and not _same(weights, self._handed)
+        if replaced:
+            self._last = None
+        elif new and self._last is not None:
+            self._last = [{name: _moved(array, backend) for name, array in part.items()} for part in self._last]
+        if new or replaced:
+            net._params = as_params(net, coefs, intercepts)
+        self.net, self._handed = net, weights
+        return net
+
+    def resume(self, net: EstimatorNetwork, keep: bool) -> list[Params] | None:
+        """Make the network ready to go on from the weights of its last step.
+
+        Parameters
+        ----------
+        net : EstimatorNetwork
+        keep : bool
+            Whether to return the weights that it computes with now: the best ones, where early stopping found some.
+        """
+        best = None
+        if self._last is not None:
+            best, net._params, self._last = net._params, self._last, None
+        elif keep:
+            best = copied(net)
+        for part in net._params:
+            for name, array in part.items():
+                if isinstance(array, np.ndarray) and not array.flags.writeable:
+                    part[name] = np.array(array)
+        return best if keep else None
+
+    def hand_out(self, net: EstimatorNetwork, best: list[Params] | None, x: Any) -> tuple[list[Array], list[Array]]:
+        """Return weights and biases for the estimator's attributes, as arrays of the samples' library.
+
+        Parameters
+        ----------
+        net : EstimatorNetwork
+        best : list of dict or None
+            Weights to go by from now on; those of the last step are kept for the next training.
+        x : array
+            The samples as they came.
+        """
+        if best is not None:
+            self._last, net._params = net._params, best
+        parts = [p for layer, p in zip(net.layers, net._params, strict=True) if isinstance(layer, Linear)]
+        weights, biases = ([like(x, part[name], net.backend) for part in parts] for name in ("weight", "bias"))
+        self._handed = [*weights, *biases]
+        if not is_host(net.backend):
+            for array in self._handed:
+                if isinstance(array, np.ndarray):
+                    array.flags.writeable = False  # a copy: writing into it would change nothing
+        return weights, biases
+
+    # -- keeping ------------------------------------------------------------------------------------------
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return everything as objects of the host; the weights themselves are the estimator's attributes."""
+        state = vars(self) | {"net": None, "_handed": None}
+        training = self._training if self.net is None else self.net.training
+        if training is not None:
+            slots = [[to_numpy(array) for array in arrays] for arrays in training.slots]
+            state["_training"] = dataclasses.replace(training, slots=slots)
+        if self._last is not None:
+            state["_last"] = [{name: to_numpy(array) for name, array in part.items()} for part in self._last]
+        if self._order is not None:
+            state["_order"] = self._order.astype(np.uint32 if len(self._order) < 2**32 else np.int64)
+        return state
+
+
+def _moved(array: Array, backend: Backend) -> Array:
+    """Return a copy of an array on a backend."""
+    return backend.asarray(np.array(to_numpy(array)))
+
+
+def _same(arrays: Sequence[Array], others: Sequence[Array]) -> bool:
+    """Tell whether two sequences hold the same objects."""
+    return len(arrays) == len(others) and all(a is b for a, b in zip(arrays, others, strict=True))
