@@ -1,0 +1,20 @@
+"""Backpropagation on one's own network, number by number: `explain`, its `Trace`, and the page that shows it."""
+
+from bpx.explanation.chain import Chain, Factor, Path
+from bpx.explanation.explaining import explain
+from bpx.explanation.pagedata import page_data, write_page
+from bpx.explanation.quantity import Quantity
+from bpx.explanation.trace import LayerTrace, StepTrace, Trace
+
+__all__ = [
+    "Chain",
+    "Factor",
+    "LayerTrace",
+    "Path",
+    "Quantity",
+    "StepTrace",
+    "Trace",
+    "explain",
+    "page_data",
+    "write_page",
+]

@@ -1,0 +1,224 @@
+"""`explain`: training steps, watched."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+
+from bpx.backend.base import Array
+from bpx.checks import choice, count
+from bpx.errors import InputError
+from bpx.explanation.building import Builder
+from bpx.explanation.symbols import value_symbols
+from bpx.explanation.trace import StepTrace, Trace
+from bpx.explanation.watch import Watch
+from bpx.optimizers import SGD, Optimizer, get_optimizer
+from bpx.passes import forward_pass
+from bpx.regularization import Clip, Penalty
+from bpx.rng import step_keys
+from bpx.schedules import as_schedule
+from bpx.step import initial_slots, make_step
+from bpx.training import TrainingState
+
+if TYPE_CHECKING:
+    from bpx.network import Network
+
+MAX_NUMBERS = 50_000
+"""Numbers of a step (parameters, and values of all samples) above which a trace is a summary unless asked otherwise."""
+
+
+def explain(
+    net: Network,
+    x: Any,
+    y: Any,
+    steps: int = 1,
+    *,
+    optimizer: str | Optimizer | None = None,
+    sample_weight: Any = None,
+    training: bool = False,
+    penalties: Penalty | Sequence[Penalty] = (),
+    clip: Clip | None = None,
+    detail: str = "auto",
+    in_place: bool = False,
+) -> Trace:
+    """Make training steps on a batch and return every quantity of them, by name, with the formula that made it.
+
+    The steps are those of `Network.fit` on the whole of ``x``: the same forward pass, backward pass and update, with
+    layers that note what goes in and comes out. They are made on a copy; the network stays as it is unless
+    ``in_place``.
+
+    Parameters
+    ----------
+    net : Network
+        On any backend; numbers come back as NumPy arrays in float64, exactly as they were computed.
+    x : array_like (samples, n_in)
+    y : array_like
+        Targets, as for `Network.fit`.
+    steps : int
+        How many steps to make, each on all samples.
+    optimizer : str, Optimizer or None
+        What makes the updates. None: the optimizer of the network's training, from where it stands; for a network that
+        was not trained yet plain gradient descent, ``SGD()``.
+    sample_weight : array_like (samples,) or None
+        Weights of the samples in the loss.
+    training : bool
+        Whether layers behave as in training (dropout's mask of the next step, the batch's own statistics), as ``fit``
+        has it. By default they behave as in prediction, as in `Network.gradients`.
+    penalties, clip
+        As for `Network.fit`.
+    detail : str
+        "full" keeps every number; "summary" norms and histograms; "auto" decides by how many there are.
+    in_place : bool
+        Whether the network makes the steps too.
+
+    Returns
+    -------
+    Trace
+        ``print`` shows it as a table.
+
+    Raises
+    ------
+    InputError
+        If an argument or an array is not as described; before any work.
+
+    References
+    ----------
+    D. E. Rumelhart, G. E. Hinton, R. J. Williams, "Learning representations by back-propagating errors", 1986.
+
+    Examples
+    --------
+    >>> import bpx
+    >>> net = bpx.mlp([2, 2, 1], activation="sigmoid", output="sigmoid", loss="squared_error", dtype="float64")
+    >>> trace = bpx.explain(net, *bpx.datasets.xor(), optimizer=bpx.SGD(0.5))
+    >>> step = trace.steps[0]
+    >>> step.layers[0]["weighted input"].shape
+    (4, 2)
+    >>> step.layers[2]["dL/dw"].formula.text
+    '∂L/∂W⁽²⁾ = a⁽¹⁾ᵀ δ⁽²⁾'
+    >>> step.loss_after < step.loss
+    True
+    """
+    steps = count("steps", steps)
+    choice("detail", detail, ("auto", "full", "summary"))
+    penalties = tuple(penalties) if isinstance(penalties, Iterable) else (penalties,)
+    if not all(isinstance(p, Penalty) for p in penalties):
+        raise InputError(f"penalties are bpx.L1 or bpx.L2, got {penalties!r}")
+    if not (clip is None or isinstance(clip, Clip)):
+        raise InputError(f"clip is bpx.ClipValue, bpx.ClipNorm or None, got {clip!r}")
+    chosen = _optimizer(net, optimizer)
+    xs, ys, weight = net._inputs(x, y, sample_weight)
+    data = (net.backend.copy(xs), ys, weight)  # the trace outlives the caller's array, which may change
+    full = _numbers(net, data[0].shape[0]) <= MAX_NUMBERS if detail == "auto" else detail == "full"
+    walk = _Walk(net, chosen, training)
+    step = make_step(cast("Network", walk.watch), chosen, penalties, clip, gather=False)
+    builder = Builder(net.backend, full, value_symbols(net.layers))
+    with net.backend.computing():
+        made = [walk.step(step, builder, data, number, full or number == 0) for number in range(steps)]
+    if in_place:
+        walk.hand_over()
+    return Trace(
+        made, int(data[0].shape[0]), " → ".join(map(repr, net.layers)), f"{net.loss.name} ({net.loss.reduction})",
+        repr(chosen), net.backend.spec, net.dtype, "full" if full else "summary", _notes(net, training, full),
+        builder.symbols, net.backend,
+    )  # fmt: skip
+
+
+class _Walk:
+    """Copies of what training changes, and the steps made on them."""
+
+    def __init__(self, net: Network, optimizer: Optimizer, training: bool) -> None:
+        copy, past = net.backend.copy, net.training
+        self.net, self.watch = net, Watch(net, training)
+        self.params = [{name: copy(array) for name, array in part.items()} for part in net.params]
+        self.state = [{name: copy(array) for name, array in part.items()} for part in net.state]
+        if past is not None and past.optimizer == optimizer:
+            slots = [[copy(array) for array in arrays] for arrays in past.slots]
+            self.training = replace(past, slots=slots)
+        else:
+            self.training = TrainingState(optimizer, initial_slots(net, optimizer.n_slots))
+            if past is not None:
+                self.training.step, self.training.epoch = past.step, past.epoch
+
+    def step(
+        self, step: Any, builder: Builder, data: tuple[Array, Array, Array | None], number: int, keep: bool
+    ) -> StepTrace:
+        """Make one step and return what was seen."""
+        net, watch, backend, training = self.net, self.watch, self.net.backend, self.training
+        before = [{name: backend.copy(array) for name, array in part.items()} for part in self.params]
+        done = np.array([training.optimizer_step])
+        rates = as_schedule(training.optimizer.learning_rate).rates(done, 1) * training.rate_scale
+        numbers = tuple(training.optimizer.coefficients(done, rates)[0].tolist())
+        keys = tuple(step_keys(net.seed, training.step, 1, watch.n_keys)[0].tolist())
+        carry = (self.params, training.slots, self.state)
+        (self.params, training.slots, self.state), _ = step(carry, data, (None, numbers, keys))
+        training.step, training.epoch = training.step + 1, training.epoch + 1
+        training.optimizer_step += 1
+        records, updates = watch.records(before)
+        x, y, weight = data
+        layers = [
+            builder.layer(i, record, update, training.optimizer, float(rates[0]), training.optimizer_step)
+            for i, (record, update) in enumerate(zip(records, updates, strict=True))
+        ]
+        ends = builder.ends(net.loss, x, y, weight, records[-1].y, watch.loss.dz)
+        after = forward_pass(backend.xp, net.layers, self.params, x, watch.used_contexts)
+        loss_after, _ = net.loss.forward(backend.xp, after, y, weight)
+        return StepTrace(
+            number, float(watch.loss.value), float(loss_after), float(rates[0]), ends, layers, records if keep else []
+        )
+
+    def hand_over(self) -> None:
+        """Let the network have made the steps."""
+        self.net._params, self.net._state, self.net.training = self.params, self.state, self.training
+
+
+def _optimizer(net: Network, optimizer: str | Optimizer | None) -> Optimizer:
+    if optimizer is None:
+        past = net.training
+        return past.optimizer if past is not None and steps_by_gradient(past.optimizer) else SGD()
+    chosen = get_optimizer(optimizer)
+    if not steps_by_gradient(chosen):
+        raise InputError(
+            f"explain shows optimizers that make a step of one gradient, as SGD and Adam do; {chosen!r} searches along "
+            "a line. Its gradients are the same: use optimizer=bpx.SGD(...)"
+        )
+    return chosen
+
+
+def steps_by_gradient(optimizer: Optimizer) -> bool:
+    """Tell whether an optimizer updates each array from its gradient alone."""
+    try:
+        return callable(optimizer.update)
+    except (TypeError, InputError):
+        return False
+
+
+def _numbers(net: Network, rows: int) -> int:
+    """Return about how many numbers a step has: parameters, and a row of values for each sample and layer."""
+    shape, values = net.input_shape, 0
+    for layer in net.layers:
+        shape = layer.output_shape(shape)
+        values += int(np.prod(shape)) if shape is not None else 0
+    return net.n_params + rows * values
+
+
+def _notes(net: Network, training: bool, full: bool) -> tuple[str, ...]:
+    notes = []
+    if not full:
+        notes.append(
+            "This network is large: each quantity is summarized by its norm, mean, extremes and a histogram. "
+            "explain(..., detail='full') keeps every number."
+        )
+    if net.n_keys or net.stateful:
+        if training:
+            notes.append(
+                "Layers behave as in training: dropout drops, batch normalization takes the batch's statistics."
+            )
+        else:
+            notes.append(
+                "Layers behave as in prediction: dropout drops nothing, batch normalization takes its running "
+                "statistics. explain(..., training=True) shows them as in training."
+            )
+    return tuple(notes)

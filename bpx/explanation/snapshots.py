@@ -1,0 +1,112 @@
+"""A network's training as a series of snapshots, taken from a twin that trains in its place."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from bpx.checks import count
+from bpx.errors import InputError
+from bpx.explanation.copying import twin
+from bpx.optimizers import Optimizer
+
+if TYPE_CHECKING:
+    from bpx.network import Network
+
+CURVE_POINTS = 300
+"""Points of the loss curve that are kept, besides those of the snapshots."""
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A network at one moment of its training.
+
+    Attributes
+    ----------
+    step : int
+        Training steps since the first snapshot.
+    loss : float
+        Of the whole data.
+    params : list of dict of numpy.ndarray
+        In float64, exactly as they were.
+    """
+
+    step: int
+    loss: float
+    params: list[dict[str, np.ndarray]]
+
+
+@dataclass(frozen=True)
+class Recording:
+    """Snapshots, and the loss curve between them.
+
+    Attributes
+    ----------
+    snapshots : list of Snapshot
+    steps : list of int
+        Where the loss curve has its points.
+    losses : list of float
+    """
+
+    snapshots: list[Snapshot]
+    steps: list[int] = field(default_factory=list)
+    losses: list[float] = field(default_factory=list)
+
+
+def moments(snapshots: int | Sequence[int], epochs: int) -> list[int]:
+    """Return after which epochs to take snapshots: those asked for, or at most a number of them, denser at the start.
+
+    Raises
+    ------
+    InputError
+        If an epoch is asked for that there will not be.
+    """
+    epochs = count("epochs", epochs, 0)
+    if isinstance(snapshots, int):
+        wanted = count("snapshots", snapshots)
+        if wanted > epochs:
+            return list(range(epochs + 1))
+        if wanted == 1:
+            return [epochs]
+        between = np.geomspace(1, epochs, wanted - 1)[:-1].tolist()
+        return sorted({0, epochs} | {round(value) for value in between})
+    chosen = {count("a snapshot's epoch", epoch, 0) for epoch in snapshots}
+    if not chosen or max(chosen) > epochs:
+        raise InputError(f"snapshots are taken after epochs 0 to {epochs}, got {sorted(chosen)}")
+    return sorted(chosen)
+
+
+def record(
+    net: Network, x: Any, y: Any, epochs: Sequence[int], optimizer: Optimizer, batch_size: int | None
+) -> Recording:
+    """Train a twin of a network up to the last of some epochs, and take a snapshot after each of them.
+
+    The loss curve starts with the first snapshot. With the whole set as one batch its points are the losses at their
+    step, otherwise the means of the epochs before.
+    """
+    other = twin(net)
+    rows = int(other._inputs(x, y, None)[0].shape[0])
+    per_epoch = math.ceil(rows / min(batch_size, rows)) if batch_size else 1
+    taken, steps, losses, done = [], [], [], 0
+    for epoch in epochs:
+        if epoch > done:
+            history = other.fit(x, y, epochs=epoch - done, optimizer=optimizer, batch_size=batch_size, progress=False)
+            shift = 0 if per_epoch == 1 else 1
+            steps += [(done + k + shift) * per_epoch for k in range(len(history.loss))]
+            losses += history.loss
+            done = epoch
+        params = [
+            {name: other.backend.to_numpy(array).astype(np.float64) for name, array in part.items()}
+            for part in other.params
+        ]
+        taken.append(Snapshot(done * per_epoch, other.evaluate(x, y)["loss"], params))
+    curve = dict(zip(steps, losses, strict=True)) | {snapshot.step: snapshot.loss for snapshot in taken}
+    points = sorted(curve)
+    if len(points) > CURVE_POINTS:
+        kept = {points[round(k)] for k in np.linspace(0, len(points) - 1, CURVE_POINTS)}
+        points = sorted(kept | {snapshot.step for snapshot in taken})
+    return Recording(taken, points, [curve[step] for step in points])

@@ -1,0 +1,167 @@
+"""What the values of a network are called on paper: x, z⁽¹⁾, a⁽¹⁾, z⁽²⁾ ... and their gradients.
+
+The numbers count linear layers from 1, as textbooks do: ``z`` is what a linear layer makes (the weighted input) and
+``a`` what the layer after it makes of it (the activation). Several layers after one linear layer are a⁽¹˒¹⁾, a⁽¹˒²⁾
+..., a⁽¹⁾. Units are counted from 1 too. Parameters are also known by a key that counts from 0, as code does:
+``0.weight[1,0]``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from bpx.errors import InputError
+from bpx.layers import Layer, Linear
+
+_RAISED = str.maketrans("0123456789,", "⁰¹²³⁴⁵⁶⁷⁸⁹˒")
+_LOWERED = str.maketrans("0123456789ijkn", "₀₁₂₃₄₅₆₇₈₉ᵢⱼₖₙ")
+
+
+class Formula(NamedTuple):
+    """A piece of mathematics, for a terminal and for typesetting.
+
+    Attributes
+    ----------
+    text : str
+        In Unicode characters.
+    latex : str
+        In LaTeX, without delimiters; KaTeX and MathJax read it.
+    """
+
+    text: str
+    latex: str
+
+
+@dataclass(frozen=True)
+class Symbol:
+    """A letter with the number of its linear layer.
+
+    Attributes
+    ----------
+    letter : str
+        "x", "z", "a", or a parameter's letter.
+    mark : str
+        The number above it: "1", "1,2", or nothing.
+    bold : str
+        How LaTeX writes the letter, where that is not the letter itself.
+    """
+
+    letter: str
+    mark: str = ""
+    bold: str = ""
+
+    def of(self, sub: str = "") -> Formula:
+        """Return the symbol of the whole array, or of one element of it."""
+        raised = f"⁽{self.mark.translate(_RAISED)}⁾" if self.mark else ""
+        up, down = f"^{{({self.mark})}}" if self.mark else "", f"_{{{sub}}}" if sub else ""
+        return Formula(f"{self.letter}{raised}{sub.translate(_LOWERED)}", f"{self.bold or self.letter}{up}{down}")
+
+    @property
+    def is_weighted_input(self) -> bool:
+        """Whether this is a linear layer's output, whose gradient is called delta."""
+        return self.letter == "z"
+
+    def gradient(self, sub: str = "") -> Formula:
+        """Return the symbol of the loss's gradient with respect to it: δ for a weighted input, ∂L/∂a otherwise."""
+        if self.is_weighted_input:
+            return Symbol("δ", self.mark, "\\delta").of(sub)
+        return derivative(Formula("L", "L"), self.of(sub))
+
+
+def derivative(of: Formula, by: Formula) -> Formula:
+    """Return the symbol of a partial derivative."""
+    return Formula(f"∂{of.text}/∂{by.text}", f"\\frac{{\\partial {of.latex}}}{{\\partial {by.latex}}}")
+
+
+def value_symbols(layers: Sequence[Layer]) -> list[Symbol]:
+    """Return the symbols of the input and of each layer's output, one more than there are layers."""
+    symbols, block = [Symbol("x")], 0
+    for i, layer in enumerate(layers):
+        if isinstance(layer, Linear):
+            block += 1
+            symbols.append(Symbol("z", str(block)))
+            continue
+        start = next((k for k in range(i, -1, -1) if isinstance(layers[k], Linear)), -1)
+        end = next((k for k in range(i, len(layers)) if isinstance(layers[k], Linear)), len(layers))
+        number = "" if i == end - 1 else f",{i - start}"
+        symbols.append(Symbol("a", f"{block}{number}"))
+    return symbols
+
+
+def parameter_symbol(layer: Layer, name: str, output: Symbol) -> Symbol:
+    """Return the symbol of a layer's parameter: W and b, γ and β of a normalization, or the parameter's own name."""
+    if isinstance(layer, Linear):
+        return Symbol({"weight": "W", "bias": "b"}[name], output.mark)
+    if name in ("weight", "bias"):
+        greek, latex = ("γ", "\\gamma") if name == "weight" else ("β", "\\beta")
+        return Symbol(greek, output.mark, latex)
+    return Symbol(name, output.mark, f"\\mathrm{{{name}}}")
+
+
+def element_of(symbol: Symbol, index: Sequence[int]) -> Formula:
+    """Return the symbol of one element of a parameter: w⁽¹⁾₂₁ for the weight from unit 2 to unit 1."""
+    small = Symbol("w", symbol.mark) if symbol.letter == "W" else symbol
+    numbers = [str(i + 1) for i in index]
+    return small.of(("," if any(len(n) > 1 for n in numbers) else "").join(numbers))
+
+
+@dataclass(frozen=True)
+class WeightKey:
+    """Which single parameter is meant.
+
+    Attributes
+    ----------
+    layer : int
+        Number of the layer in ``net.layers``.
+    name : str
+        Name of the array in ``net.params[layer]``.
+    index : tuple of int
+        Which element of it, counted from 0.
+    """
+
+    layer: int
+    name: str
+    index: tuple[int, ...]
+
+    def __str__(self) -> str:
+        return f"{self.layer}.{self.name}[{','.join(map(str, self.index))}]"
+
+
+def shapes_of(params: Sequence[Mapping[str, Any]]) -> list[dict[str, tuple[int, ...]]]:
+    """Return the shapes of each layer's parameters by name."""
+    return [{name: tuple(array.shape) for name, array in part.items()} for part in params]
+
+
+def parse_weight(text: str, shapes: Sequence[dict[str, tuple[int, ...]]]) -> WeightKey:
+    """Read the key of a single parameter, such as ``0.weight[1,0]``.
+
+    Parameters
+    ----------
+    text : str
+        ``LAYER.NAME[INDEX]``, all counted from 0.
+    shapes : sequence of dict
+        The shapes of each layer's parameters by name.
+
+    Raises
+    ------
+    InputError
+        If the text is no key, or names no parameter of the network.
+    """
+    match = (
+        re.fullmatch(r"\s*(\d+)\.(.+?)\s*\[\s*(\d+(?:\s*,\s*\d+)*)\s*\]\s*", text) if isinstance(text, str) else None
+    )
+    if match is None:
+        raise InputError(f"a weight is named LAYER.NAME[INDEX], as in '0.weight[1,0]' or '2.bias[0]', got {text!r}")
+    layer, name, index = int(match[1]), match[2], tuple(int(part) for part in match[3].split(","))
+    known = [f"{i}.{name}" for i, part in enumerate(shapes) for name in part]
+    if f"{layer}.{name}" not in known:
+        raise InputError(f"{text!r} names no parameter of this network; it has {', '.join(known) or 'none'}")
+    shape = shapes[layer][name]
+    if len(index) != len(shape) or any(i >= n for i, n in zip(index, shape, strict=True)):
+        last = ",".join(str(n - 1) for n in shape)
+        first = ",".join("0" for _ in shape)
+        raise InputError(f"{text!r} is outside {layer}.{name}, whose elements go from [{first}] to [{last}]")
+    return WeightKey(layer, name, index)

@@ -1,0 +1,204 @@
+"""The data of the explaining page: snapshots of a copy's training, in the page's format."""
+
+import json
+
+import numpy as np
+import pytest
+
+import bpx
+from bpx.explanation import page_data, write_page
+from bpx.explanation.snapshots import moments
+from bpx.notebook import notebook_network, notebook_xor
+
+X, Y = bpx.datasets.xor()
+RATE = bpx.SGD(0.5)
+
+
+def snapshot_params(data, k):
+    return [{name: np.array(values) for name, values in part.items()} for part in data["snapshots"][k]["params"]]
+
+
+def test_snapshots_are_the_network_at_that_epoch():
+    net = notebook_network()
+    data = page_data(net, X, Y, epochs=50, optimizer=RATE, snapshots=[0, 7, 50])
+    assert data["format"] == "bpx-explain/1"
+    assert data["title"] == "A 2-2-1 network"
+    assert data["layers"][0] == {"kind": "Linear", "n_in": 2, "n_out": 2, "frozen": []}
+    assert data["layers"][1] == {"kind": "Sigmoid"}
+    assert data["loss"] == {"kind": "squared_error", "reduction": "sum"}
+    assert data["learning_rate"] == 0.5
+    assert data["samples"] == {"x": X.tolist(), "y": Y.tolist()}
+    trained = notebook_network()
+    done = 0
+    for k, epoch in enumerate((0, 7, 50)):
+        if epoch > done:
+            trained.fit(X, Y, epochs=epoch - done, optimizer=RATE)
+        done = epoch
+        assert data["snapshots"][k]["step"] == epoch
+        assert data["snapshots"][k]["loss"] == trained.evaluate(X, Y)["loss"]
+        for mine, theirs in zip(snapshot_params(data, k), trained.params, strict=True):
+            for name, array in theirs.items():
+                np.testing.assert_array_equal(mine[name], array)
+    np.testing.assert_array_equal(net.params[0]["weight"], notebook_network().params[0]["weight"])
+    json.dumps(data, allow_nan=False)
+
+
+def test_the_loss_curve_has_the_loss_at_each_step():
+    data = page_data(notebook_network(), X, Y, epochs=20, optimizer=RATE, snapshots=3)
+    history = notebook_network().fit(X, Y, epochs=20, optimizer=RATE)
+    curve = dict(zip(data["losses"]["step"], data["losses"]["loss"], strict=True))
+    assert list(curve) == list(range(21))
+    assert [curve[step] for step in range(20)] == pytest.approx(history.loss, rel=1e-12)
+    assert curve[20] == data["snapshots"][-1]["loss"]
+
+
+def test_a_long_curve_is_thinned_but_keeps_its_snapshots():
+    data = page_data(notebook_network(as_published=True), X, Y, epochs=2000, optimizer=RATE)
+    assert len(data["losses"]["step"]) < 330
+    steps = [snapshot["step"] for snapshot in data["snapshots"]]
+    assert set(steps) <= set(data["losses"]["step"])
+    assert (steps[0], steps[-1]) == (0, 2000)
+    assert steps == sorted(set(steps))
+    assert len(steps) <= 16
+    assert data["layers"][0]["frozen"] == ["bias"]
+
+
+def test_the_published_run_is_on_the_page():
+    data = page_data(notebook_network(as_published=True), X, Y, epochs=9999, optimizer=RATE, snapshots=2)
+    params = snapshot_params(data, 1)
+    net = notebook_network(as_published=True)
+    net.params = params
+    np.testing.assert_array_equal(net.predict(X)[:, 0], notebook_xor(as_published=True).predictions)
+
+
+def test_training_goes_on_from_where_the_network_stands():
+    net = notebook_network()
+    net.fit(X, Y, epochs=5, optimizer=bpx.Adam(0.01))
+    data = page_data(net, X, Y, epochs=3, snapshots=[3])
+    net.fit(X, Y, epochs=3, optimizer=bpx.Adam(0.01))
+    np.testing.assert_array_equal(snapshot_params(data, 0)[0]["weight"], net.params[0]["weight"])
+    assert data["learning_rate"] == 0.01
+    assert any("Adam" in note and "plain gradient descent" in note for note in data["notes"])
+
+
+def test_on_every_backend(backend):
+    net = bpx.mlp([2, 2, 1], "tanh", loss="squared_error", dtype=backend.dtype, backend=backend.backend)
+    data = page_data(net, backend.array(X), backend.array(Y), epochs=2, optimizer=bpx.SGD(0.1), snapshots=[0, 2])
+    assert data["samples"] == {"x": X.tolist(), "y": Y.tolist()}
+    for name, array in net.params[0].items():
+        np.testing.assert_array_equal(snapshot_params(data, 0)[0][name], backend.numpy(array))
+    net.fit(X, Y, epochs=2, optimizer=bpx.SGD(0.1))
+    for name, array in net.params[0].items():
+        tolerance = backend.either(1e-12, 1e-5)
+        np.testing.assert_allclose(snapshot_params(data, 1)[0][name], backend.numpy(array), rtol=tolerance)
+    json.dumps(data, allow_nan=False)
+
+
+def test_batches_count_as_steps_and_classes_are_shown_in_turn():
+    x, y = bpx.datasets.digits()
+    order = np.argsort(y[:200], kind="stable")  # one class after the other
+    x, y = x[order] / 16, y[order]
+    net = bpx.mlp([64, 5, 10], dtype="float32")
+    data = page_data(
+        net, x, y, epochs=2, optimizer="adam", batch_size=64, class_names="0123456789", snapshots=[0, 1, 2]
+    )
+    assert [snapshot["step"] for snapshot in data["snapshots"]] == [0, 4, 8]
+    assert data["losses"]["step"] == [0, 4, 8]
+    shown = np.argmax(data["samples"]["y"], axis=1)
+    assert len(shown) == 24
+    assert set(np.bincount(shown, minlength=10)) <= {2, 3}
+    assert np.array(data["samples"]["y"]).sum(axis=1).tolist() == [1.0] * 24
+    assert data["class_names"] == list("0123456789")
+    assert data["notes"][0] == "The page shows 24 of 200 samples; losses of the training are over all of them."
+    weight = np.array(data["snapshots"][0]["params"][0]["weight"])
+    np.testing.assert_array_equal(weight, bpx.to_numpy(net.params[0]["weight"]))  # float32, exactly
+
+
+def test_the_row_to_begin_with_is_shown():
+    x, y = bpx.datasets.digits()
+    net = bpx.mlp([64, 4, 10])
+    data = page_data(net, x, y, sample=1500, weight="0.weight[3, 1]", samples=5)
+    assert data["start"] == {"sample": 0, "weight": "0.weight[3,1]"}
+    assert data["samples"]["x"][0] == x[1500].tolist()
+    assert len(data["samples"]["x"]) == 5
+    assert page_data(net, x, y, sample=1, samples=[4, 1])["start"] == {"sample": 1}
+
+
+def test_images_are_flattened_and_keep_their_shape():
+    x, y = bpx.datasets.digits()
+    net = bpx.Network([bpx.Flatten(), bpx.Linear(64, 10)], loss="cross_entropy")
+    data = page_data(net, x[:3].reshape(3, 8, 8), y[:3])
+    assert data["input_shape"] == [8, 8]
+    assert data["layers"][0] == {"kind": "Identity"}
+    np.testing.assert_array_equal(data["samples"]["x"], x[:3])
+
+
+def test_a_large_network_gets_as_many_snapshots_as_there_is_room_for(tmp_path):
+    x, y = np.random.default_rng(0).normal(size=(8, 100)), np.arange(8)
+    net = bpx.mlp([100, 200, 8])
+    data = page_data(net, x, y, epochs=30, optimizer="adam")
+    assert 2 <= len(data["snapshots"]) < 6
+    write_page(tmp_path / "page.html", net, x, y, epochs=30, optimizer="adam")
+    assert (tmp_path / "page.html").stat().st_size < 1_000_000
+    with pytest.raises(bpx.InputError, match="the page would take"):
+        write_page(tmp_path / "too_large.html", bpx.mlp([600, 600, 8]), np.ones((8, 600)), y)
+    assert not (tmp_path / "too_large.html").exists()
+
+
+def test_the_page_is_written_whole(tmp_path):
+    path = tmp_path / "xor.html"
+    write_page(path, notebook_network(), X, Y, epochs=10, optimizer=RATE, title="<XOR>")
+    text = path.read_text(encoding="utf-8")
+    assert text.startswith("<!doctype html>")
+    assert "<XOR>" not in text
+    with pytest.raises(bpx.InputError, match="cannot write"):
+        write_page(tmp_path / "no" / "xor.html", notebook_network(), X, Y)
+
+
+def test_moments_are_denser_at_the_start():
+    assert moments(16, 0) == [0]
+    assert moments(16, 5) == [0, 1, 2, 3, 4, 5]
+    assert moments(1, 9) == [9]
+    assert moments(2, 9) == [0, 9]
+    assert moments(3, 9) == [0, 1, 9]
+    assert moments([5, 0, 5], 9) == [0, 5]
+    long = moments(10, 10_000)
+    assert (long[0], long[1], long[-1]) == (0, 1, 10_000)
+    assert all(a < b for a, b in zip(np.diff(long)[1:], np.diff(long)[2:], strict=False))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"epochs": -1}, "epochs must be at least 0"),
+        ({"snapshots": 0}, "snapshots must be at least 1"),
+        ({"snapshots": [3], "epochs": 2}, "snapshots are taken after epochs 0 to 2, got [3]"),
+        ({"snapshots": []}, "snapshots are taken after epochs 0 to 0"),
+        ({"samples": []}, "samples are rows 0 to 3 of x"),
+        ({"samples": [4]}, "samples are rows 0 to 3 of x, got [4]"),
+        ({"sample": 4}, "sample must be a row of x, 0 to 3, got 4"),
+        ({"weight": "1.weight[0,0]"}, "names no parameter"),
+        ({"learning_rate": 0.0}, "learning_rate must be above 0"),
+        ({"optimizer": "adma"}, "did you mean 'adam'?"),
+    ],
+)
+def test_mistakes(arguments, message):
+    with pytest.raises(bpx.InputError) as caught:
+        page_data(notebook_network(), X, Y, **arguments)
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("layer", "loss"),
+    [
+        (bpx.LayerNorm(2), "squared_error"),
+        (bpx.GELU(approximate="tanh"), "squared_error"),
+        (bpx.Residual([bpx.Tanh()]), "squared_error"),
+        (bpx.Tanh(), "poisson"),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, bpx.Layer) else value,
+)
+def test_what_the_page_cannot_show_is_refused_before_any_work(layer, loss):
+    net = bpx.Network([bpx.Linear(2, 2), layer, bpx.Linear(2, 1)], loss=loss)
+    with pytest.raises(bpx.InputError, match=r"the page cannot show .*; bpx.explain takes any|the page cannot show"):
+        page_data(net, X, Y)
