@@ -1,0 +1,25 @@
+"""Pictures of a training and of what came of it, drawn with matplotlib (extra ``plot``), which is imported on use.
+
+Every function draws on the axes that it is given, or on those of a new figure, and returns them: what is to be
+different about a picture is changed on them. No function needs a display. Colors can be told apart with any color
+vision, and where they carry meaning, marker shapes, line styles or numbers carry it too.
+"""
+
+from bpx.plot.boundary import decision_boundary
+from bpx.plot.confusion import confusion_matrix
+from bpx.plot.curves import learning_curves
+from bpx.plot.histograms import gradient_histograms, weight_histograms
+from bpx.plot.predictions import predictions
+from bpx.plot.report import training_report
+from bpx.plot.saving import save
+
+__all__ = [
+    "confusion_matrix",
+    "decision_boundary",
+    "gradient_histograms",
+    "learning_curves",
+    "predictions",
+    "save",
+    "training_report",
+    "weight_histograms",
+]

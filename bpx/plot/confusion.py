@@ -1,0 +1,141 @@
+"""The confusion matrix: which classes are taken for which."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from bpx.backend.transfer import to_numpy
+from bpx.errors import InputError
+from bpx.plot.labels import checked_names, labels
+from bpx.plot.style import MUTED, given_or_new
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+MOST_NAMES = 30
+"""With more classes, not every one is named."""
+
+SMALLEST, LARGEST = 4.5, 11.0
+"""Sizes of a cell's number in points; cells that are too small for it have a color alone."""
+
+LONG = 4
+"""Names with more characters stand upright below the matrix."""
+
+
+def confusion_matrix(
+    y_true: Any = None,
+    y_pred: Any = None,
+    ax: Axes | None = None,
+    *,
+    matrix: Any = None,
+    class_names: Sequence[Any] | None = None,
+) -> Axes:
+    """Draw how many samples of each class, a row, were taken for which class, a column.
+
+    A cell's color is its share of the true class, its number the count of samples.
+
+    Parameters
+    ----------
+    y_true, y_pred : array_like (samples,), (samples, 1) or (samples, classes), or None
+        Classes as numbers from 0 or as texts; one-hot rows; for y_pred also probabilities, as of ``net.predict``.
+    ax : matplotlib.axes.Axes or None
+        Where to draw; None makes a figure, larger for more classes.
+    matrix : array_like (classes, classes) or None
+        Counts that are there already, true classes in rows, in place of y_true and y_pred.
+    class_names : sequence or None
+        One name for each class, in the order of their numbers. Where y_true and y_pred are texts, these texts in the
+        order wanted; None sorts them.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Raises
+    ------
+    InputError
+        If both or neither of the matrix and the two arrays are given, they do not fit each other or the names, or
+        matplotlib is not installed.
+
+    Examples
+    --------
+    >>> import bpx
+    >>> ax = bpx.plot.confusion_matrix([0, 1, 1, 0], [0, 1, 0, 0], class_names=["no", "yes"])
+    >>> ax.get_title()
+    'accuracy 75.0%, 3 of 4'
+    """
+    if (matrix is None) == (y_true is None and y_pred is None) or (y_true is None) != (y_pred is None):
+        raise InputError("give y_true and y_pred, or matrix alone")
+    counts, names = _counted(y_true, y_pred, class_names) if matrix is None else _given(matrix, class_names)
+    n = len(names)
+    side = float(np.clip(3.2 + 0.42 * n, 4.6, 11.0))
+    ax = given_or_new(ax, (side + 0.9, side))
+    totals = counts.sum(axis=1, keepdims=True)
+    shares = counts / np.where(totals > 0, totals, 1)
+    image = ax.imshow(shares, cmap="Blues", vmin=0.0, vmax=1.0)
+    bar = ax.figure.colorbar(image, ax=ax, shrink=0.8)
+    bar.set_label("share of the true class")
+    bar.outline.set_visible(False)
+    _write_counts(ax, counts, shares)
+    step = -(-n // MOST_NAMES)
+    upright = max(map(len, names[::step])) > LONG
+    ax.set_xticks(range(0, n, step), names[::step], rotation=90 if upright else 0)
+    ax.set_yticks(range(0, n, step), names[::step])
+    ax.set_xlabel("predicted class")
+    ax.set_ylabel("true class")
+    ax.spines[:].set_visible(False)
+    right, total = int(np.trace(counts)), int(counts.sum())
+    ax.set_title(f"accuracy {right / total:.1%}, {right:,} of {total:,}")
+    return ax
+
+
+def _counted(y_true: Any, y_pred: Any, class_names: Sequence[Any] | None) -> tuple[np.ndarray, list[str]]:
+    """Return counts and names from the labels of the samples."""
+    true, predicted = labels("y_true", y_true), labels("y_pred", y_pred)
+    if true.shape != predicted.shape:
+        raise InputError(f"y_true has {true.size} samples, y_pred {predicted.size}; they must be the same samples")
+    if (true.dtype.kind == "U") != (predicted.dtype.kind == "U"):
+        raise InputError("y_true and y_pred must both hold numbers or both hold texts")
+    if true.dtype.kind == "U":
+        names = [str(name) for name in (np.unique([*true, *predicted]) if class_names is None else class_names)]
+        number = {name: i for i, name in enumerate(names)}
+        unknown = sorted({str(label) for label in (*true, *predicted)} - number.keys())
+        if unknown:
+            raise InputError(f"class_names lacks {unknown[0]!r}, which the samples hold")
+        true, predicted = (np.array([number[label] for label in array]) for array in (true, predicted))
+    else:
+        if min(true.min(), predicted.min()) < 0:
+            raise InputError(f"class numbers start at 0, got {min(true.min(), predicted.min())}")
+        widths = [to_numpy(y).shape[1] for y in (y_true, y_pred) if to_numpy(y).ndim == 2]
+        highest = max(true.max(), predicted.max()) + 1
+        n_classes = max([int(highest), 2 if not class_names else len(class_names), *(w for w in widths if w > 1)])
+        names = checked_names(class_names, n_classes)
+    counts = np.zeros((len(names), len(names)), dtype=np.int64)
+    np.add.at(counts, (true, predicted), 1)
+    return counts, names
+
+
+def _given(matrix: Any, class_names: Sequence[Any] | None) -> tuple[np.ndarray, list[str]]:
+    """Return counts and names of a matrix that was counted elsewhere."""
+    counts = to_numpy(matrix)
+    if counts.ndim != 2 or counts.shape[0] != counts.shape[1] or not counts.size:
+        raise InputError(f"matrix must be square, (classes, classes), got shape {counts.shape}")
+    if counts.dtype.kind not in "fiu" or not np.isfinite(counts).all() or (counts < 0).any() or not counts.any():
+        raise InputError("matrix must hold counts: numbers of at least 0, not all 0")
+    if (counts != np.round(counts)).any():
+        raise InputError("matrix must hold counts of samples, got fractions; shares are computed here")
+    return counts.astype(np.int64), checked_names(class_names, len(counts))
+
+
+def _write_counts(ax: Axes, counts: np.ndarray, shares: np.ndarray) -> None:
+    """Write each count into its cell, where it fits: white on dark cells, faint where there is none."""
+    box = ax.get_window_extent()
+    cell = 72.0 * min(box.width, box.height) / ax.figure.dpi / len(counts)
+    size = min(0.4 * cell, 1.4 * cell / len(str(counts.max())), LARGEST)
+    if size < SMALLEST:
+        return
+    for (i, j), n in np.ndenumerate(counts):
+        ink = "white" if shares[i, j] > 0.55 else "black" if n else MUTED
+        ax.text(j, i, f"{n}", ha="center", va="center", color=ink, fontsize=size)

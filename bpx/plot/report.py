@@ -1,0 +1,104 @@
+"""One figure of a training: how it went, and what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from bpx.backend.transfer import to_numpy
+from bpx.history import History
+from bpx.plot.boundary import decision_boundary
+from bpx.plot.confusion import confusion_matrix
+from bpx.plot.curves import VALIDATION, learning_curves, recorded
+from bpx.plot.labels import decides
+from bpx.plot.predictions import predictions
+from bpx.plot.style import plain_figure
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from bpx.network import Network
+
+
+def training_report(
+    net: Network,
+    history: History,
+    x: Any,
+    y: Any,
+    *,
+    class_names: Sequence[Any] | None = None,
+    feature_names: Sequence[Any] | None = None,
+    output_names: Sequence[Any] | None = None,
+    title: str | None = None,
+) -> Figure:
+    """Draw the learning curves of a training beside what the network makes of some samples, in one figure.
+
+    Beside the losses, and the metrics below them where there are any, stands for a network that decides for classes its
+    decision boundary, if it has two inputs, and else its confusion matrix; for a regression, the predictions over the
+    true values. Where outputs are several questions of yes and no, the curves are all.
+
+    Parameters
+    ----------
+    net : Network
+    history : History
+        Of ``net.fit``.
+    x, y : array_like
+        Samples and targets to judge the network by, the validation data if there is any.
+    class_names, feature_names, output_names : sequence or None
+        Names of the classes, of the inputs (used where there are two), and of a regression's outputs.
+    title : str or None
+        Above all.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        One that no window belongs to: `bpx.plot.save` writes it, and a notebook shows it.
+
+    Raises
+    ------
+    InputError
+        If the history is empty, or samples, targets and names do not fit, or matplotlib is not installed.
+
+    Examples
+    --------
+    >>> import bpx
+    >>> x, y = bpx.datasets.xor()
+    >>> net = bpx.mlp([2, 3, 1], loss="binary_cross_entropy")
+    >>> figure = bpx.plot.training_report(net, net.fit(x, y, epochs=2), x, y)
+    >>> len(figure.axes)
+    2
+    """
+    targets = to_numpy(y)
+    classes = decides(net, targets)
+    questions = not classes and net.loss.targets == "probabilities"
+    n_classes = net.output_shape[0] if classes and net.output_shape else 1
+    height = float(np.clip(3.4 + 0.28 * n_classes, 4.9, 10.0))
+    figure = plain_figure((6.4, 4.6) if questions else (7.5 + height, height))
+    parts = [figure] if questions else figure.subfigures(1, 2, squeeze=False, width_ratios=(1.0, 1.12))[0]
+    metrics = _drawable_metrics(history) if isinstance(history, History) else []
+    above, *below = parts[0].subplots(2 if metrics else 1, 1, squeeze=False)[:, 0]
+    learning_curves(history, above)
+    for ax in below:
+        learning_curves(history, ax, names=metrics)
+    if not questions:
+        ax = parts[1].subplots()
+        width = to_numpy(x).shape[1:]
+        if classes and width == (2,):
+            names = feature_names if feature_names is not None and len(feature_names) == 2 else None
+            decision_boundary(net, x, y, ax, class_names=class_names, feature_names=names)
+        elif classes:
+            confusion_matrix(y, net.predict(x), ax, class_names=class_names)
+        else:
+            predictions(targets, net.predict(x), ax, names=output_names)
+    if title:
+        figure.suptitle(title)
+    return figure
+
+
+def _drawable_metrics(history: History) -> list[str]:
+    """Return the names of the metrics that were recorded, those on training and validation data beside each other."""
+    curves = recorded(history)
+    names = dict.fromkeys(name.removeprefix(VALIDATION) for name in curves)
+    return [c for name in names for c in (name, f"{VALIDATION}{name}") if c in curves and name != "loss"]

@@ -1,0 +1,156 @@
+"""A confusion matrix counts right, and is legible with few classes and with many."""
+
+import numpy as np
+import pytest
+
+import bpx
+
+TRUE = np.array([0, 0, 0, 1, 1, 2])
+GIVEN = np.array([0, 0, 2, 1, 0, 2])
+COUNTS = np.array([[2, 0, 1], [1, 1, 0], [0, 0, 1]])
+
+
+def numbers(ax, n=3):
+    """Return the counts that are written into the cells."""
+    written = {tuple(map(int, text.get_position())): int(text.get_text()) for text in ax.texts}
+    return np.array([[written[j, i] for j in range(n)] for i in range(n)])
+
+
+def shares(ax):
+    """Return the values that the colors stand for."""
+    (image,) = ax.get_images()
+    return np.asarray(image.get_array())
+
+
+def names(ax):
+    return [label.get_text() for label in ax.get_yticklabels()], [label.get_text() for label in ax.get_xticklabels()]
+
+
+def test_counts_true_classes_in_rows():
+    ax = bpx.plot.confusion_matrix(TRUE, GIVEN)
+    np.testing.assert_array_equal(numbers(ax), COUNTS)
+    np.testing.assert_allclose(shares(ax), COUNTS / COUNTS.sum(axis=1, keepdims=True))
+    assert ax.get_images()[0].get_clim() == (0.0, 1.0)
+    assert (ax.get_ylabel(), ax.get_xlabel()) == ("true class", "predicted class")
+    assert ax.get_title() == "accuracy 66.7%, 4 of 6"
+    assert names(ax) == (["0", "1", "2"], ["0", "1", "2"])
+
+
+@pytest.mark.parametrize(
+    "true, given",
+    [
+        (np.eye(3)[TRUE], GIVEN),
+        (TRUE[:, None], GIVEN.astype(float)),
+        (TRUE.tolist(), 0.8 * np.eye(3)[GIVEN] + 0.1),
+        (TRUE.astype(np.uint8), GIVEN[:, None]),
+    ],
+    ids=["one-hot", "columns", "probabilities", "bytes"],
+)
+def test_takes_classes_in_many_forms(true, given):
+    np.testing.assert_array_equal(numbers(bpx.plot.confusion_matrix(true, given)), COUNTS)
+
+
+def test_takes_arrays_of_every_backend(backend):
+    true, given = backend.array(TRUE), backend.array(np.eye(3)[GIVEN])
+    np.testing.assert_array_equal(numbers(bpx.plot.confusion_matrix(true, given)), COUNTS)
+
+
+def test_takes_the_probabilities_of_yes():
+    ax = bpx.plot.confusion_matrix([[0.0], [1.0], [1.0]], [[0.2], [0.9], [0.4]], class_names=["no", "yes"])
+    np.testing.assert_array_equal(numbers(ax, 2), [[1, 0], [1, 1]])
+    assert names(ax)[0] == ["no", "yes"]
+    np.testing.assert_array_equal(numbers(bpx.plot.confusion_matrix([True], [False]), 2), [[0, 0], [1, 0]])
+
+
+def test_takes_texts():
+    true, given = np.array(["b", "b", "a"]), np.array(["b", "c", "a"], dtype=object)
+    ax = bpx.plot.confusion_matrix(true, given)
+    assert names(ax)[0] == ["a", "b", "c"]
+    np.testing.assert_array_equal(numbers(ax), [[1, 0, 0], [0, 1, 1], [0, 0, 0]])
+    ax = bpx.plot.confusion_matrix(true, given, class_names=["c", "b", "a"])
+    assert names(ax)[1] == ["c", "b", "a"]
+    np.testing.assert_array_equal(numbers(ax), [[0, 0, 0], [1, 1, 0], [0, 0, 1]])
+
+
+def test_takes_a_matrix():
+    ax = bpx.plot.confusion_matrix(matrix=COUNTS.tolist(), class_names="abc")
+    np.testing.assert_array_equal(numbers(ax), COUNTS)
+    assert names(ax)[0] == ["a", "b", "c"]
+
+
+def test_a_class_that_nobody_is_of_has_an_empty_row():
+    ax = bpx.plot.confusion_matrix([0, 2], [0, 2])
+    np.testing.assert_array_equal(numbers(ax), [[1, 0, 0], [0, 0, 0], [0, 0, 1]])
+    np.testing.assert_array_equal(shares(ax)[1], [0.0, 0.0, 0.0])
+    np.testing.assert_array_equal(numbers(bpx.plot.confusion_matrix([0], [0], class_names="abc")).sum(), 1)
+
+
+def test_numbers_are_white_on_dark_cells():
+    ax = bpx.plot.confusion_matrix(matrix=[[9, 1], [0, 5]])
+    inks = {text.get_text(): text.get_color() for text in ax.texts}
+    assert inks["9"] == inks["5"] == "white"
+    assert inks["1"] == "black"
+    assert inks["0"] not in ("white", "black")
+
+
+def test_many_classes_have_colors_alone_and_few_names():
+    rng = np.random.default_rng(0)
+    true = rng.integers(120, size=3000)
+    ax = bpx.plot.confusion_matrix(true, true)
+    assert shares(ax).shape == (120, 120)
+    assert not ax.texts
+    assert names(ax)[0] == [str(i) for i in range(0, 120, 4)]
+    assert max(ax.figure.get_size_inches()) < 13
+
+
+def test_numbers_fit_their_cells():
+    for n, largest in ((2, 7), (12, 45678)):
+        ax = bpx.plot.confusion_matrix(matrix=np.full((n, n), largest))
+        ax.figure.canvas.draw()
+        text = ax.texts[0].get_window_extent()
+        cell = ax.get_window_extent().width / n
+        assert len(ax.texts) == n * n
+        assert text.width < cell
+        assert text.height < cell
+
+
+def test_long_names_stand_upright():
+    for labels, angle in ((["no", "yes"], 0.0), (["no", "perhaps"], 90.0)):
+        ax = bpx.plot.confusion_matrix([0, 1], [0, 1], class_names=labels)
+        assert {label.get_rotation() for label in ax.get_xticklabels()} == {angle}
+
+
+def test_draws_on_the_axes_that_it_is_given():
+    from matplotlib.figure import Figure
+
+    ax = Figure().subplots()
+    assert bpx.plot.confusion_matrix(TRUE, GIVEN, ax) is ax
+
+
+@pytest.mark.parametrize(
+    "arguments, said",
+    [
+        ({}, "give y_true and y_pred, or matrix alone"),
+        ({"y_true": TRUE}, "give y_true and y_pred, or matrix alone"),
+        ({"y_true": TRUE, "y_pred": GIVEN, "matrix": COUNTS}, "give y_true and y_pred, or matrix alone"),
+        ({"y_true": TRUE, "matrix": COUNTS}, "give y_true and y_pred, or matrix alone"),
+        ({"y_true": TRUE, "y_pred": GIVEN[:5]}, "y_true has 6 samples, y_pred 5"),
+        ({"y_true": TRUE.reshape(1, 2, 3), "y_pred": GIVEN}, r"y_true must be one label .* got shape \(1, 2, 3\)"),
+        ({"y_true": [], "y_pred": []}, r"y_true must be one label .* got shape \(0,\)"),
+        ({"y_true": ["a"], "y_pred": [0]}, "must both hold numbers or both hold texts"),
+        ({"y_true": [-1], "y_pred": [0]}, "class numbers start at 0, got -1"),
+        ({"y_true": [0, 1], "y_pred": [0.5, 1.5]}, "y_pred must hold labels, or probabilities from 0 to 1"),
+        ({"y_true": [0, 1], "y_pred": [0.5, np.nan]}, "y_pred must hold labels, or probabilities from 0 to 1"),
+        ({"y_true": TRUE, "y_pred": GIVEN, "class_names": ["a", "b"]}, "one name for each of the 3 classes, got 2"),
+        ({"y_true": ["a"], "y_pred": ["b"], "class_names": ["a"]}, "class_names lacks 'b', which the samples hold"),
+        ({"matrix": np.zeros((2, 3))}, r"matrix must be square, \(classes, classes\), got shape \(2, 3\)"),
+        ({"matrix": [[0, 0], [0, 0]]}, "matrix must hold counts: numbers of at least 0, not all 0"),
+        ({"matrix": [[1, -1], [0, 0]]}, "matrix must hold counts: numbers of at least 0"),
+        ({"matrix": [[0.5, 0.5], [0, 1]]}, "matrix must hold counts of samples, got fractions"),
+        ({"matrix": [[1, 0], [0, 1]], "class_names": "abc"}, "one name for each of the 2 classes, got 3"),
+        ({"y_true": TRUE, "y_pred": GIVEN, "ax": 1}, "ax must be a matplotlib Axes, got int"),
+    ],
+)
+def test_wrong_arguments(arguments, said):
+    with pytest.raises(bpx.InputError, match=said):
+        bpx.plot.confusion_matrix(**arguments)
