@@ -1,0 +1,137 @@
+"""``bpx explain``: one training step with its true numbers, in the terminal or on a page."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from bpx.cli.options import BackendOption, JsonOption, chosen_backend
+from bpx.cli.printing import Printer
+
+if TYPE_CHECKING:
+    from bpx.cli.explained import Subject
+
+__all__ = ["explain"]
+
+
+def explain(
+    what: Annotated[
+        str, typer.Argument(metavar="WHAT", help="xor, digits, or a model's file that 'bpx train --output' wrote.")
+    ],
+    data: Annotated[
+        str | None,
+        typer.Argument(metavar="DATA", help="For a model: a file with the target's column, or a data set of bpx."),
+    ] = None,
+    sample: Annotated[
+        int | None,
+        typer.Option(
+            "--sample",
+            metavar="ROW",
+            help="Explain this row alone, counted from 0. By default all four of xor, else the first.",
+        ),
+    ] = None,
+    weight: Annotated[
+        str | None,
+        typer.Option(
+            "--weight",
+            metavar="KEY",
+            help="The weight whose chain rule is written out, as in 0.weight[1,0] or "
+            "2.bias[0]; by default the one of the first layer with the largest gradient.",
+        ),
+    ] = None,
+    epochs: Annotated[
+        int | None,
+        typer.Option(
+            "--epochs",
+            metavar="N",
+            help="Train so long first, and explain the step after. For --html: how long the training on the page is.",
+        ),
+    ] = None,
+    learning_rate: Annotated[
+        float | None,
+        typer.Option("--learning-rate", metavar="RATE", help="Of plain gradient descent; 0.5 for xor, else 0.1."),
+    ] = None,
+    as_published: Annotated[
+        bool, typer.Option("--as-published", help="For xor: leave the biases as they were drawn, as the notebook does.")
+    ] = False,
+    step: Annotated[bool, typer.Option("--step", help="Wait for Enter between the four parts, on a terminal.")] = False,
+    html: Annotated[
+        str | None,
+        typer.Option("--html", metavar="FILE", help="Write a page to step through, which needs no network connection."),
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed", metavar="N", help="Of the first weights of xor and digits.")] = 0,
+    backend: BackendOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Show one training step with its true numbers: forward, error, backward, update, and the chain rule of one
+    weight."""  # fmt: skip
+    printer = Printer(json=json)
+    from bpx.checks import count, number
+    from bpx.cli.explained import subject
+    from bpx.cli.model_files import check_place
+    from bpx.errors import InputError
+
+    if epochs is not None:
+        count("--epochs", epochs, 0)
+    if learning_rate is not None:
+        number("--learning-rate", learning_rate, above=0.0)
+    if html is not None:
+        check_place(html, "--html")
+    found = subject(
+        what, data, as_published=as_published, seed=count("--seed", seed, 0), backend=chosen_backend(backend)
+    )
+    if sample is not None and count("--sample", sample, 0) >= len(found.x):
+        raise InputError(f"--sample must be a row from 0 to {len(found.x) - 1}, got {sample}")
+    rate = found.learning_rate if learning_rate is None else learning_rate
+    if html is None:
+        _in_the_terminal(printer, found, sample, weight, epochs or 0, rate, step)
+    else:
+        _on_a_page(printer, found, sample, weight, epochs, rate, html)
+
+
+def _in_the_terminal(
+    printer: Printer, found: Subject, sample: int | None, weight: str | None, epochs: int, rate: float, pause: bool
+) -> None:
+    from bpx import explanation
+    from bpx.cli.explain_walk import walk
+    from bpx.optimizers import SGD
+
+    if epochs:
+        found.network.fit(found.x, found.y, epochs=epochs, batch_size=found.batch_size, optimizer=SGD(rate))
+    whole = found.whole and sample is None
+    row = 0 if sample is None else sample
+    x, y = (found.x, found.y) if whole else (found.x[row : row + 1], found.y[row : row + 1])
+    trace = explanation.explain(found.network, x, y, optimizer=SGD(rate))
+    chain = trace.chain(weight or trace.steepest())
+    after = f" after {epochs:,} epochs" if epochs else ""
+    rows = f"all {len(x)} rows" if whole else f"row {row}"
+    printer.line(f"{found.title}{after}, on {rows}", style="bold")
+    printer.line(f"{trace.network}, loss {trace.loss}, learning rate {rate:g}, {trace.dtype} on {trace.backend}")
+    printer.notes([*found.notes, *trace.notes])
+    walk(printer, trace, chain, pause=pause)
+    result: dict[str, Any] = {
+        "title": found.title, "epochs": epochs, "sample": None if whole else row, "learning_rate": rate,
+        "backend": trace.backend, "notes": [*found.notes, *trace.notes], "trace": trace.to_dict(),
+        "chain": chain.to_dict(),
+    }  # fmt: skip
+    printer.result(result)
+
+
+def _on_a_page(
+    printer: Printer, found: Subject, sample: int | None, weight: str | None, epochs: int | None, rate: float, path: str
+) -> None:
+    from pathlib import Path
+
+    from bpx.explanation import write_page
+    from bpx.optimizers import SGD
+
+    epochs = found.page_epochs if epochs is None else epochs
+    write_page(
+        path, found.network, found.x, found.y, epochs=epochs, optimizer=SGD(rate), batch_size=found.batch_size,
+        title=found.title, feature_names=found.feature_names, class_names=found.class_names, notes=found.notes,
+        sample=sample, weight=weight,
+    )  # fmt: skip
+    size = Path(path).stat().st_size
+    printer.line(f"{found.title}: {path} ({size:,} bytes) holds {epochs:,} epochs of training; open it in a browser")
+    printer.result({"title": found.title, "epochs": epochs, "learning_rate": rate, "html": path, "bytes": size})

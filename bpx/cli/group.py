@@ -1,0 +1,83 @@
+"""How every command ends: its exit code, and one line on standard error where a user made a mistake."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+from bpx.errors import BpxError
+
+__all__ = ["INTERRUPTED", "Commands", "complain"]
+
+MISTAKE, INTERRUPTED, NOBODY_READS = 2, 130, 1
+"""Exit codes: of a user's mistake, of Ctrl-C, and of a pipe whose reader has gone."""
+
+
+class Commands(TyperGroup):
+    """The commands of bpx, with one ending for all of them."""
+
+    def main(  # type: ignore[override] # all further options go on as they are
+        self, args: Sequence[str] | None = None, *, standalone_mode: bool = True, **extra: Any
+    ) -> Any:
+        """Run a command; leave the process with its exit code, unless ``standalone_mode`` is false."""
+        if not standalone_mode:
+            return super().main(args, standalone_mode=False, **extra)
+        _prepare_streams()
+        try:
+            code = super().main(args, standalone_mode=False, **extra)
+            sys.stdout.flush()
+        except BpxError as error:
+            complain(str(error))
+            code = MISTAKE
+        except BrokenPipeError:
+            code = NOBODY_READS
+            _drop_output()
+        except OSError as error:
+            complain(str(error))
+            code = MISTAKE
+            _drop_output()
+        except Exception as error:
+            # Typer's own errors of usage: older versions take their classes from click, later ones bring them along.
+            if not hasattr(error, "format_message"):
+                raise
+            complain(error.format_message(), getattr(error, "ctx", None))
+            code = MISTAKE
+        sys.exit(code if isinstance(code, int) else 0)
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command that was named; Ctrl-C ends it with one line."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            complain("interrupted")
+            raise typer.Exit(INTERRUPTED) from None
+
+
+def _prepare_streams() -> None:
+    """Make both streams take any text: one that is closed, and one that cannot show what a column's name holds."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115 - as long as the process
+        elif isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _drop_output() -> None:
+    """Send what is left of standard output nowhere: Python writes it when it ends, and would fail again."""
+    with contextlib.suppress(OSError, ValueError):  # a stream that is no file has nothing to fail
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def complain(message: str, context: Any = None) -> None:
+    """Write one line on standard error."""
+    line = " ".join(message.split("\n")).strip()
+    help_line = "" if context is None else f" (see {context.command_path} --help)"
+    print(f"bpx: {line}{help_line}", file=sys.stderr)

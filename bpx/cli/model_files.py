@@ -1,0 +1,111 @@
+"""A trained network in a file, with the preprocessing of its data and how it was trained."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bpx import files
+from bpx.backend import Backend
+from bpx.errors import FileFormatError, InputError
+from bpx.network import Network
+from bpx.tables import Preprocessor
+
+__all__ = ["Model", "check_place", "load_model", "save_model"]
+
+FORMAT, VERSION = "bpx-train", 1
+"""What the data kept with the network says of itself."""
+
+
+@dataclass(frozen=True)
+class Model:
+    """A network and what it takes to use it.
+
+    Attributes
+    ----------
+    network : Network
+    preprocessor : Preprocessor
+        From a table to the network's inputs, and from its outputs to labels or numbers.
+    training : dict
+        How it was trained, as plain data.
+    """
+
+    network: Network
+    preprocessor: Preprocessor
+    training: dict[str, Any]
+
+
+def check_place(path: str, option: str) -> None:
+    """Raise unless a file can be written there, before any work is done for it.
+
+    Raises
+    ------
+    InputError
+        If the path is a folder, or its folder is missing or read-only.
+    """
+    file = Path(path)
+    if file.is_dir():
+        raise InputError(f"{option} {path} is a folder; name a file in it")
+    if not file.parent.is_dir():
+        raise InputError(f"{option} {path}: there is no folder {file.parent}")
+    if not os.access(file.parent, os.W_OK):
+        raise InputError(f"{option} {path}: the folder {file.parent} is read-only")
+
+
+def save_model(path: str, model: Model) -> None:
+    """Write a model to a safetensors file.
+
+    Raises
+    ------
+    InputError
+        If it cannot be written there.
+    """
+    extra = {
+        "format": FORMAT,
+        "version": VERSION,
+        "preprocessing": model.preprocessor.to_dict(),
+        "training": model.training,
+    }
+    files.save(model.network, path, extra=extra)
+
+
+def load_model(path: str, backend: Backend) -> Model:
+    """Read a model that `save_model` wrote.
+
+    Raises
+    ------
+    InputError
+        If there is no such file.
+    FileFormatError
+        If the file is none of bpx's, was not written by ``bpx train``, is of another version, or its parts do not fit
+        each other.
+    """
+    network = files.load(path, backend=backend)
+    extra = files.load_extra(path)
+    if extra is None or extra.get("format") != FORMAT:
+        raise FileFormatError(
+            f"{path} holds a network without the preprocessing of its data: 'bpx train --output' did not write it; "
+            "use it from Python, with bpx.load"
+        )
+    if extra.get("version") != VERSION:
+        raise FileFormatError(
+            f"{path} was written in version {extra.get('version')!r} of 'bpx train', this bpx reads {VERSION}; use the "
+            "bpx that wrote it"
+        )
+    try:
+        preprocessor = Preprocessor.from_dict(extra.get("preprocessing", {}))
+    except FileFormatError as error:
+        raise FileFormatError(f"{path}: {error}") from error
+    training = extra.get("training")
+    if not isinstance(training, dict):
+        raise FileFormatError(f"{path}: how the network was trained is missing")
+    outputs = {1, preprocessor.n_outputs} if preprocessor.n_outputs == 2 else {preprocessor.n_outputs}
+    shapes = network.input_shape, network.output_shape
+    if shapes[0] != (preprocessor.n_features,) or shapes[1] not in {(n,) for n in outputs}:
+        raise FileFormatError(
+            f"{path}: the preprocessing makes {preprocessor.n_features} features and {preprocessor.n_outputs} outputs, "
+            f"the network takes {shapes[0]} and gives {shapes[1]}"
+        )
+    return Model(network, preprocessor, training)

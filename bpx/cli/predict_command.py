@@ -1,0 +1,100 @@
+"""``bpx predict``: apply a trained network to new rows."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from bpx.cli.options import BackendOption, JsonOption, chosen_backend
+from bpx.cli.printing import Printer
+
+if TYPE_CHECKING:
+    from bpx.cli.sources import Rows
+
+__all__ = ["ModelArgument", "UnseenOption", "predict"]
+
+ModelArgument = Annotated[str, typer.Argument(metavar="MODEL", help="A file that 'bpx train --output' wrote.")]
+
+UnseenOption = Annotated[
+    str,
+    typer.Option(
+        "--unseen",
+        metavar="HOW",
+        help="Categories that training never saw: refuse them, or ignore (as none of the known).",
+    ),
+]
+
+_ROWS_SHOWN = 20
+
+
+def predict(
+    model: ModelArgument,
+    data: Annotated[str, typer.Argument(metavar="DATA", help="A .csv, .tsv, .parquet or .npz, or a data set of bpx.")],
+    output: Annotated[
+        str | None,
+        typer.Option(
+            "--output", "-o", metavar="FILE", help="Write the rows with their predictions: .csv, .tsv, .parquet."
+        ),
+    ] = None,
+    unseen: UnseenOption = "refuse",
+    backend: BackendOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Apply a trained network to new rows, found by the names of their columns."""
+    printer = Printer(json=json)
+    from bpx.checks import choice
+    from bpx.cli.model_files import check_place, load_model
+    from bpx.cli.sources import load_rows
+    from bpx.tables import ClassTarget, write_predictions
+
+    choice("way to treat unseen categories", unseen, ("ignore", "refuse"))
+    if output is not None:
+        check_place(output, "--output")
+    loaded = load_model(model, chosen_backend(backend))
+    preprocessor = loaded.preprocessor
+    rows = load_rows(data, preprocessor, with_target=False, ignore_unseen=unseen == "ignore")
+    outputs = loaded.network.predict(rows.x)
+    labels = preprocessor.decode_target(outputs).tolist()
+    result: dict[str, Any] = {
+        "model": model,
+        "data": data,
+        "rows": len(labels),
+        "target": preprocessor.target.name,
+        "task": preprocessor.task,
+        "predictions": labels,
+    }
+    probabilities = None
+    if isinstance(preprocessor.target, ClassTarget):
+        probabilities = preprocessor.target.probabilities(outputs)
+        result |= {"classes": list(preprocessor.target.labels), "probabilities": probabilities}
+    if output is not None:
+        write_predictions(output, _table(rows), outputs, preprocessor)
+    result |= {"backend": loaded.network.backend.spec, "output": output, "notes": list(rows.notes)}
+    printer.notes(rows.notes)
+    header = ["row", preprocessor.target.name, *(["probability"] if probabilities is not None else [])]
+    lines = []
+    for i, label in enumerate(labels[:_ROWS_SHOWN]):
+        sure = [] if probabilities is None else [f"{probabilities[i].max():.4f}"]
+        lines.append([f"{i + 1}", f"{label:.6g}" if isinstance(label, float) else str(label), *sure])
+    printer.table(header, lines)
+    printer.line(
+        f"\n{len(labels):,} row{'' if len(labels) == 1 else 's'} predicted"
+        f"{f', the first {_ROWS_SHOWN} shown' if len(labels) > _ROWS_SHOWN else ''}; "
+        f"{'written to ' + output if output else '--output FILE writes them'}"
+    )
+    printer.result(result)
+
+
+def _table(rows: Rows) -> Any:
+    """Return the rows as a table, to be written with their predictions."""
+    if rows.table is not None:
+        return rows.table
+    from bpx.tables.requirement import require_polars
+
+    require_polars()
+    import polars as pl
+
+    assert rows.dataset is not None
+    columns = {name: rows.dataset.x[:, i] for i, name in enumerate(rows.dataset.feature_names)}
+    return pl.DataFrame(columns | {"y": rows.dataset.y.reshape(-1)})

@@ -1,0 +1,111 @@
+"""A training whose data is read, whose settings are decided and whose network is built."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bpx._version import __version__
+from bpx.backend import Backend
+from bpx.cli.heads import head, targets
+from bpx.cli.measures import measured
+from bpx.cli.model_files import Model
+from bpx.cli.sources import TrainingData, load_training, origin
+from bpx.cli.train_options import Settings, TrainOptions
+from bpx.history import History
+from bpx.perceptron import mlp
+
+__all__ = ["PreparedTraining"]
+
+
+@dataclass
+class PreparedTraining:
+    """A training: its data, settings and model, and, once `train` has run, its history.
+
+    Attributes
+    ----------
+    options : TrainOptions
+    data : TrainingData
+    settings : Settings
+    model : Model
+    history : History
+    """
+
+    options: TrainOptions
+    data: TrainingData
+    settings: Settings
+    model: Model
+    history: History
+
+    @classmethod
+    def of(cls, options: TrainOptions, backend: Backend) -> PreparedTraining:
+        """Read the data and build the network.
+
+        Raises
+        ------
+        InputError
+            If the data or an option is not as it has to be.
+        BackendError
+            If the backend has not the dtype.
+        """
+        backend.require_dtype(options.dtype or "float32")
+        data = load_training(options)
+        settings = Settings.of(options, data.recipe)
+        n_out, output = head(data.preprocessor, settings.loss)
+        network = mlp(
+            [data.preprocessor.n_features, *settings.hidden, n_out],
+            activation=settings.activation,
+            output=output,
+            loss=settings.loss,
+            dropout=settings.dropout,
+            dtype=settings.dtype,
+            seed=settings.seed,
+            backend=backend,
+        )
+        return cls(options, data, settings, Model(network, data.preprocessor, {}), History())
+
+    def train(self, **how: Any) -> None:
+        """Train the network; ``how`` goes to ``fit`` as it is.
+
+        Raises
+        ------
+        DivergenceError
+            If the loss turns NaN or infinite.
+        """
+        network, data, settings = self.model.network, self.data, self.settings
+        self.history = network.fit(
+            data.x_train,
+            targets(network, data.preprocessor, data.y_train),
+            epochs=settings.epochs,
+            batch_size=settings.batch_size,
+            optimizer=settings.optimizer,
+            **how,
+        )
+        self.model.training.update(self.described())
+
+    def scores(self) -> dict[str, dict[str, float]]:
+        """Return what `measured` says of the training rows and, where there are any, of the held-out rows."""
+        data = self.data
+        scores = {"training": measured(self.model, data.x_train, data.y_train)}
+        if data.x_held_out is not None and data.y_held_out is not None:
+            scores["held_out"] = measured(self.model, data.x_held_out, data.y_held_out)
+        return scores
+
+    def described(self) -> dict[str, Any]:
+        """Return the training as plain data, as the model's file keeps it."""
+        settings = dataclasses.asdict(self.settings)
+        settings["optimizer"] = {"name": self.settings.optimizer.name, **settings["optimizer"]}
+        held_out = 0 if self.data.x_held_out is None else len(self.data.x_held_out)
+        return {
+            "bpx": __version__,
+            "data": Path(self.options.dataset).name,
+            "origin": origin(self.options.dataset),
+            "rows": {"training": len(self.data.x_train), "held_out": held_out},
+            "settings": settings,
+            "scores": self.scores(),
+            "epochs": self.model.network.training.epoch if self.model.network.training else 0,
+            "final_loss": self.history.loss[-1] if self.history.loss else None,
+            "seconds": self.history.seconds,
+        }

@@ -1,0 +1,84 @@
+"""Printing for people, and one JSON object for programs."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+__all__ = ["Printer", "plain", "seconds"]
+
+_WIDTH_OF_A_PIPE = 120
+
+
+class Printer:
+    """What a command prints with: people read sentences and tables, programs one JSON object.
+
+    Parameters
+    ----------
+    json : bool
+        Whether `result` prints its data as JSON, and everything else is silent.
+    """
+
+    def __init__(self, *, json: bool) -> None:
+        self.json = json
+        width = None if sys.stdout.isatty() else _WIDTH_OF_A_PIPE
+        # Names of columns and files are printed as they are: no markup, no emoji, nothing highlighted.
+        self._console = Console(width=width, markup=False, emoji=False, highlight=False)
+
+    def line(self, text: str = "", style: str | None = None) -> None:
+        """Print a sentence for people, wrapped at the width of the terminal."""
+        if not self.json:
+            self._console.print(text, style=style)
+
+    def notes(self, notes: Iterable[str]) -> None:
+        """Print what the user should know, a line each."""
+        for note in notes:
+            self.line(f"note: {note}", style="yellow")
+
+    def facts(self, facts: Sequence[tuple[str, str]]) -> None:
+        """Print names and values in two columns."""
+        grid = Table.grid(padding=(0, 2))
+        for name, value in facts:
+            grid.add_row(name, value)
+        if not self.json:
+            self._console.print(grid)
+
+    def table(self, header: Sequence[str], rows: Iterable[Sequence[str]], *, left: Sequence[int] = ()) -> None:
+        """Print a table; columns are flush right, those of ``left`` flush left."""
+        table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+        for i, name in enumerate(header):
+            table.add_column(name, justify="left" if i in left else "right")
+        for row in rows:
+            table.add_row(*row)
+        if not self.json:
+            self._console.print(table)
+
+    def result(self, data: dict[str, Any]) -> None:
+        """Print the JSON object, if it is wanted."""
+        if self.json:
+            print(json.dumps(plain(data), allow_nan=False))
+
+
+def plain(value: Any) -> Any:
+    """Return NumPy's values and containers as those of JSON; NaN and infinity become null."""
+    if isinstance(value, dict):
+        return {str(key): plain(one) for key, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(one) for one in value]
+    if hasattr(value, "tolist"):
+        return plain(value.tolist())
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+def seconds(time: float) -> str:
+    """Write a time for people."""
+    return f"{time:.2f} s" if time < 60 else f"{int(time // 60)} min {time % 60:.0f} s"

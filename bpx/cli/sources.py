@@ -1,0 +1,209 @@
+"""From the name of a data set or a file to rows that a network takes."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from bpx.cli import builtin_data
+from bpx.cli.recipes import RECIPES, Recipe, table_recipe
+from bpx.cli.train_options import TrainOptions
+from bpx.datasets import Dataset, load, names
+from bpx.errors import InputError, unknown_name
+from bpx.tables import ClassTarget, Preprocessor, prepare, read_table, split
+from bpx.tables.reading import SUFFIXES
+
+if TYPE_CHECKING:
+    import polars as pl
+
+__all__ = ["Rows", "TrainingData", "load_rows", "load_training", "origin"]
+
+Array = np.ndarray[Any, Any]
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """What a network is trained and tested on.
+
+    Attributes
+    ----------
+    recipe : Recipe
+        The settings that suit it.
+    preprocessor : Preprocessor
+        Fitted on the training rows.
+    x_train, y_train : array
+        The training rows, encoded.
+    x_held_out, y_held_out : array or None
+        The held-out rows; None where none are.
+    notes : tuple of str
+        What the user should know.
+    """
+
+    recipe: Recipe
+    preprocessor: Preprocessor
+    x_train: Array
+    y_train: Array
+    x_held_out: Array | None
+    y_held_out: Array | None
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Rows:
+    """What a trained network is applied to.
+
+    Attributes
+    ----------
+    x : array
+        The rows, encoded.
+    y : array or None
+        The targets, encoded; None where they are not asked for.
+    table : polars.DataFrame or None
+        The rows as they were read; None for a data set that ships with bpx.
+    dataset : Dataset or None
+        The data set that ships with bpx; None for a file.
+    notes : tuple of str
+        What the user should know.
+    """
+
+    x: Array
+    y: Array | None
+    table: pl.DataFrame | None
+    dataset: Dataset | None
+    notes: tuple[str, ...] = ()
+
+
+def ships_with_bpx(data: str) -> bool:
+    """Tell whether ``data`` names a data set that ships with bpx; else it names a file.
+
+    Raises
+    ------
+    InputError
+        If it can be neither.
+    """
+    if data in names():
+        return True
+    path = Path(data)
+    if path.suffix.lower() not in SUFFIXES and not path.exists():
+        error = unknown_name("dataset", data, names())
+        raise InputError(f"{error}; or a file that ends in {', '.join(SUFFIXES)}")
+    return False
+
+
+def origin(data: str) -> str:
+    """Return what tells the same data again: the name of a data set, or the digest of a file's content."""
+    if ships_with_bpx(data):
+        return f"dataset:{data}"
+    with Path(data).open("rb") as file:
+        return f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"
+
+
+def load_training(options: TrainOptions) -> TrainingData:
+    """Read the data of a training, split it and encode it.
+
+    Raises
+    ------
+    InputError
+        If there is no such data, an option does not go with it, or the table is not as it has to be.
+    """
+    return _builtin(options) if ships_with_bpx(options.dataset) else _table(options)
+
+
+def _builtin(options: TrainOptions) -> TrainingData:
+    for name in ("target", "task", "missing", "drop"):
+        if getattr(options, name):
+            raise InputError(f"--{name} is for files; the data set {options.dataset!r} says itself what it holds")
+    dataset, recipe = load(options.dataset), RECIPES[options.dataset]
+    y = builtin_data.classes_of(dataset)
+    share = recipe.validation if options.validation is None else options.validation
+    train, held_out = split(len(y), share, options.seed or 0, y) if share else (np.arange(len(y)), np.arange(0))
+    preprocessor = builtin_data.fitted(dataset, train, shared_scale=recipe.shared_scale)
+    x, y, _ = builtin_data.encoded(options.dataset, preprocessor)
+    held = (x[held_out], y[held_out]) if held_out.size else (None, None)
+    return TrainingData(recipe, preprocessor, x[train], y[train], *held)
+
+
+def _table(options: TrainOptions) -> TrainingData:
+    frame = read_table(options.dataset)
+    target = options.target
+    if target is None:
+        if not (options.dataset.lower().endswith(".npz") and "y" in frame.columns):
+            listed = ", ".join(map(repr, frame.columns[:20])) + (", ..." if frame.width > 20 else "")
+            raise InputError(f"--target is missing: which column of {options.dataset} is to be predicted? {listed}")
+        target = "y"
+    prepared = prepare(
+        frame,
+        target,
+        validation=0.2 if options.validation is None else options.validation,
+        seed=options.seed or 0,
+        task=options.asked_task,
+        missing=options.missing or "refuse",  # type: ignore[arg-type]
+        drop=options.drop,
+    )
+    return TrainingData(
+        table_recipe(len(prepared.x_train), classes=isinstance(prepared.preprocessor.target, ClassTarget)),
+        prepared.preprocessor,
+        prepared.x_train,
+        prepared.y_train,
+        prepared.x_validation,
+        prepared.y_validation,
+        prepared.notes,
+    )
+
+
+def load_rows(data: str, preprocessor: Preprocessor, *, with_target: bool, ignore_unseen: bool = False) -> Rows:
+    """Read rows for a trained network and encode them.
+
+    Parameters
+    ----------
+    data : str
+        The name of a data set that ships with bpx, or a file.
+    preprocessor : Preprocessor
+        The network's.
+    with_target : bool
+        Whether the target is needed too.
+    ignore_unseen : bool
+        Whether a category that training never saw counts as none of the categories, with a note.
+
+    Raises
+    ------
+    InputError
+        If there is no such data, or it is not like the data of the training.
+    """
+    if ships_with_bpx(data):
+        x, y, dataset = builtin_data.encoded(data, preprocessor)
+        return Rows(x, y if with_target else None, None, dataset)
+    frame = read_table(data, text=preprocessor.text_columns)
+    if data.lower().endswith(".npz"):
+        frame = _named(data, frame, preprocessor)
+    notes: list[str] = []
+    x = preprocessor.transform(frame, unseen="ignore" if ignore_unseen else "refuse", notes=notes)
+    return Rows(x, preprocessor.encode_target(frame) if with_target else None, frame, None, tuple(notes))
+
+
+def _named(path: str, frame: pl.DataFrame, preprocessor: Preprocessor) -> pl.DataFrame:
+    """Give the columns of an array ``x``, which has no names of its own, those of the training, in their order.
+
+    Raises
+    ------
+    InputError
+        If the array has more or fewer columns than the training had.
+    """
+    with np.load(path, allow_pickle=False) as archive:
+        arrays = {name.lower() for name in archive.files}
+    if "x" not in arrays or arrays > {"x", "y"}:
+        return frame  # each array is a column, and has its name
+    wanted, known = preprocessor.column_names, {*preprocessor.column_names, *preprocessor.left_out}
+    trained_on_an_array = known == {f"x{i}" for i in range(len(known))}
+    numbered = [name for name in frame.columns if name != "y"]
+    expected = len(known) if trained_on_an_array else len(wanted)
+    if len(numbered) != expected:
+        raise InputError(
+            f"{path}: the array x has {len(numbered)} column{'' if len(numbered) == 1 else 's'}, and the training had "
+            f"{expected}: {', '.join(map(repr, wanted[:5]))}{', ...' if len(wanted) > 5 else ''}"
+        )
+    return frame if trained_on_an_array else frame.rename(dict(zip(numbered, wanted, strict=True)))

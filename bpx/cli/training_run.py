@@ -1,0 +1,117 @@
+"""What ``bpx train`` does: prepare, train, keep, report; and end well where it is interrupted."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import sys
+import warnings
+from collections.abc import Iterator
+from typing import Any, TextIO
+
+import typer
+
+from bpx.cli.group import INTERRUPTED, complain
+from bpx.cli.model_files import check_place, save_model
+from bpx.cli.options import chosen_backend
+from bpx.cli.prepared_training import PreparedTraining
+from bpx.cli.printing import Printer
+from bpx.cli.run_folder import CHANGEABLE, Plan, check_new, read_plan, write_plan
+from bpx.cli.train_options import TrainOptions
+from bpx.cli.train_report import announce, conclude
+from bpx.datasets import names
+from bpx.errors import CheckpointWarning, InputError, Interrupted
+
+__all__ = ["train"]
+
+
+def train(
+    printer: Printer, dataset: str | None, resume: str | None, training: dict[str, Any], around: dict[str, Any]
+) -> None:
+    """Train a network, from the beginning or from where a run was left.
+
+    Parameters
+    ----------
+    printer : Printer
+    dataset : str or None
+        The data; None to go on with a run.
+    resume : str or None
+        The folder of the run to go on with.
+    training : dict
+        Options of the training that were given, as `TrainOptions` has them.
+    around : dict
+        The other options that were given, as `Plan` has them.
+
+    Raises
+    ------
+    InputError
+        If an option is not as it has to be, before any work.
+    typer.Exit
+        With code 130, after Ctrl-C.
+    """
+    plan = _new(dataset, training, around) if resume is None else _resumed(resume, dataset, training | around)
+    if plan.output is not None:
+        check_place(plan.output, "--output")
+    if resume is None and plan.checkpoint is not None:
+        check_new(plan.checkpoint)
+    backend = chosen_backend(plan.backend)
+    prepared = PreparedTraining.of(plan.options, backend)
+    announce(printer, prepared)
+    if plan.checkpoint is not None:
+        write_plan(dataclasses.replace(plan, backend=backend.spec))
+    try:
+        with _warnings_as_lines():
+            prepared.train(**plan.fit_options(resume=resume is not None))
+    except Interrupted as interrupted:
+        complain(_how_to_go_on(plan, interrupted))
+        raise typer.Exit(INTERRUPTED) from None
+    if plan.output is not None:
+        save_model(plan.output, prepared.model)
+    conclude(printer, prepared, plan.output)
+
+
+def _new(dataset: str | None, training: dict[str, Any], around: dict[str, Any]) -> Plan:
+    if dataset is None:
+        raise InputError(f"which data set? One of {', '.join(names())}, or a file: bpx train data.csv --target COLUMN")
+    return Plan(TrainOptions(dataset, **training), **around)
+
+
+def _resumed(folder: str, dataset: str | None, given: dict[str, Any]) -> Plan:
+    fixed = [f"--{name.replace('_', '-')}" for name in given if name not in CHANGEABLE]
+    if dataset is not None:
+        fixed.insert(0, f"DATASET ({dataset})")
+    if fixed:
+        raise InputError(
+            f"--resume goes on with a training as it was begun, so {', '.join(fixed)} cannot be given; what can be: "
+            f"{', '.join('--' + name.replace('_', '-') for name in CHANGEABLE)}"
+        )
+    return read_plan(folder, given)
+
+
+def _how_to_go_on(plan: Plan, interrupted: Interrupted) -> str:
+    where = str(interrupted).partition(";")[0]
+    if plan.checkpoint is None:
+        return f"{where}; nothing is kept (--checkpoint FOLDER keeps what it takes to go on)"
+    if interrupted.checkpoint is None:
+        return f"{where}; no checkpoint could be written to {plan.checkpoint}"
+    return f"{where}; go on with: bpx train --resume {plan.checkpoint}"
+
+
+@contextlib.contextmanager
+def _warnings_as_lines() -> Iterator[None]:
+    """Write warnings about checkpoints as a line each on standard error."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", CheckpointWarning)
+        usual = warnings.showwarning
+
+        def show(
+            message: Warning | str, category: type[Warning], filename: str, lineno: int,
+            file: TextIO | None = None, line: str | None = None,
+        ) -> None:  # fmt: skip
+            if issubclass(category, CheckpointWarning):
+                print(f"bpx: warning: {message}", file=sys.stderr)
+            else:
+                usual(message, category, filename, lineno, file, line)
+
+        warnings.showwarning = show
+        yield

@@ -1,0 +1,256 @@
+"""``bpx train --checkpoint`` and ``--resume``: a training that is broken off ends with the same bits."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+import bpx
+
+OPTIONS = ("moons", "--hidden", "6", "--dropout", "0.2", "--seed", "5")
+posix = pytest.mark.skipif(os.name == "nt", reason="Windows sends Ctrl-C otherwise, and has no SIGKILL")
+
+
+@pytest.fixture
+def uninterrupted(as_json, tmp_path):
+    """Return ``train(epochs)``, which gives the bytes of the model of a training in one go, and its JSON."""
+
+    def train(epochs):
+        model = tmp_path / "in_one_go.safetensors"
+        data = as_json("train", *OPTIONS, "--epochs", epochs, "--output", model)
+        return _parameters(model), data
+
+    return train
+
+
+def _parameters(model):
+    return [{name: array.tobytes() for name, array in part.items()} for part in bpx.load(model).params]
+
+
+def test_more_epochs_are_as_if_asked_for_at_once(as_json, uninterrupted, tmp_path):
+    folder, model = tmp_path / "run", tmp_path / "net.safetensors"
+    assert as_json("train", *OPTIONS, "--epochs", 4, "--checkpoint", folder)["epochs"] == 4
+    data = as_json("train", "--resume", folder, "--epochs", 9, "--output", model)
+    parameters, at_once = uninterrupted(9)
+    assert _parameters(model) == parameters
+    assert data["epochs"] == 9
+    for name in ("loss", "accuracy", "held_out_loss", "seed", "hidden", "rows"):
+        assert data[name] == at_once[name]
+    # What was asked for last is kept: the folder alone says it all.
+    assert as_json("train", "--resume", folder) | {"seconds": 0} == data | {"seconds": 0}
+
+
+def test_a_finished_training_is_not_trained_again(as_json, tmp_path, monkeypatch):
+    folder = tmp_path / "run"
+    first = as_json("train", *OPTIONS, "--epochs", 2, "--checkpoint", folder)
+    files = sorted(path.name for path in folder.iterdir())
+    assert as_json("train", "--resume", folder)["loss"] == first["loss"]
+    assert sorted(path.name for path in folder.iterdir()) == files
+
+
+def test_checkpoints_come_and_go_as_asked(as_json, tmp_path):
+    folder = tmp_path / "run"
+    as_json("train", *OPTIONS, "--epochs", 6, "--checkpoint", folder, "--checkpoint-every", 2, "--keep", 2)
+    names = sorted(path.name for path in folder.glob("*.safetensors"))
+    assert names == ["checkpoint-000000000032.safetensors", "checkpoint-000000000048.safetensors"]
+    other = tmp_path / "other"
+    as_json("train", *OPTIONS, "--epochs", 1, "--checkpoint", other, "--checkpoint-every", "3 steps", "--keep", 9)
+    assert len(list(other.glob("*.safetensors"))) == 3  # after 3, 6 and the last, 8
+
+
+def test_a_run_that_was_killed_before_its_first_checkpoint_starts_anew(as_json, uninterrupted, tmp_path):
+    folder = tmp_path / "run"
+    as_json("train", *OPTIONS, "--epochs", 3, "--checkpoint", folder)
+    for path in folder.glob("*.safetensors"):
+        path.unlink()
+    model = tmp_path / "net.safetensors"
+    as_json("train", "--resume", folder, "-o", model)
+    assert _parameters(model) == uninterrupted(3)[0]
+
+
+def _started(folder, model, epochs):
+    """Start a training in a process of its own; return it once it has written a checkpoint."""
+    arguments = [*OPTIONS, "--epochs", str(epochs), "--checkpoint", folder, "--output", model]
+    running = subprocess.Popen(
+        [sys.executable, "-m", "bpx", "train", *map(str, arguments), "--checkpoint-every", "20"],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=folder.parent,
+    )  # fmt: skip
+    until = time.monotonic() + 60
+    while not list(folder.glob("checkpoint-*.safetensors")):
+        assert running.poll() is None, running.communicate()
+        assert time.monotonic() < until
+        time.sleep(0.01)
+    return running
+
+
+@posix
+@pytest.mark.slow
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL], ids=["ctrl-c", "kill"])
+def test_a_training_that_is_broken_off_ends_with_the_same_bits(process, uninterrupted, tmp_path, how):
+    folder, model = tmp_path / "run", tmp_path / "net.safetensors"
+    epochs = 800
+    running = _started(folder, model, epochs)
+    running.send_signal(how)
+    stdout, stderr = running.communicate(timeout=60)
+    assert not model.exists()
+    if how == signal.SIGINT:
+        assert running.returncode == 130
+        assert stderr.startswith("bpx: interrupted ")
+        assert stderr.endswith(f"; go on with: bpx train --resume {folder}\n")
+        assert stderr.count("\n") == 1
+        assert "final loss" not in stdout
+    # From another folder: the run knows its paths.
+    ran = process("train", "--resume", folder, "--json", cwd=os.sep)
+    assert (ran.returncode, ran.stderr) == (0, "")
+    parameters, data = uninterrupted(epochs)
+    assert _parameters(model) == parameters
+    resumed = json.loads(ran.stdout)
+    for name in ("loss", "accuracy", "epochs"):
+        assert resumed[name] == data[name]
+    assert resumed["output"] == str(model)
+
+
+@posix
+def test_ctrl_c_without_a_checkpoint_says_that_nothing_is_kept():
+    pytest.importorskip("typer", reason="the command line needs typer and rich: the extra cli")
+    code = (
+        "import bpx.cli.prepared_training as p\nfrom bpx.cli import main\nmade = p.mlp\n"
+        "def told(*sizes, **options):\n    print('ready', flush=True)\n    return made(*sizes, **options)\n"
+        "p.mlp = told\n"
+        "main(['train', 'moons', '--epochs', '10000000', '--json'])"
+    )
+    running = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert running.stdout.readline() == "ready\n"
+    time.sleep(0.5)
+    running.send_signal(signal.SIGINT)
+    stdout, stderr = running.communicate(timeout=60)
+    assert (running.returncode, stdout) == (130, "")
+    assert stderr.startswith("bpx: interrupted")
+    assert stderr.count("\n") == 1
+
+
+def test_a_checkpoint_that_cannot_be_written(command, monkeypatch, tmp_path):
+    from bpx.training import folders
+
+    def full(path, content):
+        raise bpx.InputError(f"cannot write {path}: No space left on device")
+
+    monkeypatch.setattr(folders, "write_whole", full)
+    result = command("train", *OPTIONS, "--epochs", 2, "--checkpoint", tmp_path / "goes_on")
+    assert result.exit_code == 0
+    assert result.stderr.startswith("bpx: warning: cannot write ")
+    assert "No space left on device; training goes on" in result.stderr
+    assert result.stderr.count("\n") == 1
+    result = command(
+        "train", *OPTIONS, "--epochs", 2, "--checkpoint", tmp_path / "ends", "--on-checkpoint-error", "raise"
+    )
+    assert result.exit_code == 2
+    assert "No space left on device; there is none yet" in result.stderr
+    assert result.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("spec", ["numpy", "array-api-strict:device1"])
+def test_a_run_moves_to_another_backend_with_a_warning(command, as_json, tmp_path, spec):
+    folder = tmp_path / "run"
+    as_json("train", *OPTIONS, "--epochs", 2, "--checkpoint", folder, "--backend", "numpy")
+    result = command("train", "--resume", folder, "--epochs", 3, "--backend", spec, "--json")
+    assert result.exit_code == 0, result.stderr
+    assert json.loads(result.stdout)["backend"] == spec
+    assert ("bpx: warning: the checkpoint was written on numpy" in result.stderr) == (spec != "numpy")
+
+
+def test_the_environment_does_not_move_a_run(as_json, tmp_path):
+    folder = tmp_path / "run"
+    as_json("train", *OPTIONS, "--epochs", 1, "--checkpoint", folder, "--backend", "array-api-strict")
+    data = as_json("train", "--resume", folder, "--epochs", 2, env={"BPX_BACKEND": "numpy"})
+    assert data["backend"] == "array-api-strict:CPU_DEVICE"
+
+
+@pytest.fixture
+def run_folder(as_json, tmp_path):
+    folder = tmp_path / "run"
+    as_json("train", *OPTIONS, "--epochs", 1, "--checkpoint", folder)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("moons",), "DATASET (moons) cannot be given"),
+        (("--hidden", "8"), "--hidden cannot be given; what can be: --epochs, --backend"),
+        (("--learning-rate", "0.1", "--seed", "5"), "--learning-rate, --seed cannot be given"),
+        (("--checkpoint", "other"), "--checkpoint cannot be given"),
+        (("--epochs", "0"), "--epochs must be at least 1, got 0"),
+        (("--keep", "0"), "--keep must be at least 1, got 0"),
+    ],
+)
+def test_what_cannot_be_changed_on_the_way(mistake, run_folder, arguments, words):
+    assert words in mistake("train", "--resume", run_folder, *arguments)
+
+
+def test_a_folder_that_holds_a_training_is_not_begun_anew(mistake, run_folder):
+    line = mistake("train", *OPTIONS, "--checkpoint", run_folder)
+    assert "holds a training already" in line
+    assert f"bpx train --resume {run_folder}" in line
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--checkpoint-every", "0"), "--checkpoint-every must be at least 1, got 0"),
+        (("--checkpoint-every", "2 days"), "--checkpoint-every is a number of epochs, or text such as '500 steps'"),
+        (("--on-checkpoint-error", "rise"), "did you mean 'raise'?"),
+        (("--checkpoint", "file.txt"), "--checkpoint file.txt is a file; name a folder"),
+        (("--checkpoint", "file.txt/run"), "cannot make the folder"),
+    ],
+)
+def test_bad_options(mistake, monkeypatch, tmp_path, arguments, words):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file.txt").write_text("")
+    assert words in mistake("train", *OPTIONS, "--epochs", 1, "--json", *arguments)
+
+
+def test_nothing_to_go_on_with(mistake, tmp_path):
+    assert "is no folder" in mistake("train", "--resume", tmp_path / "nowhere")
+    assert "holds no command.json" in mistake("train", "--resume", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("{", "is not what 'bpx train --checkpoint' wrote"),
+        ("[]", "is not what 'bpx train --checkpoint' wrote"),
+        ('{"format": "bpx-run", "version": 2, "options": {}}', "of another format or version"),
+        ('{"format": "bpx-run", "version": 1, "options": {"dataset": "moons"}}', "is not what"),
+        ('{"format": "bpx-run", "version": 1, "options": {"dataset": "moons", "drop": [], "size": 3}}', "is not what"),
+        ('{"format": "bpx-run", "version": 1, "options": {"dataset": "moons", "drop": []}, "more": 1}', "is not what"),
+        ('{"format": "bpx-run", "version": 1, "options": {"dataset": "moon", "drop": []}}', "did you mean 'moons'?"),
+        ('{"format": "bpx-run", "version": 1, "options": {"dataset": "moons", "drop": [], "epochs": "3"}}', "--epochs"),
+    ],
+)
+def test_a_plan_that_was_edited(mistake, run_folder, content, words):
+    (run_folder / "command.json").write_text(content)
+    assert words in mistake("train", "--resume", run_folder)
+
+
+def test_data_that_has_changed_since(as_json, mistake, tmp_path):
+    pytest.importorskip("polars", reason="tables need polars: the extra table")
+    table, folder = tmp_path / "data.csv", tmp_path / "run"
+    rows = [f"{i},{'ab'[i % 2]}" for i in range(40)]
+    table.write_text("size,kind\n" + "\n".join(rows) + "\n")
+    as_json("train", table, "--target", "kind", "--epochs", 1, "--checkpoint", folder)
+    rows[7] = "1000,b"
+    table.write_text("size,kind\n" + "\n".join(rows) + "\n")
+    assert "is of another training" in mistake("train", "--resume", folder, "--epochs", 2, "--json")
+    table.unlink()
+    assert "no such file" in mistake("train", "--resume", folder)
+
+
+def test_checkpoints_that_are_all_damaged(mistake, run_folder):
+    for path in run_folder.glob("*.safetensors"):
+        path.write_bytes(path.read_bytes()[:100])
+    assert "holds no checkpoint that can be read" in mistake("train", "--resume", run_folder, "--json")

@@ -1,0 +1,215 @@
+"""``bpx train``, ``evaluate`` and ``predict`` on real tables in files, and on what is wrong with them."""
+
+import csv
+
+import numpy as np
+import pytest
+
+import bpx
+
+pl = pytest.importorskip("polars", reason="tables need polars: the extra table")
+
+
+NUMBERS = "a,b\n1,0.5\n2,1.5\n3,2.5\n4,3.5\n5,4.5\n6,5.5\n"
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory):
+    """Return ``table(name)``: a CSV file of scikit-learn's own data, with the target in the column ``target``."""
+    data = pytest.importorskip("sklearn.datasets", reason="the tables are scikit-learn's")
+    folder = tmp_path_factory.mktemp("tables")
+
+    def write(name):
+        path = folder / f"{name}.csv"
+        if not path.exists():
+            found = getattr(data, f"load_{name}")()
+            names = [str(feature) for feature in found.feature_names]
+            y = [str(found.target_names[i]) for i in found.target] if "target_names" in found else found.target.tolist()
+            with open(path, "w", newline="") as file:
+                csv.writer(file).writerows([[*names, "target"], *([*x, t] for x, t in zip(found.data, y, strict=True))])
+        return path
+
+    return write
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "classes", "accuracy"), [("iris", 3, 0.85), ("wine", 3, 0.85), ("breast_cancer", 2, 0.9)]
+)
+def test_classes_of_real_tables(as_json, table, tmp_path, name, classes, accuracy):
+    path, model, out = table(name), tmp_path / "net.safetensors", tmp_path / "out.csv"
+    data = as_json("train", path, "--target", "target", "--output", model)
+    assert data["task"] == "classification"
+    assert len(data["classes"]) == classes
+    assert data["accuracy"] >= accuracy
+    scores = as_json("evaluate", model, path)
+    assert scores["accuracy"] >= accuracy
+    assert np.sum(scores["confusion_matrix"]) == scores["rows"] == sum(data["rows"].values())
+    assert np.trace(scores["confusion_matrix"]) / scores["rows"] == pytest.approx(scores["accuracy"])
+    assert "so this is no test of it" in scores["notes"][0]
+    found = as_json("predict", model, path, "-o", out)
+    with open(out, newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["prediction"] for row in rows] == found["predictions"]
+    right = np.mean([row["prediction"] == row["target"] for row in rows])
+    assert right == pytest.approx(scores["accuracy"])
+    assert set(found["classes"]) == {row["target"] for row in rows}
+
+
+@pytest.mark.slow
+def test_numbers_of_a_real_table(as_json, command, table, tmp_path):
+    path, model, out = table("diabetes"), tmp_path / "net.safetensors", tmp_path / "out.parquet"
+    data = as_json("train", path, "--target", "target", "--output", model)
+    assert data["task"] == "regression"
+    assert data["r2"] > 0.25
+    assert "accuracy" not in data
+    scores = as_json("evaluate", model, path)
+    found = as_json("predict", model, path, "-o", out)
+    frame = pl.read_parquet(out)
+    y, p = frame["target"].to_numpy(), frame["prediction"].to_numpy()
+    assert p.tolist() == found["predictions"]
+    assert scores["r2"] == pytest.approx(1 - ((y - p) ** 2).sum() / ((y - y.mean()) ** 2).sum())
+    assert scores["mae"] == pytest.approx(np.abs(y - p).mean())
+    assert scores["rmse"] == pytest.approx(np.sqrt(((y - p) ** 2).mean()))
+    assert 20 < scores["mae"] < 60  # in the units of the target, not standardized
+    text = command("evaluate", model, path).stdout
+    for words in ("R2", "mean absolute error", "root mean square error"):
+        assert words in text
+    assert "confusion" not in text
+
+
+@pytest.fixture
+def people(tmp_path):
+    """Return the path of a table with numbers, categories, booleans, missing values and a useless column."""
+    generator = np.random.default_rng(0)
+    size, kind = generator.normal(size=90), generator.integers(0, 3, 90)
+    path = tmp_path / "people.csv"
+    with open(path, "w", newline="") as file:
+        rows = csv.writer(file)
+        rows.writerow(["name", "size", "kind", "here", "planet", "big"])
+        for i in range(90):
+            shown = "" if i % 13 == 5 else f"{size[i]:.6f}"
+            big = "yes" if size[i] + kind[i] > 1 else "no"
+            rows.writerow([f"person {i}", shown, "abc"[kind[i]], ["true", "false"][i % 2], "Earth", big])
+    return path
+
+
+def test_missing_values_dropped_columns_and_notes(as_json, command, people, tmp_path):
+    model = tmp_path / "net.safetensors"
+    arguments = ("train", people, "--target", "big", "--missing", "impute", "--drop", "name", "--epochs", 60)
+    data = as_json(*arguments, "-o", model)
+    assert data["features"] == 1 + 3 + 1
+    assert data["accuracy"] > 0.7
+    assert data["classes"] == ["no", "yes"]
+    assert any("'planet' is left out" in note for note in data["notes"])
+    result = command(*arguments)
+    assert "note: column 'planet' is left out" in " ".join(result.stdout.split())
+    assert as_json("evaluate", model, people)["rows"] == 90
+
+
+def test_the_task_is_found_or_told(as_json, tmp_path):
+    path = tmp_path / "scores.csv"
+    path.write_text("x,score\n" + "".join(f"{i},{i % 4}\n" for i in range(60)))
+    assert as_json("train", path, "--target", "score", "--epochs", 1)["task"] == "classification"
+    told = as_json("train", path, "--target", "score", "--epochs", 1, "--task", "regression")
+    assert told["task"] == "regression"
+    path.write_text("x,score\n" + "".join(f"{i},{i % 4}.0\n" for i in range(60)))
+    assert as_json("train", path, "--target", "score", "--epochs", 1)["task"] == "regression"
+    assert as_json("train", path, "--target", "score", "--epochs", 1, "--task", "classes")["task"] == "classification"
+    assert as_json("train", path, "--target", "score", "--epochs", 1, "--task", "classification")["features"] == 1
+
+
+def test_the_same_table_in_every_format(as_json, tmp_path):
+    x, y = bpx.datasets.moons(100)
+    frame = pl.DataFrame({"x0": x[:, 0], "x1": x[:, 1], "y": y})
+    frame.write_csv(tmp_path / "data.csv")
+    frame.write_csv(tmp_path / "data.tsv", separator="\t")
+    frame.write_parquet(tmp_path / "data.parquet")
+    np.savez(tmp_path / "data.npz", x=x, y=y)
+    losses = {
+        suffix: as_json("train", tmp_path / f"data.{suffix}", "--target", "y", "--epochs", 2)["loss"]
+        for suffix in ("csv", "tsv", "parquet", "npz")
+    }
+    assert len(set(losses.values())) == 1, losses
+    # An archive with an array y says itself what is to be predicted.
+    assert as_json("train", tmp_path / "data.npz", "--epochs", 2)["loss"] == losses["npz"]
+
+
+def test_a_constant_column_of_an_array_is_left_out_and_found_again(as_json, tmp_path):
+    x, y = bpx.datasets.moons(60)
+    x = np.column_stack([x[:, 0], np.zeros(60), x[:, 1]])
+    np.savez(tmp_path / "data.npz", x=x, y=y)
+    model = tmp_path / "net.safetensors"
+    assert as_json("train", tmp_path / "data.npz", "--epochs", 30, "-o", model)["features"] == 2
+    assert as_json("evaluate", model, tmp_path / "data.npz")["rows"] == 60
+    np.savez(tmp_path / "new.npz", x=x[:, [0, 2]])
+    # Two columns cannot be told from the first two of three.
+    from bpx.cli.sources import load_rows
+    from bpx.tables import Preprocessor
+
+    preprocessor = Preprocessor.from_dict(bpx.files.load_extra(model)["preprocessing"])
+    with pytest.raises(bpx.InputError, match="the array x has 2 columns, and the training had 3"):
+        load_rows(str(tmp_path / "new.npz"), preprocessor, with_target=False)
+
+
+def test_codes_with_leading_zeros_stay_text_at_prediction(as_json, tmp_path):
+    path, model = tmp_path / "codes.csv", tmp_path / "net.safetensors"
+    path.write_text("code,y\n" + "".join(f"{'007' if i % 2 else 'B2'},{'ab'[i % 2]}\n" for i in range(40)))
+    as_json("train", path, "--target", "y", "--epochs", 100, "-o", model)
+    path.write_text("code\n007\n007\n")
+    assert as_json("predict", model, path)["predictions"] == ["b", "b"]
+
+
+def test_unseen_categories(as_json, mistake, tmp_path):
+    path, model = tmp_path / "kinds.csv", tmp_path / "net.safetensors"
+    path.write_text("kind,y\n" + "".join(f"{'uv'[i % 2]},{'ab'[i % 2]}\n" for i in range(40)))
+    as_json("train", path, "--target", "y", "--epochs", 1, "-o", model)
+    path.write_text("kind,y\nu,a\nw,b\n")
+    for name in ("predict", "evaluate"):
+        assert "expected one of 'u', 'v', got 'w' in row 2" in mistake(name, model, path)
+        (note,) = as_json(name, model, path, "--unseen", "ignore")["notes"]
+        assert "a category that training never saw: 'w'" in note
+
+
+@pytest.mark.parametrize(
+    ("content", "options", "words"),
+    [
+        ("a,b\n1,2\n", (), "--target is missing: which column of"),
+        ("a,b\n1,2\n", ("--target", "c"), "target 'c' is not in the table"),
+        ("species,b\n1,2\n", ("--target", "specis"), "did you mean 'species'?"),
+        ("a,b\n1,x\n2\n", ("--target", "b"), "line 3: expected 2 values, as in the header, got 1"),
+        ("a,b\n", ("--target", "b"), "the table has no rows"),
+        ("", ("--target", "b"), "the file is empty"),
+        ("a,b\n1,x\n2,x\n", ("--target", "b"), "expected two or more classes, got 'x' in every row"),
+        ("a,b\n1,x\n2,\n", ("--target", "b"), "1 value missing, in row 2"),
+        ("a,b\n1,x\n,y\n1,x\n", ("--target", "b"), "--missing impute"),
+        ("a,b\n3,x\n3,y\n3,x\n3,y\n", ("--target", "b"), "expected one or more columns to learn from"),
+        ("a,b\n1,x\n2,y\n3,x\n", ("--target", "b"), "class 'y' has one row only"),
+        ("a,b\n1,x\n2,y\n", ("--target", "b", "--drop", "c"), "dropped column 'c' is not in the table"),
+        ("a,b\n1,x\n2,y\n", ("--target", "b", "--drop", "b"), "is the target and cannot be dropped"),
+        ("a,b\n1,x\n2,y\n", ("--target", "b", "--task", "regression"), "target 'b'"),
+        ("a,b\n1,x\n2,y\n1,x\n2,y\n", ("--target", "b", "--loss", "poisson"), "--loss poisson is for counts"),
+        (NUMBERS, ("--target", "b", "--loss", "cross_entropy"), "which holds numbers"),
+        (NUMBERS, ("--target", "b", "--loss", "poisson"), "which holds numbers"),
+        ("a,b\n1,x\n2,y\n1,x\n2,y\n", ("--target", "b", "--missing", "guess"), "way to treat missing values 'guess'"),
+    ],
+)
+def test_a_table_that_cannot_be_trained_on(mistake, monkeypatch, tmp_path, content, options, words):
+    def refused(*arguments, **options):
+        raise AssertionError("trained")
+
+    monkeypatch.setattr(bpx.Network, "fit", refused)
+    path = tmp_path / "data.csv"
+    path.write_text(content)
+    assert words in mistake("train", path, *options, "--validation", "0.5")
+
+
+def test_files_that_are_none(mistake, tmp_path):
+    folder = tmp_path / "folder.csv"
+    folder.mkdir()
+    assert "expected a file, got a folder" in mistake("train", folder, "--target", "y")
+    for name, content in (("data.parquet", b"a,b\n1,2\n"), ("data.npz", b"a,b\n1,2\n")):
+        (tmp_path / name).write_bytes(content)
+        assert str(tmp_path / name) in mistake("train", tmp_path / name, "--target", "b")
+    (tmp_path / "data.txt").write_text("a,b\n1,2\n")
+    assert "ends in .csv, .tsv, .parquet, .npz" in mistake("train", tmp_path / "data.txt", "--target", "b")
