@@ -1,0 +1,1 @@
+"""The comparison of bpx's backends: one network, one seed, one order of batches, on each of them."""

@@ -1,0 +1,32 @@
+"""The cases by name; each yields one `benchmarks.measuring.Case` for every comparison that it makes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from importlib import import_module
+
+from benchmarks.measuring import Case
+from benchmarks.settings import Settings
+
+CASES = {
+    "xor": "XOR by the epoch: as published, and with biases trained and losses recorded",
+    "sgd": "a step of stochastic gradient descent at each of the five sizes",
+    "adam": "a step of Adam at each of the five sizes",
+    "epoch": "an epoch of 60,000 x 784, shuffled, data handling included",
+    "estimator": "bpx.sklearn against scikit-learn, by the fit",
+    "predict": "class probabilities of a batch at each of the five sizes, and of 10,000 rows",
+    "import": "import bpx against import numpy, in fresh processes",
+    "memory": "peak memory of a fit against the hand-written loop, in fresh processes",
+    "growth": "how time grows with width, depth, batch and rows",
+    "compiled": "bpx on jax against a hand-written compiled loop, and how often it compiles",
+}
+
+
+def find(name: str) -> Callable[[Settings], Iterator[Case]]:
+    """Return the function that runs the case of a name."""
+    module = {"import": "start_up", "sgd": "steps", "adam": "steps"}.get(name, name)
+    functions = {"sgd": "run_sgd", "adam": "run_adam"}
+    found: Callable[[Settings], Iterator[Case]] = getattr(
+        import_module(f"benchmarks.cases.{module}"), functions.get(name, "run")
+    )
+    return found

@@ -1,0 +1,140 @@
+"""The targets of speed: what is measured, against what, and the largest ratio that holds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from benchmarks import peers
+from benchmarks.cases import compiled, epoch, memory, start_up
+from benchmarks.cases.predict import MANY
+from benchmarks.cases.xor import PUBLISHED, TRAINED
+from benchmarks.measuring import Case, Spread
+from benchmarks.tasks import SIZES, SMALL
+
+CUDA = "not measured: no CUDA device"
+
+
+@dataclass(frozen=True)
+class Target:
+    """One row of the table.
+
+    Attributes
+    ----------
+    group : str
+        Heading under which it stands.
+    case : str
+        Name of the case that measures it.
+    peer, against : str
+        The ratio is the time of the first over that of the second.
+    limit : float
+        Largest ratio that holds.
+    unless : str
+        Peer (hand-written NumPy) that has to be faster than `against` for the target to be asked; empty: always.
+    fact : str
+        Where given, the figure is not a ratio but this fact of the case (or, for ``"time"``, the peer's own time).
+    """
+
+    group: str
+    case: str
+    peer: str
+    against: str
+    limit: float
+    unless: str = ""
+    fact: str = ""
+
+    @property
+    def text(self) -> str:
+        """The target in words."""
+        kind, _, rest = self.case.partition("/")
+        place = rest.replace("/", ", ") if kind in ("sgd", "adam", "predict", "estimator") else ""
+        what = self.fact if self.fact and self.fact != "time" else f"{self.peer} / {self.against}"
+        return f"{place}: {what}" if place else what
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A target and what one run found.
+
+    Attributes
+    ----------
+    target : Target
+    value : Spread or None
+        None where it was not measured.
+    holds : bool or None
+    reason : str
+        Why it was not measured or is not asked.
+    """
+
+    target: Target
+    value: Spread | None
+    holds: bool | None
+    reason: str = ""
+
+
+def targets() -> Iterator[Target]:
+    """Yield every target of the project, in the order of the report."""
+    xor = "XOR by the epoch, float64"
+    yield Target(xor, TRAINED, peers.BPX, peers.HAND, 1.1)
+    yield Target(xor, TRAINED, peers.BPX, peers.TORCH, 0.12)
+    yield Target(xor, PUBLISHED, peers.BPX, peers.NOTEBOOK, 1.25)
+    for size in SIZES:
+        group = "training step, SGD, float32"
+        yield Target(group, f"sgd/{size}", peers.BPX, peers.HAND, 1.25 if size in SMALL else 1.05)
+        for peer in (peers.TORCH, peers.JAX, peers.SKLEARN):
+            yield Target(group, f"sgd/{size}", peers.BPX, peer, 1.0, unless=peers.HAND)
+    for size in SIZES:
+        group = "training step, Adam, float32"
+        yield Target(group, f"adam/{size}", peers.BPX, peers.TORCH, 1.0)
+        yield Target(group, f"adam/{size}", peers.BPX, peers.FUSED, 1.15)
+    limits = {peers.TORCH: 0.8, peers.LOADER: 0.5, peers.SKLEARN: 0.7, peers.KERAS: 0.5}
+    for peer, limit in limits.items():
+        yield Target("one epoch of 60,000 x 784", epoch.NAME, peers.BPX, peer, limit)
+    for solver in ("adam", "sgd"):
+        for data in ("digits", "table"):
+            yield Target("fit of bpx.sklearn", f"estimator/{solver}/{data}", peers.BPX, peers.SKLEARN, 0.7)
+    for size in (*SIZES, MANY):
+        yield Target("predict", f"predict/{size}", peers.BPX, peers.TORCH, 1.0)
+    yield Target("peak memory of a fit", memory.NAME, peers.BPX, peers.HAND, 1.3)
+    for statement in (start_up.BPX, start_up.NETWORK):
+        yield Target("import", start_up.NAME, statement, start_up.NUMPY, 1.3)
+    yield Target("compiled, jax", compiled.NAME, peers.BPX_JAX, "1 µs an epoch", 1.0, fact="time")
+    yield Target("compiled, jax", compiled.NAME, peers.BPX_JAX, peers.SCAN, 1.3)
+    for name in ("XOR", "64-32-10, shuffled batches"):
+        yield Target("compiled, jax", compiled.NAME, peers.BPX_JAX, "", 0, fact=f"{name}: {compiled.AGAIN}")
+    for size in SIZES:
+        yield Target("training step on torch", f"sgd/{size}", peers.BPX_TORCH, peers.TORCH, 0.9)
+
+
+CUDA_TARGETS = (
+    ("every size: bpx on cupy / PyTorch eager on CUDA", 1.0),
+    ("small sizes: bpx on cupy / torch.compile(mode='reduce-overhead')", 1.0),
+    ("8192-wide layers: time of the matrix products alone / bpx on cupy", 0.8),
+)
+
+
+def judge(target: Target, cases: Mapping[str, Case]) -> Verdict:
+    """Compare a target with the cases of one run."""
+    case = cases.get(target.case)
+    if case is None:
+        return Verdict(target, None, None, "not measured: case not run")
+    value = _value(target, case)
+    if value is None:
+        gaps = [name for name in (target.peer, target.against) if name in case.missing]
+        reason = "; ".join(f"{name}: {case.missing[name]}" for name in gaps) or "peer missing"
+        return Verdict(target, None, None, f"not measured: {reason}")
+    if target.unless:
+        hand = case.ratio(target.unless, target.against)
+        if hand is not None and hand.median >= 1.0:
+            return Verdict(target, value, None, f"not asked: {target.unless} itself takes {hand.median:.2f}")
+    return Verdict(target, value, value.median <= target.limit)
+
+
+def _value(target: Target, case: Case) -> Spread | None:
+    if target.fact == "time":
+        line = case.lines.get(target.peer)
+        return Spread.of([case.scale * seconds for seconds in line.seconds]) if line else None
+    if target.fact:
+        fact = case.facts.get(target.fact)
+        return None if fact is None else Spread(fact, fact, fact)
+    return case.ratio(target.peer, target.against)

@@ -1,0 +1,223 @@
+"""The benchmark compares like with like: all peers do the same work. No test here says anything about time."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "scripts"))
+
+from benchmarks import command_line, measuring, peers, report, targets, tasks, threads
+from benchmarks.cases import comparison
+from benchmarks.measuring import Case, Line, Spread
+from benchmarks.settings import Settings
+
+os.environ.setdefault("KERAS_BACKEND", threads.keras_backend())  # read when Keras is first imported
+
+WITH_SGD_ONLY = (peers.SKLEARN,)
+"""A warm start of scikit-learn forgets Adam's moments: with Adam it is compared by the fit."""
+
+WHOLE_BATCHES_ONLY = (peers.SCAN,)
+OTHER_LOSS = (peers.SKLEARN, peers.NOTEBOOK)
+
+WORK = [
+    (name, optimizer, rows)
+    for name in peers.MLP
+    for optimizer, rows in (("sgd", 32), ("adam", 32), ("sgd", 29))
+    if name not in (peers.FLOOR, peers.COMPILED)
+    and not (optimizer == "adam" and name in WITH_SGD_ONLY)
+    and not (rows == 29 and name in WHOLE_BATCHES_ONLY)
+]
+"""Peers, optimizers and rows; in batches of 8, 29 rows leave a short one."""
+
+
+def made(table: peers.Table, name: str, *arguments: Any) -> Any:
+    found, missing = peers.make(table, (name,), *arguments)
+    if missing:
+        pytest.skip(f"{name}: {missing[name]}")
+    return found[name]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name, optimizer, rows", WORK)
+def test_trainers_do_the_same_work(name: str, optimizer: str, rows: int) -> None:
+    task = tasks.Task((6, 5, 4, 3), 8, rows, optimizer, 0.05)
+    expected = peers.load(peers.MLP, peers.HAND)(task)
+    trainer = made(peers.MLP, name, task)
+    for each in (expected, trainer):
+        each.train(3)
+        each.train(2)  # goes on, with the optimizer's state
+    assert trainer.loss == pytest.approx(expected.loss, rel=1e-5)
+    for ours, reference in zip(trainer.parameters(), expected.parameters(), strict=True):
+        np.testing.assert_allclose(ours, reference, rtol=2e-3, atol=1e-4)
+    for weight, (first, _) in zip(trainer.parameters()[::2], task.start(), strict=True):
+        assert np.abs(weight - first).max() > 1e-2, "nothing was learned"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [name for name in peers.XOR if name not in OTHER_LOSS])
+def test_xor_trainers_do_the_same_work(name: str) -> None:
+    expected = peers.load(peers.XOR, peers.HAND)()
+    trainer = made(peers.XOR, name)
+    for each in (expected, trainer):
+        each.train(150)
+    assert trainer.loss == pytest.approx(expected.loss, rel=1e-12)
+    for ours, reference in zip(trainer.parameters(), expected.parameters(), strict=True):
+        np.testing.assert_allclose(ours, reference, rtol=1e-12)
+
+
+def test_xor_as_published_is_the_notebook_to_the_bit() -> None:
+    notebook, ours = peers.load(peers.XOR, peers.NOTEBOOK)(), peers.load(peers.XOR, peers.BPX)(True)
+    start = tasks.xor_start()
+    for each in (notebook, ours):
+        each.train(300)
+        for number, (_, bias) in enumerate(start):
+            np.testing.assert_array_equal(each.parameters()[2 * number + 1], bias)
+    for a, b in zip(ours.parameters(), notebook.parameters(), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", list(peers.PREDICT))
+def test_predictors_agree(name: str) -> None:
+    task = tasks.Task((6, 5, 4, 3), 8, 32)
+    x = task.data()[0]
+    found = np.asarray(made(peers.PREDICT, name, task)(x))
+    assert found.shape == (32, 3)
+    np.testing.assert_allclose(found, peers.load(peers.PREDICT, peers.HAND)(task)(x), rtol=1e-5, atol=1e-6)
+
+
+def test_floor_has_every_product_of_a_step() -> None:
+    floor = peers.load(peers.MLP, peers.FLOOR)(tasks.Task((6, 5, 4, 3), 8, 32))
+    assert len(floor.products) == 3 + 3 + 2  # forward, weights, and the inputs of all layers but the first
+    floor.train(1)
+
+
+def test_blocks_run_in_turn_and_in_both_orders() -> None:
+    ran: list[str] = []
+    seconds = measuring.interleave({name: lambda name=name: ran.append(name) for name in "ABC"}, 2, settle=0.0)
+    assert "".join(ran) == "ABCCBAABC"
+    assert {name: len(values) for name, values in seconds.items()} == {"A": 2, "B": 2, "C": 2}
+
+
+def test_ratios_are_taken_round_by_round() -> None:
+    case = Case("x", "x", "s", lines={"a": Line("a", [1.0, 20.0, 3.0]), "b": Line("b", [2.0, 10.0, 1.0])})
+    assert case.ratio("a", "b") == Spread(2.0, 1.25, 2.5)
+    assert case.ratio("a", "c") is None
+
+
+def test_slope_of_quadratic_growth() -> None:
+    assert measuring.slope([1, 2, 4], [5.0, 20.0, 80.0]) == pytest.approx(2.0)
+
+
+def test_a_skipped_epoch_is_noticed() -> None:
+    assert comparison.disagreement({"a": 1.0, "b": 1.001, "c": None}, 0.01) == ""
+    assert "b 1.1" in comparison.disagreement({"a": 1.0, "b": 1.1}, 0.01)
+
+
+def test_a_failing_peer_is_named_and_ends_in_exit_code_1(capsys: pytest.CaptureFixture[str]) -> None:
+    def fail() -> None:
+        raise RuntimeError("no such kernel")
+
+    case = comparison.compare_blocks(Case("x", "x", "s"), {"good": lambda: None, "bad": fail}, 1, 1)
+    assert list(case.lines) == ["good"]
+    assert case.missing == {"bad": "FAILED: RuntimeError: no such kernel"}
+    options = argparse.Namespace(json=None, markdown=None, plot=None, quick=True)
+    assert command_line.write([{"x": case}], options) == 1
+    assert "missing: bad (FAILED: RuntimeError: no such kernel)" in capsys.readouterr().out
+
+
+def sgd_case(bpx: float, hand: float, torch: float) -> dict[str, Case]:
+    seconds = {peers.BPX: bpx, peers.HAND: hand, peers.TORCH: torch}
+    lines = {name: Line(name, [value, value]) for name, value in seconds.items()}
+    return {"sgd/64-32-10": Case("sgd/64-32-10", "x", "s", lines=lines, missing={peers.JAX: "not installed"})}
+
+
+@pytest.mark.parametrize(
+    "bpx, hand, torch, against_hand, against_torch",
+    [
+        (1.2, 1.0, 3.0, "yes", "yes"),
+        (1.3, 1.0, 3.0, "no", "yes"),
+        (3.1, 3.0, 3.0, "yes", "not asked: NumPy by hand itself takes 1.00"),
+        (3.1, 2.9, 3.0, "yes", "no"),
+    ],
+)
+def test_verdicts(bpx: float, hand: float, torch: float, against_hand: str, against_torch: str) -> None:
+    run = sgd_case(bpx, hand, torch)
+    chosen = [t for t in targets.targets() if t.case == "sgd/64-32-10"]
+    verdicts = {t.against: report.holds([targets.judge(t, run)]) for t in chosen if t.peer == peers.BPX}
+    assert verdicts[peers.HAND] == against_hand
+    assert verdicts[peers.TORCH] == against_torch
+    assert verdicts[peers.JAX] == "not measured: JAX jitted: not installed"
+
+
+def test_runs_that_disagree_are_said_to() -> None:
+    target = next(t for t in targets.targets() if t.case == "sgd/64-32-10")
+    verdicts = [targets.judge(target, sgd_case(value, 1.0, 3.0)) for value in (1.2, 1.3)]
+    assert report.holds(verdicts) == "runs disagree: yes, no"
+
+
+def test_every_target_has_a_case() -> None:
+    known = ("xor", "sgd", "adam", "epoch", "estimator", "predict", "memory", "import", "compiled")
+    for target in targets.targets():
+        assert target.case.partition("/")[0] in known
+        assert target.limit >= 0
+
+
+def test_threads_are_set_by_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in (*threads.ENVIRONMENT, "JAX_PLATFORMS", "KERAS_BACKEND", "TF_CPP_MIN_LOG_LEVEL"):
+        monkeypatch.setenv(name, os.environ.get(name, "1"))
+    threads.set_threads(3)
+    assert {os.environ[name] for name in threads.ENVIRONMENT} == {"3"}
+    assert threads.thread_count() == 3
+
+
+def test_wrong_arguments(capsys: pytest.CaptureFixture[str]) -> None:
+    for arguments in (["--only", "nothing"], ["--runs", "0"], ["--threads", "two"]):
+        with pytest.raises(SystemExit) as stopped:
+            command_line.main(arguments)
+        assert stopped.value.code == 2
+    assert "at least 1" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_tiny_run_writes_all_reports(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("matplotlib")
+    runs = [command_line.run_cases(["xor", "sgd"], Settings.tiny()) for _ in range(2)]
+    paths = {name: tmp_path / f"report.{name}" for name in ("json", "md", "png")}
+    options = argparse.Namespace(json=paths["json"], markdown=paths["md"], plot=paths["png"], quick=True)
+    assert command_line.write(runs, options) == 0, capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "2 threads" not in printed or threads.thread_count() == 2
+    for heading in ("Machine", "BLAS", "XOR as published", "64-32-10, batch 32, SGD", "not measured: no CUDA device"):
+        assert heading in printed
+    check_schema(json.loads(paths["json"].read_text()))
+    assert "| training step, SGD, float32 | 64-32-10: bpx / NumPy by hand | 1.25 |" in paths["md"].read_text()
+    assert paths["png"].read_bytes().startswith(b"\x89PNG")
+
+
+def check_schema(written: dict[str, Any]) -> None:
+    assert written["schema"] == 1
+    assert {"cpu", "threads", "versions", "blas", "pools", "cuda"} <= set(written["machine"])
+    assert [len(run["cases"]) for run in written["runs"]] == [3, 3]
+    for case in written["runs"][0]["cases"]:
+        assert case["disagreement"] == ""
+        names = [line["peer"] for line in case["peers"]]
+        assert peers.BPX in names
+        assert not set(names) & set(case["missing"])
+        for line in case["peers"]:
+            assert all(math.isfinite(value) and value > 0 for value in line["seconds"])
+    judged = {(target["case"], target["target"]): target for target in written["targets"]}
+    found = judged["sgd/64-32-10", "64-32-10: bpx / NumPy by hand"]
+    assert found["limit"] == 1.25
+    assert {type(run["holds"]) for run in found["runs"]} == {bool}
+    assert judged["epoch", "bpx / scikit-learn"]["runs"][0]["reason"] == "not measured: case not run"
+    assert len(written["targets"]) == len(list(targets.targets())) + len(targets.CUDA_TARGETS)
