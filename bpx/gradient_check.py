@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -117,11 +118,12 @@ def check_gradients(
             for j in _chosen(net.seed, flat.size, samples):
                 h = step * max(1.0, abs(flat[j]))
                 difference = _central_difference(double, flat, j, h, (xs, ys, ws), training)
-                error = abs(difference - expected[j]) / floor
+                error = float(abs(difference - expected[j]) / floor)
+                error = error if math.isfinite(error) else math.inf
                 checked += 1
-                errors[f"{i}.{name}"] = max(errors[f"{i}.{name}"], float(error))
-                if not error <= largest:
-                    largest = float(error)
+                errors[f"{i}.{name}"] = max(errors[f"{i}.{name}"], error)
+                if error > largest:
+                    largest = error
                     worst = f"{i}.{name}[{', '.join(map(str, np.unravel_index(j, p.shape)))}]"
     return GradientCheck(largest <= tolerance, largest, worst, errors, checked)
 

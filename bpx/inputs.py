@@ -138,27 +138,28 @@ def _numbers(name: str, data: Any) -> Any:
 def _check_finite(backend: Backend, name: str, array: Array) -> None:
     """Raise if an array holds NaN or infinity; a finite sum has only finite terms, so most need no closer look."""
     xp = backend.xp
-    with backend.computing():
-        if not math.isfinite(float(xp.sum(array))):
-            bad = int(xp.sum(xp.astype(~xp.isfinite(array), xp.int32)))
-            if bad:
-                what = "1 value that is" if bad == 1 else f"{bad} values that are"
-                raise InputError(f"{name} holds {what} NaN or infinite (as {array.dtype}); remove or replace first")
+    if not math.isfinite(float(xp.sum(array))):
+        bad = int(xp.sum(xp.astype(~xp.isfinite(array), xp.int32)))
+        if bad:
+            what = "1 value that is" if bad == 1 else f"{bad} values that are"
+            raise InputError(f"{name} holds {what} NaN or infinite (as {array.dtype}); remove or replace first")
 
 
 def _classes(backend: Backend, y: Any, n_classes: int | None, dtype: str, room: int) -> Array:
     """Return class ids on the device, one-hot where these take no more than ``room`` columns."""
     xp = backend.xp
     ids = backend.asarray(y)
-    if not (xp.isdtype(ids.dtype, "integral")):
+    if not xp.isdtype(ids.dtype, ("bool", "integral")):
         raise InputError(
             f"class ids must be whole numbers of an integer dtype, got {ids.dtype}; use y.astype(int), "
             "or one-hot rows for probabilities"
         )
-    low, high = int(xp.min(ids)), int(xp.max(ids))
+    real = xp.astype(ids, getattr(xp, dtype))  # not every library takes the minimum of unsigned integers
+    low, high = int(xp.min(real)), int(xp.max(real))
     if low < 0 or (n_classes is not None and high >= n_classes):
         top = "" if n_classes is None else f" to {n_classes - 1}, one for each output of the network"
         raise InputError(f"class ids must be from 0{top}; y holds {low if low < 0 else high}")
+    ids = xp.astype(ids, xp.int32)
     if n_classes is None or n_classes > max(room, 16):
         return ids
     return one_hot(xp, ids, n_classes, getattr(xp, dtype))

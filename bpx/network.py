@@ -14,9 +14,11 @@ from bpx.backend.selection import BackendSpec, get_backend
 from bpx.backend.transfer import like
 from bpx.checks import count
 from bpx.errors import InputError
+from bpx.interchange import load_state_dict, state_dict
 from bpx.layers.base import Layer, Params
-from bpx.layers.stack import first_trained, sample_shapes, unfrozen
+from bpx.layers.stack import check_sample, first_trained, sample_shapes, unfrozen
 from bpx.losses import Loss, get_loss
+from bpx.onnx_export import export_onnx
 from bpx.passes import forward_pass, make_gradients
 from bpx.rng import WEIGHTS, generator, step_keys
 from bpx.training import TrainingState, fit
@@ -102,7 +104,7 @@ class Network:
 
     def _placed(self, arrays: Params) -> Params:
         """Return arrays on the network's device in its dtype, none of them shared with the caller."""
-        cast = {name: np.array(array, dtype=self.dtype) for name, array in arrays.items()}
+        cast = {name: np.array(array, dtype=self.dtype, order="C") for name, array in arrays.items()}
         return {name: self.backend.asarray(array) for name, array in cast.items()}
 
     @property
@@ -201,8 +203,8 @@ class Network:
             program = self.program(("gradients", training), make)
             return program(self._params, self._state, keys, x, y, weight)  # type: ignore[no-any-return]
 
-    def evaluate(self, x: Any, y: Any, sample_weight: Any = None) -> dict[str, float]:
-        """Return the loss and, where the targets are classes, the accuracy.
+    def evaluate(self, x: Any, y: Any, sample_weight: Any = None, metrics: Iterable[Any] = ()) -> dict[str, float]:
+        """Return the loss, where the targets are classes the accuracy, and further metrics.
 
         Parameters
         ----------
@@ -210,6 +212,8 @@ class Network:
         y : array_like
             Targets, as for `fit`.
         sample_weight : array_like (samples,) or None
+        metrics : iterable of str, callable or pair (str, callable)
+            As for `fit`.
 
         Returns
         -------
@@ -224,9 +228,12 @@ class Network:
         >>> sorted(net.evaluate(*bpx.datasets.xor()))
         ['accuracy', 'loss']
         """
-        from bpx.evaluation import evaluate
+        from bpx.evaluation import check_metrics, evaluate
+        from bpx.metrics import as_metrics
 
-        return evaluate(self, *self._inputs(x, y, sample_weight))
+        data, chosen = self._inputs(x, y, sample_weight), as_metrics(metrics)
+        check_metrics(self, chosen, data[1])
+        return evaluate(self, *data, chosen)
 
     def predict(self, x: Any) -> Array:
         """Return what the network makes of samples: probabilities for the cross-entropies, outputs otherwise.
@@ -247,9 +254,9 @@ class Network:
         >>> float(net.predict([[0.0, 0.0]]).sum())
         1.0
         """
-        xs = inputs.features(self.backend, x, self.input_shape, self.dtype)
         xp = self.backend.xp
         with self.backend.computing():
+            xs = self._features(x)
             parts = [self.loss.probabilities(xp, z) for z in self.outputs(xs)]
             return like(x, parts[0] if len(parts) == 1 else xp.concat(parts), self.backend)
 
@@ -264,18 +271,26 @@ class Network:
 
         program = self.program("outputs", make)
         for start in range(0, x.shape[0], PREDICT_ROWS):
-            rows = x if x.shape[0] <= PREDICT_ROWS else x[start : start + PREDICT_ROWS, ...]
+            rows = x if x.shape[0] <= PREDICT_ROWS else x[start : min(start + PREDICT_ROWS, x.shape[0]), ...]
             yield program(self._params, self._state, rows)
 
     # -- helpers of training ------------------------------------------------------------------------------
 
+    def _features(self, x: Any) -> Array:
+        """Return samples, checked, on the device."""
+        xs = inputs.features(self.backend, x, self.input_shape, self.dtype)
+        if self.input_shape is None:
+            check_sample(self.layers, tuple(xs.shape[1:]))
+        return xs
+
     def _inputs(self, x: Any, y: Any, sample_weight: Any) -> tuple[Array, Array, Array | None]:
         """Return samples, targets and weights, checked, on the device."""
         inputs.check_together(x=x, y=y, sample_weight=sample_weight)
-        xs = inputs.features(self.backend, x, self.input_shape, self.dtype)
-        n_out = self.output_shape[0] if self.output_shape else None
-        ys = inputs.targets(self.backend, y, self.loss, xs.shape[0], n_out, self.dtype, xs.shape[1])
-        return xs, ys, inputs.weights(self.backend, sample_weight, xs.shape[0], self.dtype)
+        with self.backend.computing():
+            xs = self._features(x)
+            n_out = self.output_shape[0] if self.output_shape else None
+            ys = inputs.targets(self.backend, y, self.loss, xs.shape[0], n_out, self.dtype, xs.shape[1])
+            return xs, ys, inputs.weights(self.backend, sample_weight, xs.shape[0], self.dtype)
 
     def contexts(self, training: bool, keys: Iterable[Any] | None, state: Sequence[Params]) -> list[Any]:
         """Return what each layer's forward pass is told, given one step's keys and the running statistics."""
@@ -330,9 +345,18 @@ class Network:
 
         save(self, path)
 
+    state_dict = state_dict
+    load_state_dict = load_state_dict
+    export_onnx = export_onnx
+
     def __repr__(self) -> str:
         layers = ", ".join(map(repr, self.layers))
         return (
             f"Network([{layers}], loss={self.loss.name!r}, dtype={self.dtype!r}, seed={self.seed}, "
             f"backend={self.backend.spec!r})"
         )
+
+    def _repr_html_(self) -> str:
+        from bpx.explanation.html import network_html
+
+        return network_html(self)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from bpx.backend.selection import BackendSpec
 from bpx.checks import count, number
@@ -66,7 +66,7 @@ def mlp(
     >>> net.n_params
     101770
     """
-    if isinstance(sizes, int) or len(sizes) < 2:
+    if not hasattr(sizes, "__len__") or len(sizes) < 2:
         raise InputError(f"sizes must hold at least the inputs and the outputs, as in [784, 128, 10], got {sizes!r}")
     sizes = [count("a size", size) for size in sizes]
     number("dropout", dropout, minimum=0.0, below=1.0)
@@ -89,6 +89,8 @@ def _activations(activation: str | Layer | Sequence[str | Layer], hidden: int) -
     """Return one activation for each hidden layer."""
     if isinstance(activation, (str, Layer)):
         return [get_activation(activation)] * hidden
+    if isinstance(activation, type) or not isinstance(activation, Iterable):
+        raise InputError(f"activation must be a name, a layer, or one of these for each hidden layer, got {activation!r}")
     chosen = [get_activation(a) for a in activation]
     if len(chosen) != hidden:
         raise InputError(f"activation must be one, or one for each of the {hidden} hidden layers, got {len(chosen)}")

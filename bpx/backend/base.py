@@ -112,10 +112,12 @@ class Backend(ABC):
         """Return a function that computes the same, faster where the library can compile it."""
         return function
 
-    def per_step(self, values: np.ndarray, dtype: str) -> Sequence[Any]:
+    def per_step(self, values: np.ndarray, dtype: str, constant: bool = False) -> Sequence[Any]:
         """Prepare host numbers, one row for each step, as :meth:`loop` hands them to the steps.
 
         Here they become tuples of Python numbers, which take no trip to the device and promote to no other dtype.
+        ``constant`` says that the rows are the same in every segment of the training, not by chance in this one: a
+        backend that compiles may then take them out of its loop, and still run one program however steps are grouped.
         """
         return [tuple(row) for row in values.tolist()]
 

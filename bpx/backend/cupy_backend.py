@@ -24,7 +24,7 @@ def probe(index: int = 0) -> None:
     except ImportError as error:
         if error.name == "cupy":
             raise missing("cupy", "cupy") from error
-        raise BackendError(f"backend 'cupy' cannot be used: a CUDA library is missing ({error})") from error
+        raise _library_missing(error) from error
     try:
         count = cupy.cuda.runtime.getDeviceCount()
     except cupy.cuda.runtime.CUDARuntimeError as error:
@@ -39,12 +39,20 @@ def probe(index: int = 0) -> None:
             eye = cupy.eye(2, dtype=cupy.float32)
             works = float((eye @ eye).sum()) == 2.0
     except ImportError as error:
-        raise BackendError(f"backend 'cupy' cannot be used: a CUDA library is missing ({error})") from error
+        raise _library_missing(error) from error
     except RuntimeError as error:
         reason = "a CUDA library is missing" if "lib" in str(error).lower() else "no driver or device"
         raise BackendError(f"backend 'cupy' cannot be used: {reason} ({error})") from error
     if not works:
         raise BackendError(f"backend 'cupy:{index}' cannot be used: it multiplied two matrices and got a wrong result")
+
+
+def _library_missing(error: ImportError) -> BackendError:
+    """Return the error for a CUDA library that is not there; CuPy wraps its name into a page of advice."""
+    first: BaseException = error
+    while first.__cause__ is not None:
+        first = first.__cause__
+    return BackendError(f"backend 'cupy' cannot be used: a CUDA library is missing ({' '.join(str(first).split())})")
 
 
 class CupyBackend(Backend):
@@ -96,6 +104,10 @@ class CupyBackend(Backend):
     def copy(self, array: Array) -> Array:
         with self._cupy.cuda.Device(self._index):
             return array.copy()
+
+    def zeros_like(self, array: Array) -> Array:
+        with self._cupy.cuda.Device(self._index):
+            return self._cupy.zeros_like(array)
 
     def computing(self) -> contextlib.AbstractContextManager[Any]:
         return self._cupy.cuda.Device(self._index)  # type: ignore[no-any-return]

@@ -103,9 +103,9 @@ class JaxBackend(Backend):
     def compile(self, function: Callable[..., Any]) -> Callable[..., Any]:
         return self._jax.jit(function)  # type: ignore[no-any-return]
 
-    def per_step(self, values: np.ndarray, dtype: str) -> Any:
+    def per_step(self, values: np.ndarray, dtype: str, constant: bool = False) -> Any:
         rows = np.asarray(values, dtype=dtype)
-        return _EveryStep(rows[0]) if (rows == rows[0]).all() else rows
+        return _EveryStep(rows[0]) if constant else rows
 
     def rows_per_step(self, order: np.ndarray) -> Any:
         return order.astype(np.int32)
@@ -126,8 +126,9 @@ class JaxBackend(Backend):
 
         def run(carry: Any, data: Any, inputs: tuple[Any, ...], length: int) -> tuple[Any, np.ndarray]:
             # The number of steps is an argument of the compiled loop and its buffers grow by powers of two, so that
-            # segments of other lengths find the same program.
-            room = 1 << (length - 1).bit_length()
+            # segments of other lengths find the same program. A buffer of one row would be no buffer to XLA, and that
+            # program's last bits would be others.
+            room = max(2, 1 << (length - 1).bit_length())
             same = tuple(c.row if isinstance(c, _EveryStep) else None for c in inputs)
             columns = tuple(self._padded(c, room) if isinstance(c, np.ndarray) else None for c in inputs)
             dtype = jax.tree.leaves(carry)[0].dtype

@@ -95,7 +95,7 @@ class NumpyBackend(Backend):
     def fetch_scalars(self, values: list[Array]) -> np.ndarray:
         return np.array(values, dtype=np.float64)
 
-    def per_step(self, values: np.ndarray, dtype: str) -> Sequence[Any]:
+    def per_step(self, values: np.ndarray, dtype: str, constant: bool = False) -> Sequence[Any]:
         if dtype not in FLOAT_DTYPES:
             return super().per_step(values, dtype)
         if (values == values[0]).all():

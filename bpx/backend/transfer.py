@@ -74,7 +74,7 @@ def host_array(data: Any) -> np.ndarray:
     backend = backend_of(data)
     if backend is None:
         try:
-            return np.asarray(data)
+            return _common(np.asarray(data))
         except (ValueError, TypeError) as error:
             raise InputError(f"expected an array of numbers, got {type(data).__name__}: {error}") from error
     if not is_host(backend):
@@ -82,7 +82,14 @@ def host_array(data: Any) -> np.ndarray:
             f"the array lies on {backend.spec}, the network on the host; move the network with "
             f"net.to({backend.spec!r}), or the array with bpx.to_numpy(array)"
         )
-    return backend.to_numpy(data)
+    return _common(backend.to_numpy(data))
+
+
+def _common(host: np.ndarray) -> np.ndarray:
+    """Return an array in a dtype that every library has: in this machine's byte order, floats of 32 or 64 bits."""
+    if host.dtype.kind == "f" and host.dtype.itemsize not in (4, 8):
+        return host.astype(np.float32 if host.dtype.itemsize == 2 else np.float64)
+    return host if host.dtype.isnative else host.astype(host.dtype.newbyteorder("="))
 
 
 def is_host(backend: Backend) -> bool:

@@ -25,6 +25,22 @@ def sample_shapes(layers: Sequence[Layer]) -> tuple[Shape | None, Shape | None]:
     return first, shape
 
 
+def check_sample(layers: Sequence[Layer], shape: Shape) -> None:
+    """Raise unless layers in a row can take samples of a shape.
+
+    Raises
+    ------
+    InputError
+        If one of them does not fit; names the shape and the layer.
+    """
+    inner: Shape | None = shape
+    for i, layer in enumerate(layers):
+        try:
+            inner = layer.output_shape(inner)
+        except InputError as error:
+            raise InputError(f"x has samples of shape {shape}, which do not fit layer {i}: {error}") from None
+
+
 def first_trained(layers: Sequence[Layer]) -> int:
     """Return the number of the first layer that has parameters to train (of the last, if none has)."""
     for i, layer in enumerate(layers):

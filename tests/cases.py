@@ -1,0 +1,240 @@
+"""The table of every layer, activation and loss: its inputs, and the same function in PyTorch.
+
+A class that is not in here fails ``tests/layers/test_gradients.py``. Inputs stay off the kinks, where no derivative is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+import bpx
+from bpx.backend.numpy_backend import numpy_namespace
+from bpx.layers import Layer
+from bpx.losses import Loss
+from bpx.rng import keep_mask
+
+ROWS, WIDTH = 5, 4
+KEYS = (123456789, -987654321)
+"""Keys of the dropout masks; a layer inside a Residual takes these too."""
+
+
+@dataclass(frozen=True)
+class LayerCase:
+    """A layer, where to evaluate it, and what it computes in PyTorch.
+
+    Attributes
+    ----------
+    name : str
+        The test's identifier.
+    layer : Layer
+    reference : callable
+        ``reference(torch, params, x, state) -> y``, differentiable by PyTorch's autograd.
+    shape : tuple of int
+        Shape of x.
+    mode : str or None
+        "training" or "prediction": the context that the layer is given; None for none.
+    away : float
+        Smallest absolute value of an input.
+    """
+
+    name: str
+    layer: Layer
+    reference: Callable[[Any, dict[str, Any], Any, dict[str, Any]], Any]
+    shape: tuple[int, ...] = (ROWS, WIDTH)
+    mode: str | None = None
+    away: float = 0.0
+
+    def x(self, generator: np.random.Generator) -> np.ndarray:
+        """Return the input, in float64."""
+        x = generator.normal(size=self.shape) * 1.5
+        return np.where(x < 0, -1.0, 1.0) * (np.abs(x) + self.away)
+
+    def params(self, generator: np.random.Generator) -> dict[str, np.ndarray]:
+        """Return parameters of the right shapes, none of them at its start."""
+        start = self.layer.init(np.random.default_rng(0))
+        return {name: generator.normal(size=array.shape) + 0.3 for name, array in start.items()}
+
+    def state(self, generator: np.random.Generator) -> dict[str, np.ndarray]:
+        """Return running statistics, none of them at its start."""
+        start = self.layer.init_state()
+        return {name: generator.uniform(0.5, 2.0, size=array.shape) for name, array in start.items()}
+
+    def context(self, state: dict[str, Any], layer: Layer | None = None) -> Any:
+        """Return what the forward pass is told, for a state on the device."""
+        if self.mode is None:
+            return None
+        return (layer or self.layer).context(self.mode == "training", iter(KEYS * 3), state)
+
+
+def _dropped(rate: float) -> Callable[..., Any]:
+    def reference(torch: Any, params: Any, x: Any, state: Any) -> Any:
+        mask = keep_mask(numpy_namespace(), np.empty(tuple(x.shape)), KEYS, 1.0 - rate)
+        return x * torch.tensor(mask) / (1.0 - rate)
+
+    return reference
+
+
+def _linear(torch: Any, p: Any, x: Any, state: Any, part: str = "") -> Any:
+    return torch.nn.functional.linear(x, p[f"{part}weight"].T, p.get(f"{part}bias"))
+
+
+def _layer_norm(torch: Any, p: Any, x: Any, state: Any, part: str = "", eps: float = 1e-5) -> Any:
+    return torch.nn.functional.layer_norm(x, x.shape[1:], p[f"{part}weight"], p[f"{part}bias"], eps)
+
+
+def _batch_norm(training: bool, part: str = "", eps: float = 1e-5) -> Callable[..., Any]:
+    def reference(torch: Any, p: Any, x: Any, state: Any) -> Any:
+        mean, var = (state[f"{part}running_{name}"].clone() for name in ("mean", "var"))
+        return torch.nn.functional.batch_norm(x, mean, var, p[f"{part}weight"], p[f"{part}bias"], training, 0.1, eps)
+
+    return reference
+
+
+def _block(torch: Any, p: Any, x: Any, state: Any) -> Any:
+    h = _layer_norm(torch, p, x, state, "0.")
+    h = torch.tanh(_linear(torch, p, h, state, "1."))
+    return x + _linear(torch, p, h, state, "3.")
+
+
+def _random_block(torch: Any, p: Any, x: Any, state: Any) -> Any:
+    h = _batch_norm(True, "0.")(torch, p, x, state)
+    return x + _linear(torch, p, _dropped(0.4)(torch, p, h, state), state, "2.")
+
+
+def _nested_block(torch: Any, p: Any, x: Any, state: Any) -> Any:
+    h = torch.sigmoid(_linear(torch, p, x, state, "0."))
+    return x + h + torch.tanh(_linear(torch, p, h, state, "2.0."))
+
+
+RESIDUAL = bpx.Residual([bpx.LayerNorm(4), bpx.Linear(4, 3), bpx.Tanh(), bpx.Linear(3, 4)])
+RANDOM_RESIDUAL = bpx.Residual([bpx.BatchNorm(4), bpx.Dropout(0.4), bpx.Linear(4, 4)])
+NESTED_RESIDUAL = bpx.Residual([bpx.Linear(4, 4), bpx.Sigmoid(), bpx.Residual([bpx.Linear(4, 4), bpx.Tanh()])])
+
+LAYER_CASES = (
+    LayerCase("Linear", bpx.Linear(4, 3), _linear),
+    LayerCase("Linear-without-bias", bpx.Linear(4, 3, bias=False), _linear),
+    LayerCase("Linear-to-one", bpx.Linear(4, 1), _linear),
+    LayerCase("Identity", bpx.Identity(), lambda torch, p, x, s: x * 1.0),
+    LayerCase("Sigmoid", bpx.Sigmoid(), lambda torch, p, x, s: torch.sigmoid(x)),
+    LayerCase("Tanh", bpx.Tanh(), lambda torch, p, x, s: torch.tanh(x)),
+    LayerCase("ReLU", bpx.ReLU(), lambda torch, p, x, s: torch.relu(x), away=0.1),
+    LayerCase("LeakyReLU", bpx.LeakyReLU(), lambda t, p, x, s: t.nn.functional.leaky_relu(x, 0.01), away=0.1),
+    LayerCase("LeakyReLU-0.3", bpx.LeakyReLU(0.3), lambda t, p, x, s: t.nn.functional.leaky_relu(x, 0.3), away=0.1),
+    LayerCase("LeakyReLU-2", bpx.LeakyReLU(2.0), lambda t, p, x, s: t.nn.functional.leaky_relu(x, 2.0), away=0.1),
+    LayerCase("GELU", bpx.GELU(), lambda t, p, x, s: t.nn.functional.gelu(x)),
+    LayerCase("GELU-tanh", bpx.GELU("tanh"), lambda t, p, x, s: t.nn.functional.gelu(x, approximate="tanh")),
+    LayerCase("SiLU", bpx.SiLU(), lambda t, p, x, s: t.nn.functional.silu(x)),
+    LayerCase("Softplus", bpx.Softplus(), lambda t, p, x, s: t.nn.functional.softplus(x)),
+    LayerCase("Softmax", bpx.Softmax(), lambda torch, p, x, s: torch.softmax(x, dim=-1)),
+    LayerCase("Dropout", bpx.Dropout(0.4), _dropped(0.4), mode="training"),
+    LayerCase("Dropout-of-nothing", bpx.Dropout(0.0), lambda torch, p, x, s: x * 1.0, mode="training"),
+    LayerCase("Dropout-prediction", bpx.Dropout(0.4), lambda torch, p, x, s: x * 1.0, mode="prediction"),
+    LayerCase("Dropout-by-hand", bpx.Dropout(0.4), lambda torch, p, x, s: x * 1.0),
+    LayerCase("LayerNorm", bpx.LayerNorm(4), _layer_norm),
+    LayerCase("LayerNorm-eps", bpx.LayerNorm(4, eps=0.5), lambda t, p, x, s: _layer_norm(t, p, x, s, eps=0.5)),
+    LayerCase("BatchNorm", bpx.BatchNorm(4), _batch_norm(True), mode="training"),
+    LayerCase("BatchNorm-eps", bpx.BatchNorm(4, eps=0.5), _batch_norm(True, eps=0.5), mode="training"),
+    LayerCase("BatchNorm-prediction", bpx.BatchNorm(4), _batch_norm(False), mode="prediction"),
+    LayerCase("BatchNorm-by-hand", bpx.BatchNorm(4), _batch_norm(True)),
+    LayerCase("Flatten", bpx.Flatten(), lambda torch, p, x, s: x.reshape(x.shape[0], -1), shape=(ROWS, 2, 3)),
+    LayerCase("Residual", RESIDUAL, _block),
+    LayerCase("Residual-random", RANDOM_RESIDUAL, _random_block, mode="training"),
+    LayerCase("Residual-nested", NESTED_RESIDUAL, _nested_block),
+)
+
+
+@dataclass(frozen=True)
+class LossCase:
+    """A loss, where to evaluate it, and the same loss of each sample in PyTorch.
+
+    Attributes
+    ----------
+    name : str
+        The test's identifier.
+    loss : Loss
+        With ``reduction="mean"``; tests replace it by "sum" too.
+    targets : callable
+        ``targets(generator, z) -> y``.
+    reference : callable
+        ``reference(torch, z, y) -> losses``, one for each sample or each output.
+    width : int
+        Outputs.
+    """
+
+    name: str
+    loss: Loss
+    targets: Callable[[np.random.Generator, np.ndarray], np.ndarray]
+    reference: Callable[[Any, Any, Any], Any]
+    width: int = WIDTH
+
+    def z(self, generator: np.random.Generator) -> np.ndarray:
+        """Return outputs of a network, in float64."""
+        return generator.normal(size=(ROWS, self.width)) * 2.0
+
+
+def _near(generator: np.random.Generator, z: np.ndarray) -> np.ndarray:
+    """Return targets whose distance from z is off the kinks at 0 and at 1."""
+    distance = np.where(generator.random(z.shape) < 0.5, 0.2, 1.3) + 0.5 * generator.random(z.shape)
+    return z + distance * np.where(generator.random(z.shape) < 0.5, -1.0, 1.0)
+
+
+def _ids(generator: np.random.Generator, z: np.ndarray) -> np.ndarray:
+    return generator.integers(0, z.shape[1], size=z.shape[0])
+
+
+def _one_hot(generator: np.random.Generator, z: np.ndarray) -> np.ndarray:
+    return np.eye(z.shape[1])[_ids(generator, z)]
+
+
+def _shares(generator: np.random.Generator, z: np.ndarray) -> np.ndarray:
+    return generator.dirichlet(np.ones(z.shape[1]), size=z.shape[0])
+
+
+def _probabilities(generator: np.random.Generator, z: np.ndarray) -> np.ndarray:
+    return generator.random(z.shape)
+
+
+def _counts(generator: np.random.Generator, z: np.ndarray) -> np.ndarray:
+    return generator.poisson(1.5, size=z.shape).astype(np.float64)
+
+
+def _cross_entropy(smoothing: float = 0.0) -> Callable[..., Any]:
+    def reference(torch: Any, z: Any, y: Any) -> Any:
+        return torch.nn.functional.cross_entropy(z, y, reduction="none", label_smoothing=smoothing)
+
+    return reference
+
+
+def _binary(torch: Any, z: Any, y: Any) -> Any:
+    return torch.nn.functional.binary_cross_entropy_with_logits(z, y, reduction="none")
+
+
+def _poisson(torch: Any, z: Any, y: Any) -> Any:
+    return torch.nn.functional.poisson_nll_loss(z, y, log_input=True, reduction="none") + torch.xlogy(y, y) - y
+
+
+def _huber(delta: float) -> Callable[..., Any]:
+    return lambda torch, z, y: torch.nn.functional.huber_loss(z, y, reduction="none", delta=delta)
+
+
+SMOOTH = bpx.CrossEntropy(label_smoothing=0.1)
+
+LOSS_CASES = (
+    LossCase("squared_error", bpx.SquaredError(), _near, lambda torch, z, y: (z - y) ** 2 / 2),
+    LossCase("absolute_error", bpx.AbsoluteError(), _near, lambda torch, z, y: (z - y).abs()),
+    LossCase("huber", bpx.Huber(), _near, _huber(1.0)),
+    LossCase("huber-0.1", bpx.Huber(delta=0.1), _near, _huber(0.1)),
+    LossCase("cross_entropy-classes", bpx.CrossEntropy(), _ids, _cross_entropy()),
+    LossCase("cross_entropy-one-hot", bpx.CrossEntropy(), _one_hot, _cross_entropy()),
+    LossCase("cross_entropy-probabilities", bpx.CrossEntropy(), _shares, _cross_entropy()),
+    LossCase("cross_entropy-smooth-classes", SMOOTH, _ids, _cross_entropy(0.1)),
+    LossCase("cross_entropy-smooth-one-hot", SMOOTH, _one_hot, _cross_entropy(0.1)),
+    LossCase("cross_entropy-two", bpx.CrossEntropy(), _ids, _cross_entropy(), width=2),
+    LossCase("binary_cross_entropy", bpx.BinaryCrossEntropy(), _probabilities, _binary),
+    LossCase("binary_cross_entropy-one", bpx.BinaryCrossEntropy(), _probabilities, _binary, width=1),
+    LossCase("poisson", bpx.Poisson(), _counts, _poisson),
+)

@@ -1,0 +1,114 @@
+"""Fixtures of all tests: the backends that a test runs on, and the libraries that serve as references."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+# Before JAX is imported. What it does without double precision is tested in a process of its own.
+os.environ["JAX_ENABLE_X64"] = "1"
+# Many tests compile the same programs; a folder of this run keeps them. That takes a third of the time of the whole suite.
+_programs = tempfile.TemporaryDirectory(prefix="bpx_tests_jax_", ignore_cleanup_errors=True)
+os.environ["JAX_COMPILATION_CACHE_DIR"] = _programs.name
+os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
+os.environ["JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"] = "-1"
+sys.path.insert(0, str(Path(__file__).parent))  # the modules beside this one, under --import-mode=importlib
+
+import pytest
+
+pytest.register_assert_rewrite("closeness", "differences")
+
+import backend_cases
+import numpy as np
+
+import bpx
+from bpx.backend import selection
+
+collect_ignore = ["backend_cases.py", "cases.py", "closeness.py", "differences.py", "networks.py"]
+"""Modules that tests import; they hold no tests and no doctests."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--backend", action="append", default=[], metavar="NAME", dest="backends",
+        help="run the tests of backends on this one alone, and fail where it is missing (repeatable; 'numpy', "
+        "'torch:cuda' ...); the environment variable BPX_TEST_BACKENDS takes a list with commas",
+    )  # fmt: skip
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "backend" in metafunc.fixturenames:
+        wanted = backend_cases.requested(metafunc.config.option.backends)
+        params = [
+            pytest.param(name, marks=[pytest.mark.gpu] if backend_cases.needs_gpu(name) else [])
+            for name in backend_cases.names(wanted)
+        ]
+        metafunc.parametrize("backend", params, indirect=True)
+
+
+@pytest.fixture
+def backend(request: pytest.FixtureRequest) -> backend_cases.BackendCase:
+    """Return one library on one device; a missing one is a skip with its reason, or a failure where it was asked for."""
+    try:
+        return backend_cases.make(request.param)
+    except bpx.BpxError as error:
+        if backend_cases.requested(request.config.option.backends):
+            pytest.fail(f"{request.param} was asked for: {error}", pytrace=False)
+        pytest.skip(str(error))
+
+
+@pytest.fixture
+def on_numpy() -> backend_cases.BackendCase:
+    """Return NumPy's case, for what needs no second backend."""
+    return backend_cases.make("numpy")
+
+
+@pytest.fixture
+def torch(request: pytest.FixtureRequest) -> Any:
+    """Return PyTorch, as a reference to compare with."""
+    return _library(request, "torch")
+
+
+@pytest.fixture
+def jax(request: pytest.FixtureRequest) -> Any:
+    """Return JAX."""
+    return _library(request, "jax")
+
+
+@pytest.fixture
+def strict(request: pytest.FixtureRequest) -> Any:
+    """Return array-api-strict."""
+    return _library(request, "array-api-strict")
+
+
+@pytest.fixture
+def cupy(request: pytest.FixtureRequest) -> Any:
+    """Return an installed CuPy, which need not have a GPU."""
+    return _library(request, "cupy")
+
+
+def _library(request: pytest.FixtureRequest, name: str) -> Any:
+    try:
+        return importlib.import_module(name.replace("-", "_"))
+    except ImportError as error:
+        wanted = [spec.split(":")[0] for spec in backend_cases.requested(request.config.option.backends)]
+        if name in wanted:
+            pytest.fail(f"{name} was asked for: {error}", pytrace=False)
+        pytest.skip(f"{name} is not installed")
+
+
+@pytest.fixture(autouse=True)
+def _default_backend(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Start and end every test with NumPy as the default backend."""
+    monkeypatch.delenv("BPX_BACKEND", raising=False)
+    monkeypatch.setattr(selection, "_of_process", None)
+
+
+@pytest.fixture
+def generator() -> np.random.Generator:
+    """Return a seeded generator of test inputs."""
+    return np.random.default_rng(20240229)

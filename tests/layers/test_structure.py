@@ -1,0 +1,60 @@
+"""Residual blocks and flattening."""
+
+import numpy as np
+import pytest
+from closeness import assert_close
+
+import bpx
+
+
+def test_flatten_makes_vectors_and_back(backend):
+    x = np.arange(24.0).reshape(2, 3, 4)
+    y, cache = bpx.Flatten().forward(backend.xp, {}, backend.array(x))
+    dx, _ = bpx.Flatten().backward(backend.xp, {}, cache, y)
+    assert_close(backend, y, x.reshape(2, 12), 0.0)
+    assert_close(backend, dx, x, 0.0)
+    assert bpx.Flatten().output_shape((3, 4)) == (12,)
+    assert bpx.Flatten().output_shape(None) is None
+
+
+def test_images_go_through_a_network(backend):
+    net = bpx.Network([bpx.Flatten(), bpx.Linear(12, 2)], dtype=backend.dtype, backend=backend.spec)
+    x = np.arange(24.0).reshape(2, 3, 4)
+    loss, gradients = net.gradients(backend.array(x), backend.array(np.zeros((2, 2))))
+    assert loss > 0.0
+    assert tuple(gradients[1]["weight"].shape) == (12, 2)
+    assert tuple(net.predict(backend.array(x)).shape) == (2, 2)
+
+
+def test_a_residual_names_its_parameters_by_layer():
+    block = bpx.Residual([bpx.Linear(3, 2, frozen="bias"), bpx.Tanh(), bpx.Residual([bpx.Linear(2, 2)]), bpx.Linear(2, 3)])
+    names = ("0.weight", "0.bias", "2.0.weight", "2.0.bias", "3.weight", "3.bias")
+    assert block.param_names == names
+    assert tuple(block.init(np.random.default_rng(0))) == names
+    assert block.frozen == ("0.bias",)
+
+
+def test_a_residual_is_random_or_stateful_as_its_layers_are():
+    plain, random = bpx.Residual([bpx.Tanh()]), bpx.Residual([bpx.Dropout(), bpx.BatchNorm(2), bpx.Dropout()])
+    assert (plain.n_keys, plain.stateful) == (0, False)
+    assert (random.n_keys, random.stateful) == (4, True)
+
+
+def test_a_residual_that_passes_nothing_doubles_its_input(backend):
+    x = backend.array([[1.0, -2.0]])
+    block = bpx.Residual([bpx.Identity()])
+    y, cache = block.forward(backend.xp, {}, x)
+    dx, _ = block.backward(backend.xp, {}, cache, backend.array([[1.0, 3.0]]))
+    assert_close(backend, y, [[2.0, -4.0]], 0.0)
+    assert_close(backend, dx, [[2.0, 6.0]], 0.0)
+
+
+@pytest.mark.parametrize("layers", [[], bpx.Tanh, [bpx.Tanh], ["tanh"], [None]])
+def test_a_residual_takes_layers(layers):
+    with pytest.raises(bpx.InputError, match="Residual takes a sequence of layers"):
+        bpx.Residual(layers)
+
+
+def test_a_residual_must_keep_the_shape():
+    with pytest.raises(bpx.InputError, match=r"layer 1: a Residual block must keep the shape .* turns \(4,\) into \(3,\)"):
+        bpx.Network([bpx.Linear(2, 4), bpx.Residual([bpx.Linear(4, 3)])])

@@ -1,0 +1,104 @@
+"""Penalties and limits: their gradients, what they apply to, and what they do in a training."""
+
+import numpy as np
+import pytest
+from closeness import assert_close, relative_difference
+from differences import central_differences
+from networks import numbers, on_host
+
+import bpx
+
+PENALTIES = [bpx.L2(0.3), bpx.L2(0.3, per_sample=True), bpx.L1(0.2), bpx.L1(0.2, per_sample=True)]
+
+
+@pytest.mark.parametrize("penalty", PENALTIES, ids=repr)
+def test_the_gradient_of_a_penalty_is_its_derivative(penalty, backend, generator):
+    w = generator.normal(size=(3, 4))
+    value, gradient = penalty.term(backend.xp, backend.array(w), 5)
+    numpy = bpx.get_backend("numpy").xp
+    expected = central_differences(lambda moved: float(penalty.term(numpy, moved["w"], 5)[0]), {"w": w})["w"]
+    assert_close(backend, gradient, expected, backend.either(1e-8, 1e-5))
+    power = 0.15 * (w**2).sum() if isinstance(penalty, bpx.L2) else 0.2 * np.abs(w).sum()
+    assert float(value) == pytest.approx(power / (5 if penalty.per_sample else 1), rel=backend.either(1e-14, 1e-6))
+
+
+@pytest.mark.parametrize("penalty", PENALTIES, ids=repr)
+def test_a_step_with_a_penalty_goes_down_both_and_spares_biases(penalty, backend):
+    x, y = numbers(8)
+    make = dict(sizes=[4, 3, 2], activation="tanh", loss="squared_error", init="uniform", dtype=backend.dtype)
+    plain, penalized = (bpx.mlp(**make, backend=backend.spec) for _ in range(2))
+    start = on_host(plain, plain.params)
+    loss = plain.fit(backend.array(x), backend.array(y), epochs=1, optimizer=bpx.SGD(0.1)).loss[0]
+    more = penalized.fit(backend.array(x), backend.array(y), epochs=1, optimizer=bpx.SGD(0.1), penalties=penalty).loss[0]
+    expected, numpy = loss, bpx.get_backend("numpy").xp
+    for was, without, with_it in zip(start, on_host(plain, plain.params), on_host(penalized, penalized.params), strict=True):
+        for name in was:
+            if name == "weight":
+                value, gradient = penalty.term(numpy, was[name].astype(np.float64), 8)
+                expected += float(value)
+                change = without[name] - 0.1 * gradient
+                assert relative_difference(with_it[name], change) < backend.either(1e-12, 1e-5)
+            else:
+                np.testing.assert_array_equal(with_it[name], without[name])
+    assert more == pytest.approx(expected, rel=backend.either(1e-12, 1e-5))
+
+
+def test_penalties_add_up(on_numpy):
+    x, y = numbers(8)
+    net = bpx.mlp([4, 2], loss="squared_error", dtype="float64")
+    plain = net.fit(x, y, epochs=1).loss[0]
+    weight = bpx.mlp([4, 2], dtype="float64").params[0]["weight"]
+    both = net.reset().fit(x, y, epochs=1, penalties=[bpx.L1(0.1), bpx.L2(0.2)]).loss[0]
+    assert both == pytest.approx(plain + 0.1 * np.abs(weight).sum() + 0.1 * (weight**2).sum(), rel=1e-13)
+
+
+def test_a_limit_on_values_cuts_each_element(backend, generator):
+    g = generator.normal(size=(3, 4))
+    grads = [{"weight": backend.array(g)}, {}, {"bias": backend.array(g[0])}]
+    bpx.ClipValue(0.5).apply(backend.xp, grads)
+    assert_close(backend, grads[0]["weight"], np.clip(g, -0.5, 0.5), backend.either(0.0, 1e-7))
+    assert_close(backend, grads[2]["bias"], np.clip(g[0], -0.5, 0.5), backend.either(0.0, 1e-7))
+
+
+@pytest.mark.parametrize("limit", [0.5, 1e6])
+def test_a_limit_on_the_norm_shrinks_all_alike_and_only_if_it_must(limit, backend, generator):
+    g, b = generator.normal(size=(3, 4)), generator.normal(size=4)
+    norm = np.sqrt((g**2).sum() + (b**2).sum())
+    grads = [{}, {"weight": backend.array(g), "bias": backend.array(b)}]
+    bpx.ClipNorm(limit).apply(backend.xp, grads)
+    expected = {"weight": g * min(1.0, limit / norm), "bias": b * min(1.0, limit / norm)}
+    assert_close(backend, grads[1], expected, backend.either(1e-14, 1e-6))
+
+
+def test_a_limit_on_the_norm_leaves_gradients_of_zero_alone(backend):
+    grads = [{"weight": backend.array(np.zeros((2, 2)))}]
+    with backend.backend.computing():
+        bpx.ClipNorm(1.0).apply(backend.xp, grads)
+    assert_close(backend, grads[0]["weight"], np.zeros((2, 2)), 0.0)
+
+
+@pytest.mark.parametrize("clip", [bpx.ClipNorm(1e-3), bpx.ClipValue(1e-3)], ids=repr)
+def test_a_limit_bounds_the_steps_of_a_training(clip, backend):
+    x, y = numbers(8)
+    net = bpx.mlp([4, 3, 2], loss="squared_error", dtype=backend.dtype, backend=backend.spec)
+    before = on_host(net, net.params)
+    net.fit(backend.array(x), backend.array(y), epochs=1, optimizer=bpx.SGD(1.0), clip=clip)
+    steps = [now[n] - was[n] for was, now in zip(before, on_host(net, net.params), strict=True) for n in was]
+    largest = max(np.abs(step).max() for step in steps)
+    norm = np.sqrt(sum((step**2).sum() for step in steps))
+    if isinstance(clip, bpx.ClipValue):
+        assert largest == pytest.approx(1e-3, rel=1e-3)
+    else:
+        assert norm == pytest.approx(1e-3, rel=1e-3)
+
+
+@pytest.mark.parametrize("cls", [bpx.L1, bpx.L2])
+def test_a_strength_is_at_least_zero(cls):
+    with pytest.raises(bpx.InputError, match="strength must be at least 0.0, got -1"):
+        cls(-1.0)
+
+
+@pytest.mark.parametrize("cls", [bpx.ClipValue, bpx.ClipNorm])
+def test_a_limit_is_above_zero(cls):
+    with pytest.raises(bpx.InputError, match="limit must be above 0.0, got 0"):
+        cls(0.0)
