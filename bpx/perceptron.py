@@ -90,7 +90,9 @@ def _activations(activation: str | Layer | Sequence[str | Layer], hidden: int) -
     if isinstance(activation, (str, Layer)):
         return [get_activation(activation)] * hidden
     if isinstance(activation, type) or not isinstance(activation, Iterable):
-        raise InputError(f"activation must be a name, a layer, or one of these for each hidden layer, got {activation!r}")
+        raise InputError(
+            f"activation must be a name, a layer, or one of these for each hidden layer, got {activation!r}"
+        )
     chosen = [get_activation(a) for a in activation]
     if len(chosen) != hidden:
         raise InputError(f"activation must be one, or one for each of the {hidden} hidden layers, got {len(chosen)}")

@@ -79,7 +79,7 @@ class BackendCase:
 
 
 def requested(option: list[str]) -> tuple[str, ...]:
-    """Return the backends that must run: those of ``--backend``, else those of ``BPX_TEST_BACKENDS``; none means all."""
+    """Return the backends that must run: of ``--backend``, else of ``BPX_TEST_BACKENDS``; none of them means all."""
     named = option or os.environ.get("BPX_TEST_BACKENDS", "").split(",")
     return tuple(name.strip() for name in named if name.strip())
 

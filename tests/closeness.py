@@ -45,7 +45,7 @@ def assert_close(case: BackendCase, got: Any, expected: Any, rtol: float, *, dty
 
 
 def relative_difference(got: Any, expected: Any) -> float:
-    """Return the largest difference over the largest element of what is expected; NaN and infinity are infinitely far."""
+    """Return the largest difference over the largest element of what is expected; infinity if one is not finite."""
     got, expected = np.asarray(got, dtype=np.float64), np.asarray(expected, dtype=np.float64)
     if not (np.isfinite(got).all() and np.isfinite(expected).all()):
         return np.inf

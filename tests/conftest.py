@@ -9,27 +9,30 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-# Before JAX is imported. What it does without double precision is tested in a process of its own.
-os.environ["JAX_ENABLE_X64"] = "1"
-# Many tests compile the same programs; a folder of this run keeps them. That takes a third of the time of the whole suite.
-_programs = tempfile.TemporaryDirectory(prefix="bpx_tests_jax_", ignore_cleanup_errors=True)
-os.environ["JAX_COMPILATION_CACHE_DIR"] = _programs.name
-os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
-os.environ["JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"] = "-1"
 sys.path.insert(0, str(Path(__file__).parent))  # the modules beside this one, under --import-mode=importlib
-
-import pytest
-
-pytest.register_assert_rewrite("closeness", "differences")
 
 import backend_cases
 import numpy as np
+import pytest
 
 import bpx
 from bpx.backend import selection
 
+pytest.register_assert_rewrite("closeness", "differences")
+
 collect_ignore = ["backend_cases.py", "cases.py", "closeness.py", "differences.py", "networks.py"]
 """Modules that tests import; they hold no tests and no doctests."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Prepare JAX, before anything imports it."""
+    os.environ["JAX_ENABLE_X64"] = "1"  # what it does without is tested in a process of its own
+    # Many tests compile the same programs. A folder of this run keeps them, which takes a third off its time.
+    folder = tempfile.TemporaryDirectory(prefix="bpx_tests_", ignore_cleanup_errors=True)
+    config.add_cleanup(folder.cleanup)
+    os.environ["JAX_COMPILATION_CACHE_DIR"] = folder.name
+    os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
+    os.environ["JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"] = "-1"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -52,7 +55,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.fixture
 def backend(request: pytest.FixtureRequest) -> backend_cases.BackendCase:
-    """Return one library on one device; a missing one is a skip with its reason, or a failure where it was asked for."""
+    """Return one library on one device; a missing one is a skip with its reason, one that was asked for a failure."""
     try:
         return backend_cases.make(request.param)
     except bpx.BpxError as error:

@@ -30,13 +30,17 @@ class Bad:
     says: str
     arguments: dict[str, Any]
     loss: str = "cross_entropy"
+    of_fit: str = ""
+    """What the error of ``fit`` says, where that differs: it takes iterables of batches too."""
 
 
 DATA = [
     Bad("x of rank 1", r"x must have shape (samples, 4), got (4,); a single sample is x[None, :]", {"x": X[0]}),
     Bad("x of rank 3", "x must have shape (samples, 4), got (6, 2, 2)", {"x": X.reshape(6, 2, 2)}),
     Bad("x of rank 0", "x must have shape (samples, 4), got ()", {"x": 3.0}),
-    Bad("too few features", "x must have shape (samples, 4), got (6, 3): the network takes 4 features", {"x": X[:, :3]}),
+    Bad(
+        "too few features", "x must have shape (samples, 4), got (6, 3): the network takes 4 features", {"x": X[:, :3]}
+    ),
     Bad("too many features", "x must have shape (samples, 4), got (6, 8)", {"x": np.ones((6, 8))}),
     Bad("no samples", "x is empty: shape (0, 4)", {"x": X[:0], "y": Y[:0]}),
     Bad("no features", "x must have shape (samples, 4), got (6, 0)", {"x": X[:, :0]}),
@@ -49,36 +53,74 @@ DATA = [
     Bad("x of text", "x must hold real numbers, got dtype <U1", {"x": [["a", "b", "c", "d"]] * 6}),
     Bad("x of objects", "x must hold numbers, got objects", {"x": np.array([[object()] * 4] * 6)}),
     Bad("x complex", "x must hold real numbers, got dtype complex128", {"x": X + 1j}),
-    Bad("x of dates", "x must hold real numbers, got dtype datetime64[D]", {"x": np.full((6, 4), "2024-01-01", "M8[D]")}),
+    Bad(
+        "x of dates", "x must hold real numbers, got dtype datetime64[D]", {"x": np.full((6, 4), "2024-01-01", "M8[D]")}
+    ),
     Bad("ragged x", "expected an array of numbers, got list", {"x": [[1.0, 2.0, 3.0, 4.0], [1.0]]}),
     Bad("y too short", "y must have one row for each of the 6 samples of x, got 5", {"y": Y[:5]}),
     Bad("y too long", "y must have one row for each of the 6 samples of x, got 12", {"y": np.tile(Y, 2)}),
     Bad("y a number", "y must have one row for each of the 6 samples of x, got a single number", {"y": 1}),
     Bad("y empty", "y must have one row for each of the 6 samples of x, got 0", {"y": []}),
-    Bad("y missing", "y is missing: got None", {"y": None}),
+    Bad("y missing", "y is missing: got None", {"y": None}, of_fit="x is a ndarray without targets: give (x, y)"),
     Bad("class too high", "class ids must be from 0 to 2, one for each output of the network; y holds 3", {"y": Y + 1}),
-    Bad("class negative", "class ids must be from 0 to 2, one for each output of the network; y holds -1", {"y": Y - 1}),
+    Bad(
+        "class negative", "class ids must be from 0 to 2, one for each output of the network; y holds -1", {"y": Y - 1}
+    ),
     Bad("huge class", "class ids must be from 0 to 2", {"y": np.where(Y == 2, 2**40, Y)}),
-    Bad("float classes", "class ids must be whole numbers of an integer dtype, got float64; use y.astype(int)", {"y": Y * 1.0}),
+    Bad(
+        "float classes",
+        "class ids must be whole numbers of an integer dtype, got float64; use y.astype(int)",
+        {"y": Y * 1.0},
+    ),
     Bad("text classes", "y must hold real numbers, got dtype <U3", {"y": ["cat", "dog", "cow"] * 2}),
     Bad("too few columns", "y must have shape (6, 3), as the network's outputs do, got (6, 2)", {"y": ONE_HOT[:, :2]}),
     Bad("no one-hot rows", "cross_entropy takes one-hot rows, or probabilities that sum to 1", {"y": ONE_HOT * 0.5}),
     Bad("negative probability", "cross_entropy takes targets of at least 0, y holds -1", {"y": -ONE_HOT}),
     Bad("NaN in one-hot rows", "y holds 1 value that is NaN or infinite", {"y": _but(ONE_HOT, np.nan)}),
-    Bad("y of rank 3", "y must have shape (6, 3), as the network's outputs do, got (6, 3, 1)", {"y": ONE_HOT[:, :, None]}),
+    Bad(
+        "y of rank 3",
+        "y must have shape (6, 3), as the network's outputs do, got (6, 3, 1)",
+        {"y": ONE_HOT[:, :, None]},
+    ),
     Bad("a vector for three outputs", "y must have shape (6, 3)", {"y": Y * 1.0}, "squared_error"),
     Bad("NaN in y", "y holds 1 value that is NaN or infinite", {"y": _but(ONE_HOT, np.nan)}, "squared_error"),
     Bad("infinity in y", "y holds 1 value that is NaN or infinite", {"y": _but(ONE_HOT, np.inf)}, "huber"),
-    Bad("yes or no above 1", "binary_cross_entropy takes targets from 0 to 1, y holds 2", {"y": ONE_HOT * 2}, "binary_cross_entropy"),
-    Bad("yes or no below 0", "binary_cross_entropy takes targets of at least 0, y holds -1", {"y": -ONE_HOT}, "binary_cross_entropy"),
+    Bad(
+        "yes or no above 1",
+        "binary_cross_entropy takes targets from 0 to 1, y holds 2",
+        {"y": ONE_HOT * 2},
+        "binary_cross_entropy",
+    ),
+    Bad(
+        "yes or no below 0",
+        "binary_cross_entropy takes targets of at least 0, y holds -1",
+        {"y": -ONE_HOT},
+        "binary_cross_entropy",
+    ),
     Bad("negative counts", "poisson takes targets of at least 0, y holds -1", {"y": -ONE_HOT}, "poisson"),
-    Bad("weights too few", "sample_weight must have shape (6,), one for each sample, got (5,)", {"sample_weight": np.ones(5)}),
-    Bad("weights of rank 2", "sample_weight must have shape (6,), one for each sample, got (6, 1)", {"sample_weight": np.ones((6, 1))}),
+    Bad(
+        "weights too few",
+        "sample_weight must have shape (6,), one for each sample, got (5,)",
+        {"sample_weight": np.ones(5)},
+    ),
+    Bad(
+        "weights of rank 2",
+        "sample_weight must have shape (6,), one for each sample, got (6, 1)",
+        {"sample_weight": np.ones((6, 1))},
+    ),
     Bad("negative weights", "sample_weight must be at least 0 everywhere", {"sample_weight": _but(np.ones(6), -1.0)}),
-    Bad("NaN in weights", "sample_weight holds 1 value that is NaN or infinite", {"sample_weight": _but(np.ones(6), np.nan)}),
-    Bad("weights all 0", "sample_weight is 0 for every sample: there is nothing to learn from", {"sample_weight": np.zeros(6)}),
+    Bad(
+        "NaN in weights",
+        "sample_weight holds 1 value that is NaN or infinite",
+        {"sample_weight": _but(np.ones(6), np.nan)},
+    ),
+    Bad(
+        "weights all 0",
+        "sample_weight is 0 for every sample: there is nothing to learn from",
+        {"sample_weight": np.zeros(6)},
+    ),
     Bad("weights of text", "sample_weight must hold real numbers", {"sample_weight": ["a"] * 6}),
-]  # fmt: skip
+]
 
 SETTINGS = [
     Bad("no epochs", "epochs must be at least 1, got 0", {"epochs": 0}),
@@ -88,7 +130,11 @@ SETTINGS = [
     Bad("batches of nothing", "batch_size must be at least 1, got 0", {"batch_size": 0}),
     Bad("negative batches", "batch_size must be at least 1, got -8", {"batch_size": -8}),
     Bad("half a sample", "batch_size must be a whole number, got 0.5", {"batch_size": 0.5}),
-    Bad("unknown optimizer", "unknown optimizer 'adm'; did you mean 'adam'? Valid: 'adam', 'adamw'", {"optimizer": "adm"}),
+    Bad(
+        "unknown optimizer",
+        "unknown optimizer 'adm'; did you mean 'adam'? Valid: 'adam', 'adamw'",
+        {"optimizer": "adm"},
+    ),
     Bad("a class for an optimizer", "an optimizer is a name or an Optimizer, got <class", {"optimizer": bpx.Adam}),
     Bad("no optimizer", "an optimizer is a name or an Optimizer, got None", {"optimizer": None}),
     Bad("unknown metric", "unknown metric 'acuracy'; did you mean 'accuracy'?", {"metrics": ["acuracy"]}),
@@ -97,22 +143,24 @@ SETTINGS = [
     Bad("a number for a penalty", "penalties are bpx.L1 or bpx.L2, got", {"penalties": [0.1]}),
     Bad("a number for a limit", "clip is bpx.ClipValue, bpx.ClipNorm or None, got 1.0", {"clip": 1.0}),
     Bad("validation without y", "validation_data must be (x, y) or (x, y, sample_weight)", {"validation_data": (X,)}),
-    Bad("validation as a name", "validation_data must be (x, y) or (x, y, sample_weight)", {"validation_data": "ab"}),
-    Bad("validation of another width", "x must have shape (samples, 4), got (6, 3)", {"validation_data": (X[:, :3], Y)}),
+    Bad("validation as a name", "validation_data is a str without targets: give (x, y)", {"validation_data": "ab"}),
+    Bad(
+        "validation of another width", "x must have shape (samples, 4), got (6, 3)", {"validation_data": (X[:, :3], Y)}
+    ),
     Bad("NaN in the validation data", "x holds 1 value that is NaN", {"validation_data": (_but(X, np.nan), Y)}),
     Bad("unknown classes to validate on", "class ids must be from 0 to 2", {"validation_data": (X, Y + 5)}),
-]  # fmt: skip
+]
 
 by_name = {"ids": lambda bad: bad.name}
 
 
-def _refused(net, call, bad: Bad):
+def _refused(net, call, bad: Bad, says: str = ""):
     """Make a call that must fail, and see that it failed clearly and left no trace."""
     before, training = left_by_training(net), net.training
     with pytest.raises(bpx.InputError) as error:
         call()
     assert type(error.value) is bpx.InputError
-    assert bad.says in str(error.value)
+    assert (says or bad.says) in str(error.value)
     assert "\n" not in str(error.value)
     assert_same_bits(left_by_training(net), before)
     assert net.training is training
@@ -126,7 +174,8 @@ def _net(loss="cross_entropy"):
 @pytest.mark.parametrize("bad", [*DATA, *SETTINGS], **by_name)
 def test_fit_refuses(bad):
     net = _net(bad.loss)
-    _refused(net, lambda: net.fit(**{"x": X, "y": Y if bad.loss == "cross_entropy" else ONE_HOT, "epochs": 2, **bad.arguments}), bad)
+    arguments = {"x": X, "y": Y if bad.loss == "cross_entropy" else ONE_HOT, "epochs": 2, **bad.arguments}
+    _refused(net, lambda: net.fit(**arguments), bad, bad.of_fit)
 
 
 @pytest.mark.parametrize("method", ["gradients", "evaluate"])
@@ -183,13 +232,21 @@ def test_arrays_of_two_libraries_or_devices_are_not_mixed(places, what, request)
     calls = (
         ("y", lambda net: net.fit(first.asarray(X, "float32"), second.asarray(Y), epochs=1)),
         ("y", lambda net: net.gradients(first.asarray(X, "float32"), second.asarray(Y))),
-        ("sample_weight", lambda net: net.evaluate(first.asarray(X, "float32"), first.asarray(Y), second.asarray(weight))),
+        (
+            "sample_weight",
+            lambda net: net.evaluate(first.asarray(X, "float32"), first.asarray(Y), second.asarray(weight)),
+        ),
     )
     for other, call in calls:
         net = _net()
         with pytest.raises(bpx.InputError) as error:
             call(net)
-        for part in (f"arrays of {what} are mixed", f"x is on {places[0]}", f"{other} is on {places[1]}", "bpx.to_numpy"):
+        for part in (
+            f"arrays of {what} are mixed",
+            f"x is on {places[0]}",
+            f"{other} is on {places[1]}",
+            "bpx.to_numpy",
+        ):
             assert part in str(error.value)
 
 

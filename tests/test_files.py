@@ -69,7 +69,9 @@ def test_every_layer_comes_back(case, path, generator):
     np.testing.assert_array_equal(again.predict(x), net.predict(x))
 
 
-@pytest.mark.parametrize("loss", [*(cls("sum") for cls in LOSSES.values()), bpx.Huber(delta=0.3), bpx.CrossEntropy("mean", 0.1)])
+@pytest.mark.parametrize(
+    "loss", [*(cls("sum") for cls in LOSSES.values()), bpx.Huber(delta=0.3), bpx.CrossEntropy("mean", 0.1)]
+)
 def test_every_loss_comes_back(loss, path):
     bpx.mlp([3, 2], loss=loss).save(path)
     assert bpx.load(path).loss == loss
@@ -197,7 +199,9 @@ def test_another_format_version_is_refused_with_both_numbers(version, path):
         return {**{k: v for k, v in metadata.items() if k != "version"}, **({"version": version} if version else {})}
 
     _rewritten(path, changed)
-    with pytest.raises(bpx.FileFormatError, match=f"has format version {version!r}, this bpx reads '1'; use the bpx that"):
+    with pytest.raises(
+        bpx.FileFormatError, match=f"has format version {version!r}, this bpx reads '1'; use the bpx that"
+    ):
         bpx.load(path)
 
 
@@ -222,7 +226,7 @@ LINEAR = {"kind": "Linear", "n_in": 3, "n_out": 2}
         (_with({"layers": [{"kind": "Residual"}]}), "the description of the network cannot be read: 'layers'"),
         (_with({"layers": [{"kind": "Residual", "layers": []}]}), "Residual takes a sequence of layers"),
         (_with({"layers": []}), "the network it describes cannot be built: a network needs at least one layer"),
-        (_with({"layers": [LINEAR, LINEAR]}), "the network it describes cannot be built: layer 1: Linear(3, 2) expects 3"),
+        (_with({"layers": [LINEAR, LINEAR]}), "cannot be built: layer 1: Linear(3, 2) expects 3 features"),
         (_with({"loss": {"kind": "hubert"}}), "unknown loss 'hubert'; did you mean 'huber'?"),
         (_with({"loss": None}), "expected a loss with a 'kind', got None"),
         (_with({"dtype": "float16"}), "unknown dtype 'float16'"),
@@ -242,13 +246,19 @@ def test_a_description_that_is_no_network_is_refused(change, message, path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda a: {**a, "params.0.weight": np.ones((4, 2), dtype=np.float32)}, "must have shapes {'weight': (3, 2), 'bias'"),
+        (
+            lambda a: {**a, "params.0.weight": np.ones((4, 2), dtype=np.float32)},
+            "must have shapes {'weight': (3, 2), 'bias'",
+        ),
         (lambda a: {**a, "params.0.weight": np.ones((2, 3), dtype=np.float32)}, "got {'weight': (2, 3), 'bias': (2,)}"),
         (lambda a: {**a, "params.0.bias": np.ones((1, 2), dtype=np.float32)}, "the arrays do not fit the network"),
         (lambda a: {**a, "state.1.running_var": np.ones(3, dtype=np.float32)}, "state of layer 1"),
         (lambda a: {k: v for k, v in a.items() if k != "params.0.bias"}, "the array 'params.0.bias' is missing"),
         (lambda a: {k: v for k, v in a.items() if k != "state.1.running_mean"}, "'state.1.running_mean' is missing"),
-        (lambda a: {**a, "params.7.weight": np.ones(2)}, "holds arrays that the network has no place for: params.7.weight"),
+        (
+            lambda a: {**a, "params.7.weight": np.ones(2)},
+            "holds arrays that the network has no place for: params.7.weight",
+        ),
     ],
 )
 def test_arrays_that_do_not_fit_are_refused(change, message, path):

@@ -14,7 +14,9 @@ def _arrays(backend, *data):
 
 
 def _small(backend, **settings):
-    return bpx.mlp([4, 3, 2], activation="tanh", loss="squared_error", dtype=backend.dtype, backend=backend.spec, **settings)
+    return bpx.mlp(
+        [4, 3, 2], activation="tanh", loss="squared_error", dtype=backend.dtype, backend=backend.spec, **settings
+    )
 
 
 @pytest.mark.parametrize("weighted", [False, True])
@@ -225,7 +227,9 @@ def test_a_callback_can_stop_a_training(backend):
     x, y = numbers()
     net = _small(backend)
     for settings in ({}, {"batch_size": 8}):
-        history = net.reset().fit(x, y, epochs=50, callbacks=lambda run: run.epoch == 3 and run.stop("enough"), **settings)
+        history = net.reset().fit(
+            x, y, epochs=50, callbacks=lambda run: run.epoch == 3 and run.stop("enough"), **settings
+        )
         assert len(history) == 3
 
 

@@ -54,7 +54,9 @@ def test_passes_a_network_of_every_kind_of_layer(training, backend):
 @pytest.mark.parametrize("weighted", [False, True])
 def test_passes_every_loss(weighted, loss, on_numpy):
     x, _ = numbers(6)
-    y = {"cross_entropy": np.arange(6) % 2, "binary_cross_entropy": np.eye(2)[np.arange(6) % 2]}.get(loss, np.full((6, 2), 2.0))
+    y = {"cross_entropy": np.arange(6) % 2, "binary_cross_entropy": np.eye(2)[np.arange(6) % 2]}.get(
+        loss, np.full((6, 2), 2.0)
+    )
     net = bpx.mlp([4, 3, 2], activation="tanh", loss=loss)
     assert bpx.check_gradients(net, x, y, np.arange(6.0) if weighted else None)
 

@@ -32,7 +32,12 @@ def test_follows_scipy_on_the_same_function():
         chosen = [gradients[0]["weight"], gradients[2]["weight"], gradients[0]["bias"], gradients[2]["bias"]]
         return loss, np.concatenate([g.ravel() for g in chosen])
 
-    start = [by_hand.params[0]["weight"], by_hand.params[2]["weight"], by_hand.params[0]["bias"], by_hand.params[2]["bias"]]
+    start = [
+        by_hand.params[0]["weight"],
+        by_hand.params[2]["weight"],
+        by_hand.params[0]["bias"],
+        by_hand.params[2]["bias"],
+    ]
     result = optimize.minimize(
         objective, np.concatenate([a.ravel() for a in start]), method="L-BFGS-B", jac=True, options={"maxiter": 12}
     )

@@ -204,7 +204,11 @@ def test_a_batch_whose_samples_all_have_weight_0_costs_nothing(case, backend, ge
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.2])
 def test_classes_and_their_one_hot_rows_are_the_same(smoothing, backend, generator):
-    loss, z, ids = bpx.CrossEntropy(label_smoothing=smoothing), generator.normal(size=(ROWS, 4)), np.array([3, 0, 0, 2, 1])
+    loss, z, ids = (
+        bpx.CrossEntropy(label_smoothing=smoothing),
+        generator.normal(size=(ROWS, 4)),
+        np.array([3, 0, 0, 2, 1]),
+    )
     value, dz = _both_passes(loss, backend, z, ids, WEIGHT)
     same, again = _both_passes(loss, backend, z, np.eye(4)[ids], WEIGHT)
     assert float(value) == float(same)
@@ -280,7 +284,10 @@ def test_data_that_describes_no_loss_is_refused(config, message):
         (lambda: bpx.CrossEntropy(label_smoothing=-0.1), "label_smoothing must be at least 0.0"),
         (lambda: get_loss(3), "a loss is a name or a Loss, got 3"),
         (lambda: get_loss(bpx.Huber), "a loss is a name or a Loss, got <class"),
-        (lambda: get_loss("crossentropy"), "unknown loss 'crossentropy'; did you mean 'cross_entropy'? Valid: 'absolute"),
+        (
+            lambda: get_loss("crossentropy"),
+            "unknown loss 'crossentropy'; did you mean 'cross_entropy'? Valid: 'absolute",
+        ),
     ],
 )
 def test_bad_settings_are_refused(make, message):

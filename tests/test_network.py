@@ -87,7 +87,9 @@ def test_gradients_are_descended_in_a_step(backend):
     net.fit(x, y, epochs=1, optimizer=bpx.SGD(0.5))
     for was, now, part in zip(before, on_host(net, net.params), gradients, strict=True):
         for name in was:
-            np.testing.assert_allclose(now[name], was[name] - 0.5 * part[name], rtol=backend.either(1e-13, 1e-5), atol=1e-7)
+            np.testing.assert_allclose(
+                now[name], was[name] - 0.5 * part[name], rtol=backend.either(1e-13, 1e-5), atol=1e-7
+            )
 
 
 def test_a_layer_before_the_first_that_is_trained_is_left_out_of_the_backward_pass(on_numpy):
@@ -122,7 +124,8 @@ def test_the_table_adds_up(backend):
     lines = net.summary().splitlines()
     assert lines[0].split() == ["layer", "output", "parameters"]
     assert len(lines) == 9
-    assert ("Flatten()" in lines[2]) and ("?" in lines[2])
+    assert "Flatten()" in lines[2]
+    assert "?" in lines[2]
     assert lines[3].split()[-1] == "12,010"
     assert "(batch, 10)" in lines[3]
     assert lines[5].split()[-1] == "110"
@@ -139,7 +142,10 @@ def test_the_table_adds_up(backend):
         (bpx.Tanh(), "layers must be a sequence of layers, got Tanh()"),
         ([bpx.Tanh], "layers must hold layers (an instance, with parentheses), got <class"),
         (["tanh"], "layers must hold layers, got 'tanh'"),
-        ([bpx.Linear(2, 3), bpx.Linear(4, 1)], "layer 1: Linear(4, 1) expects 4 features, but the layer before it gives 3"),
+        (
+            [bpx.Linear(2, 3), bpx.Linear(4, 1)],
+            "layer 1: Linear(4, 1) expects 4 features, but the layer before it gives 3",
+        ),
         ([bpx.Linear(2, 3), bpx.ReLU(), bpx.BatchNorm(4)], "layer 2: BatchNorm(4) expects 4 features"),
         ([bpx.Linear(2, 3), bpx.LayerNorm(2)], "layer 1: LayerNorm(2) expects 2 features"),
     ],

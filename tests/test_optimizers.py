@@ -108,7 +108,9 @@ def test_finds_the_minimum_of_a_quadratic(name, on_numpy):
 @pytest.mark.parametrize("name", CONVERGE)
 def test_finds_the_minimum_of_rosenbrocks_valley(name, on_numpy):
     _, _, optimizer, steps = CONVERGE[name]
-    np.testing.assert_allclose(minimize(optimizer, on_numpy, _rosenbrock, [-1.2, 1.0], steps)[-1], [1.0, 1.0], atol=0.05)
+    np.testing.assert_allclose(
+        minimize(optimizer, on_numpy, _rosenbrock, [-1.2, 1.0], steps)[-1], [1.0, 1.0], atol=0.05
+    )
 
 
 def test_every_optimizer_is_tested():
@@ -182,7 +184,10 @@ def test_a_learning_rate_is_a_number_above_zero(cls, rate):
         (lambda: bpx.AdamW(weight_decay=-1.0), "weight_decay must be at least 0.0, got -1"),
         (lambda: bpx.RMSprop(decay=1.0), "decay must be at least 0.0 and below 1.0"),
         (lambda: bpx.RMSprop(eps=-1.0), "eps must be above 0.0"),
-        (lambda: get_optimizer("adamm"), "unknown optimizer 'adamm'; did you mean 'adam'? Valid: 'adam', 'adamw', 'rms"),
+        (
+            lambda: get_optimizer("adamm"),
+            "unknown optimizer 'adamm'; did you mean 'adam'? Valid: 'adam', 'adamw', 'rms",
+        ),
         (lambda: get_optimizer(bpx.Adam), "an optimizer is a name or an Optimizer, got <class"),
         (lambda: get_optimizer(None), "an optimizer is a name or an Optimizer, got None"),
     ],

@@ -39,9 +39,11 @@ def test_dropout_follows_hidden_activations_alone():
 
 @pytest.mark.parametrize(
     ("activation", "scheme"),
-    [("relu", "he_uniform"), ("leaky_relu", "he_uniform"), ("gelu", "he_uniform"), ("silu", "he_uniform"),
-     ("softplus", "he_uniform"), ("tanh", "glorot_uniform"), ("sigmoid", "glorot_uniform"), ("identity", "glorot_uniform")],
-)  # fmt: skip
+    [
+        *((name, "he_uniform") for name in ("relu", "leaky_relu", "gelu", "silu", "softplus")),
+        *((name, "glorot_uniform") for name in ("tanh", "sigmoid", "identity")),
+    ],
+)
 def test_weights_start_as_suits_the_activation(activation, scheme):
     first, *_, last = bpx.mlp([3, 4, 2], activation=activation).layers
     assert first.weight_init == scheme
@@ -53,7 +55,7 @@ def test_the_notebooks_draw_takes_biases_too():
     net = bpx.mlp([2, 2, 1], init="uniform", loss="squared_error", dtype="float64")
     for i in (0, 2):
         for array in net.params[i].values():
-            assert (0.0 < array).all()
+            assert (array > 0.0).all()
             assert (array < 1.0).all()
 
 

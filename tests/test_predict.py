@@ -7,7 +7,6 @@ from closeness import assert_close, relative_difference
 from networks import classes, everything
 
 import bpx
-from bpx.backend.transfer import backend_of
 from bpx.network import PREDICT_ROWS
 
 

@@ -25,13 +25,17 @@ def test_the_gradient_of_a_penalty_is_its_derivative(penalty, backend, generator
 @pytest.mark.parametrize("penalty", PENALTIES, ids=repr)
 def test_a_step_with_a_penalty_goes_down_both_and_spares_biases(penalty, backend):
     x, y = numbers(8)
-    make = dict(sizes=[4, 3, 2], activation="tanh", loss="squared_error", init="uniform", dtype=backend.dtype)
+    make = {"sizes": [4, 3, 2], "loss": "squared_error", "init": "uniform", "dtype": backend.dtype}
     plain, penalized = (bpx.mlp(**make, backend=backend.spec) for _ in range(2))
     start = on_host(plain, plain.params)
     loss = plain.fit(backend.array(x), backend.array(y), epochs=1, optimizer=bpx.SGD(0.1)).loss[0]
-    more = penalized.fit(backend.array(x), backend.array(y), epochs=1, optimizer=bpx.SGD(0.1), penalties=penalty).loss[0]
+    more = penalized.fit(backend.array(x), backend.array(y), epochs=1, optimizer=bpx.SGD(0.1), penalties=penalty).loss[
+        0
+    ]
     expected, numpy = loss, bpx.get_backend("numpy").xp
-    for was, without, with_it in zip(start, on_host(plain, plain.params), on_host(penalized, penalized.params), strict=True):
+    for was, without, with_it in zip(
+        start, on_host(plain, plain.params), on_host(penalized, penalized.params), strict=True
+    ):
         for name in was:
             if name == "weight":
                 value, gradient = penalty.term(numpy, was[name].astype(np.float64), 8)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from closeness import assert_same_bits
-from networks import classes, noisy, left_by_training, numbers, on_host
+from networks import classes, left_by_training, noisy, numbers, on_host
 
 import bpx
 
@@ -59,7 +59,9 @@ def test_equal_settings_go_on_whatever_object_carries_them(on_numpy):
     losses, left = _train(net, [6], optimizer=bpx.Adam(0.01))
     net.reset()
     x, y = classes()
-    again = net.fit(x, y, epochs=3, optimizer=bpx.Adam(0.01)).loss + net.fit(x, y, epochs=3, optimizer=bpx.Adam(0.01)).loss
+    again = (
+        net.fit(x, y, epochs=3, optimizer=bpx.Adam(0.01)).loss + net.fit(x, y, epochs=3, optimizer=bpx.Adam(0.01)).loss
+    )
     assert again == losses
     assert_same_bits(left_by_training(net), left)
 
@@ -67,7 +69,7 @@ def test_equal_settings_go_on_whatever_object_carries_them(on_numpy):
 @pytest.mark.parametrize("second", [bpx.SGD(0.03, momentum=0.9), bpx.Adam(0.01), bpx.RMSprop(0.005)], ids=repr)
 def test_a_changed_optimizer_starts_anew(second, backend):
     x, y = numbers()
-    make = dict(sizes=[4, 3, 2], activation="tanh", loss="squared_error", dtype=backend.dtype, backend=backend.spec)
+    make = {"sizes": [4, 3, 2], "loss": "huber", "dtype": backend.dtype, "backend": backend.backend}
     net, fresh = bpx.mlp(**make), bpx.mlp(**make)
     net.fit(x, y, epochs=3, optimizer=bpx.SGD(0.02, momentum=0.9))
     fresh.params = on_host(net, net.params)

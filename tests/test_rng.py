@@ -43,9 +43,8 @@ def test_masks_are_the_same_under_jit(keep, jax, on_numpy):
 
 def test_masks_are_even_over_elements_steps_and_layers(on_numpy):
     keys = step_keys(3, 0, 200, 4)
-    masks = np.array([
-        [keep_mask(on_numpy.xp, np.zeros((10, 10)), tuple(row[k : k + 2].tolist()), 0.7) for k in (0, 2)] for row in keys
-    ])  # fmt: skip
+    pairs = [[tuple(row[k : k + 2].tolist()) for k in (0, 2)] for row in keys]
+    masks = np.array([[keep_mask(on_numpy.xp, np.zeros((10, 10)), pair, 0.7) for pair in row] for row in pairs])
     assert masks.mean() == pytest.approx(0.7, abs=0.01)
     for axis in (0, (1, 2, 3)):  # each element over the steps, each step over the elements
         assert np.abs(masks.mean(axis=axis) - 0.7).max() < 5 * np.sqrt(0.21 / 200)
@@ -87,7 +86,9 @@ def test_an_epochs_shuffle_needs_no_other_epochs():
 
 
 def test_streams_of_a_seed_share_no_numbers():
-    draws = [generator(5, *stream).random(8) for stream in ((WEIGHTS,), (SPLIT,), (SHUFFLE, 0), (SHUFFLE, 1), (SHUFFLE, 2))]
+    draws = [
+        generator(5, *stream).random(8) for stream in ((WEIGHTS,), (SPLIT,), (SHUFFLE, 0), (SHUFFLE, 1), (SHUFFLE, 2))
+    ]
     assert np.unique(np.concatenate(draws)).size == 40
     np.testing.assert_array_equal(generator(5, SHUFFLE, 1).random(8), draws[3])
 

@@ -63,7 +63,7 @@ class Path:
         return math.prod(factor.value for factor in self.factors)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Chain:
     """The whole chain rule for one parameter.
 
@@ -130,6 +130,9 @@ class Chain:
             "sample": self.sample, "gradient": self.gradient, "sum": self.total, "difference": self.difference,
             "n_paths": self.n_paths, "grouped": self.grouped, "paths": paths,
         }  # fmt: skip
+
+    def __repr__(self) -> str:
+        return f"Chain({self.weight}: {self.n_paths} paths, total={self.total:.6g}, gradient={self.gradient:.6g})"
 
     def __str__(self) -> str:
         from bpx.explanation.chain_text import chain_text

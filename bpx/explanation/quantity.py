@@ -17,7 +17,7 @@ PARTS = ("forward", "error", "backward", "update")
 _BINS = 12
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Quantity:
     """One quantity of a training step.
 
@@ -64,6 +64,9 @@ class Quantity:
             return self._summary
         assert self.values is not None
         return summarize(self.values)
+
+    def __repr__(self) -> str:
+        return f"Quantity({self.key!r}, {self.shape}: {self.formula.text})"
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         if self.values is None:

@@ -42,7 +42,7 @@ class _Quantities:
         return iter(self.quantities.values())
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class LayerTrace(_Quantities):
     """One layer's quantities in a step.
 
@@ -63,8 +63,11 @@ class LayerTrace(_Quantities):
     description: str
     quantities: dict[str, Quantity]
 
+    def __repr__(self) -> str:
+        return f"LayerTrace({self.index}, {self.description}: {', '.join(self.quantities)})"
 
-@dataclass(eq=False)
+
+@dataclass(eq=False, repr=False)
 class StepTrace(_Quantities):
     """One training step.
 
@@ -87,8 +90,11 @@ class StepTrace(_Quantities):
     learning_rate: float
     quantities: dict[str, Quantity]
     layers: list[LayerTrace]
-    _records: list[LayerRecord] = field(default_factory=list, repr=False)
-    _derivatives: list[LocalDerivatives] = field(default_factory=list, repr=False)
+    _records: list[LayerRecord] = field(default_factory=list)
+    _derivatives: list[LocalDerivatives] = field(default_factory=list)
+
+    def __repr__(self) -> str:
+        return f"StepTrace({self.number}, loss={self.loss:.6g}, loss_after={self.loss_after:.6g})"
 
     def derivatives(self, backend: Backend) -> list[LocalDerivatives]:
         """Return the layers' local derivatives, which all chains of the step share; empty if its arrays are gone."""
@@ -114,7 +120,7 @@ class StepTrace(_Quantities):
         }  # fmt: skip
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class Trace:
     """Training steps with every quantity of their forward pass, error, backward pass and update.
 
@@ -150,8 +156,8 @@ class Trace:
     dtype: str
     detail: str
     notes: tuple[str, ...]
-    symbols: list[Symbol] = field(repr=False)
-    _backend: Backend = field(repr=False)
+    symbols: list[Symbol]
+    _backend: Backend
 
     def chain(self, weight: str, sample: int | None = None, *, step: int = 0, max_paths: int = MAX_PATHS) -> Chain:
         """Return the chain rule of a single parameter: the factors whose products add up to its gradient.
@@ -224,6 +230,10 @@ class Trace:
 
     def __len__(self) -> int:
         return len(self.steps)
+
+    def __repr__(self) -> str:
+        first, last = self.steps[0].loss, self.steps[-1].loss_after
+        return f"Trace({self.network}; {len(self)} of {self.optimizer}, loss {first:.6g} to {last:.6g})"
 
     def __str__(self) -> str:
         from bpx.explanation.text import trace_text

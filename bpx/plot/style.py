@@ -53,7 +53,7 @@ def new_figure(size: tuple[float, float]) -> Figure:
         from matplotlib import pyplot
 
         figure: Figure = pyplot.figure(figsize=size, layout="constrained")
-    except ImportError:  # a window library was asked for by MPLBACKEND, and there is no display
+    except ImportError:  # a library of windows was asked for, and there is no display
         return plain_figure(size)
     return figure
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import copy
 from abc import ABC, abstractmethod
 from typing import Any, ClassVar
 
-import numpy as np
 from sklearn.base import BaseEstimator, is_regressor
 from sklearn.utils import check_random_state, column_or_1d
 from sklearn.utils._array_api import check_same_namespace, get_namespace_and_device, supported_float_dtypes
@@ -15,7 +13,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 from bpx.backend.base import Array, Backend
 from bpx.backend.selection import get_backend
 from bpx.backend.transfer import backend_of, like
-from bpx.errors import BackendError, InputError
+from bpx.errors import InputError
 from bpx.losses import one_hot
 from bpx.network import Network
 from bpx.sklearn.architecture import (
@@ -29,6 +27,7 @@ from bpx.sklearn.architecture import (
 from bpx.sklearn.fitting import CURVES, fit_by_batches, fit_by_lbfgs
 from bpx.sklearn.objectives import objective
 from bpx.sklearn.parameters import CONSTRAINTS
+from bpx.sklearn.placing import dropout_seed, dtype_of, placed, require_dtype
 from bpx.sklearn.samples import Samples
 from bpx.sklearn.session import Session
 from bpx.sklearn.solvers import STOCHASTIC
@@ -94,8 +93,8 @@ class MultilayerPerceptron(BaseEstimator, ABC):  # type: ignore[misc]
         if incremental and self.early_stopping:
             raise ValueError("partial_fit does not support early_stopping=True")
         backend = self._backend_for(X)
-        dtype = _dtype(X) if first else _dtype(self.coefs_[0])
-        _require_dtype(backend, dtype)
+        dtype = dtype_of(X) if first else dtype_of(self.coefs_[0])
+        require_dtype(backend, dtype)
         samples = self._samples(backend, X, y, sample_weight, dtype)
         validation = self._validation(backend, validation_data, dtype)
         n_outputs = self.classes_.shape[0] if samples.y.ndim == 1 else samples.y.shape[1]
@@ -138,7 +137,7 @@ class MultilayerPerceptron(BaseEstimator, ABC):  # type: ignore[misc]
         if of_classes is not None:
             weight = of_classes if given is None else given * of_classes
         targets = self._one_hot(backend, targets, X.shape[1], dtype)
-        return Samples(_placed(backend, X, dtype), targets, weight, given, X)
+        return Samples(placed(backend, X, dtype), targets, weight, given, X)
 
     def _validation(self, backend: Backend, validation_data: Any, dtype: str) -> Samples | None:
         """Return the samples given to validate on, on the network's device."""
@@ -150,7 +149,7 @@ class MultilayerPerceptron(BaseEstimator, ABC):  # type: ignore[misc]
         weight = _check_sample_weight(validation_data[2], X) if len(validation_data) == 3 else None
         targets = self._one_hot(backend, self._encoded(backend, self._known_targets(y), dtype), X.shape[1], dtype)
         given = None if weight is None else backend.asarray(weight, dtype)
-        return Samples(_placed(backend, X, dtype), targets, given, given, X)
+        return Samples(placed(backend, X, dtype), targets, given, given, X)
 
     def _one_hot(self, backend: Backend, targets: Array, features: int, dtype: str) -> Array:
         """Return integer classes as rows of zeros with a one, where these take no more room than the samples."""
@@ -166,7 +165,7 @@ class MultilayerPerceptron(BaseEstimator, ABC):  # type: ignore[misc]
         """Draw the first weights, and forget an earlier training."""
         random_state = check_random_state(self.random_state)
         coefs, intercepts = starting_weights(random_state, sizes, self.activation, dtype)
-        self._session = Session(random_state, seed=_dropout_seed(random_state))
+        self._session = Session(random_state, seed=dropout_seed(random_state))
         self.coefs_, self.intercepts_ = ([like(X, a, sparse_numpy()) for a in arrays] for arrays in (coefs, intercepts))
         self.n_iter_ = self.t_ = 0
         self.n_layers_ = len(sizes)
@@ -178,7 +177,7 @@ class MultilayerPerceptron(BaseEstimator, ABC):  # type: ignore[misc]
         """Return the network on a backend, computing with ``coefs_`` and ``intercepts_``."""
         if not hasattr(self, "_session"):
             random_state = check_random_state(self.random_state)
-            self._session = Session(random_state, seed=_dropout_seed(random_state))
+            self._session = Session(random_state, seed=dropout_seed(random_state))
         sizes = [self.coefs_[0].shape[0], *(c.shape[1] for c in self.coefs_)]
         return self._session.network(
             build_layers(sizes, self.activation, self.dropout),
@@ -216,7 +215,7 @@ class MultilayerPerceptron(BaseEstimator, ABC):  # type: ignore[misc]
         backend = self._backend_for(self.coefs_[0])
         net = self._network(backend)
         with backend.computing():
-            parts = [net.loss.probabilities(backend.xp, z) for z in net.outputs(_placed(backend, X, net.dtype))]
+            parts = [net.loss.probabilities(backend.xp, z) for z in net.outputs(placed(backend, X, net.dtype))]
             return like(X, parts[0] if len(parts) == 1 else backend.xp.concat(parts), backend)
 
     def _check_solver(self) -> bool:
@@ -232,28 +231,3 @@ class MultilayerPerceptron(BaseEstimator, ABC):  # type: ignore[misc]
         tags.input_tags.sparse = True
         tags.array_api_support = True
         return tags
-
-
-def _placed(backend: Backend, X: Any, dtype: str) -> Array:
-    """Return samples on a device; sparse ones stay sparse on NumPy alone."""
-    if is_sparse(X) and backend.name != "numpy":
-        X = X.toarray()
-    return backend.asarray(X, dtype)
-
-
-def _dtype(array: Any) -> str:
-    """Return the name of an array's dtype."""
-    return str(array.dtype).rpartition(".")[2]
-
-
-def _require_dtype(backend: Backend, dtype: str) -> None:
-    """Raise unless a backend has a dtype, which is that of the samples."""
-    try:
-        backend.require_dtype(dtype)
-    except BackendError as error:
-        raise BackendError(f"{error} (an estimator computes in the dtype of X: give X as float32)") from None
-
-
-def _dropout_seed(random_state: np.random.RandomState) -> int:
-    """Return a seed for dropout masks that takes nothing from the stream."""
-    return int(copy.deepcopy(random_state).randint(np.iinfo(np.int32).max))

@@ -93,11 +93,14 @@ class Run(Call):
             length = 1 if self._listened else min(self._segment, self.epochs - self.done)
             if self.keeper is not None:
                 length = min(length, self.keeper.steps_left(self))
-            losses = self._steps(None, length, 0)
-            for loss in losses.tolist():
-                self.training.epoch += 1
-                self._record(loss)
-            self._bar.update(length, self.history.loss[-1])
+            losses = self._steps(None, length, 0).tolist()
+            self.training.epoch += length
+            if self._listened:
+                self._record(losses[0])
+            else:
+                self.history.loss += losses
+                self.history.epoch += range(self.training.epoch - length + 1, self.training.epoch + 1)
+            self._bar.update(length, losses[-1])
             self._pause(epoch_done=True)
 
     def _epochs_of_batches(self) -> None:

@@ -101,7 +101,7 @@ def checked(
     if not (isinstance(shuffle, (bool, np.bool_)) or callable(shuffle)):
         raise InputError(f"shuffle is True, False or a function of the epoch's number, got {shuffle!r}")
     settings = Settings(
-        epochs=count("epochs", epochs, 0),
+        epochs=count("epochs", epochs),
         batch_size=None if batch_size is None else count("batch_size", batch_size),
         optimizer=_optimizer(optimizer),
         metrics=as_metrics(metrics if isinstance(metrics, str) or callable(metrics) else _iterable("metrics", metrics)),

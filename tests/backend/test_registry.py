@@ -43,7 +43,9 @@ def test_a_broken_installation_is_a_reason_and_no_crash(monkeypatch):
     assert "libsomething.so" in bpx.backends()[2].reason
 
 
-@pytest.mark.parametrize(("name", "module"), [("torch", "torch"), ("jax", "jax"), ("array-api-strict", "array_api_strict")])
+@pytest.mark.parametrize(
+    ("name", "module"), [("torch", "torch"), ("jax", "jax"), ("array-api-strict", "array_api_strict")]
+)
 def test_a_library_that_is_not_installed_is_an_error_with_the_line_that_installs_it(name, module, monkeypatch):
     monkeypatch.setitem(sys.modules, module, None)
     registry.create.cache_clear()

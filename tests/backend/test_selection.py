@@ -102,9 +102,7 @@ def test_threads_train_side_by_side_as_they_would_alone():
 
     alone = [train(seed) for seed in range(4)]
     together = [None] * 4
-    threads = [
-        threading.Thread(target=lambda seed=seed: together.__setitem__(seed, train(seed))) for seed in range(4)
-    ]
+    threads = [threading.Thread(target=lambda seed=seed: together.__setitem__(seed, train(seed))) for seed in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -116,8 +114,14 @@ def test_threads_train_side_by_side_as_they_would_alone():
 @pytest.mark.parametrize(
     ("spec", "message"),
     [
-        ("numppy", "unknown backend 'numppy'; did you mean 'numpy'? Valid: 'array-api-strict', 'auto', 'cupy', 'jax', "),
-        ("tensorflow", "unknown backend 'tensorflow'; valid: 'array-api-strict', 'auto', 'cupy', 'jax', 'numpy', 'torch'"),
+        (
+            "numppy",
+            "unknown backend 'numppy'; did you mean 'numpy'? Valid: 'array-api-strict', 'auto', 'cupy', 'jax', ",
+        ),
+        (
+            "tensorflow",
+            "unknown backend 'tensorflow'; valid: 'array-api-strict', 'auto', 'cupy', 'jax', 'numpy', 'torch'",
+        ),
         ("gpu", "unknown backend 'gpu'"),
         ("", "unknown backend ''"),
         (3, "a backend is named by a text such as 'numpy' or 'cupy:0', got int"),

@@ -92,17 +92,34 @@ def test_options_reach_the_network(as_json, tmp_path):
     assert (net.loss.name, net.dtype, net.seed) == ("huber", "float64", 9)
 
 
-def test_the_training_is_that_of_the_library(as_json, tmp_path):
+@pytest.mark.parametrize(
+    ("name", "loss", "outputs", "last"),
+    [
+        ("moons", "cross_entropy", 2, "identity"),
+        ("circles", "binary_cross_entropy", 1, "identity"),
+        ("spirals", "squared_error", 1, "sigmoid"),
+        ("digits", "huber", 10, "softmax"),
+    ],
+)
+def test_the_training_is_that_of_the_library(as_json, tmp_path, name, loss, outputs, last):
     model = tmp_path / "net.safetensors"
-    as_json("train", "moons", "--epochs", 3, "--hidden", "6", "--dtype", "float64", "-o", model)
-    x, y = bpx.datasets.moons()
-    train, _ = split(len(x), 0.2, 0, y)
-    x = (x - x[train].mean(axis=0)) / x[train].std(axis=0)
-    net = bpx.mlp([2, 6, 2], dtype="float64")
-    net.fit(x[train], y[train], epochs=3, batch_size=32, optimizer=bpx.Adam(0.01))
+    as_json(
+        "train", name, "--loss", loss, "--epochs", 2, "--hidden", "6", "--activation", "tanh", "--dropout", 0.1,
+        "--batch-size", 50, "--optimizer", "sgd", "--learning-rate", 0.3, "--seed", 2, "--dtype", "float64",
+        "--validation", 0.3, "-o", model,
+    )  # fmt: skip
+    x, y = bpx.datasets.load(name)
+    train, _ = split(len(x), 0.3, 2, y)
+    axis = None if name == "digits" else 0
+    x = (x - x[train].mean(axis=axis)) / x[train].std(axis=axis)
+    y = {2: y, 1: y[:, None].astype(float), 10: np.eye(10)[y]}[outputs]
+    net = bpx.mlp(
+        [x.shape[1], 6, outputs], activation="tanh", output=last, loss=loss, dropout=0.1, seed=2, dtype="float64"
+    )
+    net.fit(x[train], y[train], epochs=2, batch_size=50, optimizer=bpx.SGD(0.3))
     for mine, theirs in zip(bpx.load(model).params, net.params, strict=True):
-        for name in mine:
-            np.testing.assert_allclose(mine[name], theirs[name], rtol=1e-12)
+        for kind in theirs:
+            np.testing.assert_allclose(mine[kind], theirs[kind], rtol=1e-12)
 
 
 @pytest.mark.parametrize(

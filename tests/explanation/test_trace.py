@@ -244,6 +244,17 @@ def test_printing_shows_the_four_parts_and_the_numbers():
     assert max(map(len, lines)) <= 130
 
 
+def test_what_stands_for_a_trace_is_short():
+    trace = bpx.explain(notebook_network(), X, Y, optimizer=bpx.SGD(0.5))
+    step = trace.steps[0]
+    things = (trace, step, step.layers[0], step.layers[0]["z"], trace.chain("0.weight[1,0]"))
+    texts = [repr(thing) for thing in things]
+    assert max(map(len, texts)) < 250
+    assert texts[1] == "StepTrace(0, loss=0.752904, loss_after=0.718543)"
+    assert texts[3] == "Quantity('z', (4, 2): z⁽¹⁾ = x W⁽¹⁾ + b⁽¹⁾)"
+    assert texts[4].startswith("Chain(0.weight[1,0]: 4 paths, total=0.00447818")
+
+
 def test_numbers_are_printed_alike():
     assert [number(value) for value in (0.0, -0.0, -1.5, 1 / 3, 1e-7)] == ["0", "0", "−1.5", "0.333333", "1e−07"]
 

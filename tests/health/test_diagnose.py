@@ -1,5 +1,6 @@
 """Gradient health: networks built to have one illness have that one, and healthy ones have none."""
 
+import itertools
 import json
 
 import numpy as np
@@ -247,7 +248,7 @@ def test_a_network_that_has_learned_is_not_called_slow():
 
 def test_batches_are_normalized_as_in_training(on_numpy):
     layers = []
-    for n_in, n_out in zip(DEEP, DEEP[1:], strict=False):
+    for n_in, n_out in itertools.pairwise(DEEP):
         layers += [bpx.Linear(n_in, n_out, weight_init="he_uniform"), bpx.BatchNorm(n_out), bpx.ReLU()]
     net = with_weights(bpx.Network(layers[:-2], loss="cross_entropy", dtype="float64"), 4.0)
     assert bpx.diagnose(net, *blobs()).healthy  # without the normalization, or with its first statistics, it explodes

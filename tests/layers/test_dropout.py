@@ -56,7 +56,9 @@ def test_training_masks_differ_by_step_and_by_layer_and_predictions_have_none(ba
 
 def test_gradients_in_training_use_the_mask_of_the_next_step(backend):
     x, y = np.ones((4, 3)), np.zeros((4, 2))
-    net = bpx.Network([bpx.Linear(3, 40), bpx.Dropout(0.5), bpx.Linear(40, 2)], dtype=backend.dtype, backend=backend.spec)
+    net = bpx.Network(
+        [bpx.Linear(3, 40), bpx.Dropout(0.5), bpx.Linear(40, 2)], dtype=backend.dtype, backend=backend.spec
+    )
     twice = [net.gradients(backend.array(x), backend.array(y), training=True)[0] for _ in range(2)]
     assert twice[0] == twice[1]
     assert net.gradients(x, y)[0] != twice[0] if backend.name.startswith("numpy") else True

@@ -42,9 +42,7 @@ def assert_backward_is_the_derivative(case: LayerCase, layer: Layer, backend, ge
         if not backend.has_float64:
             return float(np.sum(_numpy_forward(case, moved.pop("x"), moved, state)[0] * dy))
         on_device = backend.array(moved.pop("x"))
-        y, _ = layer.forward(
-            backend.xp, backend.arrays(moved), on_device, case.context(backend.arrays(state), layer)
-        )
+        y, _ = layer.forward(backend.xp, backend.arrays(moved), on_device, case.context(backend.arrays(state), layer))
         return float(np.sum(backend.numpy(y) * dy))
 
     with backend.backend.computing():

@@ -22,7 +22,9 @@ def test_starts_as_its_initializers_say():
 
 def test_starts_with_glorots_weights_and_no_bias():
     start = bpx.Linear(3, 5).init(np.random.default_rng(1))
-    np.testing.assert_array_equal(start["weight"], np.random.default_rng(1).uniform(-(6 / 8) ** 0.5, (6 / 8) ** 0.5, (3, 5)))
+    np.testing.assert_array_equal(
+        start["weight"], np.random.default_rng(1).uniform(-((6 / 8) ** 0.5), (6 / 8) ** 0.5, (3, 5))
+    )
     np.testing.assert_array_equal(start["bias"], np.zeros(5))
 
 

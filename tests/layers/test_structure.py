@@ -27,7 +27,9 @@ def test_images_go_through_a_network(backend):
 
 
 def test_a_residual_names_its_parameters_by_layer():
-    block = bpx.Residual([bpx.Linear(3, 2, frozen="bias"), bpx.Tanh(), bpx.Residual([bpx.Linear(2, 2)]), bpx.Linear(2, 3)])
+    block = bpx.Residual(
+        [bpx.Linear(3, 2, frozen="bias"), bpx.Tanh(), bpx.Residual([bpx.Linear(2, 2)]), bpx.Linear(2, 3)]
+    )
     names = ("0.weight", "0.bias", "2.0.weight", "2.0.bias", "3.weight", "3.bias")
     assert block.param_names == names
     assert tuple(block.init(np.random.default_rng(0))) == names
@@ -56,5 +58,7 @@ def test_a_residual_takes_layers(layers):
 
 
 def test_a_residual_must_keep_the_shape():
-    with pytest.raises(bpx.InputError, match=r"layer 1: a Residual block must keep the shape .* turns \(4,\) into \(3,\)"):
+    with pytest.raises(
+        bpx.InputError, match=r"layer 1: a Residual block must keep the shape .* turns \(4,\) into \(3,\)"
+    ):
         bpx.Network([bpx.Linear(2, 4), bpx.Residual([bpx.Linear(4, 3)])])

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
 
 pytest.importorskip("sklearn", reason="scikit-learn is not installed")
-sys.path.insert(0, str(Path(__file__).parent))
 
 import weights
 from sklearn.metrics import accuracy_score, log_loss, r2_score
@@ -81,7 +77,9 @@ def test_one_activation_a_layer(iris):
     assert kinds == [bpx.Tanh(), bpx.GELU(), bpx.LeakyReLU(0.2)]
     same = MLPClassifier((6, 5), ["relu", "relu"], random_state=0, max_iter=5).fit(*iris)
     assert weights.same_bits(same, MLPClassifier((6, 5), "relu", random_state=0, max_iter=5).fit(*iris))
-    logistic = MLPClassifier((6, 5), ["logistic", "relu"], random_state=0, max_iter=1, learning_rate_init=1e-9).fit(*iris)
+    logistic = MLPClassifier((6, 5), ["logistic", "relu"], random_state=0, max_iter=1, learning_rate_init=1e-9).fit(
+        *iris
+    )
     for coef, factor in zip(logistic.coefs_, (2.0, 6.0, 6.0), strict=True):
         bound = np.sqrt(factor / sum(coef.shape))
         assert 0.7 * bound < np.abs(coef).max() < bound + 1e-6
@@ -174,7 +172,9 @@ def test_validation_data_is_checked(iris):
         e.fit(x, y, validation_data=(x,))
     with pytest.raises(ValueError, match="X has 3 features, but MLPClassifier is expecting 4"):
         e.fit(x, y, validation_data=(x[:, :3], y))
-    with pytest.raises(ValueError, match=r"validation_data holds classes that are not among those to be learned: \[3\]"):
+    with pytest.raises(
+        ValueError, match=r"validation_data holds classes that are not among those to be learned: \[3\]"
+    ):
         e.fit(x, y, validation_data=(x, y + 1))
     with pytest.raises(ValueError, match="inconsistent numbers of samples"):
         e.fit(x, y, validation_data=(x, y[:5]))

@@ -5,15 +5,12 @@ from __future__ import annotations
 import copy
 import io
 import pickle
-import sys
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 pytest.importorskip("sklearn", reason="scikit-learn is not installed")
-sys.path.insert(0, str(Path(__file__).parent))
 
 import joblib
 import weights
@@ -49,6 +46,19 @@ def reloaded(estimator: Any) -> Any:
     joblib.dump(estimator, file)
     file.seek(0)
     return joblib.load(file)
+
+
+def device_arrays(value: Any) -> list[Any]:
+    """Return the arrays within a value that are not NumPy's."""
+    if isinstance(value, np.ndarray | str | int | float | None):
+        return []
+    if isinstance(value, dict):
+        return device_arrays(list(value.values()))
+    if isinstance(value, list | tuple):
+        return [array for item in value for array in device_arrays(item)]
+    if hasattr(value, "slots"):
+        return device_arrays(value.slots)
+    return [value] if hasattr(value, "shape") else []
 
 
 @pytest.mark.parametrize("parameters", EXACT, ids=str)
@@ -93,6 +103,7 @@ def test_other_backends_go_on_exactly_too(request, iris, spec, early_stopping):
     twice = unpickled(classifier(3, warm_start=True, **parameters).fit(x, y)).fit(x, y)
     assert isinstance(twice.coefs_[0], np.ndarray)
     assert weights.same_bits(once, twice)
+    assert device_arrays(once._session.__getstate__()) == []
     on_numpy = classifier(6, **{**parameters, "backend": "numpy"}).fit(x, y)
     assert weights.furthest(once, on_numpy) < 1e-4
 

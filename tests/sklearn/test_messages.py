@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
-import sys
 import warnings
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 pytest.importorskip("sklearn", reason="scikit-learn is not installed")
-sys.path.insert(0, str(Path(__file__).parent))
 
 import sklearn.neural_network as theirs
 import weights
@@ -76,12 +74,17 @@ CASES = {
 }
 
 
+def _in_order(words: str) -> list[str]:
+    """Return words in an order of their own: a set of names is printed in any."""
+    return sorted(re.findall(r"[\w.']+", words))
+
+
 @pytest.mark.parametrize("case", CASES)
 def test_the_same_words(case):
     kind, words, caught = said(theirs, CASES[case])
     found, mine, mine_caught = said(ours, CASES[case])
     assert found is kind
-    assert mine == words
+    assert mine == words or ("{" in words and _in_order(mine) == _in_order(words))
     if kind is None:
         assert mine_caught == caught
         assert caught
@@ -163,7 +166,11 @@ def test_a_diverging_loss_ends_no_early_stopping():
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             e = home.MLPRegressor(
-                activation="identity", solver="sgd", learning_rate_init=1.0, max_iter=20, early_stopping=True,
+                activation="identity",
+                solver="sgd",
+                learning_rate_init=1.0,
+                max_iter=20,
+                early_stopping=True,
                 random_state=0,
             ).fit(np.tile(X, (10, 1)), np.tile(Y, 10))
         assert np.isnan(e.validation_scores_[-1])

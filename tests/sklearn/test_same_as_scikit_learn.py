@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 pytest.importorskip("sklearn", reason="scikit-learn is not installed")
-sys.path.insert(0, str(Path(__file__).parent))
 
 import sklearn.neural_network as theirs
 import weights

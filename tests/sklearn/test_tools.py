@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import inspect
 import re
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 pytest.importorskip("sklearn", reason="scikit-learn is not installed")
-sys.path.insert(0, str(Path(__file__).parent))
 
 import sklearn.neural_network as theirs
 import weights
@@ -111,7 +108,9 @@ def test_validation_data_and_weights_reach_the_last_step_of_a_pipeline(iris):
 def test_ensembles(cancer, diabetes):
     bagged = BaggingRegressor(MLPRegressor(max_iter=3, hidden_layer_sizes=4), n_estimators=3, random_state=0)
     reference = BaggingRegressor(theirs.MLPRegressor(max_iter=3, hidden_layer_sizes=4), n_estimators=3, random_state=0)
-    np.testing.assert_allclose(bagged.fit(*diabetes).predict(diabetes[0]), reference.fit(*diabetes).predict(diabetes[0]))
+    np.testing.assert_allclose(
+        bagged.fit(*diabetes).predict(diabetes[0]), reference.fit(*diabetes).predict(diabetes[0])
+    )
     calibrated = CalibratedClassifierCV(MLPClassifier(max_iter=3, random_state=0), cv=2).fit(*cancer)
     assert calibrated.score(*cancer) > 0.8
 
@@ -120,7 +119,9 @@ def test_names_of_features(iris):
     pandas = pytest.importorskip("pandas", reason="pandas is not installed")
     x = pandas.DataFrame(iris[0], columns=["a", "b", "c", "d"])
     for parameters in ({}, {"early_stopping": True}):
-        e = MLPClassifier(max_iter=3, random_state=0, **parameters).fit(x, iris[1], validation_data=(x[:9], iris[1][:9]))
+        e = MLPClassifier(max_iter=3, random_state=0, **parameters).fit(
+            x, iris[1], validation_data=(x[:9], iris[1][:9])
+        )
         assert list(e.feature_names_in_) == ["a", "b", "c", "d"]
         e.predict(x)
     with pytest.warns(UserWarning, match="X does not have valid feature names"):

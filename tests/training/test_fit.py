@@ -118,13 +118,6 @@ def test_the_loss_of_an_epoch_is_a_sum_where_the_loss_is_one(data):
     np.testing.assert_allclose(history.loss, [whole], rtol=1e-9)
 
 
-def test_no_epochs_change_nothing(data, small):
-    before = networks.on_host(small, small.params)
-    history = small.fit(*data, epochs=0, batch_size=10)
-    assert len(history) == 0
-    assert_same_bits(networks.on_host(small, small.params), before)
-
-
 @pytest.mark.parametrize("batch_size, place", [(None, "epoch 1, batch 1 of 1"), (25, "epoch 1, batch 2 of 3")])
 def test_a_loss_that_diverges_ends_the_training_and_says_where(batch_size, place):
     x, y = networks.numbers(60)

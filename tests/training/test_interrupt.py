@@ -18,6 +18,14 @@ from bpx.training.folders import checkpoints
 from bpx.training.interrupts import Interrupts
 
 
+@pytest.fixture(autouse=True)
+def _python_handles_ctrl_c():
+    """Have Python's own handler in place, also where the tests run in the background, which ignores Ctrl-C."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 def press(epoch):
     """Return a callback that presses Ctrl-C after an epoch."""
 

@@ -15,8 +15,15 @@ from bpx.training.prefetch import Prefetch
 NUMPY = bpx.get_backend("numpy")
 
 
-def nothing():
-    pass
+def soon():
+    """Return what a wait calls that must not be long."""
+    calls = []
+
+    def poll():
+        calls.append(1)
+        assert len(calls) < 50, "an item was waited for in vain"
+
+    return poll
 
 
 def alive():
@@ -24,7 +31,7 @@ def alive():
 
 
 def test_all_items_come_in_order():
-    with Prefetch(NUMPY, lambda: iter(range(50)), nothing) as items:
+    with Prefetch(NUMPY, lambda: iter(range(50)), soon()) as items:
         assert list(items) == list(range(50))
     assert not alive()
 
@@ -37,7 +44,7 @@ def test_one_item_is_made_ahead_and_never_two():
             made.append(i)
             yield i
 
-    with Prefetch(NUMPY, make, nothing) as items:
+    with Prefetch(NUMPY, make, soon()) as items:
         time.sleep(0.05)
         assert made == [0]
         for i in items:
@@ -58,7 +65,7 @@ def test_nobody_keeps_an_item_but_its_user():
             yield item
             del item
 
-    with Prefetch(NUMPY, make, nothing) as items:
+    with Prefetch(NUMPY, make, soon()) as items:
         for item in items:
             time.sleep(0.02)
             del item
@@ -73,7 +80,7 @@ def test_an_error_is_raised_where_the_item_is_wanted():
         yield 1
         raise ValueError("no more")
 
-    with Prefetch(NUMPY, make, nothing) as items:
+    with Prefetch(NUMPY, make, soon()) as items:
         assert next(items) == 1
         with pytest.raises(ValueError, match="no more"):
             next(items)
@@ -84,7 +91,7 @@ def test_an_error_before_the_first_item_is_raised_too():
     def make():
         raise ValueError("not even one")
 
-    with Prefetch(NUMPY, make, nothing) as items, pytest.raises(ValueError, match="not even one"):
+    with Prefetch(NUMPY, make, soon()) as items, pytest.raises(ValueError, match="not even one"):
         next(items)
 
 
@@ -97,7 +104,7 @@ def test_leaving_in_the_middle_closes_the_iterator():
         finally:
             closed.append(threading.current_thread().name)
 
-    with Prefetch(NUMPY, make, nothing) as items:
+    with Prefetch(NUMPY, make, soon()) as items:
         assert next(items) == 0
     assert closed == ["bpx-prefetch"]
     assert not alive()
@@ -123,6 +130,6 @@ def test_the_thread_computes_in_the_context_of_the_backend(torch):
     def make():
         yield torch.is_grad_enabled()
 
-    with Prefetch(bpx.get_backend("torch"), make, nothing) as items:
+    with Prefetch(bpx.get_backend("torch"), make, soon()) as items:
         assert next(items) is False
     assert torch.is_grad_enabled()
