@@ -28,7 +28,7 @@ class L2(Penalty):
     strength : float
         At least 0.
     per_sample : bool
-        Divide by the samples of the batch, as scikit-learn does.
+        Divide by the samples of the batch, or by the sum of their weights, as scikit-learn does.
 
     References
     ----------
@@ -56,7 +56,7 @@ class L1(Penalty):
     strength : float
         At least 0.
     per_sample : bool
-        Divide by the samples of the batch.
+        Divide by the samples of the batch, or by the sum of their weights.
 
     References
     ----------

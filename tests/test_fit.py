@@ -89,9 +89,9 @@ def test_host_arrays_that_a_library_could_take_over_stay_as_they_are(spec, reque
     assert np.isfinite(net.fit(before[0], y, epochs=1).loss[0])
 
 
-def test_a_batch_larger_than_the_data_is_the_whole_set(backend):
+def test_a_batch_larger_than_the_data_is_the_whole_set(on_numpy):
     x, y = numbers()
-    net = _small(backend)
+    net = _small(on_numpy)
     whole = net.fit(x, y, epochs=3).loss
     for size in (22, 23, 10**6):
         assert net.reset().fit(x, y, epochs=3, batch_size=size).loss == whole
@@ -148,9 +148,9 @@ def test_targets_of_one_column_may_be_a_vector(backend):
 # -- what is recorded -------------------------------------------------------------------------------------
 
 
-def test_history_has_one_entry_an_epoch(backend):
+def test_history_has_one_entry_an_epoch(on_numpy):
     x, y = classes()
-    net = noisy(backend)
+    net = noisy(on_numpy)
     history = net.fit(x, y, epochs=4, batch_size=8, validation_data=(x[:5], y[:5]), metrics=["accuracy"])
     assert len(history) == len(history.loss) == len(history.validation_loss) == 4
     assert history.epoch == [1, 2, 3, 4]
@@ -161,21 +161,21 @@ def test_history_has_one_entry_an_epoch(backend):
     assert net.reset().fit(x, y, epochs=1).epoch == [1]
 
 
-def test_the_loss_of_the_whole_set_is_taken_before_its_step(backend):
+def test_the_loss_of_the_whole_set_is_taken_before_its_step(on_numpy):
     x, y = numbers()
-    net = _small(backend)
+    net = _small(on_numpy)
     before = net.evaluate(x, y)["loss"]
     history = net.fit(x, y, epochs=2, optimizer=bpx.SGD(0.1))
-    assert history.loss[0] == pytest.approx(before, rel=backend.either(1e-13, 1e-5))
+    assert history.loss[0] == pytest.approx(before, rel=on_numpy.either(1e-13, 1e-5))
     assert history.loss[1] < history.loss[0]
 
 
-def test_a_sum_adds_up_over_the_batches(backend):
+def test_a_sum_adds_up_over_the_batches(on_numpy):
     x, y = numbers()
-    net = bpx.mlp([4, 2], loss=bpx.SquaredError("sum"), dtype=backend.dtype, backend=backend.spec)
+    net = bpx.mlp([4, 2], loss=bpx.SquaredError("sum"), dtype=on_numpy.dtype, backend=on_numpy.spec)
     total = net.evaluate(x, y)["loss"]
     loss = net.fit(x, y, epochs=1, batch_size=8, optimizer=bpx.SGD(1e-12)).loss[0]
-    assert loss == pytest.approx(total, rel=backend.either(1e-8, 1e-5))
+    assert loss == pytest.approx(total, rel=on_numpy.either(1e-8, 1e-5))
 
 
 def test_validation_and_listeners_change_nothing(backend):
@@ -215,17 +215,17 @@ class _Recorder(bpx.Callback):
         self.seen.append("end")
 
 
-def test_callbacks_hear_of_every_epoch(backend):
+def test_callbacks_hear_of_every_epoch(on_numpy):
     x, y = numbers()
-    net, recorder, epochs = _small(backend), _Recorder(), []
+    net, recorder, epochs = _small(on_numpy), _Recorder(), []
     history = net.fit(x, y, epochs=3, batch_size=8, callbacks=[recorder, lambda run: epochs.append(run.epoch)])
     assert recorder.seen == ["begin", *((i + 1, history.loss[i], net) for i in range(3)), "end"]
     assert epochs == [1, 2, 3]
 
 
-def test_a_callback_can_stop_a_training(backend):
+def test_a_callback_can_stop_a_training(on_numpy):
     x, y = numbers()
-    net = _small(backend)
+    net = _small(on_numpy)
     for settings in ({}, {"batch_size": 8}):
         history = net.reset().fit(
             x, y, epochs=50, callbacks=lambda run: run.epoch == 3 and run.stop("enough"), **settings
@@ -286,6 +286,7 @@ def test_a_bar_is_shown_only_to_a_person(capsys, monkeypatch, on_numpy):
     _small(on_numpy).fit(x, y, epochs=3)
     assert capsys.readouterr() == ("", "")
     monkeypatch.setattr(bpx.progress, "PATIENCE_SECONDS", 0.0)
+    monkeypatch.setattr(bpx.progress, "REFRESH_SECONDS", 0.0)
     _small(on_numpy).fit(x, y, epochs=3)
     assert capsys.readouterr() == ("", "")  # standard error is no terminal here
     _small(on_numpy).fit(x, y, epochs=3, batch_size=8, progress=True)

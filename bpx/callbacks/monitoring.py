@@ -18,7 +18,7 @@ class Monitor:
     """The best value of one of a run's numbers, and how many epochs ago it last improved.
 
     A value counts as an improvement if it is better than the best so far by more than ``min_delta``; the best is the
-    best value, whether or not it improved by that much. NaN improves nothing.
+    best value, whether or not it improved by that much. NaN and infinity improve nothing.
 
     Parameters
     ----------
@@ -78,8 +78,8 @@ class Monitor:
 
     def see(self, value: float) -> tuple[bool, bool]:
         """Take an epoch's value; return whether it is the best so far, and whether it counts as an improvement."""
-        lead = (self.best - value) * self._sign if math.isfinite(self.best) else math.inf
-        is_best = not math.isnan(value) and lead > 0.0
+        lead = (self.best - value) * self._sign
+        is_best = lead > 0.0  # NaN is no lead
         improved = is_best and lead > self.min_delta
         if is_best:
             self.best = value

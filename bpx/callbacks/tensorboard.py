@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 from typing import TYPE_CHECKING, Any
 
 from bpx.callbacks.protocol import Callback
 from bpx.checks import count
 from bpx.errors import InputError
+from bpx.optional import import_optional
 
 if TYPE_CHECKING:
     from bpx.training import Run
@@ -37,21 +37,15 @@ class TensorBoard(Callback):
     """
 
     def __init__(self, folder: str | os.PathLike[str], histograms: int | None = None) -> None:
-        if importlib.util.find_spec("tensorboardX") is None:
-            raise InputError(
-                "TensorBoard needs tensorboardX, which is not installed; install it with "
-                '`pip install "bpx-backprop[tensorboard]"`'
-            )
+        self._library = import_optional("tensorboardX", "TensorBoard's event files", "tensorboard")
         self.folder = os.fspath(folder)
         self.histograms = None if histograms is None else count("histograms", histograms)
         self._writer: Any = None
 
     def on_train_begin(self, run: Run) -> None:
-        from tensorboardX import SummaryWriter
-
         first = run.epoch + 1 if run.resumed else None
         try:
-            self._writer = SummaryWriter(self.folder, purge_step=first)
+            self._writer = self._library.SummaryWriter(self.folder, purge_step=first)
         except OSError as error:
             raise InputError(f"cannot write to the folder {self.folder}: {error.strerror or error}") from error
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from bpx.cli.options import BackendOption, JsonOption, chosen_backend
+from bpx.cli.pictures import PlotOption, check_picture, draw_evaluation
 from bpx.cli.predict_command import ModelArgument, UnseenOption
 from bpx.cli.printing import Printer
 
@@ -22,6 +23,7 @@ def evaluate(
     model: ModelArgument,
     data: Annotated[str, typer.Argument(metavar="DATA", help="A file with the target's column, or a data set of bpx.")],
     unseen: UnseenOption = "refuse",
+    plot: PlotOption = None,
     backend: BackendOption = None,
     json: JsonOption = False,
 ) -> None:
@@ -34,6 +36,8 @@ def evaluate(
     from bpx.tables import ClassTarget
 
     choice("way to treat unseen categories", unseen, ("ignore", "refuse"))
+    if plot is not None:
+        check_picture(plot)
     loaded = load_model(model, chosen_backend(backend))
     preprocessor = loaded.preprocessor
     rows = load_rows(data, preprocessor, with_target=True, ignore_unseen=unseen == "ignore")
@@ -85,7 +89,10 @@ def evaluate(
         facts += [("R2", f"{numbers['r2']:.4f}"), ("mean absolute error", f"{numbers['mae']:.6g}"),
                   ("root mean square error", f"{numbers['rmse']:.6g}")]  # fmt: skip
         printer.facts(facts)
-    printer.result(result | {"backend": loaded.network.backend.spec, "notes": notes})
+    if plot is not None:
+        draw_evaluation(plot, loaded, rows.x, rows.y)
+        printer.line(f"\ndrawn: {plot}")
+    printer.result(result | {"plot": plot, "backend": loaded.network.backend.spec, "notes": notes})
 
 
 def _same_data(model: Model, data: str) -> list[str]:

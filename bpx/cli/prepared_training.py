@@ -66,15 +66,28 @@ class PreparedTraining:
         )
         return cls(options, data, settings, Model(network, data.preprocessor, {}), History())
 
-    def train(self, **how: Any) -> None:
-        """Train the network; ``how`` goes to ``fit`` as it is.
+    def train(self, *, curves: bool = False, **how: Any) -> None:
+        """Train the network.
+
+        Parameters
+        ----------
+        curves : bool
+            Whether the held-out rows, and the accuracy, are looked at after each epoch.
+        **how
+            Further arguments of ``fit``.
 
         Raises
         ------
         DivergenceError
             If the loss turns NaN or infinite.
+        Interrupted
+            If Ctrl-C was pressed.
         """
         network, data, settings = self.model.network, self.data, self.settings
+        if curves and data.x_held_out is not None and data.y_held_out is not None:
+            how["validation_data"] = (data.x_held_out, targets(network, data.preprocessor, data.y_held_out))
+        if curves and data.preprocessor.task == "classification":
+            how["metrics"] = ("accuracy",)
         self.history = network.fit(
             data.x_train,
             targets(network, data.preprocessor, data.y_train),

@@ -34,6 +34,8 @@ class Plan:
     backend : str or None
     output : str or None
         Where the model goes.
+    plot : str or None
+        Where the picture of the training goes; then the held-out rows are looked at after each epoch.
     checkpoint : str or None
         The run's folder.
     checkpoint_every : str
@@ -47,6 +49,7 @@ class Plan:
     options: TrainOptions
     backend: str | None = None
     output: str | None = None
+    plot: str | None = None
     checkpoint: str | None = None
     checkpoint_every: str = "1"
     keep: int = 3
@@ -116,8 +119,9 @@ def write_plan(plan: Plan) -> None:
     del kept["checkpoint"]  # the folder itself, which may be moved
     if Path(plan.options.dataset).exists():
         kept["options"]["dataset"] = str(Path(plan.options.dataset).absolute())
-    if plan.output is not None:
-        kept["output"] = str(Path(plan.output).absolute())
+    for name in ("output", "plot"):
+        if kept[name] is not None:
+            kept[name] = str(Path(kept[name]).absolute())
     content = {"format": FORMAT, "version": VERSION, **kept}
     write_whole(folder / FILE, (json.dumps(content, indent=2) + "\n").encode())
 

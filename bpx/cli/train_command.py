@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from bpx.cli.options import BackendOption, JsonOption
+from bpx.cli.pictures import PlotOption
 from bpx.cli.printing import Printer
 
 __all__ = ["train"]
@@ -99,6 +100,7 @@ def train(
     on_checkpoint_error: Annotated[str | None, _on_checkpoint_error] = None,
     backend: BackendOption = None,
     output: Annotated[str | None, _output] = None,
+    plot: PlotOption = None,
     json: JsonOption = False,
 ) -> None:
     """Train a network on a data set or a file, and test it on the part that is held out.
@@ -128,6 +130,7 @@ def train(
     around = {
         "backend": backend,
         "output": output,
+        "plot": plot,
         "checkpoint": checkpoint,
         "checkpoint_every": checkpoint_every,
         "keep": keep,

@@ -33,7 +33,7 @@ def announce(printer: Printer, run: PreparedTraining) -> None:
     )  # fmt: skip
 
 
-def conclude(printer: Printer, run: PreparedTraining, output: str | None) -> None:
+def conclude(printer: Printer, run: PreparedTraining, output: str | None, plot: str | None) -> None:
     """Say how the training ended and where the model is; print it as JSON if that is wanted."""
     training = run.model.training
     scores = training["scores"]
@@ -48,11 +48,13 @@ def conclude(printer: Printer, run: PreparedTraining, output: str | None) -> Non
             facts.append(("R2", f"{numbers['r2']:.4f}, off by {numbers['mae']:.4g} on average, {rows}"))
     facts.append(("time", seconds(training["seconds"])))
     facts.append(("saved", output or "nowhere; --output FILE keeps the model"))
+    if plot is not None:
+        facts.append(("drawn", plot))
     printer.line()
     if run.options.dataset == "xor":
         _truth_table(printer, run)
     printer.facts(facts)
-    printer.result(_as_json(run, where, output))
+    printer.result(_as_json(run, where) | {"output": output, "plot": plot})
 
 
 def _truth_table(printer: Printer, run: PreparedTraining) -> None:
@@ -70,7 +72,7 @@ def _truth_table(printer: Printer, run: PreparedTraining) -> None:
     printer.line()
 
 
-def _as_json(run: PreparedTraining, where: str, output: str | None) -> dict[str, Any]:
+def _as_json(run: PreparedTraining, where: str) -> dict[str, Any]:
     training, settings = run.model.training, run.settings
     numbers = dict(training["scores"][where])
     tested = {"held_out_loss": numbers.pop("loss")} if where == "held_out" else {}
@@ -98,6 +100,5 @@ def _as_json(run: PreparedTraining, where: str, output: str | None) -> dict[str,
         "dtype": settings.dtype,
         "backend": run.model.network.backend.spec,
         "seconds": training["seconds"],
-        "output": output,
         "notes": list(run.data.notes),
     }

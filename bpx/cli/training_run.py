@@ -14,6 +14,7 @@ import typer
 from bpx.cli.group import INTERRUPTED, complain
 from bpx.cli.model_files import check_place, save_model
 from bpx.cli.options import chosen_backend
+from bpx.cli.pictures import check_picture, draw_training
 from bpx.cli.prepared_training import PreparedTraining
 from bpx.cli.printing import Printer
 from bpx.cli.run_folder import CHANGEABLE, Plan, check_new, read_plan, write_plan
@@ -52,6 +53,8 @@ def train(
     plan = _new(dataset, training, around) if resume is None else _resumed(resume, dataset, training | around)
     if plan.output is not None:
         check_place(plan.output, "--output")
+    if plan.plot is not None:
+        check_picture(plan.plot)
     if resume is None and plan.checkpoint is not None:
         check_new(plan.checkpoint)
     backend = chosen_backend(plan.backend)
@@ -61,13 +64,15 @@ def train(
         write_plan(dataclasses.replace(plan, backend=backend.spec))
     try:
         with _warnings_as_lines():
-            prepared.train(**plan.fit_options(resume=resume is not None))
+            prepared.train(curves=plan.plot is not None, **plan.fit_options(resume=resume is not None))
     except Interrupted as interrupted:
         complain(_how_to_go_on(plan, interrupted))
         raise typer.Exit(INTERRUPTED) from None
     if plan.output is not None:
         save_model(plan.output, prepared.model)
-    conclude(printer, prepared, plan.output)
+    if plan.plot is not None:
+        draw_training(plan.plot, prepared)
+    conclude(printer, prepared, plan.output, plan.plot)
 
 
 def _new(dataset: str | None, training: dict[str, Any], around: dict[str, Any]) -> Plan:

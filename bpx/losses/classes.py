@@ -81,7 +81,8 @@ class BinaryCrossEntropy(Loss):
 
     Notes
     -----
-    With ``s = logaddexp(z, 0)``, which overflows nowhere, the sigmoid is ``exp(z - s)``.
+    With ``t = log(1 + exp(-|z|))``, which overflows nowhere, ``log(1 + exp(z))`` is ``max(z, 0) + t`` and the sigmoid
+    ``exp(min(z, 0) - t)``: both keep their digits where z is large.
 
     References
     ----------
@@ -92,19 +93,19 @@ class BinaryCrossEntropy(Loss):
     targets: ClassVar[str] = "probabilities"
 
     def forward(self, xp: Any, z: Array, y: Array, weight: Array | None = None) -> tuple[Array, Any]:
-        s = xp.logaddexp(z, xp.zeros_like(z))
+        t = xp.log1p(xp.exp(-xp.abs(z)))
         scale = self.scale(xp, z.shape[0], weight)
-        return total(xp, s - y * z, scale), (z, s, y, scale)
+        return total(xp, xp.maximum(z, 0.0) - y * z + t, scale), (z, t, y, scale)
 
     def backward(self, xp: Any, cache: Any) -> Array:
-        z, s, y, scale = cache
-        dz = xp.exp(z - s)
+        z, t, y, scale = cache
+        dz = xp.exp(xp.minimum(z, 0.0) - t)
         dz -= y
         dz *= scale
         return dz
 
     def probabilities(self, xp: Any, z: Array) -> Array:
-        return xp.exp(z - xp.logaddexp(z, xp.zeros_like(z)))
+        return xp.exp(xp.minimum(z, 0.0) - xp.log1p(xp.exp(-xp.abs(z))))
 
 
 def one_hot(xp: Any, classes: Array, n_classes: int, dtype: Any) -> Array:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -96,12 +97,14 @@ class Adam(Optimizer):
         return _adam
 
     def coefficients(self, steps: np.ndarray, rates: np.ndarray) -> np.ndarray:
-        t = steps.astype(np.float64) + 1.0
+        t = steps + 1.0
         first = (1.0 - self.b1) / (1.0 - self.b1**t)
         root = np.sqrt((1.0 - self.b2) / (1.0 - self.b2**t))
-        epsilon = self.eps / (np.sqrt(1.0 - self.b2) if self.scaled_eps else root)
-        same = np.ones_like(t)
-        return np.stack([rates * first / root, epsilon * same, self.b1 * same, self.b2 * same], axis=1)
+        numbers = np.empty((t.size, 4))
+        numbers[:, 0] = rates * first / root
+        numbers[:, 1] = self.eps / (math.sqrt(1.0 - self.b2) if self.scaled_eps else root)
+        numbers[:, 2:] = self.b1, self.b2
+        return numbers
 
 
 @dataclass(frozen=True)

@@ -82,7 +82,7 @@ class Session:
         """
         net, weights = self.net, [*coefs, *intercepts]
         if net is not None and (net.layers != tuple(layers) or net.loss != loss):
-            self._training, net = net.training, None
+            self._training, self._last, net = net.training, None, None
         new = net is None or net.backend != backend
         if net is None:
             dtype = str(to_numpy(coefs[0][:1, :1]).dtype)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bpx.optimizers import SGD, Adam, Optimizer
+from bpx.schedules import Constant
 
 STOCHASTIC = ("sgd", "adam")
 """The solvers that take batches."""
@@ -74,7 +75,7 @@ class Solver:
 
 def _optimizer(settings: Mapping[str, Any]) -> Optimizer:
     """Return the core's optimizer for an estimator's parameters."""
-    rate = float(settings["learning_rate_init"])
+    rate = Constant(float(settings["learning_rate_init"]))
     if settings["solver"] == "adam":
         return Adam(rate, settings["beta_1"], settings["beta_2"], settings["epsilon"], scaled_eps=True)
     momentum = float(settings["momentum"])

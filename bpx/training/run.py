@@ -42,6 +42,7 @@ class Run(Call):
         super().__init__(net, *data, **options)
         self._interrupts = Interrupts()
         self._segment = net.backend.segment_start
+        self._constant = self.settings.optimizer.constant
         if isinstance(self.settings.optimizer, LBFGS):
             check_minimizable(self)
 
@@ -153,7 +154,7 @@ class Run(Call):
         if state.rate_scale != 1.0:
             rates = rates * state.rate_scale
         coefficients = state.optimizer.coefficients(steps, rates)
-        numbers = backend.per_step(coefficients, net.dtype, constant=state.optimizer.constant)
+        numbers = backend.per_step(coefficients, net.dtype, constant=self._constant)
         keys = backend.per_step(step_keys(net.seed, state.step, length, net.n_keys), "int32") if net.n_keys else None
         rows = None if order is None else backend.rows_per_step(order)
         run = self._program(gather=order is not None)

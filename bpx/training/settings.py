@@ -13,7 +13,6 @@ from bpx.callbacks import Callback, as_callbacks
 from bpx.callbacks.protocol import FunctionCallback
 from bpx.checks import choice, count
 from bpx.errors import InputError
-from bpx.evaluation import check_metrics
 from bpx.lbfgs import LBFGS
 from bpx.metrics import Metric, as_metrics
 from bpx.optimizers import OPTIMIZERS, Optimizer, get_optimizer
@@ -100,7 +99,7 @@ def checked(
         raise InputError(f"clip is bpx.ClipValue, bpx.ClipNorm or None, got {clip!r}")
     if not (isinstance(shuffle, (bool, np.bool_)) or callable(shuffle)):
         raise InputError(f"shuffle is True, False or a function of the epoch's number, got {shuffle!r}")
-    settings = Settings(
+    return Settings(
         epochs=count("epochs", epochs),
         batch_size=None if batch_size is None else count("batch_size", batch_size),
         optimizer=_optimizer(optimizer),
@@ -114,8 +113,6 @@ def checked(
         clip=clip,
         class_weight=class_weight,
     )
-    check_metrics(net, settings.metrics, None)
-    return settings
 
 
 def _optimizer(optimizer: Any) -> Optimizer:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 
@@ -20,8 +21,8 @@ class Settings:
         Epochs in one block of XOR: those of the notebook.
     rows : int
         Rows of the large data set.
-    compiled : bool
-        Wait for ``torch.compile`` (a quarter of a minute for each network).
+    everyone : bool
+        Time peers that no target needs too; of these ``torch.compile`` alone takes a quarter of a minute for a network.
     sizes : int
         How many of the five sizes are timed.
     points : int
@@ -32,19 +33,28 @@ class Settings:
     block: float = 0.06
     xor_epochs: int = 10_000
     rows: int = 60_000
-    compiled: bool = True
+    everyone: bool = True
     sizes: int = 5
     points: int = 6
 
     @classmethod
     def quick(cls) -> Settings:
         """Return settings for a run of less than two minutes on two cores."""
-        return cls(rounds=3, block=0.02, xor_epochs=1_000, compiled=False, points=3)
+        return cls(rounds=3, block=0.02, xor_epochs=1_000, everyone=False, points=2)
 
     @classmethod
     def tiny(cls) -> Settings:
         """Return settings that time nothing well and only show that everything runs."""
-        return cls(rounds=2, block=0.001, xor_epochs=20, rows=640, compiled=False, sizes=1, points=2)
+        return cls(rounds=2, block=0.001, xor_epochs=20, rows=640, sizes=1, points=2)
+
+
+LEFT_OUT = "left out by --quick: no target needs it"
+
+
+def chosen(names: Sequence[str], extra: Sequence[str], settings: Settings) -> tuple[list[str], dict[str, str]]:
+    """Return the peers to time, without the extra ones in a quick run, and those left out with the reason."""
+    out = {} if settings.everyone else {name: LEFT_OUT for name in names if name in extra}
+    return [name for name in names if name not in out], out
 
 
 def say(text: str) -> None:

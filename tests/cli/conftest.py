@@ -65,3 +65,25 @@ def process():
         return subprocess.run(command, env={n: v for n, v in variables.items() if v is not None}, **options)
 
     return run
+
+
+# A shell that runs the tests in the background has them ignore SIGINT, and their children would inherit that.
+LISTENING = "import signal, sys\nsignal.signal(signal.SIGINT, signal.default_int_handler)\nfrom bpx.cli import main\n"
+
+
+@pytest.fixture
+def start():
+    """Return ``start(code, *arguments)``, which starts Python in a process of its own that Ctrl-C reaches."""
+    pytest.importorskip("typer", reason="the command line needs typer and rich: the extra cli")
+    processes = []
+
+    def run(code, *arguments, **options):
+        command = [sys.executable, "-c", LISTENING + code, *map(str, arguments)]
+        running = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options)
+        processes.append(running)
+        return running
+
+    yield run
+    for running in processes:
+        running.kill()
+        running.communicate()

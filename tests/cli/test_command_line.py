@@ -153,15 +153,14 @@ def test_a_terminal_that_cannot_show_a_name_is_no_error(process, tmp_path):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows sends Ctrl-C otherwise")
-def test_ctrl_c_ends_with_one_line():
-    pytest.importorskip("typer")
+def test_ctrl_c_ends_with_one_line(start):
     code = (
-        "import bpx.notebook\nfrom bpx.cli import main\ntrain = bpx.notebook.notebook_xor\n"
+        "import bpx.notebook\ntrain = bpx.notebook.notebook_xor\n"
         "def told(**options):\n    print('ready', flush=True)\n    return train(**options)\n"
         "bpx.notebook.notebook_xor = told\n"
         "main(['xor', '--epochs', '100000000'])"
     )
-    running = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    running = start(code)
     assert running.stdout.readline() == "ready\n"
     time.sleep(0.2)
     running.send_signal(signal.SIGINT)

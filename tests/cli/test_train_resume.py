@@ -3,8 +3,6 @@
 import json
 import os
 import signal
-import subprocess
-import sys
 import time
 
 import pytest
@@ -72,13 +70,10 @@ def test_a_run_that_was_killed_before_its_first_checkpoint_starts_anew(as_json, 
     assert _parameters(model) == uninterrupted(3)[0]
 
 
-def _started(folder, model, epochs):
+def _started(start, folder, model, epochs):
     """Start a training in a process of its own; return it once it has written a checkpoint."""
     arguments = [*OPTIONS, "--epochs", str(epochs), "--checkpoint", folder, "--output", model]
-    running = subprocess.Popen(
-        [sys.executable, "-m", "bpx", "train", *map(str, arguments), "--checkpoint-every", "20"],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=folder.parent,
-    )  # fmt: skip
+    running = start("main(sys.argv[1:])", "train", *arguments, "--checkpoint-every", "20", cwd=folder.parent)
     until = time.monotonic() + 60
     while not list(folder.glob("checkpoint-*.safetensors")):
         assert running.poll() is None, running.communicate()
@@ -90,10 +85,10 @@ def _started(folder, model, epochs):
 @posix
 @pytest.mark.slow
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL], ids=["ctrl-c", "kill"])
-def test_a_training_that_is_broken_off_ends_with_the_same_bits(process, uninterrupted, tmp_path, how):
+def test_a_training_that_is_broken_off_ends_with_the_same_bits(start, process, uninterrupted, tmp_path, how):
     folder, model = tmp_path / "run", tmp_path / "net.safetensors"
-    epochs = 800
-    running = _started(folder, model, epochs)
+    epochs = 600
+    running = _started(start, folder, model, epochs)
     running.send_signal(how)
     stdout, stderr = running.communicate(timeout=60)
     assert not model.exists()
@@ -115,15 +110,14 @@ def test_a_training_that_is_broken_off_ends_with_the_same_bits(process, uninterr
 
 
 @posix
-def test_ctrl_c_without_a_checkpoint_says_that_nothing_is_kept():
-    pytest.importorskip("typer", reason="the command line needs typer and rich: the extra cli")
+def test_ctrl_c_without_a_checkpoint_says_that_nothing_is_kept(start):
     code = (
-        "import bpx.cli.prepared_training as p\nfrom bpx.cli import main\nmade = p.mlp\n"
+        "import bpx.cli.prepared_training as p\nmade = p.mlp\n"
         "def told(*sizes, **options):\n    print('ready', flush=True)\n    return made(*sizes, **options)\n"
         "p.mlp = told\n"
         "main(['train', 'moons', '--epochs', '10000000', '--json'])"
     )
-    running = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    running = start(code)
     assert running.stdout.readline() == "ready\n"
     time.sleep(0.5)
     running.send_signal(signal.SIGINT)
@@ -164,10 +158,25 @@ def test_a_run_moves_to_another_backend_with_a_warning(command, as_json, tmp_pat
 
 
 def test_the_environment_does_not_move_a_run(as_json, tmp_path):
-    folder = tmp_path / "run"
-    as_json("train", *OPTIONS, "--epochs", 1, "--checkpoint", folder, "--backend", "array-api-strict")
-    data = as_json("train", "--resume", folder, "--epochs", 2, env={"BPX_BACKEND": "numpy"})
-    assert data["backend"] == "array-api-strict:CPU_DEVICE"
+    folder, spec = tmp_path / "run", "array-api-strict:device1"
+    as_json("train", *OPTIONS, "--epochs", 1, "--checkpoint", folder, env={"BPX_BACKEND": spec})
+    assert as_json("train", "--resume", folder, "--epochs", 2, env={"BPX_BACKEND": "numpy"})["backend"] == spec
+
+
+def test_a_run_knows_its_paths_from_everywhere(as_json, monkeypatch, tmp_path):
+    pytest.importorskip("polars", reason="tables need polars: the extra table")
+    here, elsewhere = tmp_path / "here", tmp_path / "elsewhere"
+    here.mkdir()
+    elsewhere.mkdir()
+    monkeypatch.chdir(here)
+    (here / "data.csv").write_text("size,kind\n" + "".join(f"{i},{'ab'[i % 2]}\n" for i in range(40)))
+    arguments = ("--target", "kind", "--epochs", 1, "--checkpoint", "run", "--output", "net.safetensors")
+    as_json("train", "data.csv", *arguments)
+    (here / "net.safetensors").unlink()
+    monkeypatch.chdir(elsewhere)
+    as_json("train", "--resume", here / "run", "--epochs", 2)
+    assert (here / "net.safetensors").exists()
+    assert not list(elsewhere.iterdir())
 
 
 @pytest.fixture

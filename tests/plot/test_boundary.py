@@ -28,6 +28,7 @@ def thirds(loss="cross_entropy", output=None):
 def class_at(ax, u, v):
     """Return the class whose hue the ground has at a point."""
     (image,) = ax.get_images()
+    assert image.origin == "lower"
     left, right, bottom, top = image.get_extent()
     ground = np.asarray(image.get_array())
     rows, columns = ground.shape[:2]
@@ -93,6 +94,11 @@ def test_the_ground_is_fainter_where_the_network_is_undecided():
     ground = np.asarray(image.get_array())
     tint = 1.0 - ground.min(axis=-1)
     assert tint[100, 99] < tint[100, 60] < tint[100, 0]
+
+
+def test_inputs_of_different_ranges():
+    ax = bpx.plot.decision_boundary(diagonal(), [[0.0, 0.0], [4.0, 1.0]], [0, 1])
+    assert [class_at(ax, *point) for point in ((3.0, 0.5), (0.6, 0.5), (0.1, 0.5), (-0.5, -0.1))] == [1, 1, 0, 0]
 
 
 def test_a_network_that_knows_one_class_only_has_no_line():

@@ -30,7 +30,6 @@ def test_counts_true_classes_in_rows():
     ax = bpx.plot.confusion_matrix(TRUE, GIVEN)
     np.testing.assert_array_equal(numbers(ax), COUNTS)
     np.testing.assert_allclose(shares(ax), COUNTS / COUNTS.sum(axis=1, keepdims=True))
-    assert ax.get_images()[0].get_clim() == (0.0, 1.0)
     assert (ax.get_ylabel(), ax.get_xlabel()) == ("true class", "predicted class")
     assert ax.get_title() == "accuracy 66.7%, 4 of 6"
     assert names(ax) == (["0", "1", "2"], ["0", "1", "2"])
@@ -85,6 +84,16 @@ def test_a_class_that_nobody_is_of_has_an_empty_row():
     np.testing.assert_array_equal(numbers(bpx.plot.confusion_matrix([0], [0], class_names="abc")).sum(), 1)
 
 
+def test_probabilities_say_how_many_classes_there_are():
+    ax = bpx.plot.confusion_matrix([0, 1], [[0.9, 0.1, 0.0], [0.6, 0.4, 0.0]])
+    np.testing.assert_array_equal(numbers(ax), [[1, 0, 0], [1, 0, 0], [0, 0, 0]])
+
+
+def test_the_same_color_is_the_same_share_in_every_matrix():
+    ax = bpx.plot.confusion_matrix(matrix=[[3, 2], [2, 3]])
+    assert ax.get_images()[0].get_clim() == (0.0, 1.0)
+
+
 def test_numbers_are_white_on_dark_cells():
     ax = bpx.plot.confusion_matrix(matrix=[[9, 1], [0, 5]])
     inks = {text.get_text(): text.get_color() for text in ax.texts}
@@ -99,19 +108,23 @@ def test_many_classes_have_colors_alone_and_few_names():
     ax = bpx.plot.confusion_matrix(true, true)
     assert shares(ax).shape == (120, 120)
     assert not ax.texts
-    assert names(ax)[0] == [str(i) for i in range(0, 120, 4)]
+    assert names(ax)[0] == names(ax)[1] == [str(i) for i in range(0, 120, 4)]
+    assert list(ax.get_xticks()) == list(ax.get_yticks()) == list(range(0, 120, 4))
     assert max(ax.figure.get_size_inches()) < 13
 
 
-def test_numbers_fit_their_cells():
-    for n, largest in ((2, 7), (12, 45678)):
-        ax = bpx.plot.confusion_matrix(matrix=np.full((n, n), largest))
-        ax.figure.canvas.draw()
-        text = ax.texts[0].get_window_extent()
-        cell = ax.get_window_extent().width / n
-        assert len(ax.texts) == n * n
-        assert text.width < cell
-        assert text.height < cell
+@pytest.mark.parametrize("n, largest, inches", [(2, 7, 3.0), (14, 7, 3.0), (8, 4567, 4.0)])
+def test_numbers_fit_their_cells(n, largest, inches):
+    from matplotlib.figure import Figure
+
+    ax = Figure(figsize=(inches, inches)).subplots()
+    bpx.plot.confusion_matrix(ax=ax, matrix=np.full((n, n), largest))
+    ax.figure.canvas.draw()
+    text = ax.texts[0].get_window_extent()
+    cell = ax.get_window_extent().width / n
+    assert len(ax.texts) == n * n
+    assert text.width < 0.95 * cell
+    assert text.height < 0.5 * cell
 
 
 def test_long_names_stand_upright():

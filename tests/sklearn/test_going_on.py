@@ -173,6 +173,8 @@ def test_the_layers_can_change_while_the_optimizer_goes_on(iris):
     e.set_params(dropout=0.0, max_iter=1).fit(x, y)
     assert e._session.net.training.optimizer_step == 6 * 4
     assert not any(isinstance(layer, bpx.Dropout) for layer in e._session.net.layers)
+    e = classifier(5, warm_start=True, early_stopping=True, batch_size=20).fit(x, y)
+    assert len(e.set_params(dropout=0.5, activation="tanh").fit(x, y).loss_curve_) == 10
 
 
 def test_a_fit_without_warm_start_forgets(iris):

@@ -114,7 +114,8 @@ def main(folder: Path, kind: str, kills: int, seed: int) -> dict[str, Any]:
         time.sleep(draw.uniform(0.0, 0.08))
         os.kill(pid, signal.SIGKILL)
         killed += os.WIFSIGNALED(os.waitpid(pid, 0)[1])
-    codes = [os.waitpid(child(kind, run, folder / "killed.json", **options), 0)[1]]
+    last = {**options, "checkpoint_every": "100 steps"}
+    codes = [os.waitpid(child(kind, run, folder / "killed.json", **last), 0)[1]]
     codes.append(os.waitpid(child(kind, run, folder / "alone.json"), 0)[1])
     left = [json.loads((folder / name).read_text()) for name in ("killed.json", "alone.json")]
     return {"killed": killed, "starts": len(starts), "codes": codes, "left": left, "files": len(list(run.iterdir()))}

@@ -8,6 +8,7 @@ import pytest
 from closeness import assert_same_bits
 
 import bpx
+from bpx.training.class_weights import class_weights
 
 
 def _trained(x, y, net=None, **options):
@@ -41,6 +42,12 @@ def test_balanced_is_that_of_scikit_learn(one_hot):
     for a, b in zip(mine, theirs, strict=True):
         for name in a:
             np.testing.assert_allclose(a[name], b[name], rtol=1e-12)
+
+
+def test_balanced_weights_are_one_on_average():
+    net = bpx.mlp([4, 3])
+    weights = class_weights(net, "balanced", lambda n: np.array([10.0, 30.0, 0.0]))
+    np.testing.assert_allclose(weights, [2.0, 2 / 3, 1.0])
 
 
 def test_balanced_counts_samples_by_their_weights():

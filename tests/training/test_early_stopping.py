@@ -12,6 +12,7 @@ from closeness import assert_same_bits
 
 import bpx
 from bpx.callbacks.monitoring import Monitor
+from bpx.metrics import as_metrics
 
 
 def follow(callback, values, name="loss", metrics=()):
@@ -48,11 +49,11 @@ def test_a_small_change_is_no_improvement_but_may_be_the_best():
 
 
 def test_what_is_better_is_known_of_losses_and_metrics_or_asked_for():
-    accuracy = bpx.metrics.as_metrics("accuracy")
+    accuracy = as_metrics("accuracy")
     stop = bpx.EarlyStopping("accuracy", patience=2)
     follow(stop, [0.5, 0.7, 0.6], "accuracy", accuracy)
     assert (stop.best, stop.best_epoch) == (0.7, 2)
-    own = bpx.metrics.as_metrics([("own", lambda y, p: 0.0)])
+    own = as_metrics([("own", lambda y, p: 0.0)])
     with pytest.raises(bpx.InputError, match="cannot know which way 'own' is better; give mode='min' or mode='max'"):
         follow(bpx.EarlyStopping("own"), [1.0], "own", own)
     stop = bpx.EarlyStopping("own", mode="max")
@@ -79,9 +80,10 @@ def test_nan_is_never_the_best():
     assert (monitor.best, monitor.waited) == (3.0, 1)
 
 
-def test_an_infinite_loss_is_no_improvement_over_a_finite_one():
+def test_an_infinite_loss_is_no_improvement():
     monitor = Monitor("loss", 0.0, "min")
-    for value in (math.inf, 3.0, math.inf, 2.0):
+    assert monitor.see(math.inf) == (False, False)
+    for value in (3.0, math.inf, 2.0):
         monitor.see(value)
     assert (monitor.best, monitor.waited) == (2.0, 0)
 

@@ -9,6 +9,7 @@ from closeness import assert_same_bits
 
 import bpx
 from bpx.rng import permutation
+from bpx.training import Run
 
 
 def test_many_epochs_of_the_whole_set_run_in_one_call_when_nobody_listens(monkeypatch, data, small):
@@ -128,6 +129,23 @@ def test_a_loss_that_diverges_ends_the_training_and_says_where(batch_size, place
         net.fit(x, y, epochs=3, batch_size=batch_size, optimizer=bpx.SGD(0.1), shuffle=False)
 
 
+@pytest.mark.parametrize("batch_size", [None, 20])
+def test_a_device_that_runs_out_of_memory_is_an_error_that_names_the_batch(batch_size, data, small, monkeypatch):
+    def full(self, order, length, batch):
+        if self.epoch == 1:
+            raise MemoryError("Unable to allocate 9 GiB")
+        return steps(self, order, length, batch)
+
+    steps = Run._steps
+    monkeypatch.setattr(Run, "_steps", full)
+    with pytest.raises(bpx.BackendError) as caught:
+        small.fit(*data, epochs=3, batch_size=batch_size, callbacks=lambda run: None)
+    assert str(caught.value) == (
+        f"out of memory on numpy in epoch 2 with batches of {batch_size or 60} samples; lower batch_size, or the "
+        "widths of the layers (Unable to allocate 9 GiB)"
+    )
+
+
 def test_lbfgs_records_its_iterations_as_epochs():
     x, y = networks.classes(60)
     net = bpx.mlp([4, 5, 3], "tanh", seed=1, dtype="float64")
@@ -145,7 +163,7 @@ def test_lbfgs_records_its_iterations_as_epochs():
 @pytest.mark.parametrize(
     "options, message",
     [
-        ({"epochs": -1}, "epochs must be at least 0, got -1"),
+        ({"epochs": -1}, "epochs must be at least 1, got -1"),
         ({"epochs": 1.5}, "epochs must be a whole number, got 1.5"),
         ({"batch_size": 0}, "batch_size must be at least 1, got 0"),
         ({"optimizer": "adamm"}, "unknown optimizer 'adamm'; did you mean 'adam'?"),

@@ -165,9 +165,7 @@ def test_a_block_takes_a_sixth_of_the_limit(monkeypatch, data):
     batches = cut(*data, 6)  # 6 rows of 56 bytes each
     new().fit(batches, epochs=1, memory_limit=6 * 3 * 6 * 56)
     assert taken == [3, 3, 3, 1]
-    with pytest.raises(
-        bpx.InputError, match="a batch of 6 samples takes 336 bytes, and a block may take 300, a sixth"
-    ):
+    with pytest.raises(bpx.InputError, match="a batch of 6 samples takes 336 bytes, and a block may take 300, a sixth"):
         new().fit(batches, epochs=1, memory_limit=1800)
 
 

@@ -183,9 +183,7 @@ def test_other_data_or_another_limit_cannot_be_resumed(mapped, tmp_path):
             np.load(tmp_path / "other.npy", mmap_mode="r"), y, resume=tmp_path / "run", memory_limit=LIMIT, **options
         )
     with pytest.raises(bpx.InputError, match="data.sample_weight is {'shape'"):
-        new().fit(
-            x, y, sample_weight=np.ones(ROWS), resume=tmp_path / "run", memory_limit=LIMIT, **options
-        )
+        new().fit(x, y, sample_weight=np.ones(ROWS), resume=tmp_path / "run", memory_limit=LIMIT, **options)
     with pytest.raises(bpx.InputError, match="data.y holds other numbers"):
         new().fit(x, (y + 1) % 3, resume=tmp_path / "run", memory_limit=LIMIT, **options)
 

@@ -110,6 +110,25 @@ def test_leaving_in_the_middle_closes_the_iterator():
     assert not alive()
 
 
+def test_an_iterator_that_can_be_closed_is_closed_in_the_thread():
+    class Closing:
+        closed = ""
+
+        def __iter__(self):
+            return self
+
+        def __next__(self):
+            return 1
+
+        def close(self):
+            self.closed = threading.current_thread().name
+
+    iterator = Closing()
+    with Prefetch(NUMPY, lambda: iterator, soon()) as items:
+        assert next(items) == 1
+    assert iterator.closed == "bpx-prefetch"
+
+
 def test_the_wait_can_be_ended():
     release = threading.Event()
 

@@ -318,6 +318,8 @@ def test_large_arrays_are_compared_by_some_rows(monkeypatch, data):
     assert sampled["hash"] != whole["hash"]
     x[-1] += 1
     assert comparison.fingerprint(backend, x) != sampled
+    ids = np.array([2, 0, 1])
+    assert comparison.fingerprint(backend, ids) == comparison.fingerprint(backend, ids.astype(np.int32))
     assert comparison.fingerprint(backend, None) is None
     assert comparison.fingerprint_on_host(None) is None
 

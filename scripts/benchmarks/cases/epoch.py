@@ -8,7 +8,7 @@ from benchmarks import peers
 from benchmarks.cases.comparison import compare_trainers
 from benchmarks.measuring import Case
 from benchmarks.peers import make_trainers
-from benchmarks.settings import Settings
+from benchmarks.settings import Settings, chosen
 from benchmarks.tasks import Task
 
 NAME = "epoch"
@@ -24,10 +24,14 @@ PEERS = (
     peers.BPX_JAX,
 )
 
+EXTRA = (peers.JAX, peers.BPX_JAX)
+
 
 def run(settings: Settings) -> Iterator[Case]:
     """Time one public ``fit`` of one epoch; orders differ between libraries, so losses agree only roughly."""
     task = Task((784, 128, 10), 128, settings.rows, "sgd", 0.05, shuffle=True)
     case = Case(NAME, f"one epoch of {task.rows:,} x 784, 784-128-10, batch 128, shuffled, SGD", "s an epoch")
-    made, case.missing = make_trainers(PEERS, task)
+    timed, case.missing = chosen(PEERS, EXTRA, settings)
+    made, missing = make_trainers(timed, task)
+    case.missing |= missing
     yield compare_trainers(case, made, 1, 1, max(2, settings.rounds // 2), 0.1)

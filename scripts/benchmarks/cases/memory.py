@@ -10,10 +10,11 @@ from pathlib import Path
 
 from benchmarks import peers
 from benchmarks.measuring import Case, Line
-from benchmarks.settings import Settings, say
+from benchmarks.settings import Settings, chosen, say
 
 NAME = "memory"
 SCRIPTS = Path(__file__).resolve().parents[2]
+EXTRA = (peers.TORCH, peers.SKLEARN)
 PEERS = (peers.BPX, peers.HAND, peers.TORCH, peers.SKLEARN)
 
 
@@ -27,8 +28,9 @@ def run(settings: Settings) -> Iterator[Case]:
     title = f"peak memory of a process that trains one epoch of {settings.rows:,} x 784, 784-128-10, batch 128"
     case = Case(NAME, title, "MB")
     say(f"  {title}")
-    for name in PEERS:
-        for _ in range(2 if settings.rounds < 11 else 3):
+    timed, case.missing = chosen(PEERS, EXTRA, settings)
+    for name in timed:
+        for _ in range(3 if settings.everyone else 1):
             command = [sys.executable, "-m", "benchmarks.peak_memory", name, str(settings.rows)]
             done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=SCRIPTS)
             if done.returncode:

@@ -11,10 +11,11 @@ from benchmarks import peers
 from benchmarks.cases.comparison import compare_blocks
 from benchmarks.measuring import Case, seconds_of
 from benchmarks.peers import PREDICT, make
-from benchmarks.settings import Settings
+from benchmarks.settings import Settings, chosen
 from benchmarks.tasks import SIZES, Array, Task
 
 MANY = "10,000 rows"
+EXTRA = (peers.KERAS, peers.BPX_TORCH)
 
 
 def run(settings: Settings) -> Iterator[Case]:
@@ -26,7 +27,9 @@ def run(settings: Settings) -> Iterator[Case]:
             f"predict/{name}", f"predict, {'-'.join(map(str, task.sizes))}, {task.batch:,} rows", "ms a call", 1e3
         )
         x = task.data()[0][: task.batch]
-        made, case.missing = make(PREDICT, PREDICT, task)
+        timed, case.missing = chosen(list(PREDICT), EXTRA, settings)
+        made, missing = make(PREDICT, timed, task)
+        case.missing |= missing
         outputs = {peer: predict(x) for peer, predict in made.items()}
         expected = outputs[peers.HAND]
         far = [peer for peer, output in outputs.items() if not np.allclose(output, expected, rtol=1e-3, atol=1e-5)]

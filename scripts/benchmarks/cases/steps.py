@@ -8,7 +8,7 @@ from benchmarks import peers
 from benchmarks.cases.comparison import compare_trainers
 from benchmarks.measuring import Case, seconds_of
 from benchmarks.peers import make_trainers
-from benchmarks.settings import Settings
+from benchmarks.settings import Settings, chosen
 from benchmarks.tasks import SIZES, Task
 
 SGD = (
@@ -23,6 +23,7 @@ SGD = (
     peers.BPX_JAX,
     peers.COMPILED,
 )
+EXTRA = (peers.SCAN, peers.BPX_JAX, peers.COMPILED, peers.FOREACH)
 ADAM = (peers.BPX, peers.HAND, peers.TORCH, peers.FUSED, peers.FOREACH, peers.JAX, peers.SCAN)
 
 
@@ -41,10 +42,8 @@ def _run(optimizer: str, names: tuple[str, ...], settings: Settings) -> Iterator
         task = Task.of_size(size, optimizer)
         title = f"{size}, batch {task.batch}, {optimizer.upper() if optimizer == 'sgd' else 'Adam'}"
         case = Case(f"{optimizer}/{size}", title, "ms a step", 1e3)
-        chosen = [name for name in names if settings.compiled or name != peers.COMPILED]
-        if len(chosen) < len(names):
-            case.missing[peers.COMPILED] = "left out by --quick: torch.compile takes longer than the rest"
-        made, missing = make_trainers(chosen, task)
+        timed, case.missing = chosen(names, EXTRA, settings)
+        made, missing = make_trainers(timed, task)
         case.missing |= missing
         epochs = epochs_in_block(task, settings.block)
         yield compare_trainers(case, made, epochs, epochs * task.batches, settings.rounds, 0.02)
