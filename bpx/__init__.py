@@ -13,6 +13,7 @@ from bpx._version import __version__
 
 if TYPE_CHECKING:
     from bpx import datasets as datasets
+    from bpx import notebook as notebook
     from bpx import plot as plot
     from bpx import sklearn as sklearn
     from bpx.annealing import CosineDecay as CosineDecay
@@ -116,7 +117,7 @@ _HOMES = {
     "bpx.schedules": ("Constant", "ExponentialDecay", "InverseScaling", "Schedule", "StepDecay"),
 }  # fmt: skip
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
-_MODULES = ("datasets", "plot", "sklearn")
+_MODULES = ("datasets", "notebook", "plot", "sklearn")
 
 __all__ = ["__version__", *_MODULES, *_HOME_OF]
 

@@ -49,7 +49,7 @@ def test_an_epoch_is_the_loop_that_anyone_would_write(shuffle, weighted, on_nump
 def test_learns_on_every_backend(backend):
     x, y = classes(60)
     net = bpx.mlp([4, 16, 3], dtype=backend.dtype, backend=backend.spec)
-    history = net.fit(*_arrays(backend, x, y), epochs=60, batch_size=16, optimizer=bpx.Adam(0.02))
+    history = net.fit(*_arrays(backend, x, y), epochs=60, batch_size=20, optimizer=bpx.Adam(0.02))
     assert history.loss[-1] < 0.2 * history.loss[0]
     assert net.evaluate(*_arrays(backend, x, y))["accuracy"] > 0.95
 
@@ -57,8 +57,8 @@ def test_learns_on_every_backend(backend):
 def test_the_same_data_from_the_host_and_from_the_device_give_the_same_bits(backend):
     x, y = classes()
     net = noisy(backend)
-    losses = [net.reset().fit(*data, epochs=2, batch_size=8).loss for data in ((x, y), _arrays(backend, x, y))]
-    lists = net.reset().fit(x.tolist(), y.tolist(), epochs=2, batch_size=8).loss
+    losses = [net.reset().fit(*data, epochs=2, batch_size=11).loss for data in ((x, y), _arrays(backend, x, y))]
+    lists = net.reset().fit(x.tolist(), y.tolist(), epochs=2, batch_size=11).loss
     assert losses[0] == losses[1] == lists
 
 
@@ -68,7 +68,7 @@ def test_writes_into_no_array_of_the_callers(backend):
     data = _arrays(backend, x, y, weight)
     before = [backend.numpy(part).copy() for part in data]
     net = noisy(backend)
-    net.fit(*data[:2], epochs=2, batch_size=8, sample_weight=data[2], validation_data=data, clip=bpx.ClipNorm(0.1))
+    net.fit(*data[:2], epochs=2, batch_size=11, sample_weight=data[2], validation_data=data, clip=bpx.ClipNorm(0.1))
     net.gradients(*data, training=True)
     net.evaluate(*data)
     net.predict(data[0])
@@ -82,7 +82,7 @@ def test_host_arrays_that_a_library_could_take_over_stay_as_they_are(spec, reque
     x, y = (part.astype(np.float32) for part in numbers())
     before = x.copy(), y.copy()
     net = bpx.mlp([4, 3, 2], loss="squared_error", backend=spec)
-    net.fit(x, y, epochs=3, batch_size=8)
+    net.fit(x, y, epochs=3, batch_size=11)
     np.testing.assert_array_equal(x, before[0])
     np.testing.assert_array_equal(y, before[1])
     x[:] = 1e6  # and the network keeps nothing of them
@@ -181,10 +181,10 @@ def test_a_sum_adds_up_over_the_batches(on_numpy):
 def test_validation_and_listeners_change_nothing(backend):
     x, y = classes()
     net = noisy(backend)
-    plain = net.fit(x, y, epochs=4, batch_size=8).loss
+    plain = net.fit(x, y, epochs=4, batch_size=11).loss
     left = left_by_training(net)
     watched = net.reset().fit(
-        x, y, epochs=4, batch_size=8, validation_data=(x, y), metrics=["accuracy"], callbacks=[lambda run: None]
+        x, y, epochs=4, batch_size=11, validation_data=(x, y), metrics=["accuracy"], callbacks=[lambda run: None]
     )
     assert watched.loss == plain
     assert_same_bits(left_by_training(net), left)

@@ -35,10 +35,10 @@ def _sum(x: np.ndarray, /, *, axis: Any = None, dtype: Any = None, keepdims: boo
     """
     if x.ndim == 2 and x.size > _SMALL and axis is not None and dtype is None and x.dtype.kind == "f":
         if axis == 0:
-            total = np.dot(_ones(x.shape[0], x.dtype.char), x)
+            total = _ones(x.shape[0], x.dtype.char).dot(x)
             return total[None, :] if keepdims else total
         if axis in (1, -1):
-            total = np.dot(x, _ones(x.shape[1], x.dtype.char))
+            total = x.dot(_ones(x.shape[1], x.dtype.char))
             return total[:, None] if keepdims else total
     return np.add.reduce(x, axis=axis, dtype=dtype, keepdims=keepdims)  # type: ignore[call-overload]
 
@@ -64,8 +64,8 @@ def _take(x: np.ndarray, indices: np.ndarray, /, *, axis: int | None = None) -> 
 
 
 def _matmul(a: np.ndarray, b: np.ndarray, /) -> Any:
-    """Multiply as the standard has it; two matrices or two vectors by ``dot``. Of 4x2 by 2x2: 0.8 instead of 1.3."""
-    return np.dot(a, b) if a.ndim | b.ndim < 3 else np.matmul(a, b)
+    """Multiply as the standard has it; two matrices or two vectors by ``dot``. Of 4x2 by 2x2: 0.5 instead of 1.3."""
+    return a.dot(b) if a.ndim | b.ndim < 3 else np.matmul(a, b)
 
 
 @lru_cache(maxsize=1)

@@ -46,6 +46,7 @@ class BackendStatus(NamedTuple):
     reason: str
 
 
+@lru_cache(maxsize=8)
 def backend_class(name: str) -> type[Backend]:
     """Return the class of a backend, importing its module (and no other backend's)."""
     if name not in _CLASSES:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -21,11 +22,14 @@ _LIBRARY_OF_MODULE = {
 
 def library_of(value: Any) -> str | None:
     """Return the name of the backend whose arrays ``value`` is one of, or None (lists, tables, numbers)."""
-    for cls in type(value).__mro__:
-        library = _LIBRARY_OF_MODULE.get(cls.__module__.partition(".")[0])
-        if library is not None and hasattr(value, "shape"):
-            return library
-    return None
+    return _library_of_type(type(value)) if hasattr(value, "shape") else None
+
+
+@lru_cache(maxsize=256)
+def _library_of_type(kind: type) -> str | None:
+    """Return the name of the backend that a type comes from, itself or by inheritance."""
+    modules = (cls.__module__.partition(".")[0] for cls in kind.__mro__)
+    return next((_LIBRARY_OF_MODULE[module] for module in modules if module in _LIBRARY_OF_MODULE), None)
 
 
 def backend_of(array: Array) -> Backend | None:

@@ -66,7 +66,6 @@ def given_or_new(ax: Axes | None, size: tuple[float, float] = (6.4, 4.4)) -> Axe
     InputError
         If what is given is no axes, or matplotlib is not installed.
     """
-    require_matplotlib()
     if ax is None:
         return new_figure(size).subplots()
     check_axes(ax)
@@ -75,9 +74,7 @@ def given_or_new(ax: Axes | None, size: tuple[float, float] = (6.4, 4.4)) -> Axe
 
 def check_axes(ax: Any) -> None:
     """Raise unless ``ax`` is a matplotlib Axes."""
-    from matplotlib.axes import Axes
-
-    if not isinstance(ax, Axes):
+    if not isinstance(ax, import_optional("matplotlib.axes", "plots", "plot").Axes):
         raise InputError(f"ax must be a matplotlib Axes, got {type(ax).__name__}")
 
 
