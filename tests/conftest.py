@@ -25,8 +25,9 @@ collect_ignore = ["backend_cases.py", "cases.py", "closeness.py", "differences.p
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Prepare JAX, before anything imports it."""
-    os.environ["JAX_ENABLE_X64"] = "1"  # what it does without is tested in a process of its own
+    """Prepare PyTorch and JAX, before anything imports them."""
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # on arrays as small as these, threads do nothing but wait
+    os.environ["JAX_ENABLE_X64"] = "1"  # what JAX does without is tested in a process of its own
     # Many tests compile the same programs. A folder of this run keeps them, which takes a third off its time.
     folder = tempfile.TemporaryDirectory(prefix="bpx_tests_", ignore_cleanup_errors=True)
     config.add_cleanup(folder.cleanup)

@@ -81,9 +81,9 @@ def test_a_slightly_wrong_gradient_is_caught(case, weight, on_numpy, generator):
         assert_gradient_is_the_derivative(case, Wrong, on_numpy, generator, weight)
 
 
-def test_every_loss_of_bpx_is_in_the_table():
+def test_every_loss_of_the_package_is_in_the_table():
     assert {type(case.loss) for case in LOSS_CASES} == set(LOSSES.values())
-    assert {cls for cls in _all_subclasses(bpx.Loss) if cls.__module__.startswith("bpx.")} == set(LOSSES.values())
+    assert {cls for cls in _all_subclasses(bpx.Loss) if cls.__module__.startswith("bpx.losses")} == set(LOSSES.values())
 
 
 def _all_subclasses(cls):

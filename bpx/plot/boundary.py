@@ -100,12 +100,11 @@ def decision_boundary(
     names = checked_names(class_names, n_classes)
     ax = given_or_new(ax, (6.6, 4.8))
     _draw_ground(ax, net, points, resolution)
-    _draw_samples(ax, points, true, at_samples.argmax(axis=1), names)
+    size = 70.0 if len(points) <= 20 else 28.0 if len(points) <= 400 else 16.0
+    _draw_samples(ax, points, true, at_samples.argmax(axis=1), names, size)
     ax.set_xlabel(str(feature_names[0]) if feature_names is not None else "first input")
     ax.set_ylabel(str(feature_names[1]) if feature_names is not None else "second input")
-    legend = ax.legend(loc="upper left", bbox_to_anchor=(1.01, 1.0), frameon=False)
-    for handle in legend.legend_handles:
-        handle.set_sizes([40.0])
+    ax.legend(loc="upper left", bbox_to_anchor=(1.01, 1.0), frameon=False, markerscale=(40.0 / size) ** 0.5)
     return ax
 
 
@@ -136,9 +135,10 @@ def _draw_ground(ax: Axes, net: Network, points: np.ndarray, resolution: int) ->
     ax.set_ylim(low[1], high[1])
 
 
-def _draw_samples(ax: Axes, points: np.ndarray, true: np.ndarray, given: np.ndarray, names: Sequence[str]) -> None:
-    """Draw the samples of each class, and crosses on those that are given to another one."""
-    size = 70.0 if len(points) <= 20 else 28.0 if len(points) <= 400 else 16.0
+def _draw_samples(
+    ax: Axes, points: np.ndarray, true: np.ndarray, given: np.ndarray, names: Sequence[str], size: float
+) -> None:
+    """Draw the samples of each class, and crosses on those that are given to another one; size is in square points."""
     for i, name in enumerate(names):
         mine = points[true == i]
         ax.scatter(

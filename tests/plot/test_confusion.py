@@ -113,7 +113,7 @@ def test_many_classes_have_colors_alone_and_few_names():
     assert max(ax.figure.get_size_inches()) < 13
 
 
-@pytest.mark.parametrize("n, largest, inches", [(2, 7, 3.0), (14, 7, 3.0), (8, 4567, 4.0)])
+@pytest.mark.parametrize("n, largest, inches", [(2, 7, 3.0), (14, 7, 4.0), (8, 4567, 4.0)])
 def test_numbers_fit_their_cells(n, largest, inches):
     from matplotlib.figure import Figure
 
