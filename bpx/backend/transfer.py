@@ -22,7 +22,7 @@ _LIBRARY_OF_MODULE = {
 
 def library_of(value: Any) -> str | None:
     """Return the name of the backend whose arrays ``value`` is one of, or None (lists, tables, numbers)."""
-    return _library_of_type(type(value)) if hasattr(value, "shape") else None
+    return _library_of_type(type(value)) if hasattr(value, "shape") else None  # type: ignore[arg-type]
 
 
 @lru_cache(maxsize=256)
