@@ -99,6 +99,9 @@ def test_the_ground_is_fainter_where_the_network_is_undecided():
 def test_inputs_of_different_ranges():
     ax = bpx.plot.decision_boundary(diagonal(), [[0.0, 0.0], [4.0, 1.0]], [0, 1])
     assert [class_at(ax, *point) for point in ((3.0, 0.5), (0.6, 0.5), (0.1, 0.5), (-0.5, -0.1))] == [1, 1, 0, 0]
+    extent = ax.get_images()[0].get_extent()
+    assert extent[:2] == pytest.approx(ax.get_xlim(), abs=5.2 / 199)
+    assert extent[2:] == pytest.approx(ax.get_ylim(), abs=1.3 / 199)
 
 
 def test_a_network_that_knows_one_class_only_has_no_line():
