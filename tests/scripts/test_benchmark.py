@@ -198,7 +198,6 @@ def test_tiny_run_writes_all_reports(tmp_path: Path, capsys: pytest.CaptureFixtu
     options = argparse.Namespace(json=paths["json"], markdown=paths["md"], plot=paths["png"], quick=True)
     assert command_line.write(runs, options) == 0, capsys.readouterr().out
     printed = capsys.readouterr().out
-    assert "2 threads" not in printed or threads.thread_count() == 2
     for heading in ("Machine", "BLAS", "XOR as published", "64-32-10, batch 32, SGD", "not measured: no CUDA device"):
         assert heading in printed
     check_schema(json.loads(paths["json"].read_text()))
