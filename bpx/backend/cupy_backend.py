@@ -61,7 +61,7 @@ class CupyBackend(Backend):
     name: ClassVar[str] = "cupy"
 
     def __init__(self, device: str | None = None) -> None:
-        index = device or "0"
+        index = (device or "0").removeprefix("cuda:")
         if not index.isdigit():
             raise BackendError(f"a CuPy device is a number, as in 'cupy:0', not {device!r}")
         probe(int(index))

@@ -18,7 +18,10 @@ from bpx.sklearn import MLPClassifier, MLPRegressor
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
-SPECS = ["array-api-strict:device1", "torch:cpu", "torch:cuda:0", "cupy:0"]
+_CUDA = [
+    f"torch:{name}" for status in bpx.backends() for name in status.devices if status.name == "torch" and ":" in name
+]
+SPECS = ["array-api-strict:device1", "torch:cpu", *_CUDA, "cupy:0"]
 
 
 @pytest.fixture(params=[pytest.param(s, marks=[pytest.mark.gpu] if "cu" in s[4:] else []) for s in SPECS])
