@@ -74,7 +74,8 @@ def test_gradients_are_shaped_like_the_parameters_and_change_nothing(backend):
             assert sorted(part) == sorted(gradient)  # what is frozen too
             for name in part:
                 assert tuple(part[name].shape) == tuple(gradient[name].shape)
-        assert np.abs(backend.numpy(gradients[0]["bias"])).max() >= 0.0
+        if not training:  # in training, the statistics of the batch take every bias out again
+            assert np.abs(backend.numpy(gradients[0]["bias"])).max() > 0.0
     assert_same_bits(left_by_training(net), before)
     assert net.gradients(x, y)[0] == net.gradients(x, y)[0]
 
