@@ -6,10 +6,8 @@ import os
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-import numpy as np
-
 from bpx import inputs
-from bpx.backend.base import Array, Backend, check_float_dtype
+from bpx.backend.base import Array, check_float_dtype
 from bpx.backend.selection import BackendSpec, get_backend
 from bpx.backend.transfer import like
 from bpx.checks import count
@@ -20,14 +18,15 @@ from bpx.layers.stack import check_sample, first_trained, sample_shapes, unfroze
 from bpx.losses import Loss, get_loss
 from bpx.onnx_export import export_onnx
 from bpx.passes import forward_pass, make_gradients
-from bpx.rng import WEIGHTS, generator, step_keys
-from bpx.training import TrainingState, fit
+from bpx.rng import step_keys
+from bpx.training import fit
+from bpx.variables import Variables
 
 PREDICT_ROWS = 8192
 """Samples that go through the network at a time where no gradient is wanted."""
 
 
-class Network:
+class Network(Variables):
     """Layers in a row, trained by backpropagation.
 
     Parameters
@@ -72,7 +71,7 @@ class Network:
     ) -> None:
         if isinstance(layers, Layer) or not isinstance(layers, Iterable):
             raise InputError(f"layers must be a sequence of layers, got {layers!r}")
-        self.layers: tuple[Layer, ...] = tuple(layers)
+        self.layers = tuple(layers)
         for layer in self.layers:
             if not isinstance(layer, Layer):
                 hint = " (an instance, with parentheses)" if isinstance(layer, type) else ""
@@ -84,67 +83,13 @@ class Network:
         self.dtype = dtype
         self.seed = int.from_bytes(os.urandom(4), "little") if seed is None else count("seed", seed, 0)
         self.input_shape, self.output_shape = sample_shapes(self.layers)
-        self.backend: Backend = get_backend(backend)
+        self.backend = get_backend(backend)
         self.backend.require_dtype(dtype)
         self.first_trained = first_trained(self.layers)
         self.n_keys = sum(layer.n_keys for layer in self.layers)
         self.stateful = any(layer.stateful for layer in self.layers)
-        self._programs: dict[Any, Any] = {}
+        self._programs = {}
         self.reset()
-
-    # -- what training changes ----------------------------------------------------------------------------
-
-    def reset(self) -> Network:
-        """Start over: the first weights, no optimizer state, the first shuffle. Returns the network."""
-        draw = generator(self.seed, WEIGHTS)
-        self._params = [self._placed(layer.init(draw)) for layer in self.layers]
-        self._state = [self._placed(layer.init_state()) for layer in self.layers]
-        self.training: TrainingState | None = None
-        return self
-
-    def _placed(self, arrays: Params) -> Params:
-        """Return arrays on the network's device in its dtype, none of them shared with the caller."""
-        cast = {name: np.array(array, dtype=self.dtype, order="C") for name, array in arrays.items()}
-        return {name: self.backend.asarray(array) for name, array in cast.items()}
-
-    @property
-    def params(self) -> list[Params]:
-        """The parameters, one dict a layer; Linear: ``{"weight": (n_in, n_out), "bias": (n_out,)}``.
-
-        These are the network's own arrays: training overwrites them. Assigning a list of the same shapes copies it.
-        """
-        return self._params
-
-    @params.setter
-    def params(self, value: Sequence[Params]) -> None:
-        self._params = self._replaced("params", self._params, value)
-
-    @property
-    def state(self) -> list[Params]:
-        """The running statistics, one dict a layer; BatchNorm: ``{"running_mean": (n,), "running_var": (n,)}``."""
-        return self._state
-
-    @state.setter
-    def state(self, value: Sequence[Params]) -> None:
-        self._state = self._replaced("state", self._state, value)
-
-    def _replaced(self, kind: str, old: list[Params], new: Sequence[Params]) -> list[Params]:
-        from bpx.backend.transfer import to_numpy
-
-        if len(new) != len(old):
-            raise InputError(f"{kind} must be a list of {len(old)} dicts, one for each layer, got {len(new)}")
-        arrays = [{name: to_numpy(array) for name, array in part.items()} for part in new]
-        for i, (mine, theirs) in enumerate(zip(old, arrays, strict=True)):
-            shapes = {name: tuple(array.shape) for name, array in mine.items()}
-            got = {name: tuple(array.shape) for name, array in theirs.items()}
-            if shapes != got:
-                raise InputError(f"{kind} of layer {i} ({self.layers[i]!r}) must have shapes {shapes}, got {got}")
-        return [self._placed(part) for part in arrays]
-
-    @property
-    def n_params(self) -> int:
-        """How many numbers the parameters hold."""
-        return sum(int(np.prod(array.shape)) for part in self._params for array in part.values())
 
     # -- learning -----------------------------------------------------------------------------------------
 
@@ -305,33 +250,7 @@ class Network:
             self._programs[key] = self.backend.compile(make())
         return self._programs[key]
 
-    # -- moving, showing, keeping -------------------------------------------------------------------------
-
-    def to(self, backend: BackendSpec) -> Network:
-        """Move the network, with its optimizer state, to another backend or device. Returns the network.
-
-        Parameters
-        ----------
-        backend : str, Backend or None
-            As for `get_backend`.
-
-        Raises
-        ------
-        BackendError
-            If the backend cannot be used here, or has not the network's dtype.
-        """
-        target = get_backend(backend)
-        target.require_dtype(self.dtype)
-        source, self.backend, self._programs = self.backend, target, {}
-
-        def moved(array: Array) -> Array:
-            return target.asarray(np.array(source.to_numpy(array)))
-
-        self._params = [{n: moved(a) for n, a in part.items()} for part in self._params]
-        self._state = [{n: moved(a) for n, a in part.items()} for part in self._state]
-        if self.training is not None:
-            self.training.move(moved)
-        return self
+    # -- showing, keeping ---------------------------------------------------------------------------------
 
     def summary(self) -> str:
         """Return a table of the layers, their output shapes and their parameters."""

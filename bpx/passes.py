@@ -62,18 +62,3 @@ def make_gradients(xp: Any, layers: Sequence[Layer], loss: Loss, first: int = 0)
         return value, grads, caches
 
     return gradients
-
-
-def loss_and_gradients(
-    xp: Any,
-    layers: Sequence[Layer],
-    loss: Loss,
-    params: Sequence[Params],
-    x: Array,
-    y: Array,
-    weight: Array | None,
-    contexts: Sequence[Any],
-    first: int = 0,
-) -> tuple[Array, list[Params], list[Any]]:
-    """Return the loss of one batch, its gradients, layer by layer, and the layers' caches; see `make_gradients`."""
-    return make_gradients(xp, layers, loss, first)(params, contexts, x, y, weight)

@@ -75,7 +75,6 @@ FOR_PEOPLE_AND_FILES = {
     "interchange.py": "state dicts for PyTorch and back, in NumPy arrays",
     "lbfgs.py": "SciPy's minimizer works on a vector of the host",
     "metrics/": "scores of predictions on the host",
-    "network.py": "parameters are placed from the host, and shapes multiplied",
     "notebook.py": "the notebook's own loop, kept as it was",
     "onnx_export.py": "a file format",
     "onnx_nodes.py": "a file format",
@@ -86,6 +85,7 @@ FOR_PEOPLE_AND_FILES = {
     "summary.py": "shapes multiplied for a table",
     "tables/": "tables and files",
     "training/": "orders of samples, losses and weights of the host; the device is left to step.py and the backend",
+    "variables.py": "parameters are placed from the host, and shapes multiplied",
 }
 """Modules that may use NumPy on the host, each with its reason. None of them may name another library."""
 
