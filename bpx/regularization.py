@@ -44,7 +44,7 @@ class L2(Penalty):
     def term(self, xp: Any, w: Array, rows: int) -> tuple[Array, Array]:
         factor = self.strength / rows if self.per_sample else self.strength
         flat = xp.reshape(w, (-1,))
-        return (0.5 * factor) * (flat @ flat), w * factor
+        return (0.5 * factor) * xp.matmul(flat, flat), w * factor
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ class ClipValue(Clip):
     def apply(self, xp: Any, grads: Sequence[Params]) -> None:
         for g in grads:
             for name in g:
-                g[name] = xp.clip(g[name], -self.limit, self.limit)
+                g[name] = xp.minimum(xp.maximum(g[name], -self.limit), self.limit)
 
 
 @dataclass(frozen=True)

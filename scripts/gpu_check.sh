@@ -11,6 +11,8 @@
 #     tests_torch.txt          pytest -m gpu --backend torch:cuda, where PyTorch has CUDA
 #     compare_backends.txt     scripts/compare_backends.py --require cupy; its data in backends.json, its chart in .png
 #     xor.txt, digits.txt      bpx xor and bpx train digits on the GPU
+#     benchmark.txt            scripts/benchmark.py --only cuda; its data in cuda.json, its tables in cuda.md
+# Tests run on several processes where pytest-xdist is installed; all processes share the one device.
 # Exit code 0 means that all of it ran on a GPU and passed; 2, that there is no GPU or no CuPy to check.
 set -euo pipefail
 
@@ -78,9 +80,11 @@ run() {  # run NAME COMMAND...: print, keep the output in NAME.txt, go on after 
 
 # A backend named by --backend must run: where it cannot, its tests fail instead of being skipped.
 # pytest ends with 5 when it selects no test, which counts as a failure here too.
-run tests_cupy "$python" -m pytest -q -m gpu --backend cupy
+workers=()
+if "$python" -c "import xdist" 2> /dev/null; then workers=(-n 8 -p no:benchmark); fi  # that plugin warns beside xdist
+run tests_cupy "$python" -m pytest -q "${workers[@]}" -m gpu --backend cupy
 if "$python" -c "import sys, torch; sys.exit(not torch.cuda.is_available())" 2> /dev/null; then
-  run tests_torch "$python" -m pytest -q -m gpu --backend torch:cuda
+  run tests_torch "$python" -m pytest -q "${workers[@]}" -m gpu --backend torch:cuda
 else
   printf '\n== tests_torch: left out, there is no PyTorch with CUDA here\n'
 fi
@@ -88,6 +92,7 @@ run compare_backends "$python" scripts/compare_backends.py --require cupy \
   --json "$out/backends.json" --plot "$out/backends.png"
 run xor "$python" -m bpx xor --backend cupy --json
 run digits "$python" -m bpx train digits --backend cupy --json
+run benchmark "$python" scripts/benchmark.py --only cuda --json "$out/cuda.json" --markdown "$out/cuda.md"
 
 printf '\n== outcome: %s\n' "$([ "$failed" -eq 0 ] && echo passed || echo FAILED)"
 exit "$failed"

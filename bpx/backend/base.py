@@ -11,7 +11,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from itertools import repeat
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
@@ -22,6 +22,12 @@ Array = Any
 
 FLOAT_DTYPES = ("float32", "float64")
 """The precisions that a network can compute in."""
+
+
+class EveryStep(NamedTuple):
+    """Numbers that are the same at every step, and so are no column of a loop's inputs."""
+
+    row: Array
 
 
 class Backend(ABC):

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any, ClassVar
 
 import numpy as np
 
 from bpx.backend.base import Array, Backend, missing
+from bpx.backend.captured import CaptureError, CapturingBackend
 from bpx.errors import BackendError
 
 
@@ -55,8 +58,11 @@ def _library_missing(error: ImportError) -> BackendError:
     return BackendError(f"backend 'cupy' cannot be used: a CUDA library is missing ({' '.join(str(first).split())})")
 
 
-class CupyBackend(Backend):
-    """CuPy arrays on one CUDA device, chosen by its number."""
+class CupyBackend(CapturingBackend):
+    """CuPy arrays on one CUDA device, chosen by its number.
+
+    Training steps are recorded as CUDA graphs, and updates of weights run as one kernel each.
+    """
 
     name: ClassVar[str] = "cupy"
 
@@ -68,10 +74,16 @@ class CupyBackend(Backend):
         import array_api_compat.cupy as compat
         import cupy
 
+        from bpx.backend.cublas import Products
+
         self._cupy = cupy
         self._index = int(index)
         self.device = f"cuda:{index}"
-        self.xp = compat
+        with cupy.cuda.Device(self._index):
+            self._products = Products(cupy)
+        functions = {name: getattr(compat, name) for name in dir(compat) if not name.startswith("__")}
+        self.xp = SimpleNamespace(**{**functions, "matmul": self._products.matmul})
+        self._fused: dict[Callable[..., Any], Any] = {}
 
     @property
     def spec(self) -> str:
@@ -115,5 +127,50 @@ class CupyBackend(Backend):
     def synchronize(self) -> None:
         self._cupy.cuda.Device(self._index).synchronize()
 
+    def capture(self, step: Callable[[], None]) -> Callable[[], None]:
+        cupy = self._cupy
+        pool, stream = cupy.cuda.MemoryPool(), cupy.cuda.Stream(non_blocking=True)
+        with stream, cupy.cuda.using_allocator(pool.malloc), self._products.own_handle() as handle:
+            stream.begin_capture()
+            try:
+                step()
+            except Exception as error:
+                with contextlib.suppress(cupy.cuda.runtime.CUDARuntimeError):
+                    stream.end_capture()
+                raise CaptureError(f"{type(error).__name__}: {error}") from error
+            graph = stream.end_capture()
+        return _Graph(graph, (pool, handle)).launch
+
+    def elementwise(self, kernel: Callable[..., Any], like: Array, slots: int) -> Callable[..., tuple[Array, ...]]:
+        fused = self._fused.get(kernel)
+        if fused is None:
+
+            def in_place(w: Any, dw: Any, *others: Any) -> None:
+                changed = (w, *others[:slots])  # the gradient is read only: a copy of it costs no memory here
+                for array, result in zip(changed, kernel(self.xp, w, dw.copy(), *others), strict=True):
+                    if result is not array:
+                        array[...] = result
+
+            name = f"bpx_update_{kernel.__name__.strip('_')}"
+            fused = self._fused[kernel] = self._cupy.fuse(kernel_name=name)(in_place)
+
+        def apply(*arguments: Any) -> tuple[Array, ...]:
+            fused(*arguments)
+            return (arguments[0], *arguments[2 : 2 + slots])
+
+        return apply
+
     def out_of_memory(self, error: BaseException) -> bool:
         return isinstance(error, (MemoryError, self._cupy.cuda.memory.OutOfMemoryError))
+
+
+class _Graph:
+    """A CUDA graph with the memory that it works in."""
+
+    def __init__(self, graph: Any, memory: tuple[Any, ...]) -> None:
+        self._graph = graph
+        self._memory = memory
+
+    def launch(self) -> None:
+        """Have the work done on the current stream."""
+        self._graph.launch()

@@ -3,18 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
 import numpy as np
 
-from bpx.backend.base import Array, Backend, missing
+from bpx.backend.base import Array, Backend, EveryStep, missing
 from bpx.errors import BackendError
-
-
-class _EveryStep(NamedTuple):
-    """Numbers that are the same at every step, and so are no column of the loop's inputs."""
-
-    row: np.ndarray
 
 
 class JaxBackend(Backend):
@@ -105,7 +99,7 @@ class JaxBackend(Backend):
 
     def per_step(self, values: np.ndarray, dtype: str, constant: bool = False) -> Any:
         rows = np.asarray(values, dtype=dtype)
-        return _EveryStep(rows[0]) if constant else rows
+        return EveryStep(rows[0]) if constant else rows
 
     def rows_per_step(self, order: np.ndarray) -> Any:
         return order.astype(np.int32)
@@ -129,7 +123,7 @@ class JaxBackend(Backend):
             # segments of other lengths find the same program. A buffer of one row would be no buffer to XLA, and that
             # program's last bits would be others.
             room = max(2, 1 << (length - 1).bit_length())
-            same = tuple(c.row if isinstance(c, _EveryStep) else None for c in inputs)
+            same = tuple(c.row if isinstance(c, EveryStep) else None for c in inputs)
             columns = tuple(self._padded(c, room) if isinstance(c, np.ndarray) else None for c in inputs)
             dtype = jax.tree.leaves(carry)[0].dtype
             carry, outputs = compiled(carry, data, same, columns, length, self.xp.zeros(room, dtype=dtype))

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 import numpy as np
 
 from bpx.backend.base import Array, Backend, missing
+from bpx.backend.captured import CaptureError, CapturingBackend
+from bpx.backend.torch_functions import shorter_functions
 from bpx.errors import BackendError
 
 
-class TorchBackend(Backend):
-    """PyTorch tensors on one device (``"cpu"``, ``"cuda:0"``, ``"mps"``)."""
+class TorchBackend(CapturingBackend):
+    """PyTorch tensors on one device (``"cpu"``, ``"cuda:0"``, ``"mps"``); on CUDA steps are recorded as graphs."""
 
     name: ClassVar[str] = "torch"
 
@@ -26,9 +29,10 @@ class TorchBackend(Backend):
         self._torch = torch
         self._device = self._checked(torch, device or "cpu")
         self.device = str(self._device)
+        self.captures = self._device.type == "cuda"
         import array_api_compat.torch as compat
 
-        self.xp = BoundNamespace(compat, self._device)
+        self.xp = BoundNamespace(compat, self._device, **shorter_functions(torch))
 
     @staticmethod
     def _checked(torch: Any, text: str) -> Any:
@@ -95,6 +99,15 @@ class TorchBackend(Backend):
             self._torch.cuda.synchronize(self._device)
         elif self._device.type == "mps":
             self._torch.mps.synchronize()
+
+    def capture(self, step: Callable[[], None]) -> Callable[[], None]:
+        graph = self._torch.cuda.CUDAGraph()
+        try:
+            with self._torch.cuda.graph(graph):
+                step()
+        except Exception as error:
+            raise CaptureError(f"{type(error).__name__}: {error}") from error
+        return graph.replay  # type: ignore[no-any-return]
 
     def out_of_memory(self, error: BaseException) -> bool:
         return isinstance(error, (MemoryError, self._torch.OutOfMemoryError))

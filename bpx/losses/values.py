@@ -87,7 +87,7 @@ class Huber(Loss):
 
     def forward(self, xp: Any, z: Array, y: Array, weight: Array | None = None) -> tuple[Array, Any]:
         d = z - y
-        c = xp.clip(d, -self.delta, self.delta)
+        c = xp.minimum(xp.maximum(d, -self.delta), self.delta)
         scale = self.scale(xp, z.shape[0], weight)
         return total(xp, c * (d - 0.5 * c), scale), (c, scale)
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from benchmarks.measuring import Case, Line, Spread
-from benchmarks.targets import CUDA, CUDA_TARGETS, Verdict, judge, targets
+from benchmarks.targets import NOT_RUN, Verdict, judge, targets
 
 Run = Mapping[str, Case]
 HEADINGS = ("target", "at most", "measured", "quartiles", "holds")
@@ -28,14 +28,15 @@ def header(machine: Mapping[str, Any]) -> list[str]:
 
 
 def verdict_rows(runs: Sequence[Run]) -> list[tuple[str, list[str]]]:
-    """Return group and cells of every target; with several runs, the figure of each and whether they agree."""
+    """Return group and cells of the targets whose cases were run; of several runs, each figure and if they agree."""
     rows: list[tuple[str, list[str]]] = []
     for target in targets():
         verdicts = [judge(target, run) for run in runs]
+        if all(verdict.reason == NOT_RUN for verdict in verdicts):
+            continue
         limit = f"{target.limit:g}" if target.limit != 1 or target.fact or not target.unless else "below 1"
         measured = " ".join(_figure(verdict.value) for verdict in verdicts)
         rows.append((target.group, [target.text, limit, measured, _quartiles(verdicts), holds(verdicts)]))
-    rows += [("CUDA", [text, f"{limit:g}", "-", "-", CUDA]) for text, limit in CUDA_TARGETS]
     return rows
 
 
@@ -92,10 +93,6 @@ def as_json(runs: Sequence[Run], machine: Mapping[str, Any], quick: bool) -> dic
                 "runs": [_verdict_json(judge(target, run)) for run in runs],
             }
             for target in targets()
-        ]
-        + [
-            {"group": "CUDA", "target": text, "case": "cuda", "limit": limit, "runs": [{"holds": None, "reason": CUDA}]}
-            for text, limit in CUDA_TARGETS
         ],
     }
 

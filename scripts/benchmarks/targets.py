@@ -6,13 +6,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from benchmarks import peers
-from benchmarks.cases import compiled, epoch, memory, start_up
+from benchmarks.cases import compiled, cuda, epoch, memory, start_up
 from benchmarks.cases.predict import MANY
 from benchmarks.cases.xor import PUBLISHED, TRAINED
 from benchmarks.measuring import Case, Spread
 from benchmarks.tasks import SIZES, SMALL
-
-CUDA = "not measured: no CUDA device"
 
 
 @dataclass(frozen=True)
@@ -47,7 +45,7 @@ class Target:
     def text(self) -> str:
         """The target in words."""
         kind, _, rest = self.case.partition("/")
-        place = rest.replace("/", ", ") if kind in ("sgd", "adam", "predict", "estimator") else ""
+        place = rest.replace("/", ", ") if kind in ("sgd", "adam", "predict", "estimator", "cuda") else ""
         what = self.fact if self.fact and self.fact != "time" else f"{self.peer} / {self.against}"
         return f"{place}: {what}" if place else what
 
@@ -104,20 +102,22 @@ def targets() -> Iterator[Target]:
         yield Target("compiled, jax", compiled.NAME, peers.BPX_JAX, "", 0, fact=f"{name}: {compiled.AGAIN}")
     for size in SIZES:
         yield Target("training step on torch", f"sgd/{size}", peers.BPX_TORCH, peers.TORCH, 0.9)
+    for optimizer in ("sgd", "adam"):
+        for size in (*SIZES, *((cuda.WIDE,) if optimizer == "sgd" else ())):
+            yield Target("CUDA", f"cuda/{optimizer}/{size}", peers.BPX_CUPY, peers.TORCH_CUDA, 1.0)
+    for size in SMALL:
+        yield Target("CUDA", f"cuda/sgd/{size}", peers.BPX_CUPY, peers.REDUCED_CUDA, 1.0)
+    yield Target("CUDA", f"cuda/sgd/{cuda.WIDE}", peers.BPX_CUPY, peers.FLOOR_CUDA, 1.25)
 
 
-CUDA_TARGETS = (
-    ("every size: bpx on cupy / PyTorch eager on CUDA", 1.0),
-    ("small sizes: bpx on cupy / torch.compile(mode='reduce-overhead')", 1.0),
-    ("8192-wide layers: time of the matrix products alone / bpx on cupy", 0.8),
-)
+NOT_RUN = "not measured: case not run"
 
 
 def judge(target: Target, cases: Mapping[str, Case]) -> Verdict:
     """Compare a target with the cases of one run."""
     case = cases.get(target.case)
     if case is None:
-        return Verdict(target, None, None, "not measured: case not run")
+        return Verdict(target, None, None, NOT_RUN)
     value = _value(target, case)
     if value is None:
         gaps = [name for name in (target.peer, target.against) if name in case.missing]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -92,6 +93,11 @@ def clouds(rows: int, n_in: int, classes: int, dtype: str, seed: int) -> tuple[A
     wrong = rng.random(rows) < 0.2
     y[wrong] = rng.integers(classes, size=int(wrong.sum()))
     return x.astype(dtype, copy=False), y
+
+
+def precision() -> str:
+    """Return what products of float32 are computed in, by every peer: CuPy reads the same variable."""
+    return "TF32" if os.environ.get("CUPY_TF32") == "1" else "float32"
 
 
 XOR_X = np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])

@@ -33,7 +33,7 @@ WORK = [
     (name, optimizer, rows)
     for name in peers.MLP
     for optimizer, rows in (("sgd", 32), ("adam", 32), ("sgd", 29))
-    if name not in (peers.FLOOR, peers.COMPILED)
+    if name not in (peers.FLOOR, peers.FLOOR_CUDA, peers.COMPILED, peers.REDUCED_CUDA)
     and not (optimizer == "adam" and name in WITH_SGD_ONLY)
     and not (rows == 29 and name in WHOLE_BATCHES_ONLY)
 ]
@@ -167,10 +167,22 @@ def test_runs_that_disagree_are_said_to() -> None:
 
 
 def test_every_target_has_a_case() -> None:
-    known = ("xor", "sgd", "adam", "epoch", "estimator", "predict", "memory", "import", "compiled")
+    known = ("xor", "sgd", "adam", "epoch", "estimator", "predict", "memory", "import", "compiled", "cuda")
     for target in targets.targets():
         assert target.case.partition("/")[0] in known
         assert target.limit >= 0
+
+
+def test_without_a_cuda_device_its_targets_are_gaps_with_a_reason() -> None:
+    torch = pytest.importorskip("torch")
+    if torch.cuda.is_available():
+        pytest.skip("there is a CUDA device here; scripts/gpu_check.sh runs this case")
+    cases = command_line.run_cases(["cuda"], Settings.tiny())
+    assert list(cases) == ["cuda/sgd/64-32-10", "cuda/adam/64-32-10"]
+    (target,) = (t for t in targets.targets() if t.case == "cuda/adam/64-32-10")
+    verdict = targets.judge(target, cases)
+    assert (verdict.value, verdict.holds) == (None, None)
+    assert verdict.reason == f"not measured: {peers.TORCH_CUDA}: no CUDA device"
 
 
 def test_threads_are_set_by_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -198,8 +210,9 @@ def test_tiny_run_writes_all_reports(tmp_path: Path, capsys: pytest.CaptureFixtu
     options = argparse.Namespace(json=paths["json"], markdown=paths["md"], plot=paths["png"], quick=True)
     assert command_line.write(runs, options) == 0, capsys.readouterr().out
     printed = capsys.readouterr().out
-    for heading in ("Machine", "BLAS", "XOR as published", "64-32-10, batch 32, SGD", "not measured: no CUDA device"):
+    for heading in ("Machine", "BLAS", "XOR as published", "64-32-10, batch 32, SGD", "training step, SGD, float32"):
         assert heading in printed
+    assert "one epoch of 60,000 x 784" not in printed  # its case was not run
     check_schema(json.loads(paths["json"].read_text()))
     assert "| training step, SGD, float32 | 64-32-10: bpx / NumPy by hand | 1.25 |" in paths["md"].read_text()
     assert paths["png"].read_bytes().startswith(b"\x89PNG")
@@ -221,4 +234,4 @@ def check_schema(written: dict[str, Any]) -> None:
     assert found["limit"] == 1.25
     assert {type(run["holds"]) for run in found["runs"]} == {bool}
     assert judged["epoch", "bpx / scikit-learn"]["runs"][0]["reason"] == "not measured: case not run"
-    assert len(written["targets"]) == len(list(targets.targets())) + len(targets.CUDA_TARGETS)
+    assert len(written["targets"]) == len(list(targets.targets()))

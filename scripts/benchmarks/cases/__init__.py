@@ -18,6 +18,7 @@ CASES = {
     "import": "import bpx against import numpy, in fresh processes",
     "memory": "peak memory of a fit against the hand-written loop, in fresh processes",
     "growth": "how time grows with width, depth, batch and rows",
+    "cuda": "a training step on a CUDA device, data there already",
     "compiled": "bpx on jax against a hand-written compiled loop, and how often it compiles",
 }
 

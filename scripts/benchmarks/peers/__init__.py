@@ -23,6 +23,12 @@ SKLEARN = "scikit-learn"
 KERAS = "Keras"
 BPX_TORCH = "bpx on torch"
 BPX_JAX = "bpx on jax"
+BPX_CUPY = "bpx on cupy"
+BPX_TORCH_CUDA = "bpx on torch:cuda"
+TORCH_CUDA = "PyTorch eager, CUDA"
+FUSED_CUDA = "PyTorch fused, CUDA"
+REDUCED_CUDA = "PyTorch reduce-overhead, CUDA"
+FLOOR_CUDA = "matrix products alone, CUDA"
 NOTEBOOK = "notebook's loop"
 TUNED = "NumPy by hand, tuned"
 
@@ -58,12 +64,18 @@ MLP: Table = {
     TORCH: ("torch_mlp", "TorchTrainer", {}),
     FUSED: ("torch_mlp", "TorchTrainer", {"kind": "fused"}),
     FOREACH: ("torch_mlp", "TorchTrainer", {"kind": "foreach"}),
-    COMPILED: ("torch_mlp", "TorchTrainer", {"compiled": True}),
+    COMPILED: ("torch_mlp", "TorchTrainer", {"compiled": "default"}),
     LOADER: ("torch_mlp", "LoaderTrainer", {}),
     JAX: ("jax_mlp", "JaxTrainer", {}),
     SCAN: ("jax_mlp", "ScanTrainer", {}),
     SKLEARN: ("sklearn_mlp", "SklearnTrainer", {}),
     KERAS: ("keras_mlp", "KerasTrainer", {}),
+    BPX_CUPY: ("bpx_mlp", "BpxTrainer", {"backend": "cupy", "on_device": True}),
+    BPX_TORCH_CUDA: ("bpx_mlp", "BpxTrainer", {"backend": "torch:cuda", "on_device": True}),
+    TORCH_CUDA: ("torch_mlp", "TorchTrainer", {"device": "cuda"}),
+    FUSED_CUDA: ("torch_mlp", "TorchTrainer", {"device": "cuda", "kind": "fused"}),
+    REDUCED_CUDA: ("torch_mlp", "TorchTrainer", {"device": "cuda", "compiled": "reduce-overhead"}),
+    FLOOR_CUDA: ("cupy_products", "CupyProducts", {}),
 }
 
 XOR: Table = {

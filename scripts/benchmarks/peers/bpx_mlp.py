@@ -29,13 +29,23 @@ def available(backend: str) -> str:
 
 
 class BpxTrainer:
-    """``Network.fit``, all epochs of a call in one fit."""
+    """``Network.fit``, all epochs of a call in one fit.
 
-    def __init__(self, task: Task, backend: str = "numpy") -> None:
+    Parameters
+    ----------
+    task : Task
+    backend : str
+    on_device : bool
+        Whether the data is moved to the device once, here, and not by each fit.
+    """
+
+    def __init__(self, task: Task, backend: str = "numpy", on_device: bool = False) -> None:
         self.task = task
         self.loss = float("nan")
         self.x, self.y = task.data()
         self.network = bpx.mlp(task.sizes, dtype=task.dtype, seed=task.seed, backend=available(backend))
+        if on_device:
+            self.x, self.y = (self.network.backend.asarray(array) for array in (self.x, self.y))
         set_layers(self.network, task.start())
         maker: Any = bpx.SGD if task.optimizer == "sgd" else bpx.Adam
         self.optimizer = maker(learning_rate=task.learning_rate)

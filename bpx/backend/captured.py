@@ -1,0 +1,236 @@
+"""Training steps that the device repeats by itself: recorded once, then started with one call each.
+
+A small step on a GPU is forty kernels that the host starts one by one, and starting takes longer than computing. Where
+the library can record what a step gives the device to do (a CUDA graph), the loop here does so after some steps made
+plainly. A recording always reads and writes the same memory, so everything that changes from step to step lies in
+buffers: a counter says which row of the inputs is read and where the loss is written.
+"""
+
+from __future__ import annotations
+
+import warnings
+import weakref
+from abc import abstractmethod
+from collections import Counter
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from bpx.backend.base import Array, Backend, EveryStep
+
+BUFFERED_STEPS = 256
+"""Steps whose inputs and losses the buffers hold: so many run between two transfers."""
+
+PLAIN_STEPS = 8
+"""Steps of one kind made plainly before one is recorded: a short training is not worth it, and kernels get compiled."""
+
+
+class CaptureError(Exception):
+    """The library cannot record a step."""
+
+
+class CapturingBackend(Backend):
+    """A backend whose library can record the device's work of a step.
+
+    Attributes
+    ----------
+    captures : bool
+        Whether it can on this device; where it cannot, steps are made call by call.
+    """
+
+    captures: bool = True
+
+    @abstractmethod
+    def capture(self, step: Callable[[], None]) -> Callable[[], None]:
+        """Record what ``step`` gives the device to do, without doing it, and return a function that has it done.
+
+        Memory that the step allocates belongs to the recording and lives as long as that function.
+
+        Raises
+        ------
+        CaptureError
+            If something in the step cannot be recorded, such as waiting for the device.
+        """
+
+    def per_step(self, values: np.ndarray, dtype: str, constant: bool = False) -> Any:
+        if not self.captures:
+            return super().per_step(values, dtype, constant)
+        rows = np.asarray(values, dtype=dtype)
+        return EveryStep(rows[0]) if constant else rows
+
+    def rows_per_step(self, order: np.ndarray) -> Any:
+        return order if self.captures else super().rows_per_step(order)
+
+    def loop(self, body: Callable[[Any, Any, Any], tuple[Any, Array]]) -> Callable[..., tuple[Any, np.ndarray]]:
+        return CapturedLoop(self, body) if self.captures else super().loop(body)
+
+
+class CapturedLoop:
+    """The loop over steps: plainly at first, then by recordings, one for each shape that the inputs have.
+
+    A recording is dropped as soon as other arrays are trained, or trained on. It keeps none of them alive.
+
+    Parameters
+    ----------
+    backend : CapturingBackend
+    body : callable
+        As for `Backend.loop`.
+    """
+
+    def __init__(self, backend: CapturingBackend, body: Callable[[Any, Any, Any], tuple[Any, Array]]) -> None:
+        self._backend = backend
+        self._body = body
+        self._arrays: list[weakref.ref[Any]] = []
+        self._recordings: dict[Any, _Recording] = {}
+        self._made: Counter[Any] = Counter()
+        self._refused = False
+
+    def __call__(self, carry: Any, data: Any, inputs: tuple[Any, ...], length: int) -> tuple[Any, np.ndarray]:
+        arrays = [*leaves(carry), *leaves(data)]
+        known = len(arrays) == len(self._arrays)
+        if not (known and all(array is ref() for array, ref in zip(arrays, self._arrays, strict=True))):
+            self._arrays = [weakref.ref(array) for array in arrays]
+            self._recordings.clear()
+            self._made.clear()
+        kind = tuple(_kind(column) for column in inputs)
+        if self._refused or self._made[kind] + length <= PLAIN_STEPS:
+            self._made[kind] += length
+            return carry, self._plainly(carry, data, inputs, length)
+        recording = self._recordings.get(kind)
+        if recording is None:
+            recording = self._recordings[kind] = _Recording(self._backend, self.step, carry, data, inputs)
+        losses = recording.run(inputs, length)
+        if recording.refused:
+            self._refused = True
+            self._recordings.clear()
+        return carry, losses
+
+    def step(self, carry: Any, data: Any, inputs: tuple[Any, ...]) -> Array:
+        """Make one step, with its results written into the arrays of ``carry``; return the loss."""
+        before = leaves(carry)
+        after, loss = self._body(rebuilt(carry, iter(before)), data, inputs)
+        for old, new in zip(before, leaves(after), strict=True):
+            if new is not old:
+                old[...] = new
+        return loss
+
+    def _plainly(self, carry: Any, data: Any, inputs: tuple[Any, ...], length: int) -> np.ndarray:
+        columns = [_moved(self._backend, column) for column in inputs]
+        losses = [self.step(carry, data, tuple(_row(column, i) for column in columns)) for i in range(length)]
+        return self._backend.fetch_scalars(losses)
+
+
+class _Recording:
+    """One recorded step and its buffers.
+
+    Parameters
+    ----------
+    backend : CapturingBackend
+    step : callable
+        ``step(carry, data, inputs) -> loss``, which writes into the arrays of ``carry``.
+    carry, data
+        Arrays that the recording reads and writes.
+    inputs : tuple
+        One column for each input: their shapes and types are those of every later run.
+    """
+
+    def __init__(
+        self, backend: CapturingBackend, step: Callable[..., Array], carry: Any, data: Any, inputs: tuple[Any, ...]
+    ) -> None:
+        self._backend, xp = backend, backend.xp
+        self._counter = backend.asarray(np.zeros(1, dtype=np.int64))
+        self._losses = xp.zeros(BUFFERED_STEPS, dtype=leaves(carry)[0].dtype)
+        self._buffers = [
+            backend.asarray(np.zeros((BUFFERED_STEPS, *column.shape[1:]), dtype=column.dtype))
+            if isinstance(column, np.ndarray)
+            else _moved(backend, column)
+            for column in inputs
+        ]
+        self.refused = False
+
+        def buffered_step() -> None:
+            rows = [
+                xp.take(buffer, self._counter, axis=0)[0, ...] if isinstance(column, np.ndarray) else _row(buffer, 0)
+                for buffer, column in zip(self._buffers, inputs, strict=True)
+            ]
+            self._losses[self._counter] = step(carry, data, tuple(rows))
+            self._counter += 1
+
+        self._step: Callable[[], None] | None = buffered_step
+        self._launch: Callable[[], None] = buffered_step
+
+    def run(self, inputs: tuple[Any, ...], length: int) -> np.ndarray:
+        """Make some steps and return their losses."""
+        losses = np.empty(length)
+        for start in range(0, length, BUFFERED_STEPS):
+            stop = min(start + BUFFERED_STEPS, length)
+            for buffer, column in zip(self._buffers, inputs, strict=True):
+                if isinstance(column, np.ndarray):
+                    buffer[: stop - start, ...] = self._backend.asarray(column[start:stop])
+            self._counter[...] = 0
+            left = stop - start
+            if self._step is not None:
+                self._step()
+                left -= 1
+                self._record(self._step)
+            for _ in range(left):
+                self._launch()
+            losses[start:stop] = self._backend.to_numpy(self._losses[: stop - start])
+        return losses
+
+    def _record(self, step: Callable[[], None]) -> None:
+        self._step = None
+        try:
+            self._launch = self._backend.capture(step)
+        except CaptureError as error:
+            self.refused = True
+            warnings.warn(
+                f"the training step cannot be recorded on {self._backend.spec} and runs call by call: {error}",
+                RuntimeWarning,
+                stacklevel=2,
+            )
+
+
+def leaves(tree: Any) -> list[Array]:
+    """Return the arrays in lists, tuples and dicts, those of a dict in the order of their names."""
+    if tree is None:
+        return []
+    if isinstance(tree, dict):
+        return [leaf for name in sorted(tree) for leaf in leaves(tree[name])]
+    if isinstance(tree, (list, tuple)):
+        return [leaf for part in tree for leaf in leaves(part)]
+    return [tree]
+
+
+def rebuilt(tree: Any, arrays: Iterator[Array]) -> Any:
+    """Return lists, tuples and dicts like those of ``tree``, with other arrays in the order of `leaves`."""
+    if tree is None:
+        return None
+    if isinstance(tree, dict):
+        made = {name: rebuilt(tree[name], arrays) for name in sorted(tree)}
+        return {name: made[name] for name in tree}
+    if isinstance(tree, (list, tuple)):
+        return type(tree)(rebuilt(part, arrays) for part in tree)
+    return next(arrays)
+
+
+def _kind(column: Any) -> Any:
+    """Return what must not change for a recording to fit a column of inputs."""
+    if isinstance(column, EveryStep):
+        return column.row.tobytes()
+    return None if column is None else column.shape[1:]
+
+
+def _moved(backend: Backend, column: Any) -> Any:
+    """Return a column of inputs on the device."""
+    if isinstance(column, EveryStep):
+        return EveryStep(backend.asarray(column.row))
+    return None if column is None else backend.asarray(column)
+
+
+def _row(column: Any, i: int) -> Any:
+    """Return one step's row of a column on the device."""
+    if isinstance(column, EveryStep):
+        return column.row
+    return None if column is None else column[i, ...]

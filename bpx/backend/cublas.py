@@ -1,0 +1,151 @@
+"""Matrix products of CuPy arrays by cuBLAS itself, because CuPy's own refuse to be recorded.
+
+While a stream is captured into a CUDA graph, CuPy 14 raises NotImplementedError for every product (its issue 6290),
+though cuBLAS allows it. Here the library is called directly, with a workspace of its own, so that a graph that is
+replayed shares no memory with products made beside it.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import threading
+import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+WORKSPACE_BYTES = 32 * 1024 * 1024
+"""What NVIDIA recommends for Hopper cards (cuBLAS documentation, cublasSetWorkspace)."""
+
+_TF32_MATH = 3  # CUBLAS_TF32_TENSOR_OP_MATH
+_PLAIN, _TRANSPOSED = 0, 1  # CUBLAS_OP_N, CUBLAS_OP_T
+_FLOATS: dict[str, tuple[str, Any]] = {
+    "f": ("cublasSgemm_v2", ctypes.c_float),
+    "d": ("cublasDgemm_v2", ctypes.c_double),
+}
+
+
+def load_cublas(cupy: Any) -> ctypes.CDLL:
+    """Return the cuBLAS library that CuPy itself uses.
+
+    Raises
+    ------
+    OSError
+        If there is none.
+    """
+    try:
+        from cuda.pathfinder import load_nvidia_dynamic_lib  # comes with CuPy 14
+    except ImportError:
+        return ctypes.CDLL(f"libcublas.so.{cupy.cuda.runtime.runtimeGetVersion() // 1000}")
+    try:
+        return ctypes.CDLL(load_nvidia_dynamic_lib("cublas").abs_path)
+    except RuntimeError as error:
+        raise OSError(str(error)) from error
+
+
+class _Handle:
+    """A cuBLAS handle with its workspace; everything it is told to do goes to one stream at a time."""
+
+    def __init__(self, library: ctypes.CDLL, cupy: Any) -> None:
+        self._library, self._cupy = library, cupy
+        self.pointer = ctypes.c_void_p()
+        _check(library.cublasCreate_v2(ctypes.byref(self.pointer)), "create a handle")
+        if os.environ.get("CUPY_TF32") == "1":
+            _check(library.cublasSetMathMode(self.pointer, _TF32_MATH), "compute in TF32")
+        self._workspace = cupy.empty(WORKSPACE_BYTES, dtype=np.uint8)
+        self._stream: int | None = None
+        # Not at the end of the process: the driver may be gone by then.
+        weakref.finalize(self, library.cublasDestroy_v2, self.pointer).atexit = False
+
+    def on_current_stream(self) -> ctypes.c_void_p:
+        """Return the handle, which will use CuPy's current stream."""
+        stream = self._cupy.cuda.get_current_stream().ptr
+        if stream != self._stream:
+            _check(self._library.cublasSetStream_v2(self.pointer, ctypes.c_void_p(stream)), "set the stream")
+            workspace = ctypes.c_void_p(self._workspace.data.ptr)  # cublasSetStream forgets the workspace
+            size = ctypes.c_size_t(WORKSPACE_BYTES)
+            _check(self._library.cublasSetWorkspace_v2(self.pointer, workspace, size), "set the workspace")
+            self._stream = stream
+        return self.pointer
+
+
+class Products:
+    """Matrix products on one device.
+
+    In float32 they are computed in float32, never in TF32, unless ``CUPY_TF32=1`` was set, as in CuPy.
+
+    Parameters
+    ----------
+    cupy : module
+
+    Raises
+    ------
+    OSError
+        If there is no cuBLAS library.
+    """
+
+    def __init__(self, cupy: Any) -> None:
+        self._cupy = cupy
+        self._library = load_cublas(cupy)
+        self._of_thread = threading.local()
+        self._dot = cupy.ReductionKernel("T x, T y", "T z", "x * y", "a + b", "z = a", "0", "bpx_dot")
+
+    @contextmanager
+    def own_handle(self) -> Iterator[_Handle]:
+        """Use a handle that nobody else uses, within the block and in this thread."""
+        before = getattr(self._of_thread, "handle", None)
+        self._of_thread.handle = handle = _Handle(self._library, self._cupy)
+        try:
+            yield handle
+        finally:
+            self._of_thread.handle = before
+
+    def matmul(self, a: Any, b: Any, /) -> Any:
+        """Multiply as the array API standard has it; matrices and vectors of floats by cuBLAS."""
+        if a.dtype != b.dtype or a.dtype.char not in _FLOATS or not 0 < a.ndim < 3 or not 0 < b.ndim < 3:
+            return self._cupy.matmul(a, b)
+        if a.ndim == 1 and b.ndim == 1:
+            return self._dot(a, b)
+        left = a[None, :] if a.ndim == 1 else a
+        right = b[:, None] if b.ndim == 1 else b
+        if left.shape[1] != right.shape[0] or 0 in left.shape or 0 in right.shape:
+            return self._cupy.matmul(a, b)  # an error, or nothing to compute
+        product = self._gemm(left, right)
+        if a.ndim == 1:
+            return product[0, :]
+        return product[:, 0] if b.ndim == 1 else product
+
+    def _gemm(self, a: Any, b: Any) -> Any:
+        """Multiply two matrices. cuBLAS counts down columns, so it is asked for ``c.T = b.T @ a.T``."""
+        (m, k), n = a.shape, b.shape[1]
+        name, number = _FLOATS[a.dtype.char]
+        c = self._cupy.empty((m, n), dtype=a.dtype)
+        a, a_kind, a_width = self._operand(a)
+        b, b_kind, b_width = self._operand(b)
+        handle = getattr(self._of_thread, "handle", None)
+        if handle is None:
+            handle = self._of_thread.handle = _Handle(self._library, self._cupy)
+        one, zero = number(1.0), number(0.0)
+        status = getattr(self._library, name)(
+            handle.on_current_stream(), b_kind, a_kind, n, m, k, ctypes.byref(one),
+            ctypes.c_void_p(b.data.ptr), b_width, ctypes.c_void_p(a.data.ptr), a_width, ctypes.byref(zero),
+            ctypes.c_void_p(c.data.ptr), n,
+        )  # fmt: skip
+        _check(status, f"multiply {m}x{k} by {k}x{n}")
+        return c
+
+    def _operand(self, x: Any) -> tuple[Any, int, int]:
+        """Return a matrix that lies densely in memory, whether it is to be transposed, and its leading dimension."""
+        if x.flags.f_contiguous and not x.flags.c_contiguous:
+            return x, _TRANSPOSED, x.shape[0]
+        if not x.flags.c_contiguous:
+            x = self._cupy.ascontiguousarray(x)
+        return x, _PLAIN, x.shape[1]
+
+
+def _check(status: int, doing: str) -> None:
+    if status:
+        raise RuntimeError(f"cuBLAS could not {doing} (status {status})")

@@ -1,0 +1,134 @@
+"""PyTorch's own functions in place of the compatibility layer's: the same results, and no number is moved twice."""
+
+import numpy as np
+import pytest
+from cases import LAYER_CASES, LOSS_CASES
+
+import bpx
+from bpx.backend.torch_functions import shorter_functions
+
+torch = pytest.importorskip("torch", reason="torch is not installed")
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.int64])
+def test_numbers_beside_tensors_give_what_numpy_gives(dtype):
+    functions = shorter_functions(torch)
+    x = torch.tensor([-2, 0, 3], dtype=dtype)
+    for name, numpy_function in (("maximum", np.maximum), ("minimum", np.minimum)):
+        for first, second in ((x, 1), (1, x), (x, x.flip(0))):
+            result = functions[name](first, second)
+            assert result.dtype == dtype
+            np.testing.assert_array_equal(result, numpy_function(np.asarray(first), np.asarray(second)))
+    condition = torch.tensor([True, False, True])
+    for first, second in ((x, 1), (1, x), (x, x.flip(0))):
+        result = functions["where"](condition, first, second)
+        assert result.dtype == dtype
+        np.testing.assert_array_equal(result, np.where(condition, np.asarray(first), np.asarray(second)))
+
+
+@pytest.mark.parametrize("name", ["maximum", "minimum"])
+def test_nan_passes_through(name):
+    result = shorter_functions(torch)[name](torch.tensor([float("nan"), 1.0]), 0.0)
+    assert torch.isnan(result).tolist() == [True, False]
+
+
+def test_rows_are_taken():
+    take, x = shorter_functions(torch)["take"], torch.arange(12.0).reshape(4, 3)
+    np.testing.assert_array_equal(take(x, torch.tensor([3, 0, 3]), axis=0), np.asarray(x)[[3, 0, 3]])
+    np.testing.assert_array_equal(take(x[0, :], torch.tensor([2])), [2.0])
+    with pytest.raises(ValueError, match="axis must be given"):
+        take(x, torch.tensor([0]))
+
+
+class _NoTransfers(torch.overrides.TorchFunctionMode):
+    """Fails where a Python number or a NumPy array becomes a tensor: on a GPU that waits, and cannot be recorded."""
+
+    FORBIDDEN = ("asarray", "tensor", "as_tensor", "scalar_tensor", "from_numpy")
+
+    def __torch_function__(self, function, types, args=(), kwargs=None):
+        name = getattr(function, "__name__", str(function))
+        if name in self.FORBIDDEN and not isinstance(args[0], torch.Tensor):
+            raise AssertionError(f"torch.{name}({args[0]!r}) in a training step")
+        if name == "where" and not all(isinstance(argument, torch.Tensor) for argument in args):
+            raise AssertionError("torch.where with a number in a training step")
+        return function(*args, **(kwargs or {}))
+
+
+def _step(layers, loss, targets, **options):
+    """Make three steps of training, the last two of them watched."""
+    net = bpx.Network(layers, loss=loss, backend="torch")
+    x = np.random.default_rng(0).standard_normal((12, 3)).astype(np.float32)
+    body = {}
+    original = type(net.backend).loop
+
+    def watched(backend, function):
+        def step(carry, data, inputs):
+            if body.setdefault("calls", 0) == 0:
+                body["calls"] = 1
+                return function(carry, data, inputs)
+            with _NoTransfers():
+                body["calls"] += 1
+                return function(carry, data, inputs)
+
+        return original(backend, step)
+
+    patch = pytest.MonkeyPatch()
+    with patch.context() as within:
+        within.setattr(type(net.backend), "loop", watched)
+        net.fit(x, targets, epochs=3, **options)
+    assert body["calls"] == 3
+
+
+WEIGHTS = {"sample_weight": np.linspace(0.5, 1.5, 12)}
+LIMITS = {"clip": bpx.ClipValue(0.1), "penalties": [bpx.L1(0.01), bpx.L2(0.01)]}
+
+
+@pytest.mark.parametrize("options", [{}, WEIGHTS, LIMITS, {"clip": bpx.ClipNorm(1.0)}], ids=str)
+@pytest.mark.parametrize("optimizer", ["sgd", "adam", "adamw", "rmsprop"])
+def test_a_step_moves_nothing_to_the_device(optimizer, options):
+    layers = [
+        bpx.Linear(3, 4), bpx.LayerNorm(4), bpx.ReLU(), bpx.Linear(4, 4), bpx.BatchNorm(4), bpx.Tanh(),
+        bpx.Dropout(0.5), bpx.Linear(4, 2),
+    ]  # fmt: skip
+    _step(layers, "cross_entropy", np.arange(12) % 2, optimizer=optimizer, **options)
+
+
+def _twice(work):
+    """Do something once, in which constants are moved, and once more, watched."""
+    work()
+    with torch.no_grad(), _NoTransfers():
+        work()
+
+
+@pytest.mark.parametrize("case", LAYER_CASES, ids=lambda case: case.name)
+def test_no_layer_moves_anything_to_the_device(case, generator):
+    place = bpx.get_backend("torch")
+    x = place.asarray(case.x(generator))
+    params, state = (
+        {name: place.asarray(array) for name, array in part.items()}
+        for part in (case.params(generator), case.state(generator))
+    )
+
+    def work():
+        context = case.context(state)
+        y, cache = case.layer.forward(place.xp, params, x, context)
+        case.layer.backward(place.xp, params, cache, y)
+        if case.layer.stateful and case.mode == "training":
+            case.layer.next_state(place.xp, context, cache)
+
+    _twice(work)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("case", LOSS_CASES, ids=lambda case: case.name)
+def test_no_loss_moves_anything_to_the_device(case, weighted, generator):
+    place = bpx.get_backend("torch")
+    z = case.z(generator)
+    y, z = place.asarray(case.targets(generator, z)), place.asarray(z)
+    weight = place.asarray(np.linspace(0.5, 1.5, len(z))) if weighted else None
+
+    def work():
+        _, cache = case.loss.forward(place.xp, z, y, weight)
+        case.loss.backward(place.xp, cache)
+
+    _twice(work)
