@@ -131,7 +131,7 @@ def check_gradients(
 def _double(net: Network) -> Network:
     """Return a float64 copy of a network on NumPy, at the same step of its training."""
     from bpx.network import Network
-    from bpx.training import TrainingState
+    from bpx.training.state import TrainingState
 
     double = Network(net.layers, loss=net.loss, dtype="float64", seed=net.seed, backend="numpy")
     double.params = [{n: net.backend.to_numpy(a) for n, a in part.items()} for part in net.params]

@@ -12,7 +12,7 @@ import numpy as np
 
 from bpx.checks import choice
 
-Initializer = Callable[[np.random.Generator, int, int], np.ndarray]
+Initializer = Callable[["np.random.Generator", int, int], np.ndarray]
 """``draw(generator, n_in, n_out) -> float64 array of shape (n_in, n_out)``."""
 
 

@@ -11,15 +11,14 @@ import numpy as np
 from bpx._version import __version__
 from bpx.checks import count
 from bpx.errors import InputError
-from bpx.files import write_whole
 from bpx.interchange import state_dict
 from bpx.layers.base import Shape
 from bpx.losses import BinaryCrossEntropy, CrossEntropy, Loss, Poisson
-from bpx.onnx_nodes import Graph, add_layer
 from bpx.optional import import_optional
 
 if TYPE_CHECKING:
     from bpx.network import Network
+    from bpx.onnx_nodes import Graph
 
 OPSET, IR_VERSION = 17, 8
 """The oldest version of the operators that has all that is used here (LayerNormalization), and of the file: a newer one
@@ -78,6 +77,9 @@ def export_onnx(
         session = onnxruntime.InferenceSession("net.onnx")
         (y,) = session.run(None, {"x": x.astype(net.dtype)})
     """
+    from bpx.files import write_whole
+    from bpx.onnx_nodes import Graph, add_layer
+
     onnx = import_optional("onnx", "ONNX files", "onnx")
     shape_in = _sample_shape(net, sample_shape)
     shape_out: Shape | None = shape_in

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
@@ -13,7 +13,9 @@ from bpx.backend.transfer import to_numpy
 from bpx.errors import InputError
 from bpx.layers.base import Layer, Params
 from bpx.rng import WEIGHTS, generator
-from bpx.training.state import TrainingState
+
+if TYPE_CHECKING:
+    from bpx.training.state import TrainingState
 
 
 class Variables:

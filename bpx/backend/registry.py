@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 from functools import lru_cache
-from importlib import metadata
 from typing import NamedTuple
 
 from bpx.backend.base import Backend
@@ -87,6 +86,8 @@ def _auto() -> Backend:
 
 
 def _version(name: str) -> str | None:
+    from importlib import metadata
+
     for distribution in _CLASSES[name][2]:
         try:
             return metadata.version(distribution)

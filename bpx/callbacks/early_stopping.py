@@ -10,7 +10,7 @@ from bpx.callbacks.protocol import Callback
 from bpx.checks import count
 
 if TYPE_CHECKING:
-    from bpx.training import Run
+    from bpx.training.run import Run
 
 
 class EarlyStopping(Callback):

@@ -14,7 +14,7 @@ from bpx.callbacks.protocol import Callback
 from bpx.errors import InputError
 
 if TYPE_CHECKING:
-    from bpx.training import Run
+    from bpx.training.run import Run
 
 
 class LogFile(Callback):

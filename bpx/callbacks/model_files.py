@@ -13,7 +13,7 @@ from bpx.checks import choice
 from bpx.errors import CheckpointWarning, InputError
 
 if TYPE_CHECKING:
-    from bpx.training import Run
+    from bpx.training.run import Run
 
 
 class Checkpoint(Callback):

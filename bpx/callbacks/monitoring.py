@@ -9,7 +9,7 @@ from bpx.checks import choice, number
 from bpx.errors import InputError
 
 if TYPE_CHECKING:
-    from bpx.training import Run
+    from bpx.training.run import Run
 
 MODES = ("auto", "min", "max")
 

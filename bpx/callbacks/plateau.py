@@ -9,7 +9,7 @@ from bpx.callbacks.protocol import Callback
 from bpx.checks import count, number
 
 if TYPE_CHECKING:
-    from bpx.training import Run
+    from bpx.training.run import Run
 
 
 class ReduceOnPlateau(Callback):

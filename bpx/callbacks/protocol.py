@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from bpx.errors import InputError
 
 if TYPE_CHECKING:
-    from bpx.training import Run
+    from bpx.training.run import Run
 
 
 class Callback:

@@ -11,7 +11,7 @@ from bpx.callbacks.protocol import Callback
 from bpx.checks import choice, count
 
 if TYPE_CHECKING:
-    from bpx.training import Run
+    from bpx.training.run import Run
 
 
 class ProgressPrinter(Callback):

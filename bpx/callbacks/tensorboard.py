@@ -11,7 +11,7 @@ from bpx.errors import InputError
 from bpx.optional import import_optional
 
 if TYPE_CHECKING:
-    from bpx.training import Run
+    from bpx.training.run import Run
 
 
 class TensorBoard(Callback):

@@ -21,7 +21,7 @@ from bpx.regularization import Clip, Penalty
 from bpx.rng import step_keys
 from bpx.schedules import as_schedule
 from bpx.step import initial_slots, make_step
-from bpx.training import TrainingState
+from bpx.training.state import TrainingState
 
 if TYPE_CHECKING:
     from bpx.network import Network

@@ -12,7 +12,7 @@ from bpx.sklearn.architecture import copied
 if TYPE_CHECKING:
     from bpx.sklearn.estimator import MultilayerPerceptron
     from bpx.sklearn.samples import Samples
-    from bpx.training import Run
+    from bpx.training.run import Run
 
 
 class ValidationCurves(Callback):

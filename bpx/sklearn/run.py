@@ -11,8 +11,8 @@ from bpx.lbfgs import LBFGS, Outcome, minimize
 from bpx.sklearn.architecture import NOT_FINITE, EstimatorNetwork, is_finite
 from bpx.sklearn.samples import Samples
 from bpx.sklearn.session import Session
-from bpx.training import Run
 from bpx.training.arrays import Arrays
+from bpx.training.run import Run
 
 
 class EstimatorRun(Run):

@@ -1,7 +1,5 @@
 """Training: ``fit``, what it keeps between calls, and the run that callbacks see."""
 
-from bpx.training.fitting import fit
-from bpx.training.run import Run
-from bpx.training.state import TrainingState
+from bpx.training.fitting import fit  # all else is imported by the first fit
 
-__all__ = ["Run", "TrainingState", "fit"]
+__all__ = ["fit"]

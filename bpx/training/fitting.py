@@ -6,13 +6,11 @@ import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from bpx.history import History
-from bpx.optimizers import Optimizer
-from bpx.regularization import Clip, Penalty
-from bpx.training.run import Run
-
 if TYPE_CHECKING:
+    from bpx.history import History
     from bpx.network import Network
+    from bpx.optimizers import Optimizer
+    from bpx.regularization import Clip, Penalty
 
 
 def fit(
@@ -146,6 +144,8 @@ def fit(
     >>> history.metrics["accuracy"][-1] > 0.9
     True
     """
+    from bpx.training.run import Run
+
     run = Run(
         net, x, y, epochs=epochs, batch_size=batch_size, optimizer=optimizer, validation_data=validation_data,
         sample_weight=sample_weight, class_weight=class_weight, metrics=metrics, callbacks=callbacks, shuffle=shuffle,

@@ -9,7 +9,7 @@ from closeness import assert_same_bits
 
 import bpx
 from bpx.rng import permutation
-from bpx.training import Run
+from bpx.training.run import Run
 
 
 def test_many_epochs_of_the_whole_set_run_in_one_call_when_nobody_listens(monkeypatch, data, small):
