@@ -115,6 +115,8 @@ def check_together(**arrays: Any) -> None:
 
 def _numbers(name: str, data: Any) -> Any:
     """Return ``data`` as an array of numbers: on the host as NumPy's, on a device as it is."""
+    if type(data) is np.ndarray and data.dtype.char in "fd" and data.dtype.isnative:
+        return data
     if data is None:
         raise InputError(f"{name} is missing: got None")
     backend = backend_of(data)

@@ -132,12 +132,17 @@ class Backend(ABC):
         rows = self.asarray(order)
         return [rows[i, ...] for i in range(order.shape[0])]
 
-    def loop(self, body: Callable[[Any, Any, Any], tuple[Any, Array]]) -> Callable[..., tuple[Any, np.ndarray]]:
+    def loop(
+        self, body: Callable[[Any, Any, Any], tuple[Any, Array]], pure: bool = False
+    ) -> Callable[..., tuple[Any, np.ndarray]]:
         """Return ``run(carry, data, inputs, length) -> (carry, outputs)``, which steps ``body`` through ``inputs``.
 
         ``body(carry, data, step_inputs) -> (carry, output)`` is one step; ``inputs`` is a tuple of sequences with one
         entry a step, or None for an input that no step has. The outputs are scalars on the device; they are fetched
         once, at the end, as one NumPy array. ``carry`` is donated: its arrays may be overwritten.
+
+        ``pure`` says that ``body`` does the same to its arrays at every step, whatever is in them, and nothing else:
+        NumPy may then do it again without calling ``body``. Libraries that compile or record take that for granted.
         """
 
         def run(carry: Any, data: Any, inputs: tuple[Any, ...], length: int) -> tuple[Any, np.ndarray]:

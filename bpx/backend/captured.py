@@ -62,8 +62,10 @@ class CapturingBackend(Backend):
     def rows_per_step(self, order: np.ndarray) -> Any:
         return order if self.captures else super().rows_per_step(order)
 
-    def loop(self, body: Callable[[Any, Any, Any], tuple[Any, Array]]) -> Callable[..., tuple[Any, np.ndarray]]:
-        return CapturedLoop(self, body) if self.captures else super().loop(body)
+    def loop(
+        self, body: Callable[[Any, Any, Any], tuple[Any, Array]], pure: bool = False
+    ) -> Callable[..., tuple[Any, np.ndarray]]:
+        return CapturedLoop(self, body) if self.captures else super().loop(body, pure)
 
 
 class CapturedLoop:

@@ -104,7 +104,9 @@ class JaxBackend(Backend):
     def rows_per_step(self, order: np.ndarray) -> Any:
         return order.astype(np.int32)
 
-    def loop(self, body: Callable[[Any, Any, Any], tuple[Any, Array]]) -> Callable[..., tuple[Any, np.ndarray]]:
+    def loop(
+        self, body: Callable[[Any, Any, Any], tuple[Any, Array]], pure: bool = False
+    ) -> Callable[..., tuple[Any, np.ndarray]]:
         jax = self._jax
 
         def steps(carry: Any, data: Any, same: Any, columns: Any, length: Any, outputs: Array) -> tuple[Any, Array]:

@@ -11,6 +11,7 @@ import numpy as np
 
 from bpx.backend.base import FLOAT_DTYPES, Array, Backend
 from bpx.backend.numpy_functions import numpy_namespace
+from bpx.backend.replayed import ReplayedLoop
 
 CACHE_BLOCK_BYTES = 512 * 1024
 """Piece of each array that an in-place update works on at a time, so that a few pieces stay in a core's caches.
@@ -37,6 +38,8 @@ class NumpyBackend(Backend):
         return cls()
 
     def asarray(self, data: Any, dtype: str | None = None) -> np.ndarray:
+        if type(data) is np.ndarray and data.dtype == dtype:
+            return data
         from bpx.backend.transfer import host_array
 
         return np.asarray(host_array(data), dtype=dtype)
@@ -62,6 +65,12 @@ class NumpyBackend(Backend):
         if (values == values[0]).all():
             return [_scalars(values[0], dtype)] * len(values)
         return [_scalars(row, dtype) for row in values]
+
+    def loop(
+        self, body: Callable[[Any, Any, Any], tuple[Any, Array]], pure: bool = False
+    ) -> Callable[..., tuple[Any, np.ndarray]]:
+        plainly = super().loop(body, pure)
+        return ReplayedLoop(body, plainly) if pure else plainly
 
     def elementwise(self, kernel: Callable[..., Any], like: Array, slots: int) -> Callable[..., tuple[Array, ...]]:
         whole = partial(kernel, self.xp)

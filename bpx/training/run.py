@@ -15,7 +15,7 @@ from bpx.lbfgs import LBFGS
 from bpx.progress import Progress
 from bpx.rng import step_keys
 from bpx.schedules import as_schedule
-from bpx.step import make_step
+from bpx.step import is_own, make_step
 from bpx.training.call import Call
 from bpx.training.interrupts import Interrupts, interruption
 from bpx.training.minimizing import check_minimizable, minimize_epochs
@@ -75,6 +75,7 @@ class Run(Call):
             raise
         finally:
             self.history.seconds, self.history.stop_reason = self.seconds, self.stop_reason
+            self._release()
             for callback in self.callbacks:
                 callback.on_train_end(self)
         return self.history
@@ -186,8 +187,15 @@ class Run(Call):
         programs = self.net._programs
         if key not in programs:
             penalties, clip = self.settings.penalties, self.settings.clip
-            programs[key] = self.net.backend.loop(make_step(self.net, optimizer, penalties, clip, gather))
+            step = make_step(self.net, optimizer, penalties, clip, gather)
+            programs[key] = self.net.backend.loop(step, pure=is_own(self.net, optimizer, penalties, clip))
         return programs[key]  # type: ignore[no-any-return]
+
+    def _release(self) -> None:
+        """Let the loops forget the arrays of this training."""
+        for program in self.net._programs.values():
+            if hasattr(program, "release"):
+                program.release()
 
     def _record(self, loss: float) -> None:
         """Record an epoch that is done, and tell the callbacks."""

@@ -61,7 +61,7 @@ def _step(layers, loss, targets, **options):
     body = {}
     original = type(net.backend).loop
 
-    def watched(backend, function):
+    def watched(backend, function, pure):
         def step(carry, data, inputs):
             if body.setdefault("calls", 0) == 0:
                 body["calls"] = 1
@@ -70,7 +70,7 @@ def _step(layers, loss, targets, **options):
                 body["calls"] += 1
                 return function(carry, data, inputs)
 
-        return original(backend, step)
+        return original(backend, step, pure)
 
     patch = pytest.MonkeyPatch()
     with patch.context() as within:

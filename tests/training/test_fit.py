@@ -17,8 +17,8 @@ def test_many_epochs_of_the_whole_set_run_in_one_call_when_nobody_listens(monkey
     lengths = []
     loop = backend.loop
 
-    def counted(body):
-        run = loop(body)
+    def counted(body, pure):
+        run = loop(body, pure)
 
         def counting(carry, arrays, inputs, length):
             lengths.append(length)
@@ -26,7 +26,7 @@ def test_many_epochs_of_the_whole_set_run_in_one_call_when_nobody_listens(monkey
 
         return counting
 
-    monkeypatch.setattr(type(backend), "loop", lambda self, body: counted(body))
+    monkeypatch.setattr(type(backend), "loop", lambda self, body, pure: counted(body, pure))
     small.fit(*data, epochs=1000)
     assert sum(lengths) == 1000
     assert max(lengths) >= 64
@@ -74,8 +74,8 @@ def test_each_sample_is_visited_once_an_epoch_in_the_order_of_the_seed(shuffle, 
     original = type(small.backend).loop
 
     class Spy(type(small.backend)):
-        def loop(self, body):
-            run = original(self, body)
+        def loop(self, body, pure=False):
+            run = original(self, body, pure)
 
             def spied(*arguments):
                 carry, out = run(*arguments)

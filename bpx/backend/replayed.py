@@ -1,0 +1,168 @@
+"""Small training steps on NumPy, written on a tape once and played: half of such a step is Python between the calls."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from itertools import repeat
+from operator import is_
+from typing import Any
+
+import numpy as np
+
+from bpx.backend.base import Array
+from bpx.backend.captured import leaves, rebuilt
+from bpx.backend.tape import Tape
+
+TAPE_BYTES = 1024 * 1024
+"""Memory of a step that is still worth a tape: in larger ones NumPy computes nearly all of the time."""
+
+PLAIN_STEPS = 100
+"""Steps of one kind made plainly before one is taped: a tape takes as long as fifty small steps."""
+
+Body = Callable[[Any, Any, Any], tuple[Any, Array]]
+Loop = Callable[..., tuple[Any, np.ndarray]]
+
+
+class ReplayedLoop:
+    """The loop over steps: plainly at first, then from tapes, one for each shape of batch.
+
+    The first step after a tape is written is made both ways, and the tape is used if the bits are equal.
+
+    Parameters
+    ----------
+    body : callable
+        As for `Backend.loop`. What it does must not depend on the values in its arrays.
+    plainly : callable
+        The plain loop over the same body.
+    """
+
+    def __init__(self, body: Body, plainly: Loop) -> None:
+        self._body, self._plainly = body, plainly
+        self._refused: set[Any] = set()
+        self.release()
+
+    def release(self) -> None:
+        """Forget the tapes, and with them the arrays they work on."""
+        self._arrays: list[Array] = []
+        self._players: dict[Any, Player] = {}
+        self._made: Counter[Any] = Counter()
+
+    def __call__(self, carry: Any, data: Any, inputs: tuple[Any, ...], length: int) -> tuple[Any, np.ndarray]:
+        arrays = [*leaves(carry), *leaves(data)]
+        if not same(arrays, self._arrays):
+            self.release()
+            self._arrays = arrays
+        kind = tuple(None if column is None else np.shape(column[0]) for column in inputs)
+        if self._made[kind] < PLAIN_STEPS or kind in self._refused or length < 3 or _too_large(carry):
+            self._made[kind] += length
+            return carry, self._made_plainly(carry, data, inputs, length)
+        steps = zip(*(repeat(None, length) if column is None else column for column in inputs), strict=True)
+        losses = np.empty(length)
+        done = 0
+        if kind not in self._players:
+            player = self._taped(carry, data, steps, losses)
+            done = 2
+            if player is None:
+                self._refused.add(kind)
+                rest = tuple(column and column[done:] for column in inputs)
+                losses[done:] = self._made_plainly(carry, data, rest, length - done)
+                return carry, losses
+            self._players[kind] = player
+        self._players[kind].run(steps, losses[done:])
+        return carry, losses
+
+    def _made_plainly(self, carry: Any, data: Any, inputs: tuple[Any, ...], length: int) -> np.ndarray:
+        """Make steps call by call, with their results written into the arrays of ``carry``."""
+        after, losses = self._plainly(rebuilt(carry, iter(leaves(carry))), data, inputs, length)
+        keep(leaves(carry), leaves(after))
+        return losses
+
+    def _taped(self, carry: Any, data: Any, steps: Iterator[Any], losses: np.ndarray) -> Player | None:
+        """Make two steps, the first on a tape, the second from it; without a tape if that fails."""
+        arrays = leaves(carry)
+        before, first, second = [array.copy() for array in arrays], next(steps), next(steps)
+        player: Player | None = None
+        try:
+            player = Player(self._body, carry, data, first)
+            losses[0] = player.loss
+        except Exception:  # whatever it is, it comes of the tape: steps of this kind have been made before
+            keep(arrays, before)
+            after, losses[0] = self._body(rebuilt(carry, iter(before)), data, first)
+            keep(arrays, leaves(after))
+        copies = [array.copy() for array in arrays]
+        after, losses[1] = self._body(rebuilt(carry, iter(copies)), data, second)
+        if player is not None:
+            played = np.empty(1)
+            player.run(iter([second]), played)
+            pairs = zip([*arrays, played], [*leaves(after), losses[1:2]], strict=True)
+            if all(mine.tobytes() == theirs.tobytes() for mine, theirs in pairs):
+                return player
+        keep(arrays, leaves(after))
+        return None
+
+
+def _too_large(carry: Any) -> bool:
+    """Tell whether the gradients alone would not fit a tape; copies of what is trained would cost memory too."""
+    return sum(int(array.nbytes) for array in leaves(carry)) > 3 * TAPE_BYTES  # weights, and at most two slots for each
+
+
+class Player:
+    """A step on a tape, with buffers for what changes from step to step.
+
+    Parameters
+    ----------
+    body : callable
+    carry, data
+        Arrays that the steps read and write.
+    inputs : tuple
+        Those of the step that is made while the tape is written.
+    """
+
+    def __init__(self, body: Body, carry: Any, data: Any, inputs: tuple[Any, ...]) -> None:
+        tape = Tape(TAPE_BYTES)
+        self._calls = tape.calls
+        self._buffers = [rebuilt(part, (np.array(leaf) for leaf in leaves(part))) for part in inputs]
+        self._set = list(inputs)
+        try:
+            trees = (carry, data, tuple(self._buffers))
+            after, loss = body(*(rebuilt(tree, map(tape.taped, leaves(tree))) for tree in trees))
+            for old, new in zip(leaves(carry), map(tape.plain, leaves(after)), strict=True):
+                if not np.may_share_memory(old, new):
+                    old[...] = new
+                    tape.calls.append((np.copyto, (old, new)))
+            self.loss: np.ndarray = tape.plain(loss)
+        finally:
+            tape.close()
+
+    def run(self, steps: Iterator[Any], losses: np.ndarray) -> None:
+        """Make a step for each entry of ``steps``; write the losses."""
+        calls, loss = self._calls, self.loss
+        for i, inputs in enumerate(steps):
+            self._put(inputs)
+            for function, arguments in calls:
+                function(*arguments)
+            losses[i] = loss
+
+    def _put(self, inputs: tuple[Any, ...]) -> None:
+        """Write a step's inputs into the buffers, those that changed."""
+        for i, part in enumerate(inputs):
+            if part is not self._set[i]:
+                self._set[i] = part
+                if isinstance(part, tuple):
+                    for buffer, value in zip(self._buffers[i], part, strict=True):
+                        buffer[...] = value
+                else:
+                    self._buffers[i][...] = part
+
+
+def same(arrays: list[Array], others: list[Array]) -> bool:
+    """Tell whether two lists hold the same arrays, not merely equal ones."""
+    return len(arrays) == len(others) and all(map(is_, arrays, others))
+
+
+def keep(arrays: list[Array], results: list[Array]) -> None:
+    """Write results into the arrays whose places they take."""
+    for array, result in zip(arrays, results, strict=True):
+        if result is not array:
+            array[...] = result
