@@ -9,6 +9,7 @@
 #     machine.txt              date, card, driver, library versions, usable backends
 #     tests_cupy.txt           pytest -m gpu --backend cupy
 #     tests_torch.txt          pytest -m gpu --backend torch:cuda, where PyTorch has CUDA
+#     tests_jax.txt            pytest -m gpu --backend jax:gpu:0, where JAX has CUDA
 #     compare_backends.txt     scripts/compare_backends.py --require cupy; its data in backends.json, its chart in .png
 #     xor.txt, digits.txt      bpx xor and bpx train digits on the GPU
 #     benchmark.txt            scripts/benchmark.py --only cuda; its data in cuda.json, its tables in cuda.md
@@ -87,6 +88,11 @@ if "$python" -c "import sys, torch; sys.exit(not torch.cuda.is_available())" 2> 
   run tests_torch "$python" -m pytest -q "${workers[@]}" -m gpu --backend torch:cuda
 else
   printf '\n== tests_torch: left out, there is no PyTorch with CUDA here\n'
+fi
+if "$python" -c "import sys, jax; sys.exit(jax.default_backend() != 'gpu')" 2> /dev/null; then
+  run tests_jax env XLA_PYTHON_CLIENT_PREALLOCATE=false "$python" -m pytest -q "${workers[@]}" -m gpu --backend jax:gpu:0
+else
+  printf '\n== tests_jax: left out, there is no JAX with CUDA here\n'
 fi
 run compare_backends "$python" scripts/compare_backends.py --require cupy \
   --json "$out/backends.json" --plot "$out/backends.png"
