@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from typing import Any, ClassVar
 
@@ -91,6 +92,12 @@ class JaxBackend(Backend):
                 "jax.config.update('jax_enable_x64', True) first, or set JAX_ENABLE_X64=1, or use dtype='float32'"
             )
 
+    def computing(self) -> contextlib.AbstractContextManager[Any]:
+        """Return the context in which bpx computes: float32 is float32, where JAX left alone takes TF32 or bfloat16."""
+        if self._device.platform == "cpu" or self._jax.config.jax_default_matmul_precision is not None:
+            return contextlib.nullcontext()
+        return self._jax.default_matmul_precision("highest")  # type: ignore[no-any-return]
+
     def synchronize(self) -> None:
         self._jax.device_put(0.0, self._device).block_until_ready()
 
@@ -109,16 +116,17 @@ class JaxBackend(Backend):
     ) -> Callable[..., tuple[Any, np.ndarray]]:
         jax = self._jax
 
-        def steps(carry: Any, data: Any, same: Any, columns: Any, length: Any, outputs: Array) -> tuple[Any, Array]:
+        def steps(carry: Any, data: Any, same: Any, columns: Any, length: Any, room: int) -> tuple[Any, Array]:
             def step(i: Any, state: tuple[Any, Array]) -> tuple[Any, Array]:
                 carry, outputs = state
                 inputs = tuple(s if c is None else c[i] for s, c in zip(same, columns, strict=True))
                 carry, output = body(carry, data, inputs)
                 return carry, outputs.at[i].set(output)
 
+            outputs = self.xp.zeros(room, dtype=jax.tree.leaves(carry)[0].dtype)
             return jax.lax.fori_loop(0, length, step, (carry, outputs))  # type: ignore[no-any-return]
 
-        compiled = jax.jit(steps, donate_argnums=(0,))
+        compiled = jax.jit(steps, donate_argnums=(0,), static_argnums=(5,))
 
         def run(carry: Any, data: Any, inputs: tuple[Any, ...], length: int) -> tuple[Any, np.ndarray]:
             # The number of steps is an argument of the compiled loop and its buffers grow by powers of two, so that
@@ -127,8 +135,7 @@ class JaxBackend(Backend):
             room = max(2, 1 << (length - 1).bit_length())
             same = tuple(c.row if isinstance(c, EveryStep) else None for c in inputs)
             columns = tuple(self._padded(c, room) if isinstance(c, np.ndarray) else None for c in inputs)
-            dtype = jax.tree.leaves(carry)[0].dtype
-            carry, outputs = compiled(carry, data, same, columns, length, self.xp.zeros(room, dtype=dtype))
+            carry, outputs = compiled(carry, data, same, columns, length, room)
             return carry, np.asarray(outputs, dtype=np.float64)[:length]
 
         return run

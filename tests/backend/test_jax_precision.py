@@ -3,6 +3,9 @@
 import os
 import subprocess
 import sys
+from types import SimpleNamespace
+
+from bpx.backend.jax_backend import JaxBackend
 
 CODE = """
 import numpy as np
@@ -42,3 +45,15 @@ def test_without_x64_float64_is_refused_and_float32_agrees_with_numpy(jax):
     done = subprocess.run(command, env=variables, capture_output=True, text=True, timeout=180, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == "as it should be"
+
+
+def test_on_a_gpu_float32_is_computed_in_float32(jax, monkeypatch):
+    """JAX left alone multiplies float32 in TF32 there; a precision that the user has set stays."""
+    place = JaxBackend("cpu")
+    with place.computing():
+        assert jax.config.jax_default_matmul_precision is None
+    monkeypatch.setattr(place, "_device", SimpleNamespace(platform="gpu"))
+    with place.computing():
+        assert jax.config.jax_default_matmul_precision == "highest"
+    with jax.default_matmul_precision("tensorfloat32"), place.computing():
+        assert jax.config.jax_default_matmul_precision == "tensorfloat32"
