@@ -23,6 +23,18 @@ def test_sums_and_maxima_are_numpys(shape, dtype, generator):
     assert xp.sum(x, axis=0).dtype == dtype
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64", "int64"])
+@pytest.mark.parametrize("shape", [(3, 4), (5, 200), (200,), (2, 3, 100), (0, 100)])
+def test_limits_are_numpys(shape, dtype, generator):
+    x, other = ((generator.normal(size=shape) * 10).astype(dtype) for _ in range(2))
+    xp = numpy_namespace()
+    if dtype != "int64" and x.size > 1:
+        x.flat[1] = np.nan
+    for y in (0.0, -1.5, 2, other):
+        for mine, theirs in ((xp.maximum(x, y), np.maximum(x, y)), (xp.minimum(x, y), np.minimum(x, y))):
+            np.testing.assert_array_equal(mine, theirs, strict=True)
+
+
 def test_reshape_is_numpys(generator):
     x = generator.normal(size=(3, 4))
     for options in ({}, {"copy": True}, {"copy": None}):
