@@ -48,7 +48,7 @@ except (OSError, subprocess.CalledProcessError) as error:
     cards = [f"nvidia-smi did not answer: {error}"]
 for card in cards:
     print("card     ", card)
-for name in ("bpx-backprop", "numpy", "array-api-compat", "cupy-cuda12x", "torch", "jax"):
+for name in ("bpx-backprop", "numpy", "array-api-compat", "cupy-cuda12x", "cupy-cuda13x", "torch", "jax"):
     try:
         print(f"{name:16}", importlib.metadata.version(name))
     except importlib.metadata.PackageNotFoundError:

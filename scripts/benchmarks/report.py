@@ -72,8 +72,10 @@ def markdown(runs: Sequence[Run], machine: Mapping[str, Any]) -> str:
         previous = group
     lines += ["", "| case | peer | median | quartiles | of bpx | final loss |", "|---|---|---:|---:|---:|---:|"]
     for case in runs[0].values():
+        title = f"{case.title}, {case.unit}"
         for name in case.lines:
-            lines.append(f"| {case.title}, {case.unit} | {' | '.join(_cells(case, name))} |")
+            lines.append(f"| {title} | {' | '.join(_cells(case, name))} |")
+            title = ""
     return "\n".join(lines) + "\n"
 
 
@@ -142,7 +144,8 @@ def _cells(case: Case, name: str) -> list[str]:
     if not line.seconds:
         return [label, "", "", "", loss]
     spread = Spread.of([case.scale * seconds for seconds in line.seconds])
-    against = case.ratio(name, "bpx") if len(line.seconds) == len(case.lines.get("bpx", line).seconds) else None
+    bpx = next((other for other in case.lines if other.startswith("bpx")), name)
+    against = case.ratio(name, bpx) if len(line.seconds) == len(case.lines[bpx].seconds) else None
     ratio = "" if against is None else f"{against.median:.2f}"
     return [label, f"{spread.median:.4g}", f"{spread.low:.4g}-{spread.high:.4g}", ratio, loss]
 
