@@ -12,12 +12,13 @@ import warnings
 import weakref
 from abc import abstractmethod
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from bpx.backend.base import Array, Backend, EveryStep
+from bpx.backend.trees import leaves, rebuilt
 
 BUFFERED_STEPS = 256
 """Steps whose inputs and losses the buffers hold: so many run between two transfers."""
@@ -192,29 +193,6 @@ class _Recording:
                 RuntimeWarning,
                 stacklevel=2,
             )
-
-
-def leaves(tree: Any) -> list[Array]:
-    """Return the arrays in lists, tuples and dicts, those of a dict in the order of their names."""
-    if tree is None:
-        return []
-    if isinstance(tree, dict):
-        return [leaf for name in sorted(tree) for leaf in leaves(tree[name])]
-    if isinstance(tree, (list, tuple)):
-        return [leaf for part in tree for leaf in leaves(part)]
-    return [tree]
-
-
-def rebuilt(tree: Any, arrays: Iterator[Array]) -> Any:
-    """Return lists, tuples and dicts like those of ``tree``, with other arrays in the order of `leaves`."""
-    if tree is None:
-        return None
-    if isinstance(tree, dict):
-        made = {name: rebuilt(tree[name], arrays) for name in sorted(tree)}
-        return {name: made[name] for name in tree}
-    if isinstance(tree, (list, tuple)):
-        return type(tree)(rebuilt(part, arrays) for part in tree)
-    return next(arrays)
 
 
 def _kind(column: Any) -> Any:

@@ -98,7 +98,9 @@ class CupyBackend(CapturingBackend):
 
     @classmethod
     def of(cls, array: Array) -> Backend:
-        return cls(str(array.device.id))
+        from bpx.backend.registry import create
+
+        return create(f"cupy:{array.device.id}")
 
     def asarray(self, data: Any, dtype: str | None = None) -> Array:
         from bpx.backend.transfer import backend_of, host_array, is_host, library_of

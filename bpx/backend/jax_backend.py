@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from bpx.backend.base import Array, Backend, EveryStep, missing
+from bpx.backend.trees import leaves, rebuilt
 from bpx.errors import BackendError
 
 
@@ -59,7 +60,9 @@ class JaxBackend(Backend):
     @classmethod
     def of(cls, array: Array) -> Backend:
         (device, *_) = array.devices()
-        return cls(_device_name(device))
+        from bpx.backend.registry import create
+
+        return create(f"jax:{_device_name(device)}")
 
     def asarray(self, data: Any, dtype: str | None = None) -> Array:
         from bpx.backend.transfer import backend_of, host_array, is_host, library_of
@@ -135,7 +138,8 @@ class JaxBackend(Backend):
             room = max(2, 1 << (length - 1).bit_length())
             same = tuple(c.row if isinstance(c, EveryStep) else None for c in inputs)
             columns = tuple(self._padded(c, room) if isinstance(c, np.ndarray) else None for c in inputs)
-            carry, outputs = compiled(carry, data, same, columns, length, room)
+            after, outputs = compiled(carry, data, same, columns, length, room)
+            carry = rebuilt(carry, iter(leaves(after)))  # JAX sorts dicts by their names
             return carry, np.asarray(outputs, dtype=np.float64)[:length]
 
         return run

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from bpx.backend.base import Array
-from bpx.backend.captured import leaves, rebuilt
 from bpx.backend.tape import Tape
+from bpx.backend.trees import leaves, rebuilt
 
 TAPE_BYTES = 1024 * 1024
 """Memory of a step that is still worth a tape: in larger ones NumPy computes nearly all of the time."""

@@ -20,6 +20,10 @@ NUMBERS = (int, float, bool)
 """Types of Python numbers, which are the same in every run."""
 
 
+LINE = 64
+"""Bytes of a cache line: NumPy's own arrays begin at any multiple of 16."""
+
+
 class TapeError(Exception):
     """Something was done with an array that a tape cannot do again."""
 
@@ -74,7 +78,7 @@ class Tape:
 
     def made(self, function: Callable[..., Any], arguments: tuple[Any, ...], result: Any) -> Any:
         """Write a call down that has just been made; its last argument is the array for its result."""
-        out = np.array(result)  # what a function returns may be a number, or its own array
+        out = _aligned(result)
         self.room -= out.nbytes
         if self.room < 0:
             raise TapeError("the step is too large for a tape")
@@ -155,6 +159,16 @@ class Taped(np.ndarray):
 
     __float__ = __int__ = __bool__ = __index__ = __complex__ = _refuse
     item = tolist = tobytes = _refuse
+
+
+def _aligned(result: Any) -> np.ndarray:
+    """Return a copy of a result, which may be a number, whose memory begins at a cache line."""
+    like = np.array(result)
+    room = np.empty(like.nbytes + LINE, dtype=np.uint8)
+    start = -room.__array_interface__["data"][0] % LINE
+    out = np.ndarray(like.shape, like.dtype, room, start, like.strides)
+    out[...] = like
+    return out
 
 
 def _memory(array: np.ndarray) -> Any:

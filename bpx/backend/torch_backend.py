@@ -63,7 +63,9 @@ class TorchBackend(CapturingBackend):
 
     @classmethod
     def of(cls, array: Array) -> Backend:
-        return cls("mps" if array.device.type == "mps" else str(array.device))
+        from bpx.backend.registry import create
+
+        return create("torch:mps" if array.device.type == "mps" else f"torch:{array.device}")
 
     def asarray(self, data: Any, dtype: str | None = None) -> Array:
         from bpx.backend.transfer import backend_of, host_array, is_host, library_of

@@ -37,6 +37,14 @@ def test_many_epochs_of_the_whole_set_run_in_one_call_when_nobody_listens(monkey
     assert lengths == [1] * 10
 
 
+def test_names_of_parameters_keep_their_order(backend, data, stateful_network):
+    net = stateful_network(backend.spec, backend.dtype)
+    names = [list(part) for part in net.params + net.state]
+    net.fit(*data, epochs=12)
+    assert [list(part) for part in net.params + net.state] == names
+    assert names[0] == ["weight", "bias"]
+
+
 def test_ten_epochs_and_ten_are_twenty(backend, data, stateful_network):
     def trained(*epochs):
         net = stateful_network(backend.spec, backend.dtype)
