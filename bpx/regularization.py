@@ -148,6 +148,7 @@ def penalize(
             if p[name].ndim == 2:
                 for penalty in penalties:
                     value, gradient = penalty.term(xp, p[name], rows)
-                    g[name] = dw = dw + gradient
+                    dw += gradient
+                    g[name] = dw
                     total = total + value
     return total

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Sequence
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, ClassVar
 
 import numpy as np
@@ -20,6 +20,21 @@ Arrays of up to four pieces, and updates without slots (two passes over two arra
 """
 
 
+RETAINED_BYTES = 31 * 2**20
+"""Size of arrays up to which freed memory stays with the process, instead of going back to the system at each step.
+
+glibc learns it from the largest block that was freed, up to 32 MiB, and gives back what is free above twice that size.
+Before it has learned, steps with arrays of a size at its limit meet page faults all the time: Adam on 784 x 128 weights
+in float32 took 330 microseconds instead of 90, and 20 iterations of L-BFGS on the digits 34,000 faults instead of 4.
+"""
+
+
+@lru_cache(maxsize=1)
+def _retain_freed_memory() -> None:
+    """Free a large block that nobody wrote into, once in a process."""
+    np.empty(RETAINED_BYTES, dtype=np.int8)
+
+
 class NumpyBackend(Backend):
     """NumPy arrays on the CPU."""
 
@@ -27,6 +42,7 @@ class NumpyBackend(Backend):
     device = "cpu"
 
     def __init__(self) -> None:
+        _retain_freed_memory()
         self.xp = numpy_namespace()
 
     @property

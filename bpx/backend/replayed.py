@@ -49,12 +49,16 @@ class ReplayedLoop:
         self._made: Counter[Any] = Counter()
 
     def __call__(self, carry: Any, data: Any, inputs: tuple[Any, ...], length: int) -> tuple[Any, np.ndarray]:
+        kind = tuple(None if column is None else np.shape(column[0]) for column in inputs)
+        if kind in self._refused:
+            return self._plainly(carry, data, inputs, length)
         arrays = [*leaves(carry), *leaves(data)]
         if not same(arrays, self._arrays):
             self.release()
             self._arrays = arrays
-        kind = tuple(None if column is None else np.shape(column[0]) for column in inputs)
-        if self._made[kind] < PLAIN_STEPS or kind in self._refused or length < 3 or _too_large(carry):
+        if self._made[kind] < PLAIN_STEPS or length < 3:
+            if _too_large(carry):
+                self._refused.add(kind)
             self._made[kind] += length
             return carry, self._made_plainly(carry, data, inputs, length)
         steps = zip(*(repeat(None, length) if column is None else column for column in inputs), strict=True)

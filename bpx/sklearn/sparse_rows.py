@@ -11,20 +11,12 @@ import numpy as np
 from bpx.backend.base import Array
 from bpx.backend.numpy_backend import NumpyBackend
 
-RETAINED_BYTES = 31 * 2**20
-"""Size of arrays up to which freed memory stays with the process, instead of going back to the system at each step.
-
-glibc learns it from the largest block that was freed, up to 32 MiB. L-BFGS on 1797 samples of 64 features takes half
-the time so: 20 iterations meet 4 page faults instead of 34,000.
-"""
-
 
 class SparseNumpyBackend(NumpyBackend):
     """NumPy on the CPU, whose samples may be sparse: a batch is some rows, and only the first layer ever meets it."""
 
     def __init__(self) -> None:
         super().__init__()
-        np.empty(RETAINED_BYTES, dtype=np.int8)  # freed at once: glibc keeps blocks up to this size from then on
         dense = self.xp
 
         def take(x: Any, indices: np.ndarray, /, *, axis: int | None = None) -> Any:

@@ -43,10 +43,8 @@ def verdict_rows(runs: Sequence[Run]) -> list[tuple[str, list[str]]]:
 def holds(verdicts: Sequence[Verdict]) -> str:
     """Return "yes", "no", why it is not known, or that the runs do not agree."""
     answers = [verdict.reason or ("yes" if verdict.holds else "no") for verdict in verdicts]
-    if len(set(answers)) == 1:
-        return answers[0]
-    short = ["not asked" if verdict.reason else answer for verdict, answer in zip(verdicts, answers, strict=True)]
-    return f"runs disagree: {', '.join(short)}"
+    short = ["not asked" if answer.startswith("not asked") else answer for answer in answers]
+    return answers[0] if len(set(short)) == 1 else f"runs disagree: {', '.join(short)}"
 
 
 def text(runs: Sequence[Run], machine: Mapping[str, Any]) -> str:

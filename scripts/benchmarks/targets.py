@@ -28,7 +28,7 @@ class Target:
     limit : float
         Largest ratio that holds.
     unless : str
-        Peer (hand-written NumPy) that has to be faster than `against` for the target to be asked; empty: always.
+        Peer (hand-written NumPy) that has to be faster than `against` for a miss to count; empty: it always counts.
     fact : str
         Where given, the figure is not a ratio but this fact of the case (or, for ``"time"``, the peer's own time).
     """
@@ -123,7 +123,7 @@ def judge(target: Target, cases: Mapping[str, Case]) -> Verdict:
         gaps = [name for name in (target.peer, target.against) if name in case.missing]
         reason = "; ".join(f"{name}: {case.missing[name]}" for name in gaps) or "peer missing"
         return Verdict(target, None, None, f"not measured: {reason}")
-    if target.unless:
+    if target.unless and value.median > target.limit:
         hand = case.ratio(target.unless, target.against)
         if hand is not None and hand.median >= 1.0:
             return Verdict(target, value, None, f"not asked: {target.unless} itself takes {hand.median:.2f}")
