@@ -1,8 +1,8 @@
 """Training steps that the device repeats by itself: recorded once, then started with one call each.
 
-A small step on a GPU is forty kernels that the host starts one by one, and starting takes longer than computing. Where
-the library can record what a step gives the device to do (a CUDA graph), the loop here does so after some steps made
-plainly. A recording always reads and writes the same memory, so everything that changes from step to step lies in
+A small step on a GPU is dozens of kernels that the host starts one by one, and starting takes longer than computing.
+Where the library can record what a step gives the device to do (a CUDA graph), the loop here does so after some steps
+made plainly. A recording always reads and writes the same memory, so everything that changes from step to step lies in
 buffers: a counter says which row of the inputs is read and where the loss is written.
 """
 
@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from bpx.backend.base import Array, Backend, EveryStep
-from bpx.backend.trees import leaves, rebuilt
+from bpx.backend.trees import keep, leaves, rebuilt, same
 
 BUFFERED_STEPS = 256
 """Steps whose inputs and losses the buffers hold: so many run between two transfers."""
@@ -91,8 +91,7 @@ class CapturedLoop:
 
     def __call__(self, carry: Any, data: Any, inputs: tuple[Any, ...], length: int) -> tuple[Any, np.ndarray]:
         arrays = [*leaves(carry), *leaves(data)]
-        known = len(arrays) == len(self._arrays)
-        if not (known and all(array is ref() for array, ref in zip(arrays, self._arrays, strict=True))):
+        if not same(arrays, [ref() for ref in self._arrays]):
             self._arrays = [weakref.ref(array) for array in arrays]
             self._recordings.clear()
             self._made.clear()
@@ -113,9 +112,7 @@ class CapturedLoop:
         """Make one step, with its results written into the arrays of ``carry``; return the loss."""
         before = leaves(carry)
         after, loss = self._body(rebuilt(carry, iter(before)), data, inputs)
-        for old, new in zip(before, leaves(after), strict=True):
-            if new is not old:
-                old[...] = new
+        keep(before, leaves(after))
         return loss
 
     def _plainly(self, carry: Any, data: Any, inputs: tuple[Any, ...], length: int) -> np.ndarray:

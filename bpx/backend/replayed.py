@@ -1,24 +1,23 @@
-"""Small training steps on NumPy, written on a tape once and played: half of such a step is Python between the calls."""
+"""Small training steps on NumPy, taped once and played: a third of such a step is Python between the calls."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator
 from itertools import repeat
-from operator import is_
 from typing import Any
 
 import numpy as np
 
 from bpx.backend.base import Array
 from bpx.backend.tape import Tape
-from bpx.backend.trees import leaves, rebuilt
+from bpx.backend.trees import keep, leaves, rebuilt, same
 
 TAPE_BYTES = 1024 * 1024
 """Memory of a step that is still worth a tape: in larger ones NumPy computes nearly all of the time."""
 
 PLAIN_STEPS = 100
-"""Steps of one kind made plainly before one is taped: a tape takes as long as fifty small steps."""
+"""Steps of one kind made plainly before one is taped: a short training is not worth it."""
 
 Body = Callable[[Any, Any, Any], tuple[Any, Array]]
 Loop = Callable[..., tuple[Any, np.ndarray]]
@@ -158,15 +157,3 @@ class Player:
                         buffer[...] = value
                 else:
                     self._buffers[i][...] = part
-
-
-def same(arrays: list[Array], others: list[Array]) -> bool:
-    """Tell whether two lists hold the same arrays, not merely equal ones."""
-    return len(arrays) == len(others) and all(map(is_, arrays, others))
-
-
-def keep(arrays: list[Array], results: list[Array]) -> None:
-    """Write results into the arrays whose places they take."""
-    for array, result in zip(arrays, results, strict=True):
-        if result is not array:
-            array[...] = result

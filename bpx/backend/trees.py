@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from operator import is_
 from typing import Any
 
 from bpx.backend.base import Array
@@ -29,3 +30,15 @@ def rebuilt(tree: Any, arrays: Iterator[Array]) -> Any:
     if isinstance(tree, (list, tuple)):
         return type(tree)(rebuilt(part, arrays) for part in tree)
     return next(arrays)
+
+
+def same(arrays: list[Array], others: list[Array]) -> bool:
+    """Tell whether two lists hold the same arrays, not merely equal ones."""
+    return len(arrays) == len(others) and all(map(is_, arrays, others))
+
+
+def keep(arrays: list[Array], results: list[Array]) -> None:
+    """Write results into the arrays whose places they take."""
+    for array, result in zip(arrays, results, strict=True):
+        if result is not array:
+            array[...] = result
