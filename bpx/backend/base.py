@@ -127,8 +127,11 @@ class Backend(ABC):
         """
         return [tuple(row) for row in values.tolist()]
 
-    def rows_per_step(self, order: np.ndarray) -> Sequence[Array]:
-        """Prepare sample numbers, ``(steps, batch)``, moved to the device once, as :meth:`loop` hands them out."""
+    def rows_per_step(self, order: np.ndarray) -> Sequence[Any]:
+        """Prepare sample numbers, ``(steps, batch)``, moved to the device once, as :meth:`loop` hands them out.
+
+        They are what this backend's ``xp.take`` takes: a backend whose ``take`` knows ranges may hand out `ranges`.
+        """
         rows = self.asarray(order)
         return [rows[i, ...] for i in range(order.shape[0])]
 
@@ -173,6 +176,16 @@ class Backend(ABC):
     def out_of_memory(self, error: BaseException) -> bool:
         """Tell whether an exception of the library says that the device's memory ran out."""
         return isinstance(error, MemoryError)
+
+
+def ranges(order: np.ndarray) -> list[range] | None:
+    """Return the rows of each step as a range, if at every step they follow each other, and else None.
+
+    Such rows need no copy: they are read where they lie.
+    """
+    if not order.size or not (order[:, 1:] - order[:, :-1] == 1).all():
+        return None
+    return [range(first, first + order.shape[1]) for first in order[:, 0].tolist()]
 
 
 def check_float_dtype(dtype: str) -> None:

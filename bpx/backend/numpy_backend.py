@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from bpx.backend.base import FLOAT_DTYPES, Array, Backend
+from bpx.backend.base import FLOAT_DTYPES, Array, Backend, ranges
 from bpx.backend.numpy_functions import numpy_namespace
 from bpx.backend.replayed import ReplayedLoop
 
@@ -69,8 +69,8 @@ class NumpyBackend(Backend):
     def computing(self) -> contextlib.AbstractContextManager[Any]:
         return np.errstate(over="ignore", invalid="ignore", divide="ignore", under="ignore")
 
-    def rows_per_step(self, order: np.ndarray) -> Sequence[Array]:
-        return list(order)
+    def rows_per_step(self, order: np.ndarray) -> Sequence[Any]:
+        return ranges(order) or list(order)
 
     def fetch_scalars(self, values: list[Array]) -> np.ndarray:
         return np.array(values, dtype=np.float64)

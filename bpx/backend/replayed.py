@@ -60,6 +60,7 @@ class ReplayedLoop:
                 self._refused.add(kind)
             self._made[kind] += length
             return carry, self._made_plainly(carry, data, inputs, length)
+        inputs = tuple(_numbered(column) for column in inputs)
         steps = zip(*(repeat(None, length) if column is None else column for column in inputs), strict=True)
         losses = np.empty(length)
         done = 0
@@ -103,6 +104,13 @@ class ReplayedLoop:
                 return player
         keep(arrays, leaves(after))
         return None
+
+
+def _numbered(column: Any) -> Any:
+    """Return a column of inputs, ranges in it as arrays: a tape copies rows, because it reads at fixed places."""
+    if column is None or type(column[0]) is not range:
+        return column
+    return list(np.array([rows.start for rows in column])[:, None] + np.arange(len(column[0])))
 
 
 def _too_large(carry: Any) -> bool:

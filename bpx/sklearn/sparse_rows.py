@@ -19,8 +19,10 @@ class SparseNumpyBackend(NumpyBackend):
         super().__init__()
         dense = self.xp
 
-        def take(x: Any, indices: np.ndarray, /, *, axis: int | None = None) -> Any:
-            return dense.take(x, indices, axis=axis) if isinstance(x, np.ndarray) else x[indices]
+        def take(x: Any, indices: Any, /, *, axis: int | None = None) -> Any:
+            if isinstance(x, np.ndarray):
+                return dense.take(x, indices, axis=axis)
+            return x[indices.start : indices.stop] if type(indices) is range else x[indices]
 
         def matmul(a: Any, b: np.ndarray, /) -> Any:
             return dense.matmul(a, b) if isinstance(a, np.ndarray) else a @ b

@@ -5,10 +5,12 @@ import pytest
 from closeness import assert_close
 
 import bpx
+from bpx.backend.base import ranges
 
 NUMBERS = np.array([[0.5, 1.0], [0.25, 2.0], [0.125, 3.0], [0.5, 4.0], [1.0, 5.0]])
 KEYS = np.array([[1], [2], [3], [4], [5]], dtype=np.int32)
 ORDER = np.array([[0, 1], [2, 3], [1, 0], [3, 2], [0, 3]])
+FOLLOWING = np.array([[0, 1], [2, 3], [1, 2], [2, 3], [0, 1]])
 
 
 def _steps(backend, calls=None):
@@ -41,7 +43,7 @@ def _expected(rows, keys, length):
 
 
 @pytest.mark.parametrize("keys", [None, KEYS], ids=["no keys", "keys"])
-@pytest.mark.parametrize("rows", [None, ORDER], ids=["whole set", "batches"])
+@pytest.mark.parametrize("rows", [None, ORDER, FOLLOWING], ids=["whole set", "batches", "batches in order"])
 def test_steps_run_in_order_and_their_outputs_come_back_at_once(rows, keys, backend):
     place = backend.backend
     run = _steps(place)
@@ -59,6 +61,30 @@ def test_steps_run_in_order_and_their_outputs_come_back_at_once(rows, keys, back
         assert type(outputs) is np.ndarray
         assert outputs.dtype == np.float64
         assert outputs.tolist() == each
+
+
+@pytest.mark.parametrize("spec", ["numpy", "torch"])
+def test_rows_that_follow_each_other_are_read_where_they_lie(spec, request):
+    if spec == "torch":
+        request.getfixturevalue("torch")
+    place = bpx.get_backend(spec)
+    take, data = place.xp.take, place.asarray(np.arange(8.0).reshape(4, 2))
+    first, _ = place.rows_per_step(np.array([[1, 2, 3], [0, 1, 2]]))
+    part = take(data, first, axis=0)
+    assert np.shares_memory(place.to_numpy(part), place.to_numpy(data))
+    np.testing.assert_array_equal(place.to_numpy(part), np.arange(2.0, 8.0).reshape(3, 2))
+    across = place.asarray(np.arange(8.0).reshape(2, 4)).T  # rows that do not lie in one piece are copied
+    part = place.to_numpy(take(across, first, axis=0))
+    assert part.flags.c_contiguous
+    np.testing.assert_array_equal(part, np.arange(8.0).reshape(2, 4).T[1:])
+
+
+def test_ranges():
+    assert ranges(np.array([[3, 4], [0, 1]])) == [range(3, 5), range(2)]
+    assert ranges(np.array([[7], [2]])) == [range(7, 8), range(2, 3)]
+    assert ranges(np.array([[0, 1, 2], [3, 5, 4]])) is None
+    assert ranges(np.array([[2, 1, 0]])) is None
+    assert ranges(np.zeros((0, 3), dtype=np.int64)) is None
 
 
 @pytest.mark.parametrize("constant", [False, True])

@@ -31,6 +31,13 @@ def test_sparse_and_dense_samples_agree(digits, form, solver):
     assert isinstance(e.predict_proba(form(x)), np.ndarray)
 
 
+def test_sparse_samples_in_order_agree_with_dense_ones(digits):
+    x, y = np.where(digits[0] > 0.5, digits[0], 0.0), digits[1]
+    options = {"random_state": 0, "max_iter": 4, "solver": "sgd", "shuffle": False}
+    e, dense = (MLPClassifier(**options).fit(samples, y) for samples in (sparse.csr_array(x), x))
+    assert weights.furthest(e, dense) < 1e-12
+
+
 def test_early_stopping_and_validation_data_may_be_sparse(digits):
     x, y = digits
     e = MLPClassifier(random_state=0, max_iter=5, early_stopping=True).fit(sparse.csr_array(x), y)

@@ -112,6 +112,24 @@ def test_a_function_as_shuffle_gives_the_order_itself(data, small):
     assert a.loss == b.loss
 
 
+@pytest.mark.parametrize("layout", ["C", "F"])
+def test_rows_in_order_train_as_the_same_rows_gathered(layout, backend, data, stateful_network):
+    """Rows that follow each other may be read where they lie: the bits are those of a copy, and the data stays."""
+    x, y = data
+    x, weight, mixed = np.asarray(x, order=layout), np.linspace(0.5, 2.0, 60), np.random.default_rng(0).permutation(60)
+    given = [backend.array(x), backend.array(y, "int32"), backend.array(weight)]
+    in_order, gathered = (stateful_network(backend.spec, backend.dtype) for _ in range(2))
+    a = in_order.fit(*given[:2], epochs=9, batch_size=8, sample_weight=given[2], shuffle=False)
+    order = np.argsort(mixed)
+    b = gathered.fit(
+        x[mixed], y[mixed], epochs=9, batch_size=8, sample_weight=weight[mixed], shuffle=lambda epoch: order
+    )
+    assert a.loss == b.loss
+    assert_same_bits(networks.left_by_training(in_order), networks.left_by_training(gathered))
+    for array, before in zip(given, (x, y, weight), strict=True):
+        np.testing.assert_array_equal(bpx.to_numpy(array), before.astype(bpx.to_numpy(array).dtype))
+
+
 def test_the_loss_of_an_epoch_is_the_mean_over_samples_not_over_batches(data, small):
     x, y = data
     weight = np.linspace(0.5, 2.0, 60)
