@@ -10,6 +10,7 @@ from closeness import assert_same_bits
 from networks import left_by_training, noisy
 
 import bpx
+from bpx.inputs import CHECKED_ON_HOST
 
 X, Y = np.linspace(-1.0, 1.0, 24).reshape(6, 4), np.array([0, 1, 2, 0, 1, 2])
 ONE_HOT = np.eye(3)[Y]
@@ -207,6 +208,17 @@ def test_arrays_on_a_device_are_refused_with_the_same_words(bad, backend):
     with pytest.raises(bpx.InputError) as error:
         net.fit(**{name: backend.array(value) for name, value in arguments.items()}, epochs=2)
     assert says in str(error.value)
+    assert net.training is None
+
+
+@pytest.mark.parametrize("rows", [6, CHECKED_ON_HOST // 4 + 1], ids=["checked on the host", "checked on the device"])
+def test_data_of_the_host_is_refused_with_the_same_words(rows, backend):
+    net = bpx.mlp([4, 5, 3], dtype=backend.dtype, backend=backend.backend)
+    x, y = np.zeros((rows, 4), dtype=backend.dtype), np.zeros(rows, dtype=np.int64)
+    x[-1, 2] = np.nan
+    for call in (lambda: net.fit(x, y, epochs=1), lambda: net.predict(x)):
+        with pytest.raises(bpx.InputError, match=r"x holds 1 value that is NaN or infinite \(as .*float"):
+            call()
     assert net.training is None
 
 

@@ -55,11 +55,22 @@ class ReplayedLoop:
         if not same(arrays, self._arrays):
             self.release()
             self._arrays = arrays
-        if self._made[kind] < PLAIN_STEPS or length < 3:
+        losses = np.empty(length)
+        plain = min(length, max(0, PLAIN_STEPS - self._made[kind]))
+        if length - plain < 3:
+            plain = length
+        if plain:
             if _too_large(carry):
                 self._refused.add(kind)
-            self._made[kind] += length
-            return carry, self._made_plainly(carry, data, inputs, length)
+                plain = length
+            self._made[kind] += plain
+            losses[:plain] = self._made_plainly(carry, data, _part(inputs, 0, plain), plain)
+        if plain < length:
+            losses[plain:] = self._made_by_tape(kind, carry, data, _part(inputs, plain, length), length - plain)
+        return carry, losses
+
+    def _made_by_tape(self, kind: Any, carry: Any, data: Any, inputs: tuple[Any, ...], length: int) -> np.ndarray:
+        """Make steps from a tape, which is written first where there is none; plainly if that cannot be done."""
         inputs = tuple(_numbered(column) for column in inputs)
         steps = zip(*(repeat(None, length) if column is None else column for column in inputs), strict=True)
         losses = np.empty(length)
@@ -69,12 +80,11 @@ class ReplayedLoop:
             done = 2
             if player is None:
                 self._refused.add(kind)
-                rest = tuple(column and column[done:] for column in inputs)
-                losses[done:] = self._made_plainly(carry, data, rest, length - done)
-                return carry, losses
+                losses[done:] = self._made_plainly(carry, data, _part(inputs, done, length), length - done)
+                return losses
             self._players[kind] = player
         self._players[kind].run(steps, losses[done:])
-        return carry, losses
+        return losses
 
     def _made_plainly(self, carry: Any, data: Any, inputs: tuple[Any, ...], length: int) -> np.ndarray:
         """Make steps call by call, with their results written into the arrays of ``carry``."""
@@ -104,6 +114,11 @@ class ReplayedLoop:
                 return player
         keep(arrays, leaves(after))
         return None
+
+
+def _part(inputs: tuple[Any, ...], start: int, stop: int) -> tuple[Any, ...]:
+    """Return the inputs of some of the steps."""
+    return tuple(None if column is None else column[start:stop] for column in inputs)
 
 
 def _numbered(column: Any) -> Any:

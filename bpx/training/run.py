@@ -28,6 +28,11 @@ SEGMENT_SECONDS = 0.1
 """Steps run uninterrupted for about this long; then losses are looked at and progress is shown."""
 
 
+def growth(seconds: float) -> int:
+    """Return how many times longer the next segment may be than one that took some time."""
+    return next((factor for factor in (8, 2) if factor * seconds < SEGMENT_SECONDS), 1)
+
+
 class Run(Call):
     """One call of ``fit`` and its loop; callbacks are given it, see `Call` for what they may use.
 
@@ -164,8 +169,8 @@ class Run(Call):
         (net._params, state.slots, net._state), losses = run(carry, self.data, (rows, numbers, keys), length)
         state.step += length
         state.optimizer_step += length
-        if length == self._segment and time.perf_counter() - began < SEGMENT_SECONDS / 2:
-            self._segment *= 2
+        if length == self._segment:
+            self._segment *= growth(time.perf_counter() - began)
         if not math.isfinite(float(losses.sum())):
             self._diverged(losses, batch)
         return losses

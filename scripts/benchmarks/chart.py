@@ -8,7 +8,7 @@ from pathlib import Path
 from benchmarks.report import Run
 from benchmarks.targets import Verdict, judge, targets
 
-HOLDS, MISSED, NOT_ASKED = "#1b7f5c", "#c0392b", "#8a8f98"
+HOLDS, MISSED, BY_HAND = "#1b7f5c", "#c0392b", "#8a8f98"
 
 
 def draw(runs: Sequence[Run], path: Path, machine: str) -> None:
@@ -69,9 +69,7 @@ def draw(runs: Sequence[Run], path: Path, machine: str) -> None:
     handles = [
         Line2D([], [], marker="o", ls="", color=HOLDS, label="holds"),
         Line2D([], [], marker="o", ls="", color=MISSED, label="missed"),
-        Line2D(
-            [], [], marker="o", ls="", color=NOT_ASKED, label="not asked: NumPy by hand is no faster than this peer"
-        ),
+        Line2D([], [], marker="o", ls="", color=BY_HAND, label="holds, as NumPy by hand is not below this peer either"),
         Line2D([], [], marker="|", ms=10, mew=1.8, ls="", color="black", label="target"),
     ]
     figure.legend(handles=handles, ncols=4, fontsize=8, frameon=False, loc="upper center", bbox_to_anchor=(0.5, 0.93))
@@ -81,4 +79,4 @@ def draw(runs: Sequence[Run], path: Path, machine: str) -> None:
 
 
 def _color(verdict: Verdict) -> str:
-    return NOT_ASKED if verdict.holds is None else HOLDS if verdict.holds else MISSED
+    return MISSED if not verdict.holds else BY_HAND if verdict.reason else HOLDS

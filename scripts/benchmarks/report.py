@@ -34,7 +34,7 @@ def verdict_rows(runs: Sequence[Run]) -> list[tuple[str, list[str]]]:
         verdicts = [judge(target, run) for run in runs]
         if all(verdict.reason == NOT_RUN for verdict in verdicts):
             continue
-        limit = f"{target.limit:g}" if target.limit != 1 or target.fact or not target.unless else "below 1"
+        limit = f"{target.limit:g}" if target.limit != 1 or target.fact or not target.wherever else "below 1"
         measured = " ".join(_figure(verdict.value) for verdict in verdicts)
         rows.append((target.group, [target.text, limit, measured, _quartiles(verdicts), holds(verdicts)]))
     return rows
@@ -42,9 +42,11 @@ def verdict_rows(runs: Sequence[Run]) -> list[tuple[str, list[str]]]:
 
 def holds(verdicts: Sequence[Verdict]) -> str:
     """Return "yes", "no", why it is not known, or that the runs do not agree."""
-    answers = [verdict.reason or ("yes" if verdict.holds else "no") for verdict in verdicts]
-    short = ["not asked" if answer.startswith("not asked") else answer for answer in answers]
-    return answers[0] if len(set(short)) == 1 else f"runs disagree: {', '.join(short)}"
+    answers = [verdict.reason if verdict.holds is None else "yes" if verdict.holds else "no" for verdict in verdicts]
+    if len(set(answers)) > 1:
+        return f"runs disagree: {', '.join(answers)}"
+    reasons = [verdict.reason for verdict in verdicts if verdict.holds and verdict.reason]
+    return f"{answers[0]} ({'; '.join(reasons)})" if reasons else answers[0]
 
 
 def text(runs: Sequence[Run], machine: Mapping[str, Any]) -> str:

@@ -9,7 +9,7 @@ from closeness import assert_same_bits
 
 import bpx
 from bpx.rng import permutation
-from bpx.training.run import Run
+from bpx.training.run import SEGMENT_SECONDS, Run, growth
 
 
 def test_many_epochs_of_the_whole_set_run_in_one_call_when_nobody_listens(monkeypatch, data, small):
@@ -35,6 +35,12 @@ def test_many_epochs_of_the_whole_set_run_in_one_call_when_nobody_listens(monkey
     small._programs.clear()
     small.fit(*data, epochs=10, callbacks=lambda run: None)
     assert lengths == [1] * 10
+
+
+@pytest.mark.parametrize(("seconds", "factor"), [(0.001, 8), (0.012, 8), (0.013, 2), (0.049, 2), (0.051, 1), (3.0, 1)])
+def test_segments_grow_while_they_stay_short(seconds, factor):
+    assert growth(seconds) == factor
+    assert factor == 1 or factor * seconds < SEGMENT_SECONDS
 
 
 def test_names_of_parameters_keep_their_order(backend, data, stateful_network):
