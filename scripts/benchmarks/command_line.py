@@ -11,6 +11,7 @@ from pathlib import Path
 from benchmarks.cases import CASES, find
 from benchmarks.measuring import Case
 from benchmarks.settings import Settings, say
+from benchmarks.steadiness import WATCH
 from benchmarks.threads import limit_loaded_libraries, set_threads
 
 
@@ -39,6 +40,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     set_threads(options.threads)
     limit_loaded_libraries(options.threads)
     settings = Settings.quick() if options.quick else Settings()
+    if options.threads > 1:
+        WATCH.begin(settings.patience, settings.look)
     runs = [run_cases(options.only or list(CASES), settings, number) for number in range(1, options.runs + 1)]
     return write(runs, options)
 

@@ -10,6 +10,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from benchmarks.steadiness import WATCH
 from benchmarks.threads import loaded_pools, thread_count
 
 DISTRIBUTIONS = {
@@ -38,6 +39,8 @@ def describe() -> dict[str, Any]:
         "pools": loaded_pools(),
         "keras_backend": os.environ.get("KERAS_BACKEND", "its own default"),
         "cuda": cuda_device(),
+        "waited": round(WATCH.waited),
+        "repeated": WATCH.repeated,
     }
 
 

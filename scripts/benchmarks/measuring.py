@@ -9,6 +9,8 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from benchmarks.steadiness import WATCH, Watch
+
 SETTLE = 0.03
 """Seconds to wait before a block: the idle threads of the library before keep a core busy for about that long."""
 
@@ -62,7 +64,7 @@ class Case:
 
 
 def interleave(
-    blocks: Mapping[str, Callable[[], object]], rounds: int, settle: float = SETTLE
+    blocks: Mapping[str, Callable[[], object]], rounds: int, settle: float = SETTLE, watch: Watch = WATCH
 ) -> dict[str, list[float]]:
     """Run each block once a round, A B C, then C B A, and return the seconds of each by name.
 
@@ -74,6 +76,9 @@ def interleave(
         How often each of them runs, after one round that is not timed.
     settle : float
         Seconds to wait before each block.
+    watch : Watch
+        A round that begins or ends while the processors are far from each other does not count, as long as the
+        watch's patience lasts.
 
     Returns
     -------
@@ -82,14 +87,21 @@ def interleave(
     """
     seconds: dict[str, list[float]] = {name: [] for name in blocks}
     order = list(blocks)
+    left = watch.patience
     gc.collect()
     gc.freeze()  # what the libraries hold need not be looked through before each block
     try:
         for turn in range(rounds + 1):
-            for name in order if turn % 2 == 0 else reversed(order):
-                elapsed = _timed(blocks[name], settle)
-                if turn:
-                    seconds[name].append(elapsed)
+            names = order if turn % 2 == 0 else order[::-1]
+            left -= watch.wait(left)
+            taken = {name: _timed(blocks[name], settle) for name in names}
+            while left > 0.0 and not watch.steady():
+                watch.repeated += 1
+                left -= sum(taken.values()) + watch.wait(left)
+                taken = {name: _timed(blocks[name], settle) for name in names}
+            if turn:
+                for name in order:
+                    seconds[name].append(taken[name])
     finally:
         gc.unfreeze()
     return seconds

@@ -24,6 +24,7 @@ def header(machine: Mapping[str, Any]) -> list[str]:
         f"BLAS       NumPy built with {machine['blas']}",
         f"Threads    {machine['threads']} for each library",
         *(f"           {pool}" for pool in machine["pools"]),
+        f"Waiting    {machine['waited']} s for processors near each other; {machine['repeated']} rounds made again",
     ]
 
 

@@ -27,6 +27,10 @@ class Settings:
         How many of the five sizes are timed.
     points : int
         At how many sizes along each axis growth is timed, at most.
+    look : float
+        Seconds to look at the start at how near the processors are to each other (see `benchmarks.steadiness`).
+    patience : float
+        Seconds that a comparison may wait until they are as near as they have been.
     """
 
     rounds: int = 11
@@ -36,16 +40,18 @@ class Settings:
     everyone: bool = True
     sizes: int = 5
     points: int = 6
+    look: float = 60.0
+    patience: float = 180.0
 
     @classmethod
     def quick(cls) -> Settings:
         """Return settings for a run of less than two minutes on two cores."""
-        return cls(rounds=3, block=0.02, xor_epochs=1_000, everyone=False, points=2)
+        return cls(rounds=3, block=0.02, xor_epochs=1_000, everyone=False, points=2, look=0.0, patience=0.0)
 
     @classmethod
     def tiny(cls) -> Settings:
         """Return settings that time nothing well and only show that everything runs."""
-        return cls(rounds=2, block=0.001, xor_epochs=20, rows=640, sizes=1, points=2)
+        return cls(rounds=2, block=0.001, xor_epochs=20, rows=640, sizes=1, points=2, look=0.0, patience=0.0)
 
 
 LEFT_OUT = "left out by --quick: no target needs it"

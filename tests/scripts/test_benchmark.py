@@ -8,6 +8,7 @@ import json
 import math
 import os
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,11 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "scripts"))
 
-from benchmarks import command_line, measuring, peers, report, targets, tasks, threads
+from benchmarks import command_line, measuring, peers, report, steadiness, targets, tasks, threads
 from benchmarks.cases import comparison
 from benchmarks.measuring import Case, Line, Spread
 from benchmarks.settings import Settings
+from benchmarks.steadiness import Watch
 
 os.environ.setdefault("KERAS_BACKEND", threads.keras_backend())  # read when Keras is first imported
 
@@ -107,6 +109,61 @@ def test_blocks_run_in_turn_and_in_both_orders() -> None:
     seconds = measuring.interleave({name: lambda name=name: ran.append(name) for name in "ABC"}, 2, settle=0.0)
     assert "".join(ran) == "ABCCBAABC"
     assert {name: len(values) for name, values in seconds.items()} == {"A": 2, "B": 2, "C": 2}
+
+
+def watch(*readings: float, patience: float = 60.0) -> Watch:
+    """Return a watch whose probe gives these readings, and then the shortest of them."""
+    left = list(readings)
+    made = Watch(lambda: left.pop(0) if left else min(readings), pause=0.0)
+    made.patience = patience
+    return made
+
+
+def test_rounds_wait_for_processors_near_each_other() -> None:
+    seen, ran = watch(1.0, 1.3, 1.0, 1.6, 1.1), []
+    assert seen.steady()
+    measuring.interleave({"A": lambda: ran.append("A")}, 1, settle=0.0, watch=seen)
+    # waits for 1.3 to become 1.0; the round that ends at 1.6 does not count, and 1.1 is near enough to go on
+    assert ran == ["A"] * 3
+    assert (seen.repeated, seen.best) == (1, 1.0)
+    assert seen.waited > 0.0
+
+
+def test_a_round_that_does_not_count_leaves_no_time_behind() -> None:
+    seconds = iter([5.0, 7.0, 9.0])  # of the round before, of the one that is made again, and of that again
+    readings = watch(1.0, 1.0, 1.0, 2.0, 1.0)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(measuring, "_timed", lambda block, settle: next(seconds))
+        assert measuring.interleave({"A": lambda: None}, 1, watch=readings) == {"A": [9.0]}
+
+
+def test_patience_ends() -> None:
+    """On a machine that gets worse for good, rounds count all the same."""
+    seen = watch(1.0, *[2.0] * 10_000, patience=0.05)
+    assert seen.steady()
+    seconds = measuring.interleave({"A": lambda: None}, 3, settle=0.0, watch=seen)
+    assert len(seconds["A"]) == 3
+    assert 0.04 < seen.waited < 5.0
+
+
+def test_without_patience_nothing_is_probed() -> None:
+    def fail() -> float:
+        raise AssertionError("probed")
+
+    assert len(measuring.interleave({"A": lambda: None}, 2, settle=0.0, watch=Watch(fail))["A"]) == 2
+
+
+def test_the_first_look_ends_when_both_states_were_seen() -> None:
+    seen = watch(1.5, 1.4, 1.0, 9.0)
+    seen.begin(7.0, look=60.0)
+    assert (seen.patience, seen.best, seen.probe()) == (7.0, 1.0, 9.0)
+    began = time.perf_counter()
+    watch(1.0).begin(7.0, look=0.05)
+    assert time.perf_counter() - began < 5.0
+
+
+def test_the_probe_is_a_time() -> None:
+    assert 0.0 < steadiness.product_seconds() < 1.0
 
 
 def test_ratios_are_taken_round_by_round() -> None:
