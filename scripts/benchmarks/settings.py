@@ -18,6 +18,8 @@ class Settings:
     block : float
         Seconds that hand-written NumPy works in one block of a comparison by the step: what a fit does once, about two
         milliseconds, is to be a small part of it.
+    sgd_block : float
+        The same for SGD, whose ratios are the nearest to their limits.
     xor_epochs : int
         Epochs in one block of XOR: those of the notebook.
     rows : int
@@ -36,6 +38,7 @@ class Settings:
 
     rounds: int = 11
     block: float = 0.12
+    sgd_block: float = 0.3
     xor_epochs: int = 10_000
     rows: int = 60_000
     everyone: bool = True
@@ -47,12 +50,16 @@ class Settings:
     @classmethod
     def quick(cls) -> Settings:
         """Return settings for a run of less than two minutes on two cores."""
-        return cls(rounds=3, block=0.02, xor_epochs=1_000, everyone=False, points=2, look=0.0, patience=0.0)
+        return cls(
+            rounds=3, block=0.02, sgd_block=0.02, xor_epochs=1_000, everyone=False, points=2, look=0.0, patience=0.0
+        )
 
     @classmethod
     def tiny(cls) -> Settings:
         """Return settings that time nothing well and only show that everything runs."""
-        return cls(rounds=2, block=0.001, xor_epochs=20, rows=640, sizes=1, points=2, look=0.0, patience=0.0)
+        return cls(
+            rounds=2, block=0.001, sgd_block=0.001, xor_epochs=20, rows=640, sizes=1, points=2, look=0.0, patience=0.0
+        )
 
 
 LEFT_OUT = "left out by --quick: no target needs it"

@@ -29,15 +29,15 @@ ADAM = (peers.BPX, peers.HAND, peers.TORCH, peers.FUSED, peers.FOREACH, peers.JA
 
 def run_sgd(settings: Settings) -> Iterator[Case]:
     """Time plain SGD; each peer records the loss of every epoch."""
-    yield from _run("sgd", SGD, settings)
+    yield from _run("sgd", SGD, settings, settings.sgd_block)
 
 
 def run_adam(settings: Settings) -> Iterator[Case]:
     """Time Adam against PyTorch's three kernels of it, and JAX."""
-    yield from _run("adam", ADAM, settings)
+    yield from _run("adam", ADAM, settings, settings.block)
 
 
-def _run(optimizer: str, names: tuple[str, ...], settings: Settings) -> Iterator[Case]:
+def _run(optimizer: str, names: tuple[str, ...], settings: Settings, block: float) -> Iterator[Case]:
     for size in list(SIZES)[: settings.sizes]:
         task = Task.of_size(size, optimizer)
         title = f"{size}, batch {task.batch}, {optimizer.upper() if optimizer == 'sgd' else 'Adam'}"
@@ -45,7 +45,7 @@ def _run(optimizer: str, names: tuple[str, ...], settings: Settings) -> Iterator
         timed, case.missing = chosen(names, EXTRA, settings)
         made, missing = make_trainers(timed, task)
         case.missing |= missing
-        epochs = epochs_in_block(task, settings.block)
+        epochs = epochs_in_block(task, block)
         yield compare_trainers(case, made, epochs, epochs * task.batches, settings.rounds, 0.02)
 
 
