@@ -45,6 +45,8 @@ class Layer:
     ``forward(xp, params, x) -> (y, cache)`` and ``backward(xp, params, cache, dy) -> (dx, grads)`` are pure: a layer
     keeps no arrays, gradients are returned and never accumulated. ``backward`` returns the gradients of the parameters
     that are not frozen. ``xp`` is an array API namespace and nothing beyond the standard is called.
+
+    No method writes into arrays that it is given: the first layer's ``x`` may be memory of whoever called ``fit``.
     """
 
     frozen: tuple[str, ...] = ()
