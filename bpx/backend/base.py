@@ -130,7 +130,7 @@ class Backend(ABC):
     def rows_per_step(self, order: np.ndarray) -> Sequence[Any]:
         """Prepare sample numbers, ``(steps, batch)``, moved to the device once, as :meth:`loop` hands them out.
 
-        They are what this backend's ``xp.take`` takes: a backend whose ``take`` knows ranges may hand out `ranges`.
+        They are what this backend's ``xp.take`` takes: a backend whose ``take`` knows slices may hand out `slices`.
         """
         rows = self.asarray(order)
         return [rows[i, ...] for i in range(order.shape[0])]
@@ -178,14 +178,14 @@ class Backend(ABC):
         return isinstance(error, MemoryError)
 
 
-def ranges(order: np.ndarray) -> list[range] | None:
-    """Return the rows of each step as a range, if at every step they follow each other, and else None.
+def slices(order: np.ndarray) -> list[slice] | None:
+    """Return the rows of each step as a slice, if at every step they follow each other, and else None.
 
     Such rows need no copy: they are read where they lie.
     """
     if not order.size or not (order[:, 1:] - order[:, :-1] == 1).all():
         return None
-    return [range(first, first + order.shape[1]) for first in order[:, 0].tolist()]
+    return [slice(first, first + order.shape[1]) for first in order[:, 0].tolist()]
 
 
 def check_float_dtype(dtype: str) -> None:

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from bpx.backend.base import FLOAT_DTYPES, Array, Backend, ranges
+from bpx.backend.base import FLOAT_DTYPES, Array, Backend, slices
 from bpx.backend.numpy_functions import numpy_namespace
 from bpx.backend.replayed import ReplayedLoop
 
@@ -70,7 +70,7 @@ class NumpyBackend(Backend):
         return np.errstate(over="ignore", invalid="ignore", divide="ignore", under="ignore")
 
     def rows_per_step(self, order: np.ndarray) -> Sequence[Any]:
-        return ranges(order) or list(order)
+        return slices(order) or list(order)
 
     def fetch_scalars(self, values: list[Array]) -> np.ndarray:
         return np.array(values, dtype=np.float64)

@@ -83,15 +83,15 @@ def _reshape(x: np.ndarray, /, shape: tuple[int, ...], *, copy: bool | None = No
     return x.reshape(shape) if copy is None else np.reshape(x, shape, copy=copy)
 
 
-def _take(x: np.ndarray, indices: np.ndarray | range, /, *, axis: int | None = None) -> np.ndarray:
+def _take(x: np.ndarray, indices: np.ndarray | slice, /, *, axis: int | None = None) -> np.ndarray:
     """Take as the standard has it, by the array's own method. 32 rows of (4096, 64): 0.7 instead of 2.5.
 
-    Rows that are a range (``axis=0``) are not copied, if they lie in memory as a copy would.
+    What a slice takes is not copied, if it lies in memory as a copy would.
     """
     if axis is None and x.ndim != 1:
         raise ValueError("axis must be given for an array of more than one axis")
-    if type(indices) is range:
-        return np.ascontiguousarray(x[indices.start : indices.stop])
+    if type(indices) is slice:
+        return np.ascontiguousarray(x[(slice(None),) * (axis or 0) + (indices,)])
     return x.take(indices, axis=axis)
 
 

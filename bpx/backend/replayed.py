@@ -48,11 +48,10 @@ class ReplayedLoop:
         self._made: Counter[Any] = Counter()
 
     def __call__(self, carry: Any, data: Any, inputs: tuple[Any, ...], length: int) -> tuple[Any, np.ndarray]:
-        kind = tuple(None if column is None else np.shape(column[0]) for column in inputs)
+        kind = tuple(None if column is None else _shape(column[0]) for column in inputs)
         if kind in self._refused:
             return self._plainly(carry, data, inputs, length)
-        carried = leaves(carry)
-        arrays = [*carried, *leaves(data)]
+        arrays = [*leaves(carry), *leaves(data)]
         if not same(arrays, self._arrays):
             self.release()
             self._arrays = arrays
@@ -61,48 +60,42 @@ class ReplayedLoop:
         if length - plain < 3:
             plain = length
         if plain:
-            if _too_large(carried):
+            if _too_large(carry):
                 self._refused.add(kind)
                 plain = length
             self._made[kind] += plain
-            losses[:plain] = self._made_plainly(carry, carried, data, _part(inputs, 0, plain), plain)
+            losses[:plain] = self._made_plainly(carry, data, _part(inputs, 0, plain), plain)
         if plain < length:
-            losses[plain:] = self._made_by_tape(
-                kind, carry, carried, data, _part(inputs, plain, length), length - plain
-            )
+            losses[plain:] = self._made_by_tape(kind, carry, data, _part(inputs, plain, length), length - plain)
         return carry, losses
 
-    def _made_by_tape(
-        self, kind: Any, carry: Any, carried: list[Array], data: Any, inputs: tuple[Any, ...], length: int
-    ) -> np.ndarray:
+    def _made_by_tape(self, kind: Any, carry: Any, data: Any, inputs: tuple[Any, ...], length: int) -> np.ndarray:
         """Make steps from a tape, which is written first where there is none; plainly if that cannot be done."""
         inputs = tuple(_numbered(column) for column in inputs)
         steps = zip(*(repeat(None, length) if column is None else column for column in inputs), strict=True)
         losses = np.empty(length)
         done = 0
         if kind not in self._players:
-            player = self._taped(carry, carried, data, steps, losses)
+            player = self._taped(carry, data, steps, losses)
             done = 2
             if player is None:
                 self._refused.add(kind)
-                losses[done:] = self._made_plainly(carry, carried, data, _part(inputs, done, length), length - done)
+                losses[done:] = self._made_plainly(carry, data, _part(inputs, done, length), length - done)
                 return losses
             self._players[kind] = player
         self._players[kind].run(steps, losses[done:])
         return losses
 
-    def _made_plainly(
-        self, carry: Any, carried: list[Array], data: Any, inputs: tuple[Any, ...], length: int
-    ) -> np.ndarray:
+    def _made_plainly(self, carry: Any, data: Any, inputs: tuple[Any, ...], length: int) -> np.ndarray:
         """Make steps call by call, with their results written into the arrays of ``carry``."""
-        after, losses = self._plainly(rebuilt(carry, iter(carried)), data, inputs, length)
-        keep(carried, leaves(after))
+        arrays = leaves(carry)
+        after, losses = self._plainly(rebuilt(carry, iter(arrays)), data, inputs, length)
+        keep(arrays, leaves(after))
         return losses
 
-    def _taped(
-        self, carry: Any, arrays: list[Array], data: Any, steps: Iterator[Any], losses: np.ndarray
-    ) -> Player | None:
+    def _taped(self, carry: Any, data: Any, steps: Iterator[Any], losses: np.ndarray) -> Player | None:
         """Make two steps, the first on a tape, the second from it; without a tape if that fails."""
+        arrays = leaves(carry)
         before, first, second = [array.copy() for array in arrays], next(steps), next(steps)
         player: Player | None = None
         try:
@@ -129,16 +122,21 @@ def _part(inputs: tuple[Any, ...], start: int, stop: int) -> tuple[Any, ...]:
     return tuple(None if column is None else column[start:stop] for column in inputs)
 
 
+def _shape(value: Any) -> tuple[int, ...]:
+    """Return the shape of what a step is given; of a slice, that of the row numbers it stands for."""
+    return (value.stop - value.start,) if type(value) is slice else np.shape(value)
+
+
 def _numbered(column: Any) -> Any:
-    """Return a column of inputs, ranges in it as arrays: a tape copies rows, because it reads at fixed places."""
-    if column is None or type(column[0]) is not range:
+    """Return a column of inputs, slices in it as row numbers: a tape copies rows, because it reads at fixed places."""
+    if column is None or type(column[0]) is not slice:
         return column
-    return list(np.array([rows.start for rows in column])[:, None] + np.arange(len(column[0])))
+    return list(np.array([rows.start for rows in column])[:, None] + np.arange(*_shape(column[0])))
 
 
-def _too_large(carried: list[Array]) -> bool:
+def _too_large(carry: Any) -> bool:
     """Tell whether the gradients alone would not fit a tape; copies of what is trained would cost memory too."""
-    return sum(int(array.nbytes) for array in carried) > 3 * TAPE_BYTES  # weights, and at most two slots for each
+    return sum(int(array.nbytes) for array in leaves(carry)) > 3 * TAPE_BYTES  # weights, and at most two slots for each
 
 
 class Player:

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from bpx.backend.base import Array, Backend, missing, ranges
+from bpx.backend.base import Array, Backend, missing, slices
 from bpx.backend.captured import CaptureError, CapturingBackend
 from bpx.backend.torch_functions import shorter_functions
 from bpx.errors import BackendError
@@ -103,7 +103,7 @@ class TorchBackend(CapturingBackend):
             self._torch.mps.synchronize()
 
     def rows_per_step(self, order: np.ndarray) -> Any:
-        return (None if self.captures else ranges(order)) or super().rows_per_step(order)
+        return (None if self.captures else slices(order)) or super().rows_per_step(order)
 
     def capture(self, step: Callable[[], None]) -> Callable[[], None]:
         graph = self._torch.cuda.CUDAGraph()

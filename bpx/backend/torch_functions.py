@@ -37,11 +37,11 @@ def shorter_functions(torch: Any) -> dict[str, Any]:
         return torch.where(condition, *operands(x, y))
 
     def take(x: Any, indices: Any, /, *, axis: int | None = None) -> Any:
-        """Take by indices that are not negative; rows that are a range (``axis=0``) are not copied if in one piece."""
+        """Take by indices that are not negative; what a slice takes is not copied, if it lies in one piece."""
         if axis is None and x.ndim != 1:
             raise ValueError("axis must be given for an array of more than one axis")
-        if type(indices) is range:
-            return x[indices.start : indices.stop].contiguous()
+        if type(indices) is slice:
+            return x[(slice(None),) * (axis or 0) + (indices,)].contiguous()
         return torch.index_select(x, axis or 0, indices)
 
     return {"maximum": maximum, "minimum": minimum, "where": where, "take": take, "matmul": torch.matmul}

@@ -20,9 +20,7 @@ class SparseNumpyBackend(NumpyBackend):
         dense = self.xp
 
         def take(x: Any, indices: Any, /, *, axis: int | None = None) -> Any:
-            if isinstance(x, np.ndarray):
-                return dense.take(x, indices, axis=axis)
-            return x[indices.start : indices.stop] if type(indices) is range else x[indices]
+            return dense.take(x, indices, axis=axis) if isinstance(x, np.ndarray) else x[indices]
 
         def matmul(a: Any, b: np.ndarray, /) -> Any:
             return dense.matmul(a, b) if isinstance(a, np.ndarray) else a @ b

@@ -93,12 +93,14 @@ def interleave(
     try:
         for turn in range(rounds + 1):
             names = order if turn % 2 == 0 else order[::-1]
-            left -= watch.wait(left)
-            taken = {name: _timed(blocks[name], settle) for name in names}
-            while left > 0.0 and not watch.steady():
-                watch.repeated += 1
-                left -= sum(taken.values()) + watch.wait(left)
+            counts = False
+            while not counts:
+                left -= watch.wait(left)
                 taken = {name: _timed(blocks[name], settle) for name in names}
+                counts = left <= 0.0 or watch.steady()
+                if not counts:
+                    watch.repeated += 1
+                    left -= sum(taken.values())
             if turn:
                 for name in order:
                     seconds[name].append(taken[name])

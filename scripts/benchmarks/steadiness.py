@@ -1,9 +1,9 @@
 """Wait until the machine's processors work together as well as they have before.
 
-A virtual machine's processors may be near each other on the host for a minute, and far from each other in the next.
-What one thread does takes the same time then, but a small product that two threads share takes up to 1.5 times as long,
-and so a ratio moves with the share of such work on either side. The rounds of a comparison are made in one state: the
-better one.
+On a virtual machine a small product that two threads share was seen to take 1.5 times as long for a minute or so at a
+time, while what one thread does took the same time as ever: as if the host had moved the processors away from each
+other. A ratio then moves with the share of such work on either side. The rounds of a comparison are made in one state,
+the better one.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ import pytest
 from closeness import assert_close
 
 import bpx
-from bpx.backend.base import ranges
+from bpx.backend.base import slices
 
 NUMBERS = np.array([[0.5, 1.0], [0.25, 2.0], [0.125, 3.0], [0.5, 4.0], [1.0, 5.0]])
 KEYS = np.array([[1], [2], [3], [4], [5]], dtype=np.int32)
@@ -73,18 +73,19 @@ def test_rows_that_follow_each_other_are_read_where_they_lie(spec, request):
     part = take(data, first, axis=0)
     assert np.shares_memory(place.to_numpy(part), place.to_numpy(data))
     np.testing.assert_array_equal(place.to_numpy(part), np.arange(2.0, 8.0).reshape(3, 2))
+    np.testing.assert_array_equal(place.to_numpy(take(data, slice(1, 2), axis=1)), [[1.0], [3.0], [5.0], [7.0]])
     across = place.asarray(np.arange(8.0).reshape(2, 4)).T  # rows that do not lie in one piece are copied
     part = place.to_numpy(take(across, first, axis=0))
     assert part.flags.c_contiguous
     np.testing.assert_array_equal(part, np.arange(8.0).reshape(2, 4).T[1:])
 
 
-def test_ranges():
-    assert ranges(np.array([[3, 4], [0, 1]])) == [range(3, 5), range(2)]
-    assert ranges(np.array([[7], [2]])) == [range(7, 8), range(2, 3)]
-    assert ranges(np.array([[0, 1, 2], [3, 5, 4]])) is None
-    assert ranges(np.array([[2, 1, 0]])) is None
-    assert ranges(np.zeros((0, 3), dtype=np.int64)) is None
+def test_rows_of_steps_as_slices():
+    assert slices(np.array([[3, 4], [0, 1]])) == [slice(3, 5), slice(0, 2)]
+    assert slices(np.array([[7], [2]])) == [slice(7, 8), slice(2, 3)]
+    assert slices(np.array([[0, 1, 2], [3, 5, 4]])) is None
+    assert slices(np.array([[2, 1, 0]])) is None
+    assert slices(np.zeros((0, 3), dtype=np.int64)) is None
 
 
 @pytest.mark.parametrize("constant", [False, True])
