@@ -82,6 +82,16 @@ class Page:
         self.run("arguments[0].scrollIntoView({ block: 'center', inline: 'nearest' })", element)
         element.click()
 
+    def unfold(self, selector: str) -> None:
+        """Click the summary of a part that is folded, and wait for the event that tells the page, which comes later."""
+        script = """
+        const part = arguments[0].parentElement;
+        window.unfolded = new Promise((heard) => part.addEventListener("toggle", heard, { once: true }));
+        """
+        self.run(script, self.find(selector))
+        self.click(selector)
+        self.driver.execute_async_script("const done = arguments[0]; window.unfolded.then(() => done())")
+
     def number(self, selector: str) -> float:
         """The number that an element shows, to its last digit."""
         return float(self.find(selector).get_attribute("data-value"))
@@ -388,7 +398,7 @@ def test_the_keyboard_chooses_in_the_drawing(page: Page, xor: Data) -> None:
 def test_the_keyboard_chooses_in_the_table(page: Page, digits: Data) -> None:
     expected = page_data.reference(digits, sample=0)
     page.open(digits)
-    page.click(".picker summary")
+    page.unfold(".picker summary")
     page.choose("parameter", "0:weight")
     page.choose("from", "27")
     page.choose("to", "4")
@@ -574,7 +584,7 @@ def test_large_layers_are_summarized_and_say_so(page: Page, digits: Data) -> Non
     page.go_to("weighted", 0)
     assert "others given as one number" in page.find(".step-panel").text
     assert not page.find_all(".step-panel tbody"), "numbers come on demand"
-    page.click(".step-panel summary")
+    page.unfold(".step-panel summary")
     assert len(page.find_all(".step-panel tbody tr")) == 16
 
 
@@ -582,7 +592,7 @@ def test_very_large_tables_come_in_windows(page: Page) -> None:
     layers = [page_data.linear(100, 40), {"kind": "ReLU"}, page_data.linear(40, 2)]
     data = page_data.network(layers, {"kind": "cross_entropy", "reduction": "mean"}, np.eye(2))
     page.open(data)
-    page.click(".picker summary")
+    page.unfold(".picker summary")
     assert len(page.find_all(".picker [data-cell^='0.weight']")) == 64 * 32
     later = [button for button in page.find_all(".picker .pager button") if button.text == "Later rows"]
     page.click(later[0])
@@ -600,7 +610,7 @@ def test_accessibility(page: Page, data: Data, width: int, scheme: str) -> None:
     page.open(data)
     page.choose("sample", "all")
     if len(data["samples"]["x"][0]) < 10:  # the table of a large layer takes axe minutes
-        page.click(".picker summary")
+        page.unfold(".picker summary")
     page.run(AXE.read_text(encoding="utf-8"))
     for kind in ("loss", "dweight", "after"):
         page.go_to(kind)
@@ -614,7 +624,7 @@ def test_accessibility(page: Page, data: Data, width: int, scheme: str) -> None:
         assert not bad, (kind, bad[:5])
     assert len(report["passes"]) > 20
     if not page.find_all(".picker tbody"):
-        page.click(".picker summary")
+        page.unfold(".picker summary")
     page.assert_fits(width)
 
 
