@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from bpx.backend import onednn
 from bpx.backend.base import Array, Backend, missing, slices
 from bpx.backend.captured import CaptureError, CapturingBackend
 from bpx.backend.torch_functions import shorter_functions
@@ -32,7 +33,10 @@ class TorchBackend(CapturingBackend):
         self.captures = self._device.type == "cuda"
         import array_api_compat.torch as compat
 
-        self.xp = BoundNamespace(compat, self._device, **shorter_functions(torch))
+        functions = shorter_functions(torch)
+        if self._device.type == "cpu":
+            functions["matmul"] = onednn.matmul(torch)
+        self.xp = BoundNamespace(compat, self._device, **functions)
 
     @staticmethod
     def _checked(torch: Any, text: str) -> Any:
