@@ -4,12 +4,13 @@ import os
 import subprocess
 import sys
 import textwrap
+from types import SimpleNamespace
 
 import pytest
 
 import bpx
 from bpx.backend import registry
-from bpx.backend.cupy_backend import probe
+from bpx.backend.cupy_backend import CupyBackend, probe
 
 
 def _in_a_new_process(code: str, **environment: str) -> str:
@@ -154,3 +155,10 @@ def test_the_report_says_version_and_reason(cupy):
     available, devices, version, reason = _in_a_new_process(code).split("|")
     assert (available, devices, version) == ("False", "()", cupy.__version__)
     assert reason.startswith("backend 'cupy' cannot be used: no driver or device (")
+
+
+def test_the_backend_of_an_array_is_the_one_of_its_device(monkeypatch):
+    """Looked up, not made: a new one would have memory and libraries of its own."""
+    monkeypatch.setattr(registry, "create", lambda spec: f"made from {spec}")
+    array = SimpleNamespace(device=SimpleNamespace(id=1))
+    assert CupyBackend.of(array) == "made from cupy:1"

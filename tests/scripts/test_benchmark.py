@@ -15,11 +15,14 @@ from typing import Any
 import numpy as np
 import pytest
 
+import bpx
+
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "scripts"))
 
 from benchmarks import command_line, measuring, peers, report, steadiness, targets, tasks, threads
 from benchmarks.cases import comparison
 from benchmarks.measuring import Case, Line, Spread
+from benchmarks.peers import cupy_products
 from benchmarks.settings import Settings
 from benchmarks.steadiness import Watch
 
@@ -102,6 +105,25 @@ def test_floor_has_every_product_of_a_step() -> None:
     floor = peers.load(peers.MLP, peers.FLOOR)(tasks.Task((6, 5, 4, 3), 8, 32))
     assert len(floor.products) == 3 + 3 + 2  # forward, weights, and the inputs of all layers but the first
     floor.train(1)
+
+
+def test_floor_on_cuda_waits_for_its_products_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rehearsed with NumPy in CuPy's place: what it is asked for is what both have."""
+    waited = []
+
+    class Device:
+        def synchronize(self) -> None:
+            waited.append(floor.products[-1].keywords["out"].copy())
+
+    monkeypatch.setattr(cupy_products, "available", lambda name: name)
+    monkeypatch.setattr(bpx, "get_backend", {"cupy": Device()}.__getitem__)
+    monkeypatch.setitem(sys.modules, "cupy", np)
+    floor = cupy_products.CupyProducts(tasks.Task((6, 5, 4, 3), 8, 32))
+    floor.train(2)
+    assert len(floor.products) == 3 + 3 + 2
+    last = floor.products[-1]
+    assert len(waited) == 1
+    np.testing.assert_array_equal(waited[0], np.matmul(*last.args))
 
 
 def test_blocks_run_in_turn_and_in_both_orders() -> None:
