@@ -1,8 +1,8 @@
 """Matrix products of CuPy arrays by cuBLAS itself, because CuPy's own refuse to be recorded.
 
-While a stream is captured into a CUDA graph, CuPy 14 raises NotImplementedError for every product (its issue 6290),
-though cuBLAS allows it. Here the library is called directly, with a workspace of its own, so that a graph that is
-replayed shares no memory with products made beside it.
+While a stream is captured into a CUDA graph, CuPy 14 refuses every product (its issue 6290), though cuBLAS allows it.
+Here the library is called directly, with a workspace of its own, so that a graph that is replayed shares no memory with
+products made beside it.
 """
 
 from __future__ import annotations

@@ -21,20 +21,20 @@ LEAST_COLUMNS_OF_TRANSPOSED = 192
 
 def matmul(torch: Any) -> Callable[[Any, Any], Any]:
     """Return the function that multiplies tensors on the CPU: `torch.matmul`, or one that asks oneDNN where it pays."""
-    if torch.backends.cpu.get_cpu_capability() != "AVX512" or processor_maker() != "AMD":
+    if torch.backends.cpu.get_cpu_capability() != "AVX512" or not on_amd():
         return torch.matmul  # type: ignore[no-any-return]
     operator = _operator(torch)
     return torch.matmul if operator is None else products(torch, operator)
 
 
-def processor_maker() -> str:
-    """Return "AMD", or "other"."""
+def on_amd() -> bool:
+    """Tell whether the processor is AMD's."""
     try:
         with open("/proc/cpuinfo", encoding="utf-8", errors="replace") as lines:
             text = "".join(islice(lines, 10))
     except OSError:
         text = platform.processor()
-    return "AMD" if "AuthenticAMD" in text else "other"
+    return "AuthenticAMD" in text
 
 
 def _operator(torch: Any) -> Callable[..., Any] | None:

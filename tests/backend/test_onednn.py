@@ -9,6 +9,7 @@ import pytest
 
 import bpx
 from bpx.backend import onednn
+from bpx.backend.torch_backend import TorchBackend
 
 torch = pytest.importorskip("torch", reason="torch is not installed")
 
@@ -107,13 +108,18 @@ def test_pytorchs_own_switch_turns_it_off(watched, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("capability", "maker", "taken"),
-    [("AVX512", "AMD", True), ("AVX512", "other", False), ("AVX2", "AMD", False), ("DEFAULT", "other", False)],
+    ("capability", "amd", "taken"),
+    [("AVX512", True, True), ("AVX512", False, False), ("AVX2", True, False), ("DEFAULT", False, False)],
 )
-def test_only_where_it_was_measured_to_pay(operator, monkeypatch, capability, maker, taken):
+def test_only_where_it_was_measured_to_pay(operator, monkeypatch, capability, amd, taken):
     monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: capability)
-    monkeypatch.setattr(onednn, "processor_maker", lambda: maker)
+    monkeypatch.setattr(onednn, "on_amd", lambda: amd)
     assert (onednn.matmul(torch) is not torch.matmul) == taken
+
+
+def test_the_backend_on_the_cpu_uses_it(monkeypatch):
+    monkeypatch.setattr(onednn, "matmul", lambda library: (library, "chosen"))
+    assert TorchBackend("cpu").xp.matmul == (torch, "chosen")
 
 
 def _fails(*arguments):
@@ -129,7 +135,7 @@ def test_an_operator_that_does_not_work_is_not_used(monkeypatch, answer):
 
     monkeypatch.setattr(torch, "ops", Operators)
     monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "AVX512")
-    monkeypatch.setattr(onednn, "processor_maker", lambda: "AMD")
+    monkeypatch.setattr(onednn, "on_amd", lambda: True)
     assert onednn.matmul(torch) is torch.matmul
 
 
@@ -139,16 +145,16 @@ def test_a_pytorch_without_the_operator(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("text", "maker"),
+    ("text", "amd"),
     [
-        ("processor\t: 0\nvendor_id\t: AuthenticAMD\n", "AMD"),
-        ("processor\t: 0\nvendor_id\t: GenuineIntel\n", "other"),
-        ("", "other"),
+        ("processor\t: 0\nvendor_id\t: AuthenticAMD\n", True),
+        ("processor\t: 0\nvendor_id\t: GenuineIntel\n", False),
+        ("", False),
     ],
 )
-def test_the_processors_maker(monkeypatch, text, maker):
+def test_the_processors_maker(monkeypatch, text, amd):
     monkeypatch.setattr(builtins, "open", lambda *arguments, **options: io.StringIO(text))
-    assert onednn.processor_maker() == maker
+    assert onednn.on_amd() is amd
 
 
 def test_the_processors_maker_where_there_is_no_such_file(monkeypatch):
@@ -157,9 +163,9 @@ def test_the_processors_maker_where_there_is_no_such_file(monkeypatch):
 
     monkeypatch.setattr(platform, "processor", lambda: "AMD64 Family 25 Model 33 Stepping 0, AuthenticAMD")
     monkeypatch.setattr(builtins, "open", missing)
-    assert onednn.processor_maker() == "AMD"
+    assert onednn.on_amd()
     monkeypatch.setattr(platform, "processor", lambda: "Intel64 Family 6 Model 158 Stepping 10, GenuineIntel")
-    assert onednn.processor_maker() == "other"
+    assert not onednn.on_amd()
 
 
 @pytest.fixture
