@@ -14,6 +14,7 @@ __all__ = [
     "CheckpointWarning",
     "DivergenceError",
     "FileFormatError",
+    "FixedAttributeError",
     "InputError",
     "Interrupted",
     "unknown_name",
@@ -26,6 +27,10 @@ class BpxError(Exception):
 
 class InputError(BpxError, ValueError):
     """An argument or an array is not what the call needs; raised before any work is done."""
+
+
+class FixedAttributeError(InputError, AttributeError):
+    """An attribute was assigned to that is fixed when its object is made."""
 
 
 class BackendError(BpxError, RuntimeError):

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from bpx.arguments import check_count, check_number
 from bpx.backend.transfer import backend_of, to_numpy
-from bpx.checks import count, number
+from bpx.core.model import Model
 from bpx.errors import InputError
 from bpx.rng import generator
-
-if TYPE_CHECKING:
-    from bpx.network import Network
 
 
 class GradientCheck(NamedTuple):
@@ -44,7 +42,7 @@ class GradientCheck(NamedTuple):
 
 
 def check_gradients(
-    net: Network,
+    net: Model,
     x: Any,
     y: Any,
     sample_weight: Any = None,
@@ -95,15 +93,15 @@ def check_gradients(
     >>> bpx.check_gradients(net, *bpx.datasets.xor()).passed
     True
     """
-    number("step", step, above=0.0)
-    number("tolerance", tolerance, above=0.0)
+    check_number("step", step, above=0.0)
+    check_number("tolerance", tolerance, above=0.0)
     if samples is not None:
-        count("samples", samples)
-    double = _double(net)
+        check_count("samples", samples)
+    double = net.copy(dtype="float64", backend="numpy")
     x, y = (to_numpy(a) if backend_of(a) is not None else np.asarray(a) for a in (x, y))
     weight = None if sample_weight is None else to_numpy(sample_weight)
-    xs, ys, ws = double._inputs(x, y, weight)
-    _, analytic = double.raw_gradients(xs, ys, ws, training=training)
+    xs, ys, ws = double.place(x, y, weight)
+    _, analytic = double.compute_gradients(xs, ys, ws, training=training)
     scale = max((float(np.abs(g).max()) for part in analytic for g in part.values() if g.size), default=0.0)
     if not any(analytic):
         raise InputError("the network has no parameters, so there are no gradients to check")
@@ -115,9 +113,9 @@ def check_gradients(
             floor = max(float(np.abs(gradient).max()), 1e-3 * scale, np.finfo(np.float64).tiny)
             flat, expected = p.reshape(-1), gradient.reshape(-1)
             errors[f"{i}.{name}"] = 0.0
-            for j in _chosen(net.seed, flat.size, samples):
+            for j in _choose(net.seed, flat.size, samples):
                 h = step * max(1.0, abs(flat[j]))
-                difference = _central_difference(double, flat, j, h, (xs, ys, ws), training)
+                difference = _difference_centrally(double, flat, j, h, (xs, ys, ws), training)
                 error = float(abs(difference - expected[j]) / floor)
                 error = error if math.isfinite(error) else math.inf
                 checked += 1
@@ -128,33 +126,20 @@ def check_gradients(
     return GradientCheck(largest <= tolerance, largest, worst, errors, checked)
 
 
-def _double(net: Network) -> Network:
-    """Return a float64 copy of a network on NumPy, at the same step of its training."""
-    from bpx.network import Network
-    from bpx.training.state import TrainingState
-
-    double = Network(net.layers, loss=net.loss, dtype="float64", seed=net.seed, backend="numpy")
-    double.params = [{n: net.backend.to_numpy(a) for n, a in part.items()} for part in net.params]
-    double.state = [{n: net.backend.to_numpy(a) for n, a in part.items()} for part in net.state]
-    if net.training is not None:
-        double.training = TrainingState(net.training.optimizer, [], net.training.step)
-    return double
-
-
-def _chosen(seed: int, size: int, samples: int | None) -> np.ndarray:
+def _choose(seed: int, size: int, samples: int | None) -> np.ndarray:
     """Return which elements of an array to compare."""
     if samples is None or size <= samples:
         return np.arange(size)
     return generator(seed, size).choice(size, samples, replace=False)
 
 
-def _central_difference(net: Network, flat: np.ndarray, j: int, h: float, data: Any, training: bool) -> float:
+def _difference_centrally(net: Model, flat: np.ndarray, j: int, h: float, data: Any, training: bool) -> float:
     """Return the slope of the loss along one parameter."""
     kept = flat[j]
     values = []
-    for moved in (kept + h, kept - h):
-        flat[j] = moved
-        values.append((float(net.raw_gradients(*data, training=training)[0]), float(flat[j])))
+    for tried in (kept + h, kept - h):
+        flat[j] = tried
+        values.append((float(net.compute_gradients(*data, training=training)[0]), float(flat[j])))
     flat[j] = kept
     (above, right), (below, left) = values
     return (above - below) / (right - left)

@@ -1,32 +1,28 @@
-"""A network: layers, a loss, and the arrays that training changes."""
+"""The network that people hold: what it computes is `Model`'s; here are its training, its showing and its keeping."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
-from bpx import inputs
-from bpx.backend.base import Array, check_float_dtype
-from bpx.backend.selection import BackendSpec, get_backend
-from bpx.backend.transfer import like
-from bpx.checks import count
-from bpx.errors import InputError
-from bpx.interchange import load_state_dict, state_dict
+import numpy as np
+
+from bpx.backend.base import Array
+from bpx.backend.selection import BackendSpec
+from bpx.backend.transfer import convert_like
+from bpx.core.model import Model
+from bpx.errors import FileFormatError, InputError
 from bpx.layers.base import Layer, Params
-from bpx.layers.stack import check_sample, first_trained, sample_shapes, unfrozen
-from bpx.losses import Loss, get_loss
-from bpx.onnx_export import export_onnx
-from bpx.passes import forward_pass, make_gradients
-from bpx.rng import step_keys
-from bpx.training import fit
-from bpx.variables import Variables
+from bpx.losses import Loss
 
-PREDICT_ROWS = 8192
-"""Samples that go through the network at a time where no gradient is wanted."""
+if TYPE_CHECKING:  # what is needed for training alone is imported by the first training
+    from bpx.core.regularization import Clip, Penalty
+    from bpx.optimizers import Optimizer
+    from bpx.training.history import History
 
 
-class Network(Variables):
+class Network(Model):
     """Layers in a row, trained by backpropagation.
 
     Parameters
@@ -69,31 +65,153 @@ class Network(Variables):
         seed: int | None = 0,
         backend: BackendSpec = None,
     ) -> None:
-        if isinstance(layers, Layer) or not isinstance(layers, Iterable):
-            raise InputError(f"layers must be a sequence of layers, got {layers!r}")
-        self.layers = tuple(layers)
-        for layer in self.layers:
-            if not isinstance(layer, Layer):
-                hint = " (an instance, with parentheses)" if isinstance(layer, type) else ""
-                raise InputError(f"layers must hold layers{hint}, got {layer!r}")
-        if not self.layers:
-            raise InputError("a network needs at least one layer")
-        check_float_dtype(dtype)
-        self.loss = get_loss(loss)
-        self.dtype = dtype
-        self.seed = int.from_bytes(os.urandom(4), "little") if seed is None else count("seed", seed, 0)
-        self.input_shape, self.output_shape = sample_shapes(self.layers)
-        self.backend = get_backend(backend)
-        self.backend.require_dtype(dtype)
-        self.first_trained = first_trained(self.layers)
-        self.n_keys = sum(layer.n_keys for layer in self.layers)
-        self.stateful = any(layer.stateful for layer in self.layers)
-        self._programs = {}
-        self.reset()
+        super().__init__(layers, loss, dtype, seed, backend)
 
     # -- learning -----------------------------------------------------------------------------------------
 
-    fit = fit
+    def fit(
+        self,
+        x: Any,
+        y: Any = None,
+        *,
+        epochs: int,
+        batch_size: int | None = None,
+        optimizer: str | Optimizer = "adam",
+        validation_data: Any = None,
+        sample_weight: Any = None,
+        class_weight: Mapping[int, float] | str | None = None,
+        metrics: Iterable[Any] = (),
+        callbacks: Iterable[Any] = (),
+        shuffle: bool | Callable[[int], Any] = True,
+        progress: bool | None = None,
+        penalties: Penalty | Sequence[Penalty] = (),
+        clip: Clip | None = None,
+        checkpoint: str | os.PathLike[str] | None = None,
+        checkpoint_every: int | str = 1,
+        keep: int | None = 3,
+        on_checkpoint_error: str = "warn",
+        resume: str | os.PathLike[str] | None = None,
+        memory_limit: int | None = None,
+    ) -> History:
+        """Train the network by backpropagation.
+
+        Parameters
+        ----------
+        x : array_like (samples, n_in), or iterable of batches
+            An array is moved to the network's device once; one that is mapped from a file (``numpy.memmap``,
+            ``numpy.load(..., mmap_mode="r")``) and larger than ``memory_limit`` is read in blocks. Without ``y``:
+            batches ``(x, y)`` or ``(x, y, sample_weight)`` from an iterable that can be gone through anew for each
+            epoch (a list, a PyTorch ``DataLoader``), or a function that returns one; if it takes an argument, it is
+            given the epoch's number, from 1.
+        y : array_like, or None with an iterable of batches
+            Targets: (samples, n_out), or (samples,) for one output; integer classes (samples,) or one-hot rows for
+            cross_entropy.
+        epochs : int
+            Passes over the samples. A training that is resumed counts from its first start.
+        batch_size : int or None
+            Samples of a step; None takes the whole set at each step. The last batch of an epoch may be smaller. Batches
+            of an iterable are taken as they are.
+        optimizer : str or Optimizer
+            "sgd", "adam", "adamw", "rmsprop", "lbfgs", or one with settings. Called again with the same settings, it
+            continues from its state.
+        validation_data : tuple (x, y) or (x, y, sample_weight), iterable of batches, or None
+            Evaluated after each epoch. Arrays may be mapped from files. A list counts as a tuple.
+        sample_weight : array_like (samples,) or None
+            Weights of the samples in the loss.
+        class_weight : dict, "balanced" or None
+            Weights of classes, by number; a class that is not named has 1. "balanced" gives class c the weight
+            ``n / (k * n_c)``, with k classes that occur and n samples, n_c of them of class c (counted by their
+            weights). A sample's weight in the loss is its own times that of its class.
+        metrics : iterable of str, callable or pair (str, callable)
+            Measured after each epoch on the training data, where that is in memory, and on the validation data:
+            "accuracy", "top_3_accuracy" (any k), "macro_f1", "roc_auc" (mean of each class against the rest), "r2",
+            "mean_absolute_error", or functions ``f(y_true, y_pred)`` of NumPy arrays. ``y_true`` holds class ids (n,),
+            or values (n,) or (n, n_out); ``y_pred`` probabilities for the cross-entropies, outputs otherwise.
+        callbacks : iterable
+            See `bpx.Callback`; a function is called with the run after each epoch.
+        shuffle : bool or callable
+            Whether each epoch visits the samples in an order of its own; without batches that changes nothing. A
+            function of the epoch's number, from 0 over all calls, returns the order itself. Data that is read in blocks
+            is shuffled by blocks, see Notes.
+        progress : bool or None
+            Whether a progress bar is shown on standard error; None: where that is a terminal and training takes a
+            while.
+        penalties : Penalty or sequence of Penalty
+            `bpx.L1`, `bpx.L2`: added to the loss.
+        clip : Clip or None
+            `bpx.ClipValue` or `bpx.ClipNorm`: limits the gradients.
+        checkpoint : path or None
+            Folder for checkpoints, from which the training can be resumed to the same bits. One that holds those of
+            another training is refused. Each file is also a network for `bpx.load`.
+        checkpoint_every : int or str
+            Epochs between two checkpoints, or "500 steps", "30 seconds". Whatever it is, one is written at the end of
+            training and on Ctrl-C.
+        keep : int or None
+            How many checkpoints stay, the newest; None keeps all.
+        on_checkpoint_error : str
+            What happens when a checkpoint cannot be written (a full disk, a read-only folder): "warn" continues the
+            training, "raise" ends it. The last whole one stays in either case.
+        resume : path or None
+            Folder of checkpoints, or one of its files: the training continues from the newest checkpoint that can be
+            read. The network, the data and the settings must be the same; ``epochs`` may grow. Further checkpoints are
+            written to the same folder, unless ``checkpoint`` says otherwise. Where ``checkpoint`` and ``resume`` name
+            the same folder and it is still empty, the training starts from the beginning.
+        memory_limit : int or None
+            Bytes that samples, targets and weights of data read in blocks may take at a time; None is 512 MiB.
+
+        Returns
+        -------
+        History
+
+        Raises
+        ------
+        InputError
+            If an argument or an array is not as described, before any work (a batch of an iterable, or a block of a
+            mapped array: when it is read); if a checkpoint is of another training, saying what differs.
+        FileFormatError
+            If there are checkpoints to resume, but none that is good.
+        DivergenceError
+            If a loss turns NaN or infinite; names epoch and batch.
+        BackendError
+            If the device runs out of memory; names the batch.
+        Interrupted
+            If Ctrl-C was pressed; the batch is finished and, with ``checkpoint``, saved first. A second Ctrl-C does not
+            wait.
+
+        Warns
+        -----
+        CheckpointWarning
+            If a checkpoint cannot be written, or a damaged one is passed over.
+
+        Notes
+        -----
+        Weights, shuffles and dropout masks are functions of the network's seed, the epoch and the step, so that a
+        resumed training sees the same ones. For an iterable of batches this holds if it gives the same batches in the
+        same epoch again; those before the checkpoint are gone through and dropped.
+
+        Shuffling by blocks: of a mapped array, chunks of neighboring rows are put in a seeded order, up to 16 or so of
+        them together are a block, and the rows of a block are put in a seeded order before batches are cut from it. Of
+        an iterable, up to 64 batches in a row are a block, and their rows are exchanged; ``shuffle=False`` takes them
+        as they come. A block takes at most a sixth of ``memory_limit``; while one is in use, a thread makes the next.
+
+        Examples
+        --------
+        >>> import bpx
+        >>> x, y = bpx.datasets.moons(200, seed=0)
+        >>> net = bpx.mlp([2, 16, 1], loss="binary_cross_entropy", seed=0)
+        >>> history = net.fit(x, y, epochs=40, batch_size=20, optimizer=bpx.Adam(0.01), metrics=["accuracy"])
+        >>> history.metrics["accuracy"][-1] > 0.9
+        True
+        """
+        from bpx.training.fit import fit
+
+        return fit(
+            self, x, y, epochs=epochs, batch_size=batch_size, optimizer=optimizer, validation_data=validation_data,
+            sample_weight=sample_weight, class_weight=class_weight, metrics=metrics, callbacks=callbacks,
+            shuffle=shuffle, progress=progress, penalties=penalties, clip=clip, checkpoint=checkpoint,
+            checkpoint_every=checkpoint_every, keep=keep, on_checkpoint_error=on_checkpoint_error, resume=resume,
+            memory_limit=memory_limit,
+        )  # fmt: skip
 
     def gradients(
         self, x: Any, y: Any, sample_weight: Any = None, *, training: bool = False
@@ -124,29 +242,9 @@ class Network(Variables):
         >>> gradients[0]["weight"].shape
         (2, 2)
         """
-        xs, ys, weight = self._inputs(x, y, sample_weight)
-        value, grads = self.raw_gradients(xs, ys, weight, training=training)
-        return float(value), [{n: like(x, g, self.backend) for n, g in part.items()} for part in grads]
-
-    def raw_gradients(
-        self, x: Array, y: Array, weight: Array | None, *, training: bool = False
-    ) -> tuple[Array, list[Params]]:
-        """Return loss and gradients as arrays of the device, for inputs that are checked and there already."""
-
-        def make() -> Any:
-            layers = tuple(unfrozen(layer) for layer in self.layers)
-            gradients = make_gradients(self.backend.xp, layers, self.loss)
-
-            def of_batch(params: Any, state: Any, keys: Any, x: Array, y: Array, weight: Array | None) -> Any:
-                return gradients(params, self.contexts(training, keys, state), x, y, weight)[:2]
-
-            return of_batch
-
-        step = self.training.step if self.training else 0
-        keys = tuple(step_keys(self.seed, step, 1, self.n_keys)[0].tolist())
-        with self.backend.computing():
-            program = self.program(("gradients", training), make)
-            return program(self._params, self._state, keys, x, y, weight)  # type: ignore[no-any-return]
+        placed = self.place(x, y, sample_weight)
+        value, grads = self.compute_gradients(*placed, training=training)
+        return float(value), [{n: convert_like(x, g, self.backend) for n, g in part.items()} for part in grads]
 
     def evaluate(self, x: Any, y: Any, sample_weight: Any = None, metrics: Iterable[Any] = ()) -> dict[str, float]:
         """Return the loss, where the targets are classes the accuracy, and further metrics.
@@ -173,12 +271,12 @@ class Network(Variables):
         >>> sorted(net.evaluate(*bpx.datasets.xor()))
         ['accuracy', 'loss']
         """
-        from bpx.evaluation import check_metrics, evaluate
-        from bpx.metrics import as_metrics
+        from bpx.core.evaluation import check_metrics, measure
+        from bpx.metrics import list_metrics
 
-        data, chosen = self._inputs(x, y, sample_weight), as_metrics(metrics)
+        data, chosen = self.place(x, y, sample_weight), list_metrics(metrics)
         check_metrics(self, chosen, data[1])
-        return evaluate(self, *data, chosen)
+        return measure(self, [data], chosen)
 
     def predict(self, x: Any) -> Array:
         """Return what the network makes of samples: probabilities for the cross-entropies, outputs otherwise.
@@ -199,64 +297,16 @@ class Network(Variables):
         >>> float(net.predict([[0.0, 0.0]]).sum())
         1.0
         """
-        xp = self.backend.xp
         with self.backend.computing():
-            xs = self._features(x)
-            parts = [self.loss.probabilities(xp, z) for z in self.outputs(xs)]
-            return like(x, parts[0] if len(parts) == 1 else xp.concat(parts), self.backend)
-
-    def outputs(self, x: Array) -> Iterable[Array]:
-        """Return the last layer's outputs for samples on the device, some thousands of rows at a time."""
-
-        def make() -> Any:
-            def outputs(params: Any, state: Any, x: Array) -> Array:
-                return forward_pass(self.backend.xp, self.layers, params, x, self.contexts(False, (), state))
-
-            return outputs
-
-        program = self.program("outputs", make)
-        for start in range(0, x.shape[0], PREDICT_ROWS):
-            rows = x if x.shape[0] <= PREDICT_ROWS else x[start : min(start + PREDICT_ROWS, x.shape[0]), ...]
-            yield program(self._params, self._state, rows)
-
-    # -- helpers of training ------------------------------------------------------------------------------
-
-    def _features(self, x: Any) -> Array:
-        """Return samples, checked, on the device."""
-        xs = inputs.features(self.backend, x, self.input_shape, self.dtype)
-        if self.input_shape is None:
-            check_sample(self.layers, tuple(xs.shape[1:]))
-        return xs
-
-    def _inputs(self, x: Any, y: Any, sample_weight: Any) -> tuple[Array, Array, Array | None]:
-        """Return samples, targets and weights, checked, on the device."""
-        inputs.check_together(x=x, y=y, sample_weight=sample_weight)
-        with self.backend.computing():
-            xs = self._features(x)
-            n_out = self.output_shape[0] if self.output_shape else None
-            ys = inputs.targets(self.backend, y, self.loss, xs.shape[0], n_out, self.dtype, xs.shape[1])
-            return xs, ys, inputs.weights(self.backend, sample_weight, xs.shape[0], self.dtype)
-
-    def contexts(self, training: bool, keys: Iterable[Any] | None, state: Sequence[Params]) -> list[Any]:
-        """Return what each layer's forward pass is told, given one step's keys and the running statistics."""
-        if not self.stateful and not (training and self.n_keys):
-            return [None] * len(self.layers)
-        each = iter(() if keys is None else keys)
-        return [layer.context(training, each, s) for layer, s in zip(self.layers, state, strict=True)]
-
-    def program(self, key: Any, make: Any) -> Any:
-        """Return a compiled function of this network, made on first use."""
-        if key not in self._programs:
-            self._programs[key] = self.backend.compile(make())
-        return self._programs[key]
+            return convert_like(x, self.compute_predictions(self.place_samples(x)), self.backend)
 
     # -- showing, keeping ---------------------------------------------------------------------------------
 
     def summary(self) -> str:
         """Return a table of the layers, their output shapes and their parameters."""
-        from bpx.summary import summary
+        from bpx.display import summarize
 
-        return summary(self)
+        return summarize(self)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write architecture and weights to a safetensors file; see `bpx.load`."""
@@ -264,9 +314,130 @@ class Network(Variables):
 
         save(self, path)
 
-    state_dict = state_dict
-    load_state_dict = load_state_dict
-    export_onnx = export_onnx
+    def state_dict(self) -> dict[str, np.ndarray]:
+        """Return weights and running statistics under PyTorch's names and in its layout.
+
+        Layer i of the network is module i of a ``torch.nn.Sequential`` that has a module for every layer, activations
+        and dropout included. `Linear` gives ``"i.weight"``, transposed to (n_out, n_in), and ``"i.bias"``; `LayerNorm`
+        ``"i.weight"`` and ``"i.bias"``; `BatchNorm` these and ``"i.running_mean"``, ``"i.running_var"`` and
+        ``"i.num_batches_tracked"``. The arrays of a `Residual` have the positions of both, as in ``"3.0.weight"``:
+        those of a subclass of ``Sequential`` whose ``forward`` returns ``x + super().forward(x)``.
+
+        Returns
+        -------
+        dict of numpy.ndarray
+            Copies on the host, in the network's dtype, contiguous. ``num_batches_tracked`` is an int64 without axes:
+            the training steps of this network so far. PyTorch uses it only where ``momentum=None``, which bpx does not
+            have.
+
+        See Also
+        --------
+        load_state_dict : the way back.
+
+        Notes
+        -----
+        bpx's own files, of ``net.save``, keep the architecture too; a state dict is arrays alone.
+
+        Examples
+        --------
+        >>> import bpx
+        >>> net = bpx.mlp([2, 3, 1], loss="binary_cross_entropy")
+        >>> {key: array.shape for key, array in net.state_dict().items()}
+        {'0.weight': (3, 2), '0.bias': (3,), '2.weight': (1, 3), '2.bias': (1,)}
+
+        To PyTorch through a file, whose other end is ``model.load_state_dict(safetensors.torch.load_file(path))``, or
+        with no file by ``torch.from_numpy`` of each array:
+
+        >>> import os, tempfile, safetensors.numpy
+        >>> path = os.path.join(tempfile.mkdtemp(), "weights.safetensors")
+        >>> safetensors.numpy.save_file(net.state_dict(), path)
+
+        And from PyTorch, whose end is ``safetensors.torch.save_file(model.state_dict(), path)``:
+
+        >>> other = bpx.mlp([2, 3, 1], loss="binary_cross_entropy", seed=1)
+        >>> other.load_state_dict(safetensors.numpy.load_file(path))
+        >>> bool((other.predict([[0.0, 1.0]]) == net.predict([[0.0, 1.0]])).all())
+        True
+        """
+        from bpx.files.pytorch import make_state_dict
+
+        return make_state_dict(self)
+
+    def load_state_dict(self, arrays: Mapping[str, Any]) -> None:
+        """Take over weights and running statistics that have PyTorch's names and layout.
+
+        Every array of the network must be there, in its shape, and no other; nothing is changed unless all fit. Only
+        ``num_batches_tracked`` may be missing, and is not used. The state of the optimizer stays as it is: for a fresh
+        start of the training call ``net.reset()`` first.
+
+        Parameters
+        ----------
+        arrays : mapping of str to array_like
+            As `state_dict` describes them, of any floating-point dtype; copied, and converted to the network's. Tensors
+            of a PyTorch ``model.state_dict()`` are taken as they are, on any device.
+
+        Raises
+        ------
+        InputError
+            If names are missing or unexpected, a shape is wrong, or an array holds no real numbers; the message lists
+            all that is wrong.
+
+        See Also
+        --------
+        state_dict : the names and layouts, and the way through a file.
+
+        Examples
+        --------
+        >>> import bpx
+        >>> net = bpx.mlp([2, 1], loss="squared_error")
+        >>> net.load_state_dict({"0.weight": [[1.0, 2.0]], "0.bias": [0.5]})
+        >>> float(net.predict([[3.0, 4.0]])[0, 0])
+        11.5
+        """
+        from bpx.files.pytorch import load_state_dict
+
+        load_state_dict(self, arrays)
+
+    def export_onnx(
+        self, path: str | os.PathLike[str], *, logits: bool = False, sample_shape: Sequence[int] | None = None
+    ) -> None:
+        """Write the network as an ONNX file, for prediction in other runtimes.
+
+        The graph has one input, ``"x"`` of shape (batch, n_in) with a batch of any size, and one output, ``"y"``: what
+        `Network.predict` returns, in the network's dtype. Dropout is not in it, and BatchNorm uses its running
+        statistics. Weights are stored under the names and in the layout of `Network.state_dict`.
+
+        Parameters
+        ----------
+        path : path
+            Written beside and renamed, so that an older file stays whole until the new one is.
+        logits : bool
+            Whether ``"y"`` is the last layer's outputs, where predictions are probabilities (the cross-entropies; for
+            ``poisson``, rates).
+        sample_shape : sequence of int or None
+            Shape of one sample, for a network that takes several, as one that starts with `Flatten` does.
+
+        Raises
+        ------
+        InputError
+            If onnx is not installed, a layer or loss is not one of bpx's own, ``sample_shape`` is missing or does not
+            fit, the weights are larger than an ONNX file can be, or the file cannot be written.
+
+        Notes
+        -----
+        Operators are those of opset 17 (2022). ONNX Runtime has no erf in double precision, so in a float64 network the
+        exact `GELU` takes it in float32, which is off by up to 1e-7. Settings such as ``eps`` are float32 in ONNX.
+
+        Examples
+        --------
+        In ONNX Runtime, after ``net.export_onnx("net.onnx")``::
+
+            session = onnxruntime.InferenceSession("net.onnx")
+            (y,) = session.run(None, {"x": x.astype(net.dtype)})
+        """
+        from bpx.files.onnx import export_onnx
+
+        export_onnx(self, path, logits=logits, sample_shape=sample_shape)
 
     def __repr__(self) -> str:
         layers = ", ".join(map(repr, self.layers))
@@ -276,6 +447,49 @@ class Network(Variables):
         )
 
     def _repr_html_(self) -> str:
-        from bpx.explanation.html import network_html
+        from bpx.display import make_html
 
-        return network_html(self)
+        return make_html(self)
+
+
+def load(path: str | os.PathLike[str], backend: BackendSpec = None) -> Network:
+    """Read a network from a file that `Network.save` wrote.
+
+    Parameters
+    ----------
+    path : path
+    backend : str, Backend or None
+        Where the network is to live, as for `get_backend`; the file does not say.
+
+    Returns
+    -------
+    Network
+        With the saved weights; its optimizer starts anew. A checkpoint of ``fit`` is read like any other file of a
+        network; to go on with its training, use ``fit(..., resume=path)``.
+
+    Raises
+    ------
+    FileFormatError
+        If the file is truncated, is no safetensors file, holds another format or version, or arrays that do not fit the
+        architecture.
+    InputError
+        If there is no such file.
+
+    Examples
+    --------
+    >>> import os, tempfile, bpx
+    >>> path = os.path.join(tempfile.mkdtemp(), "net.safetensors")
+    >>> bpx.mlp([2, 3]).save(path)
+    >>> bpx.load(path).n_params
+    9
+    """
+    from bpx.files.network_file import fill, read, read_architecture
+
+    metadata, arrays = read(path)
+    architecture = read_architecture(path, metadata)
+    try:
+        net = Network(**architecture, backend=backend)
+    except InputError as error:
+        raise FileFormatError(f"{path}: the network it describes cannot be built: {error}") from error
+    fill(path, net, arrays)
+    return net

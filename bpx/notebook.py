@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from bpx.arguments import check_count, check_number
 from bpx.backend.selection import BackendSpec
-from bpx.checks import count, number
 from bpx.datasets import xor
 from bpx.errors import InputError
 from bpx.layers import Linear, Sigmoid
@@ -115,7 +115,7 @@ def notebook_network(*, as_published: bool = False, seed: int = 0, backend: Back
     >>> notebook_network().params[0]["weight"].round(3).tolist()
     [[0.549, 0.715], [0.603, 0.545]]
     """
-    if count("seed", seed, 0) >= _SEEDS:
+    if check_count("seed", seed, 0) >= _SEEDS:
         raise InputError(f"seed must be below 2**32 for NumPy's legacy generator, got {seed}")
     frozen = ("bias",) if as_published else ()
     network = Network(
@@ -192,8 +192,8 @@ def notebook_xor(
     >>> run.predictions.round(3).tolist(), run.solved
     ([0.7, 0.695, 0.696, 0.692], False)
     """
-    epochs = count("epochs", epochs)
-    rate = number("learning_rate", learning_rate, above=0.0)
+    epochs = check_count("epochs", epochs)
+    rate = check_number("learning_rate", learning_rate, above=0.0)
     network = notebook_network(as_published=as_published, seed=seed, backend=backend)
     x, y = xor()
     histories = []

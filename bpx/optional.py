@@ -8,6 +8,11 @@ from typing import Any
 from bpx.errors import InputError
 
 
+def advise_install(extra: str) -> str:
+    """Return the line that installs an extra of bpx."""
+    return f'pip install "bpx-backprop[{extra}]"'
+
+
 def import_optional(module: str, purpose: str, extra: str) -> Any:
     """Return a module of a library that bpx does not depend on.
 
@@ -31,6 +36,4 @@ def import_optional(module: str, purpose: str, extra: str) -> Any:
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] != library:
             raise
-        raise InputError(
-            f'{purpose} need {library}, which is not installed: pip install "bpx-backprop[{extra}]"'
-        ) from None
+        raise InputError(f"{purpose} need {library}, which is not installed: {advise_install(extra)}") from None

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from bpx.arguments import check_count, check_number
 from bpx.backend.selection import BackendSpec
-from bpx.checks import count, number
 from bpx.errors import InputError
 from bpx.layers import Dropout, Identity, Layer, LeakyReLU, Linear, ReLU, get_activation
 from bpx.layers.activations import GELU, SiLU, Softplus
@@ -68,8 +68,8 @@ def mlp(
     """
     if not hasattr(sizes, "__len__") or len(sizes) < 2:
         raise InputError(f"sizes must hold at least the inputs and the outputs, as in [784, 128, 10], got {sizes!r}")
-    sizes = [count("a size", size) for size in sizes]
-    number("dropout", dropout, minimum=0.0, below=1.0)
+    sizes = [check_count("a size", size) for size in sizes]
+    check_number("dropout", dropout, minimum=0.0, below=1.0)
     chosen, last, loss = _activations(activation, len(sizes) - 2), get_activation(output), get_loss(loss)
     if loss.targets in ("classes", "probabilities") and not isinstance(last, Identity):
         raise InputError(f"{loss.name} takes logits and applies {output!r} or its like itself; use output='identity'")

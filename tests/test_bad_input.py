@@ -10,7 +10,7 @@ from closeness import assert_same_bits
 from networks import left_by_training, noisy
 
 import bpx
-from bpx.inputs import CHECKED_ON_HOST
+from bpx.core.samples import CHECKED_ON_HOST
 
 X, Y = np.linspace(-1.0, 1.0, 24).reshape(6, 4), np.array([0, 1, 2, 0, 1, 2])
 ONE_HOT = np.eye(3)[Y]

@@ -285,8 +285,8 @@ def test_a_bar_is_shown_only_to_a_person(capsys, monkeypatch, on_numpy):
     x, y = numbers()
     _small(on_numpy).fit(x, y, epochs=3)
     assert capsys.readouterr() == ("", "")
-    monkeypatch.setattr(bpx.progress, "PATIENCE_SECONDS", 0.0)
-    monkeypatch.setattr(bpx.progress, "REFRESH_SECONDS", 0.0)
+    monkeypatch.setattr(bpx.training.progress, "PATIENCE_SECONDS", 0.0)
+    monkeypatch.setattr(bpx.training.progress, "REFRESH_SECONDS", 0.0)
     _small(on_numpy).fit(x, y, epochs=3)
     assert capsys.readouterr() == ("", "")  # standard error is no terminal here
     _small(on_numpy).fit(x, y, epochs=3, batch_size=8, progress=True)

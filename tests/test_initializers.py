@@ -5,7 +5,7 @@ import pytest
 from networks import everything, on_host
 
 import bpx
-from bpx.initializers import INITIALIZERS, get_initializer
+from bpx.layers.initializers import INITIALIZERS, get_initializer
 
 N_IN, N_OUT = 300, 200
 MEAN = (N_IN + N_OUT) / 2

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import bpx
-from bpx.lbfgs import minimize
+from bpx.training.lbfgs import minimize
 
 optimize = pytest.importorskip("scipy.optimize", reason="SciPy is not installed")
 
@@ -174,12 +174,12 @@ def test_settings_are_checked(settings, said):
 def test_settings_reach_scipy():
     x, y = networks.classes(40)
     net = network()
-    outcome = minimize(net, net._inputs(x, y, None), bpx.LBFGS(max_evaluations=4), 100)
+    outcome = minimize(net, net.place(x, y, None), bpx.LBFGS(max_evaluations=4), 100)
     assert outcome.status == 1
     assert "EVALUATIONS" in outcome.message
     assert outcome.nfev <= 6
-    assert minimize(net, net._inputs(x, y, None), bpx.LBFGS(loss_tolerance=0.5), 100).nit <= 3
-    assert minimize(net, net._inputs(x, y, None), bpx.LBFGS(gradient_tolerance=10.0), 100).nit == 0
+    assert minimize(net, net.place(x, y, None), bpx.LBFGS(loss_tolerance=0.5), 100).nit <= 3
+    assert minimize(net, net.place(x, y, None), bpx.LBFGS(gradient_tolerance=10.0), 100).nit == 0
     short, long = network(), network()
     short.fit(x, y, epochs=12, optimizer=bpx.LBFGS(memory=1))
     long.fit(x, y, epochs=12, optimizer=bpx.LBFGS(memory=10))

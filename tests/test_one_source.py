@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 import bpx
+from bpx.core.regularization import Clip, Penalty
 from bpx.layers import LAYERS
 from bpx.losses import LOSSES
 from bpx.optimizers import OPTIMIZERS
-from bpx.regularization import Clip, Penalty
 
 PACKAGE = Path(bpx.__file__).parent
 LIBRARIES = {"numpy", "cupy", "cupyx", "torch", "jax", "jaxlib", "array_api_compat", "array_api_strict"}
@@ -22,8 +22,8 @@ LIBRARIES = {"numpy", "cupy", "cupyx", "torch", "jax", "jaxlib", "array_api_comp
 COMPUTES = [
     "layers/activations.py", "layers/base.py", "layers/dropout.py", "layers/linear.py", "layers/normalization.py",
     "layers/stack.py", "layers/structure.py", "losses/base.py", "losses/classes.py", "losses/values.py",
-    "optimizers/adaptive.py", "optimizers/base.py", "optimizers/descent.py", "passes.py", "regularization.py", "rng.py",
-    "special.py", "step.py",
+    "optimizers/adaptive.py", "optimizers/base.py", "optimizers/descent.py", "core/backpropagation.py",
+    "core/regularization.py", "core/step.py", "layers/erfc.py", "rng.py",
 ]  # fmt: skip
 """Forward, backward, loss and update: the modules whose arrays are the device's."""
 
@@ -60,32 +60,29 @@ ON_THE_HOST = {
 """Functions of these modules that name a library, each with its reason; their arrays never meet the device's."""
 
 FOR_PEOPLE_AND_FILES = {
-    "annealing.py": "schedules: learning rates are numbers of the host",
+    "optimizers/annealing.py": "schedules: learning rates are numbers of the host",
     "callbacks/": "listens on the host",
-    "checks.py": "arguments",
+    "arguments.py": "arguments",
     "cli/": "the command line",
     "datasets/": "data that ships with bpx, in NumPy arrays",
-    "evaluation.py": "metrics are computed on the host from predictions that are fetched once",
+    "core/evaluation.py": "metrics are computed on the host from predictions that are fetched once",
     "explanation/": "numbers for people, fetched from the device",
-    "files.py": "safetensors hold NumPy arrays",
+    "files/": "safetensors, state dicts and ONNX hold NumPy arrays",
     "gradient_check.py": "central differences are taken on NumPy in float64, whatever the network runs on",
     "health/": "statistics of a training, on the host",
-    "initializers.py": "draws from NumPy's generators, so that no device changes them",
-    "inputs.py": "what comes in may be a list or a table: it becomes an array of the host on its way to the device",
-    "interchange.py": "state dicts for PyTorch and back, in NumPy arrays",
-    "lbfgs.py": "SciPy's minimizer works on a vector of the host",
+    "layers/initializers.py": "draws from NumPy's generators, so that no device changes them",
+    "core/samples.py": "what comes in may be a list: it becomes an array of the host on its way to the device",
     "metrics/": "scores of predictions on the host",
     "notebook.py": "the notebook's own loop, kept as it was",
-    "onnx_export.py": "a file format",
-    "onnx_nodes.py": "a file format",
     "optional.py": "says how to install what is missing",
     "plot/": "pictures",
-    "schedules.py": "learning rates are numbers of the host",
+    "optimizers/schedules.py": "learning rates are numbers of the host",
     "sklearn/": "scikit-learn's interface takes and gives NumPy arrays",
-    "summary.py": "shapes multiplied for a table",
+    "display.py": "shapes multiplied for a table",
     "tables/": "tables and files",
-    "training/": "orders of samples, losses and weights of the host; the device is left to step.py and the backend",
-    "variables.py": "parameters are placed from the host, and shapes multiplied",
+    "training/": "orders of samples, losses and weights of the host; the device is left to core and the backend",
+    "core/model.py": "parameters are placed from the host, and shapes multiplied",
+    "network.py": "state dicts are NumPy arrays",
 }
 """Modules that may use NumPy on the host, each with its reason. None of them may name another library."""
 

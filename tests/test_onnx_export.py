@@ -14,9 +14,8 @@ from cases import LAYER_CASES, LOSS_CASES, LayerCase
 from networks import classes, everything, unregistered
 
 import bpx
-from bpx import onnx_export
+from bpx.files import onnx as onnx_export
 from bpx.layers import LAYERS
-from bpx.onnx_nodes import NODES
 
 OUTPUTS = 1e-5
 """How far outputs may be from the network's own."""
@@ -81,7 +80,9 @@ def test_every_layer(case: LayerCase, dtype, run, generator):
 
 
 def test_every_kind_of_layer_has_a_form():
-    assert set(NODES) == {cls for name, cls in LAYERS.items() if getattr(bpx, name, None) is cls}
+    own = [cls for name, cls in LAYERS.items() if getattr(bpx, name, None) is cls]
+    assert len(own) == 15
+    assert {cls for cls in own if not ("onnx_operator" in vars(cls) or "add_onnx_nodes" in vars(cls))} == set()
 
 
 @DTYPES
@@ -153,10 +154,39 @@ def test_a_layer_of_ones_own_can_be_added(run, monkeypatch):
             return 2.0 * x, None
 
     net = bpx.Network([bpx.Linear(2, 2), Twice()])
-    with pytest.raises(bpx.InputError, match=r"layer 1 \(Twice\(\)\) has no ONNX form; .*: BatchNorm, "):
+    with pytest.raises(bpx.InputError, match=r"layer 1 \(Twice\(\)\) has no ONNX form; its class says one by onnx_op"):
         run(net, np.ones((1, 2)))
-    monkeypatch.setitem(NODES, Twice, lambda graph, layer, x, place: graph.node("Add", [x, x], place))
+    monkeypatch.setattr(
+        Twice, "add_onnx_nodes", lambda layer, graph, x, place: graph.node("Add", [x, x], place), raising=False
+    )
     assert_agrees(run(net, np.ones((3, 2))), net.predict(np.ones((3, 2))))
+
+
+def test_a_subclass_that_computes_something_else_has_no_form_of_its_parent(run):
+    @unregistered
+    @dataclass(frozen=True, repr=False)
+    class Shifted(bpx.ReLU):
+        def forward(self, xp, params, x, context=None):
+            y, cache = super().forward(xp, params, x, context)
+            return y + 1.0, cache
+
+    @unregistered
+    @dataclass(frozen=True, repr=False)
+    class Negative(bpx.Linear):
+        onnx_operator = "Neg"
+
+        def forward(self, xp, params, x, context=None):
+            return -x, x
+
+    @unregistered
+    class Renamed(bpx.Tanh):
+        pass
+
+    with pytest.raises(bpx.InputError, match="has no ONNX form"):
+        run(bpx.Network([bpx.Linear(2, 2), Shifted()]), np.ones((1, 2)))
+    for layer in (Negative(2, 2), Renamed()):
+        net = bpx.Network([bpx.Linear(2, 2), layer])
+        assert_agrees(run(net, np.ones((3, 2))), net.predict(np.ones((3, 2))))
 
 
 # -- what cannot be exported ------------------------------------------------------------------------------

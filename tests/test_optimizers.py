@@ -186,7 +186,7 @@ def test_a_learning_rate_is_a_number_above_zero(cls, rate):
         (lambda: bpx.RMSprop(eps=-1.0), "eps must be above 0.0"),
         (
             lambda: get_optimizer("adamm"),
-            "unknown optimizer 'adamm'; did you mean 'adam'? Valid: 'adam', 'adamw', 'rms",
+            "unknown optimizer 'adamm'; did you mean 'adam'? Valid: 'adam', 'adamw', 'lbfgs', 'rms",
         ),
         (lambda: get_optimizer(bpx.Adam), "an optimizer is a name or an Optimizer, got <class"),
         (lambda: get_optimizer(None), "an optimizer is a name or an Optimizer, got None"),

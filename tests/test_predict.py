@@ -10,7 +10,7 @@ from closeness import assert_close, relative_difference
 from networks import classes, everything
 
 import bpx
-from bpx.network import PREDICT_ROWS
+from bpx.core.model import PREDICT_ROWS
 
 
 def _softmax(z):

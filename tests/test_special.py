@@ -5,7 +5,7 @@ import math
 import numpy as np
 from closeness import assert_close
 
-from bpx.special import erfc
+from bpx.layers.erfc import erfc
 
 GRID = np.concatenate([np.linspace(-7.0, 30.0, 1481), [-1e4, 1e4, 0.0, 1e-300, -1e-300]])
 EXACT = np.array([math.erfc(v) for v in GRID])

@@ -11,11 +11,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from itertools import repeat
+from types import SimpleNamespace
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
+from bpx.arguments import check_choice
 from bpx.errors import BackendError
+from bpx.optional import advise_install
 
 Array = Any
 """An array of any library that follows the array API standard."""
@@ -63,6 +66,17 @@ class Backend(ABC):
 
     def __hash__(self) -> int:
         return hash(self.spec)
+
+    def __reduce__(self) -> Any:
+        from bpx.backend.selection import restore_backend
+
+        return restore_backend, (self.spec,)
+
+    def __copy__(self) -> Backend:
+        return self  # one library on one device: it holds nothing that changes
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Backend:
+        return self
 
     # -- data ---------------------------------------------------------------------------------------------
 
@@ -188,16 +202,36 @@ def slices(order: np.ndarray) -> list[slice] | None:
     return [slice(first, first + order.shape[1]) for first in order[:, 0].tolist()]
 
 
+_CREATION = ("arange", "asarray", "empty", "eye", "full", "linspace", "ones", "zeros")
+
+
+class BoundNamespace(SimpleNamespace):
+    """The functions of an array API namespace, with ``device`` as the default of those that create arrays.
+
+    Parameters
+    ----------
+    module : namespace
+        A module that follows the array API standard.
+    device : object
+        The library's own device object.
+    replaced : callable
+        Functions that take the place of the module's, by name.
+    """
+
+    def __init__(self, module: Any, device: Any, **replaced: Any) -> None:
+        functions = {name: getattr(module, name) for name in dir(module) if not name.startswith("__")}
+        for name in _CREATION:
+            functions[name] = partial(functions[name], device=device)
+        super().__init__(**{**functions, **replaced})
+
+
 def check_float_dtype(dtype: str) -> None:
     """Raise unless ``dtype`` names a precision that networks compute in."""
-    from bpx.checks import choice
-
-    choice("dtype", dtype, FLOAT_DTYPES)
+    check_choice("dtype", dtype, FLOAT_DTYPES)
 
 
-def missing(library: str, extra: str) -> BackendError:
+def make_missing(library: str, extra: str) -> BackendError:
     """Return the error for a library that is not installed, with the line that installs it."""
     return BackendError(
-        f"backend {library!r} cannot be used: {library} is not installed; install it with "
-        f'`pip install "bpx-backprop[{extra}]"`'
+        f"backend {library!r} cannot be used: {library} is not installed; install it with `{advise_install(extra)}`"
     )

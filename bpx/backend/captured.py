@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from bpx.backend.base import Array, Backend, EveryStep
-from bpx.backend.trees import keep, leaves, rebuilt, same
+from bpx.backend.trees import are_same, list_leaves, overwrite, rebuild
 
 BUFFERED_STEPS = 256
 """Steps whose inputs and losses the buffers hold: so many run between two transfers."""
@@ -90,8 +90,8 @@ class CapturedLoop:
         self._refused = False
 
     def __call__(self, carry: Any, data: Any, inputs: tuple[Any, ...], length: int) -> tuple[Any, np.ndarray]:
-        arrays = [*leaves(carry), *leaves(data)]
-        if not same(arrays, [ref() for ref in self._arrays]):
+        arrays = [*list_leaves(carry), *list_leaves(data)]
+        if not are_same(arrays, [ref() for ref in self._arrays]):
             self._arrays = [weakref.ref(array) for array in arrays]
             self._recordings.clear()
             self._made.clear()
@@ -110,9 +110,9 @@ class CapturedLoop:
 
     def step(self, carry: Any, data: Any, inputs: tuple[Any, ...]) -> Array:
         """Make one step, with its results written into the arrays of ``carry``; return the loss."""
-        before = leaves(carry)
-        after, loss = self._body(rebuilt(carry, iter(before)), data, inputs)
-        keep(before, leaves(after))
+        before = list_leaves(carry)
+        after, loss = self._body(rebuild(carry, iter(before)), data, inputs)
+        overwrite(before, list_leaves(after))
         return loss
 
     def _plainly(self, carry: Any, data: Any, inputs: tuple[Any, ...], length: int) -> np.ndarray:
@@ -140,7 +140,7 @@ class _Recording:
     ) -> None:
         self._backend, xp = backend, backend.xp
         self._counter = backend.asarray(np.zeros(1, dtype=np.int64))
-        self._losses = xp.zeros(BUFFERED_STEPS, dtype=leaves(carry)[0].dtype)
+        self._losses = xp.zeros(BUFFERED_STEPS, dtype=list_leaves(carry)[0].dtype)
         self._buffers = [
             backend.asarray(np.zeros((BUFFERED_STEPS, *column.shape[1:]), dtype=column.dtype))
             if isinstance(column, np.ndarray)

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from bpx.backend.base import Array, Backend, missing
+from bpx.backend.base import Array, Backend, make_missing
 from bpx.backend.captured import CaptureError, CapturingBackend
 from bpx.errors import BackendError
 
@@ -26,7 +26,7 @@ def probe(index: int = 0) -> None:
         import cupy
     except ImportError as error:
         if error.name == "cupy":
-            raise missing("cupy", "cupy") from error
+            raise make_missing("cupy", "cupy") from error
         raise _library_missing(error) from error
     try:
         count = cupy.cuda.runtime.getDeviceCount()

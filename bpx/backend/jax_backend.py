@@ -8,8 +8,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from bpx.backend.base import Array, Backend, EveryStep, missing
-from bpx.backend.trees import leaves, rebuilt
+from bpx.backend.base import Array, Backend, BoundNamespace, EveryStep, make_missing
+from bpx.backend.trees import list_leaves, rebuild
 from bpx.errors import BackendError
 
 
@@ -23,16 +23,14 @@ class JaxBackend(Backend):
         try:
             import jax
         except ImportError as error:
-            raise missing("jax", "jax") from error
-        from bpx.backend.devices import BoundNamespace
-
+            raise make_missing("jax", "jax") from error
         self._jax = jax
-        self._device = self._checked(jax, device)
+        self._device = self._find_device(jax, device)
         self.device = _device_name(self._device)
         self.xp = BoundNamespace(jax.numpy, self._device)
 
     @staticmethod
-    def _checked(jax: Any, text: str | None) -> Any:
+    def _find_device(jax: Any, text: str | None) -> Any:
         if text is None:
             return jax.devices()[0]
         platform, _, index = text.partition(":")
@@ -139,7 +137,7 @@ class JaxBackend(Backend):
             same = tuple(c.row if isinstance(c, EveryStep) else None for c in inputs)
             columns = tuple(self._padded(c, room) if isinstance(c, np.ndarray) else None for c in inputs)
             after, outputs = compiled(carry, data, same, columns, length, room)
-            carry = rebuilt(carry, iter(leaves(after)))  # JAX sorts dicts by their names
+            carry = rebuild(carry, iter(list_leaves(after)))  # JAX sorts dicts by their names
             return carry, np.asarray(outputs, dtype=np.float64)[:length]
 
         return run

@@ -1,4 +1,4 @@
-"""Small training steps on NumPy, taped once and played: a third of such a step is Python between the calls."""
+"""Small training steps on NumPy, recorded once and replayed: a third of such a step is Python between the calls."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from bpx.backend.base import Array
 from bpx.backend.tape import Tape
-from bpx.backend.trees import keep, leaves, rebuilt, same
+from bpx.backend.trees import are_same, list_leaves, overwrite, rebuild
 
 TAPE_BYTES = 1024 * 1024
 """Memory of a step that is still worth a tape: in larger ones NumPy computes nearly all of the time."""
@@ -48,11 +48,11 @@ class ReplayedLoop:
         self._made: Counter[Any] = Counter()
 
     def __call__(self, carry: Any, data: Any, inputs: tuple[Any, ...], length: int) -> tuple[Any, np.ndarray]:
-        kind = tuple(None if column is None else _shape(column[0]) for column in inputs)
+        kind = tuple(None if column is None else _find_shape(column[0]) for column in inputs)
         if kind in self._refused:
             return self._plainly(carry, data, inputs, length)
-        arrays = [*leaves(carry), *leaves(data)]
-        if not same(arrays, self._arrays):
+        arrays = [*list_leaves(carry), *list_leaves(data)]
+        if not are_same(arrays, self._arrays):
             self.release()
             self._arrays = arrays
         losses = np.empty(length)
@@ -60,83 +60,85 @@ class ReplayedLoop:
         if length - plain < 3:
             plain = length
         if plain:
-            if _too_large(carry):
+            if _is_too_large(carry):
                 self._refused.add(kind)
                 plain = length
             self._made[kind] += plain
-            losses[:plain] = self._made_plainly(carry, data, _part(inputs, 0, plain), plain)
+            losses[:plain] = self._run_plainly(carry, data, _cut(inputs, 0, plain), plain)
         if plain < length:
-            losses[plain:] = self._made_by_tape(kind, carry, data, _part(inputs, plain, length), length - plain)
+            losses[plain:] = self._play(kind, carry, data, _cut(inputs, plain, length), length - plain)
         return carry, losses
 
-    def _made_by_tape(self, kind: Any, carry: Any, data: Any, inputs: tuple[Any, ...], length: int) -> np.ndarray:
+    def _play(self, kind: Any, carry: Any, data: Any, inputs: tuple[Any, ...], length: int) -> np.ndarray:
         """Make steps from a tape, which is written first where there is none; plainly if that cannot be done."""
-        inputs = tuple(_numbered(column) for column in inputs)
+        inputs = tuple(_number_rows(column) for column in inputs)
         steps = zip(*(repeat(None, length) if column is None else column for column in inputs), strict=True)
         losses = np.empty(length)
         done = 0
         if kind not in self._players:
-            player = self._taped(carry, data, steps, losses)
+            player = self._write_tape(carry, data, steps, losses)
             done = 2
             if player is None:
                 self._refused.add(kind)
-                losses[done:] = self._made_plainly(carry, data, _part(inputs, done, length), length - done)
+                losses[done:] = self._run_plainly(carry, data, _cut(inputs, done, length), length - done)
                 return losses
             self._players[kind] = player
         self._players[kind].run(steps, losses[done:])
         return losses
 
-    def _made_plainly(self, carry: Any, data: Any, inputs: tuple[Any, ...], length: int) -> np.ndarray:
+    def _run_plainly(self, carry: Any, data: Any, inputs: tuple[Any, ...], length: int) -> np.ndarray:
         """Make steps call by call, with their results written into the arrays of ``carry``."""
-        arrays = leaves(carry)
-        after, losses = self._plainly(rebuilt(carry, iter(arrays)), data, inputs, length)
-        keep(arrays, leaves(after))
+        arrays = list_leaves(carry)
+        after, losses = self._plainly(rebuild(carry, iter(arrays)), data, inputs, length)
+        overwrite(arrays, list_leaves(after))
         return losses
 
-    def _taped(self, carry: Any, data: Any, steps: Iterator[Any], losses: np.ndarray) -> Player | None:
+    def _write_tape(self, carry: Any, data: Any, steps: Iterator[Any], losses: np.ndarray) -> Player | None:
         """Make two steps, the first on a tape, the second from it; without a tape if that fails."""
-        arrays = leaves(carry)
+        arrays = list_leaves(carry)
         before, first, second = [array.copy() for array in arrays], next(steps), next(steps)
         player: Player | None = None
         try:
             player = Player(self._body, carry, data, first)
             losses[0] = player.loss
         except Exception:  # whatever it is, it comes of the tape: steps of this kind have been made before
-            keep(arrays, before)
-            after, losses[0] = self._body(rebuilt(carry, iter(before)), data, first)
-            keep(arrays, leaves(after))
+            overwrite(arrays, before)
+            after, losses[0] = self._body(rebuild(carry, iter(before)), data, first)
+            overwrite(arrays, list_leaves(after))
         copies = [array.copy() for array in arrays]
-        after, losses[1] = self._body(rebuilt(carry, iter(copies)), data, second)
+        after, losses[1] = self._body(rebuild(carry, iter(copies)), data, second)
         if player is not None:
             played = np.empty(1)
             player.run(iter([second]), played)
-            pairs = zip([*arrays, played], [*leaves(after), losses[1:2]], strict=True)
+            pairs = zip([*arrays, played], [*list_leaves(after), losses[1:2]], strict=True)
             if all(mine.tobytes() == theirs.tobytes() for mine, theirs in pairs):
                 return player
-        keep(arrays, leaves(after))
+        overwrite(arrays, list_leaves(after))
         return None
 
 
-def _part(inputs: tuple[Any, ...], start: int, stop: int) -> tuple[Any, ...]:
+def _cut(inputs: tuple[Any, ...], start: int, stop: int) -> tuple[Any, ...]:
     """Return the inputs of some of the steps."""
     return tuple(None if column is None else column[start:stop] for column in inputs)
 
 
-def _shape(value: Any) -> tuple[int, ...]:
+def _find_shape(value: Any) -> tuple[int, ...]:
     """Return the shape of what a step is given; of a slice, that of the row numbers it stands for."""
     return (value.stop - value.start,) if type(value) is slice else np.shape(value)
 
 
-def _numbered(column: Any) -> Any:
+def _number_rows(column: Any) -> Any:
     """Return a column of inputs, slices in it as row numbers: a tape copies rows, because it reads at fixed places."""
     if column is None or type(column[0]) is not slice:
         return column
-    return list(np.array([rows.start for rows in column])[:, None] + np.arange(*_shape(column[0])))
+    return list(np.array([rows.start for rows in column])[:, None] + np.arange(*_find_shape(column[0])))
 
 
-def _too_large(carry: Any) -> bool:
+def _is_too_large(carry: Any) -> bool:
     """Tell whether the gradients alone would not fit a tape; copies of what is trained would cost memory too."""
-    return sum(int(array.nbytes) for array in leaves(carry)) > 3 * TAPE_BYTES  # weights, and at most two slots for each
+    return (
+        sum(int(array.nbytes) for array in list_leaves(carry)) > 3 * TAPE_BYTES
+    )  # weights, and at most two slots for each
 
 
 class Player:
@@ -154,16 +156,16 @@ class Player:
     def __init__(self, body: Body, carry: Any, data: Any, inputs: tuple[Any, ...]) -> None:
         tape = Tape(TAPE_BYTES)
         self._calls = tape.calls
-        self._buffers = [rebuilt(part, (np.array(leaf) for leaf in leaves(part))) for part in inputs]
+        self._buffers = [rebuild(part, (np.array(leaf) for leaf in list_leaves(part))) for part in inputs]
         self._set = list(inputs)
         try:
             trees = (carry, data, tuple(self._buffers))
-            after, loss = body(*(rebuilt(tree, map(tape.taped, leaves(tree))) for tree in trees))
-            for old, new in zip(leaves(carry), map(tape.plain, leaves(after)), strict=True):
+            after, loss = body(*(rebuild(tree, map(tape.wrap, list_leaves(tree))) for tree in trees))
+            for old, new in zip(list_leaves(carry), map(tape.unwrap, list_leaves(after)), strict=True):
                 if not np.may_share_memory(old, new):
                     old[...] = new
                     tape.calls.append((np.copyto, (old, new)))
-            self.loss: np.ndarray = tape.plain(loss)
+            self.loss: np.ndarray = tape.unwrap(loss)
         finally:
             tape.close()
 

@@ -9,7 +9,7 @@ from contextvars import ContextVar
 
 from bpx.backend.base import Backend
 from bpx.backend.registry import create
-from bpx.errors import InputError
+from bpx.errors import BackendError, InputError
 
 BackendSpec = str | Backend | None
 """What names a backend: a text such as ``"torch:cuda:0"``, a Backend, or None for the default."""
@@ -50,10 +50,36 @@ def get_backend(spec: BackendSpec = None) -> Backend:
     if isinstance(spec, Backend):
         return spec
     if spec is None:
-        return _in_block.get() or _of_process or create(os.environ.get("BPX_BACKEND") or "numpy")
+        return _find_chosen() or create("numpy")
     if not isinstance(spec, str):
         raise InputError(f"a backend is named by a text such as 'numpy' or 'cupy:0', got {type(spec).__name__}")
     return create(spec.strip())
+
+
+def _find_chosen() -> Backend | None:
+    """Return the default that somebody chose: by a with-block, for the process, or by ``BPX_BACKEND``."""
+    named = os.environ.get("BPX_BACKEND")
+    return _in_block.get() or _of_process or (create(named) if named else None)
+
+
+def restore_backend(spec: str) -> Backend:
+    """Return the backend of something that was pickled: the same, or where that cannot be used, the chosen default.
+
+    Raises
+    ------
+    BackendError
+        If it cannot be used here and no default was chosen. It is never replaced by NumPy in silence.
+    """
+    try:
+        return create(spec)
+    except (BackendError, InputError) as error:
+        chosen = _find_chosen()
+        if chosen is None:
+            raise BackendError(
+                f"this was pickled on {spec}, which cannot be used here ({error}); choose where it is to live by "
+                "`with bpx.use_backend(...)`, bpx.set_backend(...) or the environment variable BPX_BACKEND"
+            ) from error
+        return chosen
 
 
 def set_backend(spec: BackendSpec) -> None:

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from bpx.backend.base import Array, Backend, missing
+from bpx.backend.base import Array, Backend, BoundNamespace, make_missing
 from bpx.backend.numpy_backend import NumpyBackend
 from bpx.errors import BackendError
 
@@ -24,9 +24,7 @@ class StrictBackend(Backend):
         try:
             import array_api_strict
         except ImportError as error:
-            raise missing("array-api-strict", "test") from error
-        from bpx.backend.devices import BoundNamespace
-
+            raise make_missing("array-api-strict", "test") from error
         known = self.devices()
         if device is not None and device not in known:
             raise BackendError(f"array-api-strict has no device {device!r}; its devices are {', '.join(known)}")

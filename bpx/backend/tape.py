@@ -54,12 +54,12 @@ class Tape:
         self._views.clear()
         self._class.tape = None  # type: ignore[assignment] # a class and what it holds wait for the garbage collector
 
-    def taped(self, array: np.ndarray) -> Any:
+    def wrap(self, array: np.ndarray) -> Any:
         """Return an array whose operations are written down: an operand, or the result of a call."""
-        self._known[id(_memory(array))] = array
+        self._known[id(_find_memory(array))] = array
         return array.view(self._class)
 
-    def plain(self, x: Any) -> Any:
+    def unwrap(self, x: Any) -> Any:
         """Return an operand as NumPy sees it, always the same object for the same part of memory.
 
         NumPy is quicker where an operand and the result are one array than where they share memory.
@@ -71,19 +71,19 @@ class Tape:
         """
         if not isinstance(x, Taped):
             return x
-        if id(_memory(x)) not in self._known:
+        if id(_find_memory(x)) not in self._known:
             raise TapeError("an array was made without the tape")
         place = (x.__array_interface__["data"][0], x.shape, x.strides, x.dtype)
         return self._views.setdefault(place, x.view(np.ndarray))
 
-    def made(self, function: Callable[..., Any], arguments: tuple[Any, ...], result: Any) -> Any:
+    def write(self, function: Callable[..., Any], arguments: tuple[Any, ...], result: Any) -> Any:
         """Write a call down that has just been made; its last argument is the array for its result."""
-        out = _aligned(result)
+        out = _align(result)
         self.room -= out.nbytes
         if self.room < 0:
             raise TapeError("the step is too large for a tape")
         self.calls.append((function, (*arguments, out)))
-        return self.taped(out)
+        return self.wrap(out)
 
 
 class Taped(np.ndarray):
@@ -94,15 +94,15 @@ class Taped(np.ndarray):
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, out: Any = None, **options: Any) -> Any:
         tape = self.tape
-        operands = tuple(_number(ufunc, tape.plain(x), inputs) for x in inputs)
+        operands = tuple(_convert_number(ufunc, tape.unwrap(x), inputs) for x in inputs)
         if method == "reduce" and out is None:
-            return tape.made(_into(ufunc.reduce, options), operands, ufunc.reduce(*operands, **options))
+            return tape.write(_make_into(ufunc.reduce, options), operands, ufunc.reduce(*operands, **options))
         if method != "__call__" or options or ufunc.nout != 1:
             raise TapeError(f"{ufunc.__name__}.{method} with {', '.join(options) or 'no options'}")
         function = _BY_KEYWORD.get(ufunc, ufunc)
         if out is None:
-            return tape.made(function, operands, ufunc(*operands))
-        target = tape.plain(out[0])
+            return tape.write(function, operands, ufunc(*operands))
+        target = tape.unwrap(out[0])
         function(*operands, target)
         tape.calls.append((function, (*operands, target)))
         return out[0]
@@ -111,36 +111,36 @@ class Taped(np.ndarray):
         if function is np.where and len(arguments) == 3:
             return self._where(*arguments)
         if function is np.mean and len(arguments) == 1:
-            source = self.tape.plain(self)
-            return self.tape.made(_into(np.mean, options), (source,), np.mean(source, **options))
+            source = self.tape.unwrap(self)
+            return self.tape.write(_make_into(np.mean, options), (source,), np.mean(source, **options))
         if function in (np.ones_like, np.zeros_like):
-            return function(self.tape.plain(self), *arguments[1:], **options)  # the same in every run
+            return function(self.tape.unwrap(self), *arguments[1:], **options)  # the same in every run
         raise TapeError(f"numpy.{function.__name__}")
 
     def _where(self, condition: Any, x: Any, y: Any) -> Any:
-        condition, x, y = map(self.tape.plain, (condition, x, y))
-        return self.tape.made(_choose, (condition, x, y), np.where(condition, x, y))
+        condition, x, y = map(self.tape.unwrap, (condition, x, y))
+        return self.tape.write(_choose, (condition, x, y), np.where(condition, x, y))
 
     # -- methods that NumPy does not send through its protocols ---------------------------------------------
 
     def dot(self, b: Any, out: Any = None) -> Any:
-        first, second = self.tape.plain(self), self.tape.plain(b)
-        return self.tape.made(np.dot, (first, second), first.dot(second))
+        first, second = self.tape.unwrap(self), self.tape.unwrap(b)
+        return self.tape.write(np.dot, (first, second), first.dot(second))
 
     def take(self, indices: Any, axis: Any = None, out: Any = None, mode: Any = "raise") -> Any:
-        source, rows = self.tape.plain(self), self.tape.plain(indices)
-        return self.tape.made(_Take(axis), (source, rows), source.take(rows, axis=axis))
+        source, rows = self.tape.unwrap(self), self.tape.unwrap(indices)
+        return self.tape.write(_Take(axis), (source, rows), source.take(rows, axis=axis))
 
     def astype(self, dtype: Any, order: Any = "K", casting: Any = "unsafe", subok: Any = True, copy: Any = True) -> Any:
-        source = self.tape.plain(self)
-        return self.tape.made(_cast, (source,), source.astype(dtype))
+        source = self.tape.unwrap(self)
+        return self.tape.write(_cast, (source,), source.astype(dtype))
 
     def copy(self, order: Any = "C") -> Any:
-        source = self.tape.plain(self)
-        return self.tape.made(_cast, (source,), source.copy())
+        source = self.tape.unwrap(self)
+        return self.tape.write(_cast, (source,), source.copy())
 
     def __setitem__(self, index: Any, value: Any) -> None:
-        target, source = self.tape.plain(self[index]), self.tape.plain(value)
+        target, source = self.tape.unwrap(self[index]), self.tape.unwrap(value)
         if index is not Ellipsis:
             raise TapeError("assignment to a part of an array")
         target[...] = source
@@ -150,7 +150,7 @@ class Taped(np.ndarray):
         part = super().__getitem__(index)
         if not isinstance(part, np.ndarray):
             part = super().__getitem__((*(index if isinstance(index, tuple) else (index,)), Ellipsis))
-        if _memory(part) is not _memory(self):
+        if _find_memory(part) is not _find_memory(self):
             raise TapeError("an index that is no slice")
         return part
 
@@ -161,7 +161,7 @@ class Taped(np.ndarray):
     item = tolist = tobytes = _refuse
 
 
-def _aligned(result: Any) -> np.ndarray:
+def _align(result: Any) -> np.ndarray:
     """Return a copy of a result, which may be a number, whose memory begins at a cache line."""
     like = np.array(result)
     room = np.empty(like.nbytes + LINE, dtype=np.uint8)
@@ -171,14 +171,14 @@ def _aligned(result: Any) -> np.ndarray:
     return out
 
 
-def _memory(array: np.ndarray) -> Any:
+def _find_memory(array: np.ndarray) -> Any:
     """Return the array that owns an array's memory."""
     while isinstance(array.base, np.ndarray):
         array = array.base
     return array
 
 
-def _number(ufunc: Any, x: Any, inputs: Sequence[Any]) -> Any:
+def _convert_number(ufunc: Any, x: Any, inputs: Sequence[Any]) -> Any:
     """Return a Python number beside an array of floats as an array of its dtype, which is what NumPy makes of it."""
     if type(x) in NUMBERS and ufunc is not np.power:
         for other in inputs:
@@ -199,7 +199,7 @@ _BY_KEYWORD: dict[Any, Callable[..., Any]] = {np.maximum: _maximum, np.minimum: 
 """Functions that want the array for their result by its name."""
 
 
-def _into(function: Callable[..., Any], options: dict[str, Any]) -> Callable[..., Any]:
+def _make_into(function: Callable[..., Any], options: dict[str, Any]) -> Callable[..., Any]:
     """Return a function of an array and the array for the result."""
 
     def apply(x: np.ndarray, out: np.ndarray) -> None:

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from bpx.backend import onednn
-from bpx.backend.base import Array, Backend, missing, slices
+from bpx.backend.base import Array, Backend, BoundNamespace, make_missing, slices
 from bpx.backend.captured import CaptureError, CapturingBackend
 from bpx.backend.torch_functions import shorter_functions
 from bpx.errors import BackendError
@@ -24,11 +24,9 @@ class TorchBackend(CapturingBackend):
         try:
             import torch
         except ImportError as error:
-            raise missing("torch", "torch") from error
-        from bpx.backend.devices import BoundNamespace
-
+            raise make_missing("torch", "torch") from error
         self._torch = torch
-        self._device = self._checked(torch, device or "cpu")
+        self._device = self._find_device(torch, device or "cpu")
         self.device = str(self._device)
         self.captures = self._device.type == "cuda"
         import array_api_compat.torch as compat
@@ -39,7 +37,7 @@ class TorchBackend(CapturingBackend):
         self.xp = BoundNamespace(compat, self._device, **functions)
 
     @staticmethod
-    def _checked(torch: Any, text: str) -> Any:
+    def _find_device(torch: Any, text: str) -> Any:
         try:
             device = torch.device(text)
         except RuntimeError as error:

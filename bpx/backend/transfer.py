@@ -101,7 +101,7 @@ def is_host(backend: Backend) -> bool:
     return backend.device.split(":")[0].lower() in {"cpu", "cpu_device"}
 
 
-def like(source: Any, result: Array, backend: Backend) -> Array:
+def convert_like(source: Any, result: Array, backend: Backend) -> Array:
     """Return ``result``, an array of ``backend``, as an array of the library and device that ``source`` came from."""
     target = backend_of(source)
     if target is None:

@@ -1,16 +1,14 @@
-"""What can listen to a training: the protocol, and the listeners that come with bpx."""
+"""The callbacks that come with bpx; what a callback is stands in `bpx.training.callback`."""
 
 from bpx.callbacks.early_stopping import EarlyStopping
 from bpx.callbacks.log_files import CSVLog, JSONLinesLog
 from bpx.callbacks.model_files import Checkpoint
 from bpx.callbacks.plateau import ReduceOnPlateau
-from bpx.callbacks.protocol import Callback, as_callbacks
 from bpx.callbacks.reports import LearningRateRecorder, ProgressPrinter
 from bpx.callbacks.tensorboard import TensorBoard
 
 __all__ = [
     "CSVLog",
-    "Callback",
     "Checkpoint",
     "EarlyStopping",
     "JSONLinesLog",
@@ -18,5 +16,4 @@ __all__ = [
     "ProgressPrinter",
     "ReduceOnPlateau",
     "TensorBoard",
-    "as_callbacks",
 ]

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from bpx.arguments import check_count
 from bpx.backend.base import Array
 from bpx.callbacks.monitoring import Monitor
-from bpx.callbacks.protocol import Callback
-from bpx.checks import count
-
-if TYPE_CHECKING:
-    from bpx.training.run import Run
+from bpx.training.callback import Callback, Run
 
 
 class EarlyStopping(Callback):
@@ -66,7 +63,7 @@ class EarlyStopping(Callback):
         restore_best: bool = True,
     ) -> None:
         self.monitor = Monitor(monitor, min_delta, mode)
-        self.patience = count("patience", patience)
+        self.patience = check_count("patience", patience)
         self.restore_best = bool(restore_best)
         self._forget()
 

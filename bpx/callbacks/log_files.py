@@ -8,13 +8,10 @@ import json
 import math
 import os
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, Any
 
-from bpx.callbacks.protocol import Callback
 from bpx.errors import InputError
-
-if TYPE_CHECKING:
-    from bpx.training.run import Run
+from bpx.training.callback import Callback, Run
 
 
 class LogFile(Callback):

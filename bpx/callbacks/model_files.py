@@ -5,15 +5,13 @@ from __future__ import annotations
 import os
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from bpx.arguments import check_choice
 from bpx.callbacks.monitoring import Monitor
-from bpx.callbacks.protocol import Callback
-from bpx.checks import choice
 from bpx.errors import CheckpointWarning, InputError
-
-if TYPE_CHECKING:
-    from bpx.training.run import Run
+from bpx.files import save
+from bpx.training.callback import Callback, Run
 
 
 class Checkpoint(Callback):
@@ -53,7 +51,7 @@ class Checkpoint(Callback):
     ) -> None:
         self.path = os.fspath(path)
         self.monitor = None if monitor is None else Monitor(monitor, 0.0, mode)
-        self.on_error = choice("on_error", on_error, ("warn", "raise"))
+        self.on_error = check_choice("on_error", on_error, ("warn", "raise"))
         self.last: Path | None = None
 
     def on_train_begin(self, run: Run) -> None:
@@ -69,7 +67,7 @@ class Checkpoint(Callback):
             return
         path = Path(self.path.replace("{epoch}", str(run.epoch)))
         try:
-            run.net.save(path)
+            save(run.net, path)
             self.last = path
         except InputError as error:
             if self.on_error == "raise":

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from bpx.checks import choice, number
+from bpx.arguments import check_choice, check_number
 from bpx.errors import InputError
-
-if TYPE_CHECKING:
-    from bpx.training.run import Run
+from bpx.training.callback import Run
 
 MODES = ("auto", "min", "max")
 
@@ -41,8 +39,8 @@ class Monitor:
         if not isinstance(name, str):
             raise InputError(f"monitor must be the name of one of the run's numbers, got {name!r}")
         self.name = name
-        self.min_delta = number("min_delta", min_delta, minimum=0.0)
-        self.mode = choice("mode", mode, MODES)
+        self.min_delta = check_number("min_delta", min_delta, minimum=0.0)
+        self.mode = check_choice("mode", mode, MODES)
         self._sign = 1.0
         self.forget()
 
@@ -59,7 +57,7 @@ class Monitor:
             If the run will have no number of this name, or nobody knows which way is better.
         """
         if self.name not in run.log_names:
-            hint = "; give validation_data" if self.name.startswith("validation_") and not run.validation else ""
+            hint = "; give validation_data" if self.name.startswith("validation_") and not run.validated else ""
             known = ", ".join(map(repr, run.log_names))
             raise InputError(f"{who} monitors {self.name!r}, but this training records only {known}{hint}")
         self._sign = 1.0 if self._smaller_is_better(run, who) else -1.0

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from bpx.arguments import check_count, check_number
 from bpx.callbacks.monitoring import Monitor
-from bpx.callbacks.protocol import Callback
-from bpx.checks import count, number
-
-if TYPE_CHECKING:
-    from bpx.training.run import Run
+from bpx.training.callback import Callback, Run
 
 
 class ReduceOnPlateau(Callback):
@@ -69,11 +66,11 @@ class ReduceOnPlateau(Callback):
         cooldown: int = 0,
         minimum: float = 0.0,
     ) -> None:
-        self.factor = number("factor", factor, above=0.0, below=1.0)
-        self.patience = count("patience", patience)
+        self.factor = check_number("factor", factor, above=0.0, below=1.0)
+        self.patience = check_count("patience", patience)
         self.monitor = Monitor(monitor, min_delta, mode)
-        self.cooldown = count("cooldown", cooldown, 0)
-        self.minimum = number("minimum", minimum, minimum=0.0)
+        self.cooldown = check_count("cooldown", cooldown, 0)
+        self.minimum = check_number("minimum", minimum, minimum=0.0)
         self._forget()
 
     def _forget(self) -> None:

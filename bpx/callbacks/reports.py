@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import sys
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, Any
 
 import numpy as np
 
-from bpx.callbacks.protocol import Callback
-from bpx.checks import choice, count
-
-if TYPE_CHECKING:
-    from bpx.training.run import Run
+from bpx.arguments import check_choice, check_count
+from bpx.training.callback import Callback, Run
 
 
 class ProgressPrinter(Callback):
@@ -34,7 +31,7 @@ class ProgressPrinter(Callback):
     """
 
     def __init__(self, every: int = 1, file: IO[str] | None = None) -> None:
-        self.every = count("every", every)
+        self.every = check_count("every", every)
         self.file = file
 
     def on_epoch_end(self, run: Run) -> None:
@@ -72,7 +69,7 @@ class LearningRateRecorder(Callback):
     """
 
     def __init__(self, every: str = "epoch") -> None:
-        self.every = choice("every", every, ("epoch", "step"))
+        self.every = check_choice("every", every, ("epoch", "step"))
         self.rates: list[float] = []
         self._next = 0
 
@@ -82,7 +79,7 @@ class LearningRateRecorder(Callback):
     def on_epoch_end(self, run: Run) -> None:
         done = run.training.optimizer_step
         first = self._next if self.every == "step" else done - 1
-        self.rates += run.learning_rates(np.arange(first, done)).tolist()
+        self.rates += run.compute_learning_rates(np.arange(first, done)).tolist()
         self._next = done
 
     def state_dict(self) -> dict[str, Any]:

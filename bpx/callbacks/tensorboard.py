@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from bpx.callbacks.protocol import Callback
-from bpx.checks import count
+from bpx.arguments import check_count
 from bpx.errors import InputError
 from bpx.optional import import_optional
-
-if TYPE_CHECKING:
-    from bpx.training.run import Run
+from bpx.training.callback import Callback, Run
 
 
 class TensorBoard(Callback):
@@ -39,7 +36,7 @@ class TensorBoard(Callback):
     def __init__(self, folder: str | os.PathLike[str], histograms: int | None = None) -> None:
         self._library = import_optional("tensorboardX", "TensorBoard's event files", "tensorboard")
         self.folder = os.fspath(folder)
-        self.histograms = None if histograms is None else count("histograms", histograms)
+        self.histograms = None if histograms is None else check_count("histograms", histograms)
         self._writer: Any = None
 
     def on_train_begin(self, run: Run) -> None:

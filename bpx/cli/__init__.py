@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
+from bpx.optional import advise_install
+
 __all__ = ["main"]
 
 _LIBRARIES = ("typer", "rich")
@@ -31,10 +33,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] not in _LIBRARIES:
             raise
-        print(
-            f'bpx: the command line needs {error.name}, which is not installed: pip install "bpx-backprop[cli]"',
-            file=sys.stderr,
-        )
+        needed = f"the command line needs {error.name}, which is not installed: {advise_install('cli')}"
+        print(f"bpx: {needed}", file=sys.stderr)
         raise SystemExit(2) from None
     except KeyboardInterrupt:  # before a command has begun; afterwards the commands see to it
         print("bpx: interrupted", file=sys.stderr)

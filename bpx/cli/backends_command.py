@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bpx.cli.options import BackendOption, JsonOption, chosen_backend
+from bpx.cli.group import BackendOption, JsonOption, choose_backend
 from bpx.cli.printing import Printer
 from bpx.errors import BpxError
 
@@ -18,7 +18,7 @@ def backends(backend: BackendOption = None, json: JsonOption = False) -> None:
     from bpx.backend import backends as every
 
     try:
-        default, note = chosen_backend(backend).spec, ""
+        default, note = choose_backend(backend).spec, ""
     except BpxError as error:
         if backend is not None:
             raise

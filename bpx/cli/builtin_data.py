@@ -11,7 +11,7 @@ from bpx.errors import InputError
 from bpx.tables import ClassTarget, Preprocessor
 from bpx.tables.columns import NumberColumn
 
-__all__ = ["TARGET", "classes_of", "encoded", "fitted"]
+__all__ = ["TARGET", "encode", "fit", "list_classes"]
 
 Array = np.ndarray[Any, Any]
 
@@ -19,7 +19,7 @@ TARGET = "y"
 """What the target of these data sets is called."""
 
 
-def fitted(dataset: Dataset, rows: Array, *, shared_scale: bool) -> Preprocessor:
+def fit(dataset: Dataset, rows: Array, *, shared_scale: bool) -> Preprocessor:
     """Return the preprocessing that the training rows teach: numbers standardized, classes as they are.
 
     With ``shared_scale`` all columns have one mean and one standard deviation.
@@ -32,7 +32,7 @@ def fitted(dataset: Dataset, rows: Array, *, shared_scale: bool) -> Preprocessor
     return Preprocessor(columns, ClassTarget(TARGET, "int", tuple(range(len(dataset.class_names)))))
 
 
-def encoded(name: str, preprocessor: Preprocessor) -> tuple[Array, Array, Dataset]:
+def encode(name: str, preprocessor: Preprocessor) -> tuple[Array, Array, Dataset]:
     """Return a data set as the network takes it, and as it is.
 
     Raises
@@ -44,19 +44,19 @@ def encoded(name: str, preprocessor: Preprocessor) -> tuple[Array, Array, Datase
     target = preprocessor.target
     if preprocessor.column_names != dataset.feature_names or target.name != TARGET:
         raise InputError(
-            f"the model was trained on columns {_short(preprocessor.column_names)} and target {target.name!r}, "
+            f"the model was trained on columns {_shorten(preprocessor.column_names)} and target {target.name!r}, "
             f"which {name} does not have"
         )
     columns = [column for column in preprocessor.columns if isinstance(column, NumberColumn)]
     mean, std = np.array([column.mean for column in columns]), np.array([column.std for column in columns])
-    return (dataset.x - mean) / std, classes_of(dataset), dataset
+    return (dataset.x - mean) / std, list_classes(dataset), dataset
 
 
-def classes_of(dataset: Dataset) -> Array:
+def list_classes(dataset: Dataset) -> Array:
     """Return the class ids of a data set, shape (n,), int64."""
     return dataset.y.reshape(-1).astype(np.int64)
 
 
-def _short(names: tuple[str, ...]) -> str:
+def _shorten(names: tuple[str, ...]) -> str:
     shown = ", ".join(map(repr, names[:5]))
     return shown if len(names) <= 5 else f"{shown}, ... ({len(names)} in all)"

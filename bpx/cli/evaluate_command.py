@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bpx.cli.options import BackendOption, JsonOption, chosen_backend
+from bpx.cli.group import BackendOption, JsonOption, choose_backend
 from bpx.cli.pictures import PlotOption, check_picture, draw_evaluation
 from bpx.cli.predict_command import ModelArgument, UnseenOption
 from bpx.cli.printing import Printer
@@ -29,21 +29,21 @@ def evaluate(
 ) -> None:
     """Print how good a trained network is: metrics and, for classes, the confusion matrix."""
     printer = Printer(json=json)
-    from bpx.checks import choice
-    from bpx.cli.measures import class_ids, confusion, measured, per_class
+    from bpx.arguments import check_choice
+    from bpx.cli.measures import count_confusions, measure_classes, measure_model, predict_classes
     from bpx.cli.model_files import load_model
     from bpx.cli.sources import load_rows
     from bpx.tables import ClassTarget
 
-    choice("way to treat unseen categories", unseen, ("ignore", "refuse"))
+    check_choice("way to treat unseen categories", unseen, ("ignore", "refuse"))
     if plot is not None:
         check_picture(plot)
-    loaded = load_model(model, chosen_backend(backend))
+    loaded = load_model(model, choose_backend(backend))
     preprocessor = loaded.preprocessor
     rows = load_rows(data, preprocessor, with_target=True, ignore_unseen=unseen == "ignore")
     assert rows.y is not None
-    notes = [*rows.notes, *_same_data(loaded, data)]
-    numbers = measured(loaded, rows.x, rows.y)
+    notes = [*rows.notes, *_note_same_data(loaded, data)]
+    numbers = measure_model(loaded, rows.x, rows.y)
     result: dict[str, Any] = {
         "model": model,
         "data": data,
@@ -57,8 +57,8 @@ def evaluate(
     target = preprocessor.target
     if isinstance(target, ClassTarget):
         names = preprocessor.class_names
-        matrix = confusion(rows.y, class_ids(loaded, rows.x), len(names))
-        each = per_class(matrix)
+        matrix = count_confusions(rows.y, predict_classes(loaded, rows.x), len(names))
+        each = measure_classes(matrix)
         macro_f1 = each["f1"][matrix.sum(axis=0) + matrix.sum(axis=1) > 0].mean()
         facts.append(("accuracy", f"{numbers['accuracy']:.4f} ({matrix.trace():,} right)"))
         facts.append(("macro F1", f"{macro_f1:.4f}"))
@@ -95,11 +95,11 @@ def evaluate(
     printer.result(result | {"plot": plot, "backend": loaded.network.backend.spec, "notes": notes})
 
 
-def _same_data(model: Model, data: str) -> list[str]:
+def _note_same_data(model: Model, data: str) -> list[str]:
     """Say it if the network was trained on rows of this very data."""
-    from bpx.cli.sources import origin
+    from bpx.cli.sources import identify
 
-    if model.training.get("origin") != origin(data):
+    if model.training.get("origin") != identify(data):
         return []
     rows, scores = model.training.get("rows", {}), model.training.get("scores", {})
     line = f"the network was trained on {rows.get('training', 0):,} of these rows, so this is no test of it"

@@ -2,17 +2,42 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bpx.cli.options import BackendOption, JsonOption, chosen_backend
+from bpx.cli.group import BackendOption, JsonOption, choose_backend
 from bpx.cli.printing import Printer
 
 if TYPE_CHECKING:
     from bpx.cli.explained import Subject
+    from bpx.explanation import Chain, Quantity, StepTrace, Trace
 
 __all__ = ["explain"]
+
+_PARTS = {
+    "forward": (
+        "Forward propagation",
+        "From the inputs to the outputs: each unit sums its inputs, weighted, and adds its bias (the weighted input "
+        "z); the activation function makes its output a of that sum.",
+    ),
+    "error": (
+        "Error",
+        "The outputs are compared with the targets. The loss says how wrong they are, and its derivative, the error, "
+        "in which direction each output should move.",
+    ),
+    "backward": (
+        "Backward propagation",
+        "The chain rule, from the outputs back: the error times the slope of the activation is delta; delta times the "
+        "layer's inputs is the gradient of its weights; delta sent back through the weights is the error of the layer "
+        "before.",
+    ),
+    "update": (
+        "Update",
+        "Each weight takes a small step against its gradient, which is the direction in which the loss grows fastest.",
+    ),
+}
 
 
 def explain(
@@ -67,34 +92,33 @@ def explain(
     """Show one training step with its true numbers: forward, error, backward, update, and the chain rule of one
     weight."""  # fmt: skip
     printer = Printer(json=json)
-    from bpx.checks import count, number
-    from bpx.cli.explained import subject
+    from bpx.arguments import check_count, check_number
+    from bpx.cli.explained import find_subject
     from bpx.cli.model_files import check_place
     from bpx.errors import InputError
 
     if epochs is not None:
-        count("--epochs", epochs, 0)
+        check_count("--epochs", epochs, 0)
     if learning_rate is not None:
-        number("--learning-rate", learning_rate, above=0.0)
+        check_number("--learning-rate", learning_rate, above=0.0)
     if html is not None:
         check_place(html, "--html")
-    found = subject(
-        what, data, as_published=as_published, seed=count("--seed", seed, 0), backend=chosen_backend(backend)
+    found = find_subject(
+        what, data, as_published=as_published, seed=check_count("--seed", seed, 0), backend=choose_backend(backend)
     )
-    if sample is not None and count("--sample", sample, 0) >= len(found.x):
+    if sample is not None and check_count("--sample", sample, 0) >= len(found.x):
         raise InputError(f"--sample must be a row from 0 to {len(found.x) - 1}, got {sample}")
     rate = found.learning_rate if learning_rate is None else learning_rate
     if html is None:
-        _in_the_terminal(printer, found, sample, weight, epochs or 0, rate, step)
+        _explain_in_terminal(printer, found, sample, weight, epochs or 0, rate, step)
     else:
-        _on_a_page(printer, found, sample, weight, epochs, rate, html)
+        _write_page(printer, found, sample, weight, epochs, rate, html)
 
 
-def _in_the_terminal(
+def _explain_in_terminal(
     printer: Printer, found: Subject, sample: int | None, weight: str | None, epochs: int, rate: float, pause: bool
 ) -> None:
-    from bpx import explanation
-    from bpx.cli.explain_walk import walk
+    from bpx.explanation import explain
     from bpx.optimizers import SGD
 
     if epochs:
@@ -102,14 +126,14 @@ def _in_the_terminal(
     whole = found.whole and sample is None
     row = 0 if sample is None else sample
     x, y = (found.x, found.y) if whole else (found.x[row : row + 1], found.y[row : row + 1])
-    trace = explanation.explain(found.network, x, y, optimizer=SGD(rate))
+    trace = explain(found.network, x, y, optimizer=SGD(rate))
     chain = trace.chain(weight or trace.steepest())
     after = f" after {epochs:,} epochs" if epochs else ""
     rows = f"all {len(x)} rows" if whole else f"row {row}"
     printer.line(f"{found.title}{after}, on {rows}", style="bold")
     printer.line(f"{trace.network}, loss {trace.loss}, learning rate {rate:g}, {trace.dtype} on {trace.backend}")
     printer.notes([*found.notes, *trace.notes])
-    walk(printer, trace, chain, pause=pause)
+    _walk(printer, trace, chain, pause=pause)
     result: dict[str, Any] = {
         "title": found.title, "epochs": epochs, "sample": None if whole else row, "learning_rate": rate,
         "backend": trace.backend, "notes": [*found.notes, *trace.notes], "trace": trace.to_dict(),
@@ -118,7 +142,7 @@ def _in_the_terminal(
     printer.result(result)
 
 
-def _on_a_page(
+def _write_page(
     printer: Printer, found: Subject, sample: int | None, weight: str | None, epochs: int | None, rate: float, path: str
 ) -> None:
     from pathlib import Path
@@ -135,3 +159,63 @@ def _on_a_page(
     size = Path(path).stat().st_size
     printer.line(f"{found.title}: {path} ({size:,} bytes) holds {epochs:,} epochs of training; open it in a browser")
     printer.result({"title": found.title, "epochs": epochs, "learning_rate": rate, "html": path, "bytes": size})
+
+
+def _walk(printer: Printer, trace: Trace, chain: Chain, *, pause: bool) -> None:
+    """Print one step in four parts, and the chain rule of one weight after the third.
+
+    Parameters
+    ----------
+    printer : Printer
+    trace : Trace
+        Its first step is told.
+    chain : Chain
+    pause : bool
+        Whether to wait for Enter between the parts, where there is a terminal to wait at.
+    """
+    from bpx.markup import format_number
+
+    step = trace.steps[0]
+    for i, (part, (title, sentence)) in enumerate(_PARTS.items()):
+        if i:
+            _wait(pause)
+        printer.line(f"\n{i + 1}. {title}", style="bold")
+        printer.line(sentence, style="dim")
+        printer.line()
+        _print_part(printer, step, part)
+        if part == "error":
+            printer.line(f"\nloss {format_number(step.loss)} over {_count_samples(trace.samples)}")
+        if part == "backward":
+            printer.line("\nThe chain rule for one weight", style="bold")
+            printer.line(str(chain))
+    printer.line(
+        f"\nloss {format_number(step.loss)} before the update, {format_number(step.loss_after)} after it", style="bold"
+    )
+
+
+def _print_part(printer: Printer, step: StepTrace, part: str) -> None:
+    from bpx.explanation.text import list_part, write_numbers
+
+    printer.table(
+        ("layer", "quantity", "shape", "formula", "numbers"),
+        [
+            (layer, q.name, "×".join(map(str, q.shape)), _write_formula(q), "\n".join(write_numbers(q)))
+            for layer, q in list_part(step, part)
+        ],
+        left=range(5),
+    )
+
+
+def _write_formula(quantity: Quantity) -> str:
+    return f"{quantity.symbol.text}, given" if quantity.formula == quantity.symbol else quantity.formula.text
+
+
+def _count_samples(n: int) -> str:
+    return "one sample" if n == 1 else f"{n} samples"
+
+
+def _wait(pause: bool) -> None:
+    """Wait for Enter; the end of the input goes on too."""
+    if pause and sys.stdin.isatty() and sys.stdout.isatty():
+        print("\n[Enter goes on]", end="", flush=True)
+        sys.stdin.readline()

@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 
+from bpx.arguments import check_choice
 from bpx.backend import Backend
-from bpx.checks import choice
-from bpx.cli.recipes import SGD_RATE
+from bpx.cli.train_options import SGD_RATE
 from bpx.errors import InputError
 from bpx.network import Network
 
-__all__ = ["SUBJECTS", "Subject", "subject"]
+__all__ = ["SUBJECTS", "Subject", "find_subject"]
 
 Array = np.ndarray[Any, Any]
 
@@ -58,7 +58,7 @@ class Subject:
     notes: tuple[str, ...] = ()
 
 
-def subject(what: str, data: str | None, *, as_published: bool, seed: int, backend: Backend) -> Subject:
+def find_subject(what: str, data: str | None, *, as_published: bool, seed: int, backend: Backend) -> Subject:
     """Return what is to be explained.
 
     Raises
@@ -71,17 +71,17 @@ def subject(what: str, data: str | None, *, as_published: bool, seed: int, backe
     if as_published and what != "xor":
         raise InputError(f"--as-published is about the notebook's XOR network, not about {what!r}")
     if what == "xor":
-        return _xor(as_published, seed, backend)
+        return _make_xor(as_published, seed, backend)
     if what == "digits":
-        return _digits(seed, backend)
+        return _make_digits(seed, backend)
     if "." not in what:
-        choice("network to explain", what, SUBJECTS)
+        check_choice("network to explain", what, SUBJECTS)
     if data is None:
         raise InputError(f"which data? 'bpx explain {what} DATA', a file or a data set like that of the training")
-    return _model(what, data, backend)
+    return _load(what, data, backend)
 
 
-def _xor(as_published: bool, seed: int, backend: Backend) -> Subject:
+def _make_xor(as_published: bool, seed: int, backend: Backend) -> Subject:
     from bpx.datasets import xor
     from bpx.notebook import EPOCHS, LEARNING_RATE, notebook_network
 
@@ -94,7 +94,7 @@ def _xor(as_published: bool, seed: int, backend: Backend) -> Subject:
     )  # fmt: skip
 
 
-def _digits(seed: int, backend: Backend) -> Subject:
+def _make_digits(seed: int, backend: Backend) -> Subject:
     from bpx.datasets import digits
     from bpx.perceptron import mlp
 
@@ -106,8 +106,7 @@ def _digits(seed: int, backend: Backend) -> Subject:
     )  # fmt: skip
 
 
-def _model(path: str, data: str, backend: Backend) -> Subject:
-    from bpx.cli.heads import targets
+def _load(path: str, data: str, backend: Backend) -> Subject:
     from bpx.cli.model_files import load_model
     from bpx.cli.sources import load_rows
 
@@ -117,7 +116,7 @@ def _model(path: str, data: str, backend: Backend) -> Subject:
     names = model.preprocessor.column_names
     classes = model.preprocessor.class_names if model.preprocessor.task == "classification" else None
     outputs = model.network.output_shape
-    y = targets(model.network, model.preprocessor, rows.y)
+    y = model.encode_targets(rows.y)
     return Subject(
         f"{Path(path).name} on {Path(data).name}", model.network, rows.x, y, SGD_RATE,
         feature_names=names if len(names) == rows.x.shape[1] else None,

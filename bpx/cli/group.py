@@ -1,4 +1,4 @@
-"""How every command ends: its exit code, and one line on standard error where a user made a mistake."""
+"""What all commands share: their options, and how they end, with an exit code and one line for a user's mistake."""
 
 from __future__ import annotations
 
@@ -7,17 +7,51 @@ import io
 import os
 import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
 from bpx.errors import BpxError
 
-__all__ = ["INTERRUPTED", "Commands", "complain"]
+if TYPE_CHECKING:
+    from bpx.backend import Backend
+
+__all__ = ["INTERRUPTED", "BackendOption", "Commands", "JsonOption", "choose_backend", "complain"]
 
 MISTAKE, INTERRUPTED, NOBODY_READS = 2, 130, 1
 """Exit codes: of a user's mistake, of Ctrl-C, and of a pipe whose reader has gone."""
+
+
+BackendOption = Annotated[
+    str | None,
+    typer.Option(
+        "--backend",
+        metavar="NAME",
+        help="numpy, cupy, torch or jax, with a device as in cupy:1 or torch:cuda:0; or auto, a CUDA device where one "
+        "works. By default what BPX_BACKEND says, else numpy.",
+    ),
+]
+
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
+
+
+def choose_backend(spec: str | None) -> Backend:
+    """Return the backend of the option ``--backend``.
+
+    JAX has float64 only if it is told so before it is first used. The command owns its process, so it tells it.
+
+    Raises
+    ------
+    InputError, BackendError
+        As `bpx.get_backend` does.
+    """
+    name = spec or os.environ.get("BPX_BACKEND") or ""
+    if name.strip().partition(":")[0] == "jax":
+        os.environ.setdefault("JAX_ENABLE_X64", "1")
+    from bpx.backend import get_backend
+
+    return get_backend(spec)
 
 
 class Commands(TyperGroup):

@@ -7,13 +7,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bpx import files
+import numpy as np
+
 from bpx.backend import Backend
 from bpx.errors import FileFormatError, InputError
-from bpx.network import Network
+from bpx.files import load_extra, save
+from bpx.network import Network, load
 from bpx.tables import Preprocessor
 
 __all__ = ["Model", "check_place", "load_model", "save_model"]
+
+Array = np.ndarray[Any, Any]
 
 FORMAT, VERSION = "bpx-train", 1
 """What the data kept with the network says of itself."""
@@ -35,6 +39,14 @@ class Model:
     network: Network
     preprocessor: Preprocessor
     training: dict[str, Any]
+
+    def encode_targets(self, y: Array) -> Array:
+        """Return encoded targets as the network's loss takes them."""
+        if self.preprocessor.task == "regression" or self.network.loss.targets == "classes":
+            return y
+        if self.network.output_shape == (1,):
+            return y[:, None].astype(np.float64)
+        return np.eye(self.preprocessor.n_outputs)[y]
 
 
 def check_place(path: str, option: str) -> None:
@@ -68,7 +80,7 @@ def save_model(path: str, model: Model) -> None:
         "preprocessing": model.preprocessor.to_dict(),
         "training": model.training,
     }
-    files.save(model.network, path, extra=extra)
+    save(model.network, path, extra=extra)
 
 
 def load_model(path: str, backend: Backend) -> Model:
@@ -82,8 +94,8 @@ def load_model(path: str, backend: Backend) -> Model:
         If the file is none of bpx's, was not written by ``bpx train``, is of another version, or its parts do not fit
         each other.
     """
-    network = files.load(path, backend=backend)
-    extra = files.load_extra(path)
+    network = load(path, backend=backend)
+    extra = load_extra(path)
     if extra is None or extra.get("format") != FORMAT:
         raise FileFormatError(
             f"{path} holds a network without the preprocessing of its data: 'bpx train --output' did not write it; "

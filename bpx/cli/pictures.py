@@ -47,7 +47,6 @@ def draw_training(path: str, prepared: Any) -> None:
         One that is trained.
     """
     from bpx import plot
-    from bpx.cli.heads import targets
 
     data, network = prepared.data, prepared.model.network
     held_out = data.x_held_out is not None
@@ -57,7 +56,7 @@ def draw_training(path: str, prepared: Any) -> None:
         network,
         prepared.history,
         x,
-        targets(network, preprocessor, y),
+        prepared.model.encode_targets(y),
         class_names=preprocessor.class_names or None,
         feature_names=[f"{name} (standardized)" for name in preprocessor.feature_names],
         output_names=[f"{preprocessor.target.name} (standardized)"] if preprocessor.task == "regression" else None,
@@ -77,11 +76,11 @@ def draw_evaluation(path: str, model: Any, x: Any, y: Any) -> None:
         Encoded rows and targets.
     """
     from bpx import plot
-    from bpx.cli.measures import class_ids, confusion
+    from bpx.cli.measures import count_confusions, predict_classes
 
     preprocessor = model.preprocessor
     if preprocessor.task == "classification":
-        matrix = confusion(y, class_ids(model, x), preprocessor.n_outputs)
+        matrix = count_confusions(y, predict_classes(model, x), preprocessor.n_outputs)
         plot.save(plot.confusion_matrix(matrix=matrix, class_names=preprocessor.class_names), path)
     else:
         actual, found = (preprocessor.decode_target(values) for values in (y, model.network.predict(x)))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bpx.cli.options import BackendOption, JsonOption, chosen_backend
+from bpx.cli.group import BackendOption, JsonOption, choose_backend
 from bpx.cli.printing import Printer
 
 if TYPE_CHECKING:
@@ -43,15 +43,15 @@ def predict(
 ) -> None:
     """Apply a trained network to new rows, found by the names of their columns."""
     printer = Printer(json=json)
-    from bpx.checks import choice
+    from bpx.arguments import check_choice
     from bpx.cli.model_files import check_place, load_model
     from bpx.cli.sources import load_rows
     from bpx.tables import ClassTarget, write_predictions
 
-    choice("way to treat unseen categories", unseen, ("ignore", "refuse"))
+    check_choice("way to treat unseen categories", unseen, ("ignore", "refuse"))
     if output is not None:
         check_place(output, "--output")
-    loaded = load_model(model, chosen_backend(backend))
+    loaded = load_model(model, choose_backend(backend))
     preprocessor = loaded.preprocessor
     rows = load_rows(data, preprocessor, with_target=False, ignore_unseen=unseen == "ignore")
     outputs = loaded.network.predict(rows.x)
@@ -90,9 +90,9 @@ def _table(rows: Rows) -> Any:
     """Return the rows as a table, to be written with their predictions."""
     if rows.table is not None:
         return rows.table
-    from bpx.tables.requirement import require_polars
+    from bpx.optional import import_optional
 
-    require_polars()
+    import_optional("polars", "tables", "table")
     import polars as pl
 
     assert rows.dataset is not None

@@ -9,13 +9,14 @@ from typing import Any
 
 from bpx._version import __version__
 from bpx.backend import Backend
-from bpx.cli.heads import head, targets
-from bpx.cli.measures import measured
+from bpx.cli.measures import measure_model
 from bpx.cli.model_files import Model
-from bpx.cli.sources import TrainingData, load_training, origin
+from bpx.cli.sources import TrainingData, identify, load_training
 from bpx.cli.train_options import Settings, TrainOptions
-from bpx.history import History
+from bpx.errors import InputError
 from bpx.perceptron import mlp
+from bpx.tables import Preprocessor
+from bpx.training.history import History
 
 __all__ = ["PreparedTraining"]
 
@@ -40,7 +41,7 @@ class PreparedTraining:
     history: History
 
     @classmethod
-    def of(cls, options: TrainOptions, backend: Backend) -> PreparedTraining:
+    def prepare(cls, options: TrainOptions, backend: Backend) -> PreparedTraining:
         """Read the data and build the network.
 
         Raises
@@ -52,8 +53,8 @@ class PreparedTraining:
         """
         backend.require_dtype(options.dtype or "float32")
         data = load_training(options)
-        settings = Settings.of(options, data.recipe)
-        n_out, output = head(data.preprocessor, settings.loss)
+        settings = Settings.decide(options, data.recipe)
+        n_out, output = choose_head(data.preprocessor, settings.loss)
         network = mlp(
             [data.preprocessor.n_features, *settings.hidden, n_out],
             activation=settings.activation,
@@ -85,28 +86,28 @@ class PreparedTraining:
         """
         network, data, settings = self.model.network, self.data, self.settings
         if curves and data.x_held_out is not None and data.y_held_out is not None:
-            how["validation_data"] = (data.x_held_out, targets(network, data.preprocessor, data.y_held_out))
+            how["validation_data"] = (data.x_held_out, self.model.encode_targets(data.y_held_out))
         if curves and data.preprocessor.task == "classification":
             how["metrics"] = ("accuracy",)
         self.history = network.fit(
             data.x_train,
-            targets(network, data.preprocessor, data.y_train),
+            self.model.encode_targets(data.y_train),
             epochs=settings.epochs,
             batch_size=settings.batch_size,
             optimizer=settings.optimizer,
             **how,
         )
-        self.model.training.update(self.described())
+        self.model.training.update(self.describe())
 
-    def scores(self) -> dict[str, dict[str, float]]:
-        """Return what `measured` says of the training rows and, where there are any, of the held-out rows."""
+    def measure_scores(self) -> dict[str, dict[str, float]]:
+        """Return what `measure_model` says of the training rows and, where there are any, of the held-out rows."""
         data = self.data
-        scores = {"training": measured(self.model, data.x_train, data.y_train)}
+        scores = {"training": measure_model(self.model, data.x_train, data.y_train)}
         if data.x_held_out is not None and data.y_held_out is not None:
-            scores["held_out"] = measured(self.model, data.x_held_out, data.y_held_out)
+            scores["held_out"] = measure_model(self.model, data.x_held_out, data.y_held_out)
         return scores
 
-    def described(self) -> dict[str, Any]:
+    def describe(self) -> dict[str, Any]:
         """Return the training as plain data, as the model's file keeps it."""
         settings = dataclasses.asdict(self.settings)
         settings["optimizer"] = {"name": self.settings.optimizer.name, **settings["optimizer"]}
@@ -114,11 +115,41 @@ class PreparedTraining:
         return {
             "bpx": __version__,
             "data": Path(self.options.dataset).name,
-            "origin": origin(self.options.dataset),
+            "origin": identify(self.options.dataset),
             "rows": {"training": len(self.data.x_train), "held_out": held_out},
             "settings": settings,
-            "scores": self.scores(),
+            "scores": self.measure_scores(),
             "epochs": self.model.network.training.epoch if self.model.network.training else 0,
             "final_loss": self.history.loss[-1] if self.history.loss else None,
             "seconds": self.history.seconds,
         }
+
+
+def choose_head(preprocessor: Preprocessor, loss: str) -> tuple[int, str]:
+    """Return how many outputs a network has and their activation.
+
+    Classes have logits for the cross-entropies; for the other losses probabilities, by a softmax layer or, with two
+    classes, by one sigmoid unit. Numbers have one linear output.
+
+    Raises
+    ------
+    InputError
+        If the loss does not go with the task.
+    """
+    n, of = preprocessor.n_outputs, f"target {preprocessor.target.name!r}"
+    if preprocessor.task == "regression":
+        if loss not in ("squared_error", "absolute_error", "huber"):
+            raise InputError(
+                f"--loss {loss} does not go with {of}, which holds numbers (standardized ones in training); "
+                "use squared_error, absolute_error or huber"
+            )
+        return 1, "identity"
+    if loss == "poisson":
+        raise InputError(f"--loss poisson is for counts, and {of} holds {n} classes; use cross_entropy")
+    if loss == "cross_entropy":
+        return n, "identity"
+    if loss == "binary_cross_entropy" and n > 2:
+        raise InputError(f"--loss binary_cross_entropy is for two classes, and {of} holds {n}; use cross_entropy")
+    if n == 2:
+        return 1, "identity" if loss == "binary_cross_entropy" else "sigmoid"
+    return n, "softmax"

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bpx.checks import choice, count
+from bpx.arguments import check_choice, check_count
 from bpx.cli.train_options import TrainOptions
 from bpx.errors import FileFormatError, InputError
-from bpx.files import write_whole
-from bpx.training.folders import checkpoints
-from bpx.training.keeper import interval
+from bpx.training.checkpoints.checkpointer import parse_interval
+from bpx.training.checkpoints.folder import list_checkpoints
+from bpx.writing import write_whole
 
 __all__ = ["CHANGEABLE", "Plan", "check_new", "read_plan", "write_plan"]
 
@@ -57,14 +57,14 @@ class Plan:
 
     def __post_init__(self) -> None:
         self.interval()
-        count("--keep", self.keep)
-        choice("way to treat checkpoints that cannot be written", self.on_checkpoint_error, ("raise", "warn"))
+        check_count("--keep", self.keep)
+        check_choice("way to treat checkpoints that cannot be written", self.on_checkpoint_error, ("raise", "warn"))
 
     def interval(self) -> int | str:
         """Return the distance between two checkpoints as ``fit`` takes it."""
         every = int(self.checkpoint_every) if self.checkpoint_every.strip().isdigit() else self.checkpoint_every
         try:
-            interval(every)
+            parse_interval(every)
         except InputError as error:
             raise InputError(str(error).replace("checkpoint_every", "--checkpoint-every")) from None
         return every
@@ -93,7 +93,7 @@ def check_new(folder: str) -> None:
     path = Path(folder)
     if path.exists() and not path.is_dir():
         raise InputError(f"--checkpoint {folder} is a file; name a folder")
-    if (path / FILE).exists() or checkpoints(path):
+    if (path / FILE).exists() or list_checkpoints(path):
         raise InputError(
             f"--checkpoint {folder} holds a training already; go on with it by 'bpx train --resume {folder}', or name "
             "another folder"

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bpx.cli import builtin_data
-from bpx.cli.recipes import RECIPES, Recipe, table_recipe
-from bpx.cli.train_options import TrainOptions
+from bpx.cli.train_options import RECIPES, Recipe, TrainOptions, choose_table_recipe
 from bpx.datasets import Dataset, load, names
 from bpx.errors import InputError, unknown_name
 from bpx.tables import ClassTarget, Preprocessor, prepare, read_table, split
@@ -20,7 +19,7 @@ from bpx.tables.reading import SUFFIXES
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["Rows", "TrainingData", "load_rows", "load_training", "origin"]
+__all__ = ["Rows", "TrainingData", "identify", "load_rows", "load_training"]
 
 Array = np.ndarray[Any, Any]
 
@@ -77,7 +76,7 @@ class Rows:
     notes: tuple[str, ...] = ()
 
 
-def ships_with_bpx(data: str) -> bool:
+def is_builtin(data: str) -> bool:
     """Tell whether ``data`` names a data set that ships with bpx; else it names a file.
 
     Raises
@@ -94,9 +93,9 @@ def ships_with_bpx(data: str) -> bool:
     return False
 
 
-def origin(data: str) -> str:
+def identify(data: str) -> str:
     """Return what tells the same data again: the name of a data set, or the digest of a file's content."""
-    if ships_with_bpx(data):
+    if is_builtin(data):
         return f"dataset:{data}"
     with Path(data).open("rb") as file:
         return f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"
@@ -110,24 +109,24 @@ def load_training(options: TrainOptions) -> TrainingData:
     InputError
         If there is no such data, an option does not go with it, or the table is not as it has to be.
     """
-    return _builtin(options) if ships_with_bpx(options.dataset) else _table(options)
+    return _load_builtin(options) if is_builtin(options.dataset) else _load_table(options)
 
 
-def _builtin(options: TrainOptions) -> TrainingData:
+def _load_builtin(options: TrainOptions) -> TrainingData:
     for name in ("target", "task", "missing", "drop"):
         if getattr(options, name):
             raise InputError(f"--{name} is for files; the data set {options.dataset!r} says itself what it holds")
     dataset, recipe = load(options.dataset), RECIPES[options.dataset]
-    y = builtin_data.classes_of(dataset)
+    y = builtin_data.list_classes(dataset)
     share = recipe.validation if options.validation is None else options.validation
     train, held_out = split(len(y), share, options.seed or 0, y) if share else (np.arange(len(y)), np.arange(0))
-    preprocessor = builtin_data.fitted(dataset, train, shared_scale=recipe.shared_scale)
-    x, y, _ = builtin_data.encoded(options.dataset, preprocessor)
+    preprocessor = builtin_data.fit(dataset, train, shared_scale=recipe.shared_scale)
+    x, y, _ = builtin_data.encode(options.dataset, preprocessor)
     held = (x[held_out], y[held_out]) if held_out.size else (None, None)
     return TrainingData(recipe, preprocessor, x[train], y[train], *held)
 
 
-def _table(options: TrainOptions) -> TrainingData:
+def _load_table(options: TrainOptions) -> TrainingData:
     frame = read_table(options.dataset)
     target = options.target
     if target is None:
@@ -145,7 +144,7 @@ def _table(options: TrainOptions) -> TrainingData:
         drop=options.drop,
     )
     return TrainingData(
-        table_recipe(len(prepared.x_train), classes=isinstance(prepared.preprocessor.target, ClassTarget)),
+        choose_table_recipe(len(prepared.x_train), classes=isinstance(prepared.preprocessor.target, ClassTarget)),
         prepared.preprocessor,
         prepared.x_train,
         prepared.y_train,
@@ -174,18 +173,18 @@ def load_rows(data: str, preprocessor: Preprocessor, *, with_target: bool, ignor
     InputError
         If there is no such data, or it is not like the data of the training.
     """
-    if ships_with_bpx(data):
-        x, y, dataset = builtin_data.encoded(data, preprocessor)
+    if is_builtin(data):
+        x, y, dataset = builtin_data.encode(data, preprocessor)
         return Rows(x, y if with_target else None, None, dataset)
     frame = read_table(data, text=preprocessor.text_columns)
     if data.lower().endswith(".npz"):
-        frame = _named(data, frame, preprocessor)
+        frame = _name_columns(data, frame, preprocessor)
     notes: list[str] = []
     x = preprocessor.transform(frame, unseen="ignore" if ignore_unseen else "refuse", notes=notes)
     return Rows(x, preprocessor.encode_target(frame) if with_target else None, frame, None, tuple(notes))
 
 
-def _named(path: str, frame: pl.DataFrame, preprocessor: Preprocessor) -> pl.DataFrame:
+def _name_columns(path: str, frame: pl.DataFrame, preprocessor: Preprocessor) -> pl.DataFrame:
     """Give the columns of an array ``x``, which has no names of its own, those of the training, in their order.
 
     Raises

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from bpx.cli.options import BackendOption, JsonOption
+from bpx.cli.group import BackendOption, JsonOption
 from bpx.cli.pictures import PlotOption
 from bpx.cli.printing import Printer
 

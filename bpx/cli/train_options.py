@@ -1,4 +1,4 @@
-"""What a training was asked for, and what that comes to once the data is known."""
+"""What a training was asked for, the recipes that fill the gaps, and what both come to once the data is known."""
 
 from __future__ import annotations
 
@@ -6,14 +6,77 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from bpx.checks import choice, count, number
-from bpx.cli.recipes import SGD_RATE, Recipe
+from bpx.arguments import check_choice, check_count, check_number
 from bpx.errors import InputError
 from bpx.layers import ACTIVATIONS
 from bpx.losses import LOSSES
 from bpx.optimizers import OPTIMIZERS, Optimizer
 
-__all__ = ["Settings", "TrainOptions"]
+__all__ = ["RECIPES", "SGD_RATE", "Recipe", "Settings", "TrainOptions", "choose_table_recipe"]
+
+SGD_RATE = 0.1
+"""Learning rate of plain gradient descent; those of the recipes are for adaptive methods, such as Adam."""
+
+_TABLE_STEPS, _TABLE_EPOCHS = 1000, (20, 200)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Settings of a training.
+
+    Attributes
+    ----------
+    hidden : tuple of int
+        Units of the hidden layers.
+    epochs : int
+        Passes over the training rows.
+    learning_rate : float
+        For Adam and its kin.
+    activation, loss, optimizer : str
+        Names.
+    batch_size : int
+        Rows of a step.
+    dropout : float
+        Share of the hidden units left out at a step.
+    validation : float
+        Share of the rows held out.
+    shared_scale : bool
+        Whether all inputs are scaled by one mean and standard deviation, as the pixels of an image are.
+    """
+
+    hidden: tuple[int, ...]
+    epochs: int
+    learning_rate: float
+    activation: str = "relu"
+    loss: str = "cross_entropy"
+    optimizer: str = "adam"
+    batch_size: int = 32
+    dropout: float = 0.0
+    validation: float = 0.2
+    shared_scale: bool = False
+
+
+_TOY = Recipe(hidden=(32, 32), epochs=100, learning_rate=1e-2)
+
+RECIPES: dict[str, Recipe] = {
+    # All four rows are for training: there is nothing to hold out.
+    "xor": Recipe((16,), 300, 5e-2, activation="tanh", loss="binary_cross_entropy", validation=0.0),
+    "moons": _TOY,
+    "circles": _TOY,
+    "spirals": _TOY,
+    "digits": Recipe(hidden=(256, 128), epochs=40, learning_rate=1e-3, dropout=0.3, shared_scale=True),
+}
+"""The data sets that ship with bpx."""
+
+
+def choose_table_recipe(rows: int, *, classes: bool) -> Recipe:
+    """Return the settings for a table with so many training rows: a thousand steps, in 20 to 200 epochs."""
+    batch = 32
+    fewest, most = _TABLE_EPOCHS
+    epochs = min(max(_TABLE_STEPS * batch // rows, fewest), most)
+    loss = "cross_entropy" if classes else "squared_error"
+    return Recipe((64, 32), epochs, 1e-3, loss=loss, batch_size=batch, dropout=0.2)
+
 
 _TASKS = {
     "auto": "auto",
@@ -58,11 +121,11 @@ class TrainOptions:
             ("loss", self.loss, LOSSES),
             ("optimizer", self.optimizer, OPTIMIZERS),
             ("dtype", self.dtype, ("float32", "float64")),
-            *(("activation", name, ACTIVATIONS) for name in _listed(self.activation) or ()),
+            *(("activation", name, ACTIVATIONS) for name in _split(self.activation) or ()),
         ]
         for kind, name, known in names:
             if name is not None:
-                choice(kind, name, known)
+                check_choice(kind, name, known)
         self.hidden_sizes()
         for name, value, least in (
             ("--epochs", self.epochs, 1),
@@ -70,12 +133,12 @@ class TrainOptions:
             ("--seed", self.seed, 0),
         ):
             if value is not None:
-                count(name, value, least)
+                check_count(name, value, least)
         if self.learning_rate is not None:
-            number("--learning-rate", self.learning_rate, above=0.0)
+            check_number("--learning-rate", self.learning_rate, above=0.0)
         for name, share in (("--validation", self.validation), ("--dropout", self.dropout)):
             if share is not None:
-                number(name, share, minimum=0.0, below=1.0)
+                check_number(name, share, minimum=0.0, below=1.0)
 
     def hidden_sizes(self) -> tuple[int, ...] | None:
         """Return the widths of the hidden layers; none for ``--hidden none``."""
@@ -87,7 +150,7 @@ class TrainOptions:
             raise InputError(
                 f"--hidden must be numbers of units with commas between, as in 64,32, or none, got {self.hidden!r}"
             ) from None
-        return tuple(count("--hidden", size) for size in sizes)
+        return tuple(check_count("--hidden", size) for size in sizes)
 
     @property
     def asked_task(self) -> Literal["auto", "classification", "regression"]:
@@ -114,7 +177,7 @@ class Settings:
     dtype: str
 
     @classmethod
-    def of(cls, options: TrainOptions, recipe: Recipe) -> Settings:
+    def decide(cls, options: TrainOptions, recipe: Recipe) -> Settings:
         """Return the options, and the recipe where none was given.
 
         Raises
@@ -124,7 +187,7 @@ class Settings:
         """
         given = options.hidden_sizes()
         hidden = recipe.hidden if given is None else given
-        activation = _listed(options.activation) or [recipe.activation]
+        activation = _split(options.activation) or [recipe.activation]
         if len(activation) == 1:
             activation *= len(hidden)
         if len(activation) != len(hidden):
@@ -146,6 +209,6 @@ class Settings:
         )
 
 
-def _listed(text: str | None) -> list[str] | None:
+def _split(text: str | None) -> list[str] | None:
     """Return the names of a text with commas."""
     return None if text is None else [name.strip() for name in text.split(",")]

@@ -11,9 +11,8 @@ from typing import Any, TextIO
 
 import typer
 
-from bpx.cli.group import INTERRUPTED, complain
+from bpx.cli.group import INTERRUPTED, choose_backend, complain
 from bpx.cli.model_files import check_place, save_model
-from bpx.cli.options import chosen_backend
 from bpx.cli.pictures import check_picture, draw_training
 from bpx.cli.prepared_training import PreparedTraining
 from bpx.cli.printing import Printer
@@ -50,23 +49,23 @@ def train(
     typer.Exit
         With code 130, after Ctrl-C.
     """
-    plan = _new(dataset, training, around) if resume is None else _resumed(resume, dataset, training | around)
+    plan = _plan_new(dataset, training, around) if resume is None else _plan_resumed(resume, dataset, training | around)
     if plan.output is not None:
         check_place(plan.output, "--output")
     if plan.plot is not None:
         check_picture(plan.plot)
     if resume is None and plan.checkpoint is not None:
         check_new(plan.checkpoint)
-    backend = chosen_backend(plan.backend)
-    prepared = PreparedTraining.of(plan.options, backend)
+    backend = choose_backend(plan.backend)
+    prepared = PreparedTraining.prepare(plan.options, backend)
     announce(printer, prepared)
     if plan.checkpoint is not None:
         write_plan(dataclasses.replace(plan, backend=backend.spec))
     try:
-        with _warnings_as_lines():
+        with _print_warnings():
             prepared.train(curves=plan.plot is not None, **plan.fit_options(resume=resume is not None))
     except Interrupted as interrupted:
-        complain(_how_to_go_on(plan, interrupted))
+        complain(_advise_resume(plan, interrupted))
         raise typer.Exit(INTERRUPTED) from None
     if plan.output is not None:
         save_model(plan.output, prepared.model)
@@ -75,13 +74,13 @@ def train(
     conclude(printer, prepared, plan.output, plan.plot)
 
 
-def _new(dataset: str | None, training: dict[str, Any], around: dict[str, Any]) -> Plan:
+def _plan_new(dataset: str | None, training: dict[str, Any], around: dict[str, Any]) -> Plan:
     if dataset is None:
         raise InputError(f"which data set? One of {', '.join(names())}, or a file: bpx train data.csv --target COLUMN")
     return Plan(TrainOptions(dataset, **training), **around)
 
 
-def _resumed(folder: str, dataset: str | None, given: dict[str, Any]) -> Plan:
+def _plan_resumed(folder: str, dataset: str | None, given: dict[str, Any]) -> Plan:
     fixed = [f"--{name.replace('_', '-')}" for name in given if name not in CHANGEABLE]
     if dataset is not None:
         fixed.insert(0, f"DATASET ({dataset})")
@@ -93,7 +92,7 @@ def _resumed(folder: str, dataset: str | None, given: dict[str, Any]) -> Plan:
     return read_plan(folder, given)
 
 
-def _how_to_go_on(plan: Plan, interrupted: Interrupted) -> str:
+def _advise_resume(plan: Plan, interrupted: Interrupted) -> str:
     where = str(interrupted).partition(";")[0]
     if plan.checkpoint is None:
         return f"{where}; nothing is kept (--checkpoint FOLDER keeps what it takes to go on)"
@@ -103,7 +102,7 @@ def _how_to_go_on(plan: Plan, interrupted: Interrupted) -> str:
 
 
 @contextlib.contextmanager
-def _warnings_as_lines() -> Iterator[None]:
+def _print_warnings() -> Iterator[None]:
     """Write warnings about checkpoints as a line each on standard error."""
     with warnings.catch_warnings():
         warnings.simplefilter("always", CheckpointWarning)

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from bpx.cli.options import BackendOption, JsonOption, chosen_backend
+from bpx.cli.group import BackendOption, JsonOption, choose_backend
 from bpx.cli.printing import Printer, seconds
 
 __all__ = ["xor"]
@@ -25,16 +25,16 @@ def xor(
 ) -> None:
     """Train the notebook's 2-2-1 network on XOR and print the truth table beside the predictions."""
     printer = Printer(json=json)
-    from bpx.checks import count, number
+    from bpx.arguments import check_count, check_number
     from bpx.datasets import xor
     from bpx.notebook import notebook_xor
 
     run = notebook_xor(
         as_published=as_published,
-        epochs=count("--epochs", epochs),
-        seed=count("--seed", seed, 0),
-        learning_rate=number("--learning-rate", learning_rate, above=0.0),
-        backend=chosen_backend(backend),
+        epochs=check_count("--epochs", epochs),
+        seed=check_count("--seed", seed, 0),
+        learning_rate=check_number("--learning-rate", learning_rate, above=0.0),
+        backend=choose_backend(backend),
     )
     x, y = xor()
     biases = "as they were drawn" if as_published else "trained too"

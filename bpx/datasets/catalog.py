@@ -6,11 +6,10 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
-from bpx.checks import choice
+from bpx.arguments import check_choice
 from bpx.datasets.dataset import Dataset
 from bpx.datasets.optical_digits import digits
-from bpx.datasets.toys import circles, moons, spirals
-from bpx.datasets.truth_table import xor
+from bpx.datasets.toys import circles, moons, spirals, xor
 from bpx.errors import InputError
 
 __all__ = ["load", "names"]
@@ -67,7 +66,7 @@ def load(name: str, **options: Any) -> Dataset:
     >>> bpx.datasets.load("spirals", n=90, classes=3)
     Dataset('spirals': x (90, 2) float64, y (90,) int64)
     """
-    maker = _BY_NAME[choice("dataset", name, names())]
+    maker = _BY_NAME[check_choice("dataset", name, names())]
     known = inspect.signature(maker).parameters
     for option in options:
         if option not in known:

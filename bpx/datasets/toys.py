@@ -1,7 +1,8 @@
-"""Toy classifications in the plane: moons, circles and spirals, drawn from a seed.
+"""Toy classifications in the plane: the truth table of XOR, and moons, circles and spirals, drawn from a seed.
 
-The points lie evenly on curves; normal noise is added to both coordinates and the rows are shuffled. Both draws come
-from a generator of the call's own, ``Generator(PCG64(seed))``: NumPy's global random state is neither read nor moved.
+The drawn points lie evenly on curves; normal noise is added to both coordinates and the rows are shuffled. Both draws
+come from a generator of the call's own, ``Generator(PCG64(seed))``: NumPy's global random state is neither read nor
+moved.
 """
 
 from __future__ import annotations
@@ -11,12 +12,40 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from bpx.checks import count, number
+from bpx.arguments import check_count, check_number
 from bpx.datasets.dataset import Dataset
 
-__all__ = ["circles", "moons", "spirals"]
+__all__ = ["circles", "moons", "spirals", "xor"]
 
 _SOURCE = "Drawn by bpx."
+
+
+def xor() -> Dataset:
+    """Return the truth table of exclusive or.
+
+    Returns
+    -------
+    Dataset
+        `x`, shape (4, 2), float64: the rows 00, 01, 10, 11. `y`, shape (4, 1), float64: 0, 1, 1, 0.
+
+    Examples
+    --------
+    >>> import bpx.datasets
+    >>> x, y = bpx.datasets.xor()
+    >>> x.tolist()
+    [[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]]
+    >>> y.tolist()
+    [[0.0], [1.0], [1.0], [0.0]]
+    """
+    return Dataset(
+        name="xor",
+        x=np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]]),
+        y=np.array([[0.0], [1.0], [1.0], [0.0]]),
+        feature_names=("x1", "x2"),
+        class_names=("0", "1"),
+        description="Exclusive or: 1 where exactly one of the two inputs is 1. No straight line separates its classes.",
+        source="Boolean algebra.",
+    )
 
 
 def moons(n: int = 300, noise: float = 0.1, seed: int = 0) -> Dataset:
@@ -49,7 +78,7 @@ def moons(n: int = 300, noise: float = 0.1, seed: int = 0) -> Dataset:
     >>> bpx.datasets.moons(200, noise=0.05, seed=1)
     Dataset('moons': x (200, 2) float64, y (200,) int64)
     """
-    n = count("n", n, minimum=2)
+    n = check_count("n", n, minimum=2)
     upper, lower = (np.linspace(0.0, math.pi, size) for size in _shares(n, 2))
     curves = [
         np.column_stack([np.cos(upper), np.sin(upper)]),
@@ -89,7 +118,7 @@ def circles(n: int = 300, noise: float = 0.05, seed: int = 0) -> Dataset:
     >>> y.tolist()
     [1, 1, 0, 0, 1, 0]
     """
-    n = count("n", n, minimum=2)
+    n = check_count("n", n, minimum=2)
     curves = []
     for radius, size in zip((1.0, 0.5), _shares(n, 2), strict=True):
         angle = np.linspace(0.0, 2.0 * math.pi, size, endpoint=False)
@@ -131,8 +160,8 @@ def spirals(n: int = 300, noise: float = 0.02, classes: int = 2, seed: int = 0) 
     >>> np.bincount(y).tolist()
     [100, 100, 100]
     """
-    classes = count("classes", classes, minimum=2)
-    n = count("n", n, minimum=classes)
+    classes = check_count("classes", classes, minimum=2)
+    n = check_count("n", n, minimum=classes)
     curves = []
     for k, size in enumerate(_shares(n, classes)):
         radius = np.linspace(0.1, 1.0, size)
@@ -152,8 +181,8 @@ def _scatter(
     seed: int,
 ) -> Dataset:
     """Label the points of each curve with its class, add the noise and shuffle the rows."""
-    noise = number("noise", noise, minimum=0.0)
-    generator = np.random.Generator(np.random.PCG64(count("seed", seed, minimum=0)))
+    noise = check_number("noise", noise, minimum=0.0)
+    generator = np.random.Generator(np.random.PCG64(check_count("seed", seed, minimum=0)))
     x = np.concatenate(curves)
     y = np.repeat(np.arange(len(curves), dtype=np.int64), [len(curve) for curve in curves])
     x += noise * generator.standard_normal(x.shape)

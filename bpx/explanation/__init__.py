@@ -4,7 +4,8 @@ from bpx.explanation.chain import Chain, Factor, Path
 from bpx.explanation.explaining import explain
 from bpx.explanation.pagedata import page_data, write_page
 from bpx.explanation.quantity import Quantity
-from bpx.explanation.trace import LayerTrace, StepTrace, Trace
+from bpx.explanation.step_trace import LayerTrace, StepTrace
+from bpx.explanation.trace import Trace
 
 __all__ = [
     "Chain",

@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 
 from bpx.backend.base import Array, Backend
-from bpx.explanation import layer_formulas, loss_formulas, update_formulas
+from bpx.explanation import formulas
 from bpx.explanation.jacobian import LocalDerivatives
 from bpx.explanation.quantity import Quantity
-from bpx.explanation.symbols import Formula, Symbol, derivative, parameter_symbol
-from bpx.explanation.trace import LayerTrace
+from bpx.explanation.step_trace import LayerTrace
+from bpx.explanation.symbols import Symbol, differentiate, make_parameter_symbol
 from bpx.explanation.watch import LayerRecord, UpdateRecord
+from bpx.formulas import Formula
 from bpx.layers import Linear
 from bpx.losses import Loss
 from bpx.optimizers import Optimizer
@@ -45,22 +46,22 @@ class Builder:
     keep: bool
     symbols: list[Symbol]
 
-    def host(self, array: Array) -> np.ndarray:
+    def fetch(self, array: Array) -> np.ndarray:
         """Return an array as float64 on the host, its numbers as they are."""
         return self.backend.to_numpy(array).astype(np.float64)
 
-    def quantity(
+    def make_quantity(
         self, key: str, name: str, symbol: Formula, formula: Formula, part: str, array: Any, made_here: bool = True
     ) -> Quantity:
         """Return a quantity from an array of the device or of the host."""
-        values = array if isinstance(array, np.ndarray) else self.host(array)
+        values = array if isinstance(array, np.ndarray) else self.fetch(array)
         return Quantity.of(
             key, name, symbol, formula, part, values.astype(np.float64), keep=self.keep, made_here=made_here
         )
 
     # -- layers -------------------------------------------------------------------------------------------
 
-    def layer(
+    def make_layer(
         self,
         index: int,
         record: LayerRecord,
@@ -72,73 +73,75 @@ class Builder:
         """Return the quantities of one layer."""
         x, y = self.symbols[index], self.symbols[index + 1]
         linear = isinstance(record.layer, Linear)
-        made = [self.quantity("inputs", "inputs", x.of(), x.of(), "forward", record.x, False)]
-        parameters = {name: parameter_symbol(record.layer, name, y) for name in record.params}
+        made = [self.make_quantity("inputs", "inputs", x.of(), x.of(), "forward", record.x, False)]
+        parameters = {name: make_parameter_symbol(record.layer, name, y) for name in record.params}
         for name, symbol in parameters.items():
-            made.append(self.quantity(
+            made.append(self.make_quantity(
                 _SHORT.get(name, name), _LONG.get(name, name), symbol.of(), symbol.of(), "forward", record.params[name]
             ))  # fmt: skip
-        made += self._linear(record, x, y) if linear else self._activation(record, x, y)
+        made += self._make_linear(record, x, y) if linear else self._make_activation(record, x, y)
         for name, symbol in parameters.items():
-            formula = layer_formulas.parameter_gradient(record.layer, name, symbol, x, y)
+            formula = formulas.write_parameter_gradient(record.layer, name, symbol, x, y)
             key = f"dL/d{_SHORT.get(name, name)}"
-            gradient = derivative(Formula("L", "L"), symbol.of())
-            made.append(self.quantity(key, key, gradient, formula, "backward", record.grads[name]))
+            gradient = differentiate(Formula("L", "L"), symbol.of())
+            made.append(self.make_quantity(key, key, gradient, formula, "backward", record.grads[name]))
         if linear:
-            formula = layer_formulas.linear_back(x, y)
-            made.append(self.quantity("dL/dinputs", f"dL/d{x.letter}", x.gradient(), formula, "backward", record.dx))
+            formula = formulas.write_linear_back(x, y)
+            made.append(
+                self.make_quantity("dL/dinputs", f"dL/d{x.letter}", x.gradient(), formula, "backward", record.dx)
+            )
         for name, symbol in parameters.items():
-            made += self._update(name, symbol, record, updates.get(name), optimizer, rate, step)
+            made += self._make_update(name, symbol, record, updates.get(name), optimizer, rate, step)
         return LayerTrace(index, type(record.layer).__name__, repr(record.layer), {q.key: q for q in made})
 
-    def _linear(self, record: LayerRecord, x: Symbol, z: Symbol) -> list[Quantity]:
-        forward = layer_formulas.linear_forward(x, z, "bias" in record.params)
+    def _make_linear(self, record: LayerRecord, x: Symbol, z: Symbol) -> list[Quantity]:
+        forward = formulas.write_linear_forward(x, z, "bias" in record.params)
         return [
-            self.quantity("z", "weighted input", z.of(), forward, "forward", record.y),
-            self.quantity("delta", "delta", z.gradient(), z.gradient(), "backward", record.dy, False),
+            self.make_quantity("z", "weighted input", z.of(), forward, "forward", record.y),
+            self.make_quantity("delta", "delta", z.gradient(), z.gradient(), "backward", record.dy, False),
         ]
 
-    def _activation(self, record: LayerRecord, z: Symbol, a: Symbol) -> list[Quantity]:
+    def _make_activation(self, record: LayerRecord, z: Symbol, a: Symbol) -> list[Quantity]:
         local = LocalDerivatives(self.backend, record)
         elementwise = local.slopes is not None
-        forward = layer_formulas.forward_formula(record.layer, z, a)
+        forward = formulas.write_forward(record.layer, z, a)
         made = [
-            self.quantity("a", "activation", a.of(), forward, "forward", record.y),
-            self.quantity("dL/da", "dL/da", a.gradient(), a.gradient(), "backward", record.dy, False),
+            self.make_quantity("a", "activation", a.of(), forward, "forward", record.y),
+            self.make_quantity("dL/da", "dL/da", a.gradient(), a.gradient(), "backward", record.dy, False),
         ]
         slopes = local.slopes
         if slopes is None and not local.mixes_samples and local.samples * local.n_in * local.n_out <= MAX_JACOBIAN:
             slopes = local.jacobian
         if slopes is not None:
-            symbol = layer_formulas.slope_symbol(z, a, elementwise)
-            formula = layer_formulas.slope_formula(record.layer, z, a, elementwise)
+            symbol = formulas.write_slope_symbol(z, a, elementwise)
+            formula = formulas.write_slope(record.layer, z, a, elementwise)
             shape = record.y.shape if elementwise else slopes.shape
-            made.append(self.quantity("da/dz", "da/dz", symbol, formula, "backward", slopes.reshape(shape)))
+            made.append(self.make_quantity("da/dz", "da/dz", symbol, formula, "backward", slopes.reshape(shape)))
         key, name = ("delta", "delta") if z.is_weighted_input else ("dL/dinputs", f"dL/d{z.letter}")
-        back = layer_formulas.back_formula(z, a, elementwise)
-        return [*made, self.quantity(key, name, z.gradient(), back, "backward", record.dx)]
+        back = formulas.write_back(z, a, elementwise)
+        return [*made, self.make_quantity(key, name, z.gradient(), back, "backward", record.dx)]
 
-    def _update(
+    def _make_update(
         self, name: str, symbol: Symbol, record: LayerRecord, update: UpdateRecord | None, optimizer: Optimizer,
         rate: float, step: int,
     ) -> list[Quantity]:  # fmt: skip
-        short, old = _SHORT.get(name, name), self.host(record.params[name])
+        short, old = _SHORT.get(name, name), self.fetch(record.params[name])
         if update is None:
-            change, new, formula = np.zeros_like(old), old, update_formulas.frozen_formula(symbol)
+            change, new, formula = np.zeros_like(old), old, formulas.write_frozen(symbol)
         else:
-            new = self.host(update.new)
-            change = self._change(old, self.host(update.alone), new, str(update.new.dtype))
-            altered = not np.array_equal(self.host(update.gradient), self.host(record.grads[name]), equal_nan=True)
-            formula = update_formulas.update_formula(optimizer, rate, step, symbol, altered)
-        renewed = update_formulas.new_formula(symbol)
-        mark = update_formulas.change_symbol(symbol)
+            new = self.fetch(update.new)
+            change = self._find_change(old, self.fetch(update.alone), new, str(update.new.dtype))
+            altered = not np.array_equal(self.fetch(update.gradient), self.fetch(record.grads[name]), equal_nan=True)
+            formula = formulas.write_update(optimizer, rate, step, symbol, altered)
+        renewed = formulas.write_new(symbol)
+        mark = formulas.write_change_symbol(symbol)
         return [
-            self.quantity(f"update {short}", "update", mark, formula, "update", change),
-            self.quantity(f"new {short}", f"new {_LONG.get(name, name)}", symbol.of(), renewed, "update", new),
+            self.make_quantity(f"update {short}", "update", mark, formula, "update", change),
+            self.make_quantity(f"new {short}", f"new {_LONG.get(name, name)}", symbol.of(), renewed, "update", new),
         ]
 
     @staticmethod
-    def _change(old: np.ndarray, alone: np.ndarray, new: np.ndarray, dtype: str) -> np.ndarray:
+    def _find_change(old: np.ndarray, alone: np.ndarray, new: np.ndarray, dtype: str) -> np.ndarray:
         """Return what was added to a parameter.
 
         The optimizer's update of zeros is the change to its last digit, where it does not depend on the parameter;
@@ -150,30 +153,34 @@ class Builder:
 
     # -- the loss -----------------------------------------------------------------------------------------
 
-    def ends(self, loss: Loss, x: Array, y: Array, weight: Array | None, z: Array, dz: Array) -> dict[str, Quantity]:
+    def make_ends(
+        self, loss: Loss, x: Array, y: Array, weight: Array | None, z: Array, dz: Array
+    ) -> dict[str, Quantity]:
         """Return the quantities of a step that belong to no layer: inputs, targets, outputs, losses, error."""
         xp, p, rows, weighted = self.backend.xp, self.symbols[-1], int(x.shape[0]), weight is not None
         target = Formula("y", "y")
         made = [
-            self.quantity("inputs", "inputs", Formula("x", "x"), Formula("x", "x"), "forward", x),
-            self.quantity("targets", "targets", target, target, "error", y),
-            self.quantity("outputs", "outputs", p.of(), p.of(), "error", z, False),
+            self.make_quantity("inputs", "inputs", Formula("x", "x"), Formula("x", "x"), "forward", x),
+            self.make_quantity("targets", "targets", target, target, "error", y),
+            self.make_quantity("outputs", "outputs", p.of(), p.of(), "error", z, False),
         ]
-        meaning = loss_formulas.probability_formula(loss, p)
+        meaning = formulas.write_prediction(loss, p)
         if meaning is not None:
             name = "rates" if loss.targets == "counts" else "probabilities"
-            made.append(self.quantity(
+            made.append(self.make_quantity(
                 "predictions", name, Formula("p", "p"), meaning, "error", loss.probabilities(xp, z)
             ))  # fmt: skip
         if self.keep or rows <= MAX_LOSSES:
-            losses = np.array(self._sample_losses(loss, y, z))
-            formula = loss_formulas.sample_loss(loss, p)
-            made.append(self.quantity("losses", "loss of each sample", Formula("Lₙ", "L_n"), formula, "error", losses))
-        formula = loss_formulas.error_formula(loss, p, rows, weighted)
-        made.append(self.quantity("error", "error", p.gradient(), formula, "error", dz))
+            losses = np.array(self._compute_sample_losses(loss, y, z))
+            formula = formulas.write_sample_loss(loss, p)
+            made.append(
+                self.make_quantity("losses", "loss of each sample", Formula("Lₙ", "L_n"), formula, "error", losses)
+            )
+        formula = formulas.write_error(loss, p, rows, weighted)
+        made.append(self.make_quantity("error", "error", p.gradient(), formula, "error", dz))
         return {q.key: q for q in made}
 
-    def _sample_losses(self, loss: Loss, y: Array, z: Array) -> list[float]:
+    def _compute_sample_losses(self, loss: Loss, y: Array, z: Array) -> list[float]:
         """Return each sample's loss, by the loss's own forward pass on one sample at a time."""
         rows = [slice(n, n + 1) for n in range(z.shape[0])]
         return [float(loss.forward(self.backend.xp, z[row, ...], y[row, ...])[0]) for row in rows]

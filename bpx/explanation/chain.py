@@ -18,7 +18,12 @@ from typing import Any
 import numpy as np
 
 from bpx.explanation.jacobian import LocalDerivatives
-from bpx.explanation.symbols import Formula, Symbol, WeightKey, derivative, element_of
+from bpx.explanation.symbols import Symbol, WeightKey, differentiate, mark_element
+from bpx.formulas import Formula
+from bpx.markup import format_number
+
+MAX_SHOWN = 12
+"""Paths of a chain that its text writes out; the rest is one line."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +66,14 @@ class Path:
     def product(self) -> float:
         """The product of the factors."""
         return math.prod(factor.value for factor in self.factors)
+
+    def write_lines(self, named: bool) -> list[str]:
+        """Return its factors in symbols and in numbers, with their product; ``named`` says of which sample."""
+        symbols = " · ".join(factor.symbol.text for factor in self.factors)
+        numbers = (format_number(factor.value) for factor in self.factors)
+        values = " · ".join(f"({v})" if v.startswith("−") else v for v in numbers)
+        where = f"sample {self.sample}: " if named else ""
+        return [f"  {where}{symbols}", f"    = {values} = {format_number(self.product)}"]
 
 
 @dataclass(frozen=True, repr=False)
@@ -135,9 +148,26 @@ class Chain:
         return f"Chain({self.weight}: {self.n_paths} paths, total={self.total:.6g}, gradient={self.gradient:.6g})"
 
     def __str__(self) -> str:
-        from bpx.explanation.chain_text import chain_text
-
-        return chain_text(self)
+        """Return each path's factors in symbols and in numbers, their products, and the sum."""
+        share = "the batch" if self.sample is None else f"sample {self.sample}"
+        paths = f"{self.n_paths:,} path{'s' if self.n_paths > 1 else ''}"
+        if self.grouped:
+            paths += f" in {len(self.paths):,} groups"
+        lines = [
+            f"∂L/∂{self.symbol.text}, {self.weight} = {format_number(self.value)}, over {share}: {paths} to the loss"
+        ]
+        largest = sorted(self.paths, key=lambda path: -abs(path.product))
+        several = len({path.sample for path in self.paths}) > 1
+        for path in self.paths if len(self.paths) <= MAX_SHOWN else largest[:MAX_SHOWN]:
+            lines += path.write_lines(several)
+        rest = largest[MAX_SHOWN:]
+        if rest:
+            lines.append(
+                f"  and {len(rest):,} smaller products, together {format_number(sum(path.product for path in rest))}"
+            )
+        lines.append(f"  sum over the paths {self.total!r}")
+        lines.append(f"  backward pass      {self.gradient!r}, relative difference {self.difference:.1e}")
+        return "\n".join(lines)
 
 
 class ChainRule:
@@ -154,20 +184,21 @@ class ChainRule:
     def __init__(self, layers: Sequence[LocalDerivatives], symbols: Sequence[Symbol]) -> None:
         self.layers, self.symbols = layers, symbols
 
-    def chain(self, key: WeightKey, symbol: Symbol, sample: int | None, max_paths: int) -> Chain:
+    def find(self, key: WeightKey, symbol: Symbol, sample: int | None, max_paths: int) -> Chain:
         """Return the chain of one parameter; see `Trace.chain`."""
         own = self.layers[key.layer]
         starts = own.of_parameter(key.name, key.index)
         rows = range(own.samples) if sample is None else [sample]
-        end = self._end(key.layer, len(rows) * len(starts), max_paths)
-        element = element_of(symbol, key.index)
+        end = self._find_end(key.layer, len(rows) * len(starts), max_paths)
+        element = mark_element(symbol, key.index)
         paths = []
         for n in rows:
             for unit, values in starts.items():
                 output = self.symbols[key.layer + 1].of(str(unit + 1))
-                first = Factor(derivative(output, element), key.layer, float(values[n]))
+                first = Factor(differentiate(output, element), key.layer, float(values[n]))
                 paths += [
-                    Path(n, factors, self._ways(end)) for factors in self._walk(key.layer + 1, end, n, unit, (first,))
+                    Path(n, factors, self._count_ways(end))
+                    for factors in self._walk(key.layer + 1, end, n, unit, (first,))
                 ]
         record = own.record
         backend = own.backend
@@ -181,22 +212,22 @@ class ChainRule:
         n_paths = sum(path.paths for path in paths)
         return Chain(key, element, value, sample, tuple(paths), end < len(self.layers), n_paths, gradient)
 
-    def _fan(self, layer: int) -> int:
+    def _count_fan(self, layer: int) -> int:
         """Return how many ways on a layer offers."""
         found = self.layers[layer]
         if found.slopes is not None:
             return 1
         return found.n_out * (found.samples if found.mixes_samples else 1)
 
-    def _ways(self, start: int) -> int:
+    def _count_ways(self, start: int) -> int:
         """Return how many paths lead from one input of a layer to the loss."""
-        return math.prod(self._fan(layer) for layer in range(start, len(self.layers)))
+        return math.prod(self._count_fan(layer) for layer in range(start, len(self.layers)))
 
-    def _end(self, layer: int, starts: int, max_paths: int) -> int:
+    def _find_end(self, layer: int, starts: int, max_paths: int) -> int:
         """Return the layer before which paths are to end: the last one with which there are at most ``max_paths``."""
         end, count = layer + 1, starts
         while end < len(self.layers):
-            count *= self._fan(end)
+            count *= self._count_fan(end)
             if count > max_paths:
                 break
             end += 1
@@ -210,7 +241,7 @@ class ChainRule:
         if layer == end:
             dy = self.layers[layer - 1].record.dy
             value = self.layers[layer - 1].backend.to_numpy(dy).reshape(dy.shape[0], -1)[sample, unit]
-            yield (*factors, Factor(derivative(Formula("L", "L"), here), len(self.layers), float(value)))
+            yield (*factors, Factor(differentiate(Formula("L", "L"), here), len(self.layers), float(value)))
             return
         crossed = self.layers[layer]
         if crossed.slopes is not None:
@@ -219,5 +250,5 @@ class ChainRule:
             arrivals = range(crossed.samples) if crossed.mixes_samples else [sample]
             ways = [(n, to, crossed.row(to, n)[sample, unit]) for n in arrivals for to in range(crossed.n_out)]
         for n, to, value in ways:
-            symbol = derivative(self.symbols[layer + 1].of(str(to + 1)), here)
+            symbol = differentiate(self.symbols[layer + 1].of(str(to + 1)), here)
             yield from self._walk(layer + 1, end, n, to, (*factors, Factor(symbol, layer, float(value))))

@@ -2,36 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any, cast
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
+from bpx.arguments import check_choice, check_count
 from bpx.backend.base import Array
-from bpx.checks import choice, count
+from bpx.core.backpropagation import forward_pass
+from bpx.core.model import Model
+from bpx.core.regularization import Clip, Penalty, check_clip, check_penalties
+from bpx.core.step import make_step, start_training_state
 from bpx.errors import InputError
 from bpx.explanation.building import Builder
-from bpx.explanation.symbols import value_symbols
-from bpx.explanation.trace import StepTrace, Trace
+from bpx.explanation.step_trace import StepTrace
+from bpx.explanation.symbols import make_symbols
+from bpx.explanation.trace import Trace
 from bpx.explanation.watch import Watch
 from bpx.optimizers import SGD, Optimizer, get_optimizer
-from bpx.passes import forward_pass
-from bpx.regularization import Clip, Penalty
+from bpx.optimizers.schedules import as_schedule
 from bpx.rng import step_keys
-from bpx.schedules import as_schedule
-from bpx.step import initial_slots, make_step
-from bpx.training.state import TrainingState
-
-if TYPE_CHECKING:
-    from bpx.network import Network
 
 MAX_NUMBERS = 50_000
 """Numbers of a step (parameters, and values of all samples) above which a trace is a summary unless asked otherwise."""
 
 
 def explain(
-    net: Network,
+    net: Model,
     x: Any,
     y: Any,
     steps: int = 1,
@@ -101,69 +98,58 @@ def explain(
     >>> step.loss_after < step.loss
     True
     """
-    steps = count("steps", steps)
-    choice("detail", detail, ("auto", "full", "summary"))
-    penalties = tuple(penalties) if isinstance(penalties, Iterable) else (penalties,)
-    if not all(isinstance(p, Penalty) for p in penalties):
-        raise InputError(f"penalties are bpx.L1 or bpx.L2, got {penalties!r}")
-    if not (clip is None or isinstance(clip, Clip)):
-        raise InputError(f"clip is bpx.ClipValue, bpx.ClipNorm or None, got {clip!r}")
-    chosen = _optimizer(net, optimizer)
-    xs, ys, weight = net._inputs(x, y, sample_weight)
+    steps = check_count("steps", steps)
+    check_choice("detail", detail, ("auto", "full", "summary"))
+    penalties = check_penalties(penalties)
+    check_clip(clip)
+    chosen = _choose_optimizer(net, optimizer)
+    xs, ys, weight = net.place(x, y, sample_weight)
     data = (net.backend.copy(xs), ys, weight)  # the trace outlives the caller's array, which may change
-    full = _numbers(net, data[0].shape[0]) <= MAX_NUMBERS if detail == "auto" else detail == "full"
+    full = _count_numbers(net, data[0].shape[0]) <= MAX_NUMBERS if detail == "auto" else detail == "full"
     walk = _Walk(net, chosen, training)
-    step = make_step(cast("Network", walk.watch), chosen, penalties, clip, gather=False)
-    builder = Builder(net.backend, full, value_symbols(net.layers))
+    step = make_step(walk.watch, chosen, penalties, clip, gather=False)
+    builder = Builder(net.backend, full, make_symbols(net.layers))
     with net.backend.computing():
         made = [walk.step(step, builder, data, number, full or number == 0) for number in range(steps)]
     if in_place:
         walk.hand_over()
     return Trace(
         made, int(data[0].shape[0]), " → ".join(map(repr, net.layers)), f"{net.loss.name} ({net.loss.reduction})",
-        repr(chosen), net.backend.spec, net.dtype, "full" if full else "summary", _notes(net, training, full),
+        repr(chosen), net.backend.spec, net.dtype, "full" if full else "summary", _write_notes(net, training, full),
         builder.symbols, net.backend,
     )  # fmt: skip
 
 
 class _Walk:
-    """Copies of what training changes, and the steps made on them."""
+    """A copy of a network, and the steps made on it."""
 
-    def __init__(self, net: Network, optimizer: Optimizer, training: bool) -> None:
-        copy, past = net.backend.copy, net.training
-        self.net, self.watch = net, Watch(net, training)
-        self.params = [{name: copy(array) for name, array in part.items()} for part in net.params]
-        self.state = [{name: copy(array) for name, array in part.items()} for part in net.state]
-        if past is not None and past.optimizer == optimizer:
-            slots = [[copy(array) for array in arrays] for arrays in past.slots]
-            self.training = replace(past, slots=slots)
-        else:
-            self.training = TrainingState(optimizer, initial_slots(net, optimizer.n_slots))
-            if past is not None:
-                self.training.step, self.training.epoch = past.step, past.epoch
+    def __init__(self, net: Model, optimizer: Optimizer, training: bool) -> None:
+        self.net, self.twin, self.watch = net, net.copy(), Watch(net, training)
+        self.training = start_training_state(self.twin, optimizer, self.twin.training)
 
     def step(
         self, step: Any, builder: Builder, data: tuple[Array, Array, Array | None], number: int, keep: bool
     ) -> StepTrace:
         """Make one step and return what was seen."""
-        net, watch, backend, training = self.net, self.watch, self.net.backend, self.training
-        before = [{name: backend.copy(array) for name, array in part.items()} for part in self.params]
+        net, twin, watch, backend, training = self.net, self.twin, self.watch, self.net.backend, self.training
+        before = [{name: backend.copy(array) for name, array in part.items()} for part in twin.params]
         done = np.array([training.optimizer_step])
         rates = as_schedule(training.optimizer.learning_rate).rates(done, 1) * training.rate_scale
         numbers = tuple(training.optimizer.coefficients(done, rates)[0].tolist())
         keys = tuple(step_keys(net.seed, training.step, 1, watch.n_keys)[0].tolist())
-        carry = (self.params, training.slots, self.state)
-        (self.params, training.slots, self.state), _ = step(carry, data, (None, numbers, keys))
+        carry = (twin.params, training.slots, twin.state)
+        (params, training.slots, state), _ = step(carry, data, (None, numbers, keys))
+        twin.adopt(params, state)
         training.step, training.epoch = training.step + 1, training.epoch + 1
         training.optimizer_step += 1
-        records, updates = watch.records(before)
+        records, updates = watch.collect_records(before)
         x, y, weight = data
         layers = [
-            builder.layer(i, record, update, training.optimizer, float(rates[0]), training.optimizer_step)
+            builder.make_layer(i, record, update, training.optimizer, float(rates[0]), training.optimizer_step)
             for i, (record, update) in enumerate(zip(records, updates, strict=True))
         ]
-        ends = builder.ends(net.loss, x, y, weight, records[-1].y, watch.loss.dz)
-        after = forward_pass(backend.xp, net.layers, self.params, x, watch.used_contexts)
+        ends = builder.make_ends(net.loss, x, y, weight, records[-1].y, watch.loss.dz)
+        after = forward_pass(backend.xp, net.layers, params, x, watch.used_contexts)
         loss_after, _ = net.loss.forward(backend.xp, after, y, weight)
         return StepTrace(
             number, float(watch.loss.value), float(loss_after), float(rates[0]), ends, layers, records if keep else []
@@ -171,10 +157,11 @@ class _Walk:
 
     def hand_over(self) -> None:
         """Let the network have made the steps."""
-        self.net._params, self.net._state, self.net.training = self.params, self.state, self.training
+        self.net.adopt(self.twin.params, self.twin.state)
+        self.net.training = self.training
 
 
-def _optimizer(net: Network, optimizer: str | Optimizer | None) -> Optimizer:
+def _choose_optimizer(net: Model, optimizer: str | Optimizer | None) -> Optimizer:
     if optimizer is None:
         past = net.training
         return past.optimizer if past is not None and steps_by_gradient(past.optimizer) else SGD()
@@ -195,7 +182,7 @@ def steps_by_gradient(optimizer: Optimizer) -> bool:
         return False
 
 
-def _numbers(net: Network, rows: int) -> int:
+def _count_numbers(net: Model, rows: int) -> int:
     """Return about how many numbers a step has: parameters, and a row of values for each sample and layer."""
     shape, values = net.input_shape, 0
     for layer in net.layers:
@@ -204,7 +191,7 @@ def _numbers(net: Network, rows: int) -> int:
     return net.n_params + rows * values
 
 
-def _notes(net: Network, training: bool, full: bool) -> tuple[str, ...]:
+def _write_notes(net: Model, training: bool, full: bool) -> tuple[str, ...]:
     notes = []
     if not full:
         notes.append(

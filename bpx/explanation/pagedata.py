@@ -6,23 +6,22 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from bpx.arguments import check_count, check_number
 from bpx.backend.transfer import to_numpy
-from bpx.checks import count, number
 from bpx.errors import InputError
 from bpx.explanation.page import PAGE_FORMAT, render_page
-from bpx.explanation.snapshots import moments, record
-from bpx.explanation.symbols import parse_weight, shapes_of
+from bpx.explanation.snapshots import choose_moments, record
+from bpx.explanation.symbols import list_shapes, parse_weight
 from bpx.layers import Flatten, Layer, Linear
 from bpx.losses import Loss
+from bpx.network import Network
 from bpx.optimizers import SGD, Optimizer, get_optimizer
-from bpx.schedules import as_schedule
-
-if TYPE_CHECKING:
-    from bpx.network import Network
+from bpx.optimizers.schedules import as_schedule
+from bpx.writing import write_whole
 
 PAGE_LAYERS = (
     "Linear", "Sigmoid", "Tanh", "ReLU", "LeakyReLU", "GELU", "SiLU", "Softplus", "Identity", "Softmax", "Dropout",
@@ -96,29 +95,29 @@ def page_data(
     InputError
         If an argument is not as described, or the page cannot show a layer or the loss.
     """
-    layers = [_layer(i, layer) for i, layer in enumerate(net.layers)]
-    loss = _loss(net.loss)
-    key = None if weight is None else str(parse_weight(weight, shapes_of(net.params)))
+    layers = [_describe_layer(i, layer) for i, layer in enumerate(net.layers)]
+    loss = _describe_loss(net.loss)
+    key = None if weight is None else str(parse_weight(weight, list_shapes(net.params)))
     optimizer = get_optimizer(optimizer or (net.training.optimizer if net.training else SGD()))
     rate = float(as_schedule(optimizer.learning_rate).rates(np.array([0]), 1)[0])
-    epochs_taken = moments(_affordable(net, snapshots), epochs)
-    xs, ys, _ = net._inputs(x, y, None)
+    epochs_taken = choose_moments(_afford(net, snapshots), epochs)
+    xs, ys, _ = net.place(x, y, None)
     recording = record(net, x, y, epochs_taken, optimizer, batch_size)
-    inputs, targets = _host(net, xs), _targets(net, ys)
-    shown = _shown(samples, targets, net.loss, sample)
+    inputs, targets = _fetch(net, xs), _fetch_targets(net, ys)
+    shown = _choose_samples(samples, targets, net.loss, sample)
     extra = [*notes]
     if len(shown) < len(inputs):
         extra.append(
             f"The page shows {len(shown)} of {len(inputs):,} samples; losses of the training are over all of them."
         )
-    if epochs and not _plain(optimizer):
+    if epochs and not _is_plain(optimizer):
         extra.append(f"The training was made by {optimizer!r}; the updates on this page are plain gradient descent.")
     data: dict[str, Any] = {
         "format": PAGE_FORMAT,
-        "title": title or f"A {'-'.join(map(str, _sizes(net)))} network",
+        "title": title or f"A {'-'.join(map(str, _list_sizes(net)))} network",
         "layers": layers,
         "loss": loss,
-        "learning_rate": rate if learning_rate is None else number("learning_rate", learning_rate, above=0.0),
+        "learning_rate": rate if learning_rate is None else check_number("learning_rate", learning_rate, above=0.0),
         "feature_names": None if feature_names is None else [str(name) for name in feature_names],
         "class_names": None if class_names is None else [str(name) for name in class_names],
         "samples": {"x": inputs[shown].reshape(len(shown), -1).tolist(), "y": targets[shown].tolist()},
@@ -168,12 +167,10 @@ def write_page(path: str | os.PathLike[str], net: Network, x: Any, y: Any, **opt
     >>> os.path.getsize(path) < 1_000_000
     True
     """
-    from bpx.files import write_whole
-
     write_whole(path, render_page(page_data(net, x, y, **options)).encode())
 
 
-def _layer(index: int, layer: Layer) -> dict[str, Any]:
+def _describe_layer(index: int, layer: Layer) -> dict[str, Any]:
     """Return a layer as the page knows it; a flattened input needs no flattening."""
     if isinstance(layer, Flatten):
         return {"kind": "Identity"}
@@ -188,7 +185,7 @@ def _layer(index: int, layer: Layer) -> dict[str, Any]:
     return {name: config[name] for name in wanted if name in config}
 
 
-def _loss(loss: Loss) -> dict[str, Any]:
+def _describe_loss(loss: Loss) -> dict[str, Any]:
     if loss.name not in PAGE_LOSSES:
         raise InputError(
             f"the page cannot show the loss {loss.name!r}; it shows {', '.join(PAGE_LOSSES)}. "
@@ -197,28 +194,28 @@ def _loss(loss: Loss) -> dict[str, Any]:
     return loss.config()
 
 
-def _affordable(net: Network, snapshots: int | Sequence[int]) -> int | Sequence[int]:
+def _afford(net: Network, snapshots: int | Sequence[int]) -> int | Sequence[int]:
     """Return how many snapshots a page has room for; those that were asked for one by one stay."""
     if not isinstance(snapshots, int):
         return snapshots
     size = net.n_params * (4 if net.dtype == "float32" else 8) * 4 / 3
-    return min(count("snapshots", snapshots), max(2, int(SNAPSHOT_BYTES // max(size, 1))))
+    return min(check_count("snapshots", snapshots), max(2, int(SNAPSHOT_BYTES // max(size, 1))))
 
 
-def _sizes(net: Network) -> list[int]:
+def _list_sizes(net: Network) -> list[int]:
     linear = [layer for layer in net.layers if isinstance(layer, Linear)]
     return [linear[0].n_in, *(layer.n_out for layer in linear)] if linear else []
 
 
-def _plain(optimizer: Optimizer) -> bool:
+def _is_plain(optimizer: Optimizer) -> bool:
     return isinstance(optimizer, SGD) and not optimizer.momentum and isinstance(optimizer.learning_rate, (int, float))
 
 
-def _host(net: Network, array: Any) -> np.ndarray:
+def _fetch(net: Network, array: Any) -> np.ndarray:
     return net.backend.to_numpy(array).astype(np.float64)
 
 
-def _targets(net: Network, y: Any) -> np.ndarray:
+def _fetch_targets(net: Network, y: Any) -> np.ndarray:
     """Return targets as rows, classes one-hot."""
     host = to_numpy(y)
     if host.ndim > 1 or net.output_shape is None:
@@ -227,10 +224,10 @@ def _targets(net: Network, y: Any) -> np.ndarray:
     return rows
 
 
-def _shown(samples: int | Sequence[int], targets: np.ndarray, loss: Loss, also: int | None) -> list[int]:
+def _choose_samples(samples: int | Sequence[int], targets: np.ndarray, loss: Loss, also: int | None) -> list[int]:
     """Return the rows to show: those asked for, or a number of them, taken in turn from the classes."""
     rows = len(targets)
-    if also is not None and count("sample", also, 0) >= rows:
+    if also is not None and check_count("sample", also, 0) >= rows:
         raise InputError(f"sample must be a row of x, 0 to {rows - 1}, got {also}")
     if isinstance(samples, int):
         turn = np.arange(rows)
@@ -238,9 +235,9 @@ def _shown(samples: int | Sequence[int], targets: np.ndarray, loss: Loss, also: 
             classes = targets.argmax(axis=1)
             for k in range(targets.shape[1]):
                 turn[classes == k] = np.arange(int((classes == k).sum()))
-        chosen = sorted(np.argsort(turn, kind="stable")[: count("samples", samples)].tolist())
+        chosen = sorted(np.argsort(turn, kind="stable")[: check_count("samples", samples)].tolist())
     else:
-        chosen = [count("a sample", row, 0) for row in samples]
+        chosen = [check_count("a sample", row, 0) for row in samples]
         if not chosen or max(chosen) >= rows:
             raise InputError(f"samples are rows 0 to {rows - 1} of x, got {chosen}")
     return chosen if also is None or also in chosen else [also, *chosen[:-1]]

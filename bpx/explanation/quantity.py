@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from bpx.explanation.symbols import Formula
+from bpx.formulas import Formula
 
 PARTS = ("forward", "error", "backward", "update")
 """The four parts of a training step."""
@@ -82,7 +82,7 @@ class Quantity:
         }  # fmt: skip
         if self.values is None:
             return {**data, "summary": self.summary}
-        return {**data, "values": plain(self.values)}
+        return {**data, "values": make_plain(self.values)}
 
 
 def summarize(values: np.ndarray) -> dict[str, Any]:
@@ -106,7 +106,7 @@ def summarize(values: np.ndarray) -> dict[str, Any]:
         "max": finite.max(),
         "zeros": np.mean(finite == 0.0),
     }
-    result |= {name: plain(float(value)) for name, value in numbers.items()}
+    result |= {name: make_plain(float(value)) for name, value in numbers.items()}
     return result | {"histogram": {"counts": counts, "edges": [edge * scale for edge in edges]}}
 
 
@@ -119,10 +119,10 @@ def _histogram(values: np.ndarray) -> tuple[list[int], list[float]]:
     return counts.tolist(), edges.tolist()
 
 
-def plain(values: Any) -> Any:
+def make_plain(values: Any) -> Any:
     """Return numbers as nested lists of Python floats; NaN and infinity, which JSON does not have, are None."""
     if isinstance(values, np.ndarray | np.generic):
         values = values.tolist()
     if isinstance(values, list):
-        return [plain(item) for item in values]
+        return [make_plain(item) for item in values]
     return None if isinstance(values, float) and not math.isfinite(values) else values

@@ -1,21 +1,18 @@
-"""A network's training as a series of snapshots, taken from a twin that trains in its place."""
+"""A network's training as a series of snapshots, taken from a copy that trains in its place."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from bpx.checks import count
+from bpx.arguments import check_count
 from bpx.errors import InputError
-from bpx.explanation.copying import twin
+from bpx.network import Network
 from bpx.optimizers import Optimizer
-
-if TYPE_CHECKING:
-    from bpx.network import Network
 
 CURVE_POINTS = 300
 """Points of the loss curve that are kept, besides those of the snapshots."""
@@ -57,7 +54,7 @@ class Recording:
     losses: list[float] = field(default_factory=list)
 
 
-def moments(snapshots: int | Sequence[int], epochs: int) -> list[int]:
+def choose_moments(snapshots: int | Sequence[int], epochs: int) -> list[int]:
     """Return after which epochs to take snapshots: those asked for, or at most a number of them, denser at the start.
 
     Raises
@@ -65,16 +62,16 @@ def moments(snapshots: int | Sequence[int], epochs: int) -> list[int]:
     InputError
         If an epoch is asked for that there will not be.
     """
-    epochs = count("epochs", epochs, 0)
+    epochs = check_count("epochs", epochs, 0)
     if isinstance(snapshots, int):
-        wanted = count("snapshots", snapshots)
+        wanted = check_count("snapshots", snapshots)
         if wanted > epochs:
             return list(range(epochs + 1))
         if wanted == 1:
             return [epochs]
         between = np.geomspace(1, epochs, wanted - 1)[:-1].tolist()
         return sorted({0, epochs} | {round(value) for value in between})
-    chosen = {count("a snapshot's epoch", epoch, 0) for epoch in snapshots}
+    chosen = {check_count("a snapshot's epoch", epoch, 0) for epoch in snapshots}
     if not chosen or max(chosen) > epochs:
         raise InputError(f"snapshots are taken after epochs 0 to {epochs}, got {sorted(chosen)}")
     return sorted(chosen)
@@ -83,13 +80,13 @@ def moments(snapshots: int | Sequence[int], epochs: int) -> list[int]:
 def record(
     net: Network, x: Any, y: Any, epochs: Sequence[int], optimizer: Optimizer, batch_size: int | None
 ) -> Recording:
-    """Train a twin of a network up to the last of some epochs, and take a snapshot after each of them.
+    """Train a copy of a network up to the last of some epochs, and take a snapshot after each of them.
 
     The loss curve starts with the first snapshot. With the whole set as one batch its points are the losses at their
     step, otherwise the means of the epochs before.
     """
-    other = twin(net)
-    rows = int(other._inputs(x, y, None)[0].shape[0])
+    other = net.copy()
+    rows = int(other.place(x, y, None)[0].shape[0])
     per_epoch = math.ceil(rows / min(batch_size, rows)) if batch_size else 1
     taken, steps, losses, done = [], [], [], 0
     for epoch in epochs:

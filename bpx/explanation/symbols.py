@@ -11,28 +11,14 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 from bpx.errors import InputError
+from bpx.formulas import Formula
 from bpx.layers import Layer, Linear
 
 _RAISED = str.maketrans("0123456789,", "⁰¹²³⁴⁵⁶⁷⁸⁹˒")
 _LOWERED = str.maketrans("0123456789ijkn", "₀₁₂₃₄₅₆₇₈₉ᵢⱼₖₙ")
-
-
-class Formula(NamedTuple):
-    """A piece of mathematics, for a terminal and for typesetting.
-
-    Attributes
-    ----------
-    text : str
-        In Unicode characters.
-    latex : str
-        In LaTeX, without delimiters; KaTeX and MathJax read it.
-    """
-
-    text: str
-    latex: str
 
 
 @dataclass(frozen=True)
@@ -68,15 +54,15 @@ class Symbol:
         """Return the symbol of the loss's gradient with respect to it: δ for a weighted input, ∂L/∂a otherwise."""
         if self.is_weighted_input:
             return Symbol("δ", self.mark, "\\delta").of(sub)
-        return derivative(Formula("L", "L"), self.of(sub))
+        return differentiate(Formula("L", "L"), self.of(sub))
 
 
-def derivative(of: Formula, by: Formula) -> Formula:
+def differentiate(of: Formula, by: Formula) -> Formula:
     """Return the symbol of a partial derivative."""
     return Formula(f"∂{of.text}/∂{by.text}", f"\\frac{{\\partial {of.latex}}}{{\\partial {by.latex}}}")
 
 
-def value_symbols(layers: Sequence[Layer]) -> list[Symbol]:
+def make_symbols(layers: Sequence[Layer]) -> list[Symbol]:
     """Return the symbols of the input and of each layer's output, one more than there are layers."""
     symbols, block = [Symbol("x")], 0
     for i, layer in enumerate(layers):
@@ -91,7 +77,7 @@ def value_symbols(layers: Sequence[Layer]) -> list[Symbol]:
     return symbols
 
 
-def parameter_symbol(layer: Layer, name: str, output: Symbol) -> Symbol:
+def make_parameter_symbol(layer: Layer, name: str, output: Symbol) -> Symbol:
     """Return the symbol of a layer's parameter: W and b, γ and β of a normalization, or the parameter's own name."""
     if isinstance(layer, Linear):
         return Symbol({"weight": "W", "bias": "b"}[name], output.mark)
@@ -101,7 +87,7 @@ def parameter_symbol(layer: Layer, name: str, output: Symbol) -> Symbol:
     return Symbol(name, output.mark, f"\\mathrm{{{name}}}")
 
 
-def element_of(symbol: Symbol, index: Sequence[int]) -> Formula:
+def mark_element(symbol: Symbol, index: Sequence[int]) -> Formula:
     """Return the symbol of one element of a parameter: w⁽¹⁾₂₁ for the weight from unit 2 to unit 1."""
     small = Symbol("w", symbol.mark) if symbol.letter == "W" else symbol
     numbers = [str(i + 1) for i in index]
@@ -130,7 +116,7 @@ class WeightKey:
         return f"{self.layer}.{self.name}[{','.join(map(str, self.index))}]"
 
 
-def shapes_of(params: Sequence[Mapping[str, Any]]) -> list[dict[str, tuple[int, ...]]]:
+def list_shapes(params: Sequence[Mapping[str, Any]]) -> list[dict[str, tuple[int, ...]]]:
     """Return the shapes of each layer's parameters by name."""
     return [{name: tuple(array.shape) for name, array in part.items()} for part in params]
 

@@ -1,123 +1,28 @@
-"""What `explain` returns: training steps, their layers, and every quantity of them."""
+"""What `explain` returns: training steps and the chain rule of each parameter."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+import textwrap
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from bpx.arguments import check_count
 from bpx.backend.base import Backend
-from bpx.checks import count
-from bpx.errors import InputError, unknown_name
+from bpx.errors import InputError
 from bpx.explanation.chain import Chain, ChainRule
-from bpx.explanation.jacobian import LocalDerivatives
-from bpx.explanation.quantity import Quantity
-from bpx.explanation.symbols import Symbol, WeightKey, parameter_symbol, parse_weight, shapes_of
-from bpx.explanation.watch import LayerRecord
+from bpx.explanation.step_trace import StepTrace
+from bpx.explanation.symbols import Symbol, WeightKey, list_shapes, make_parameter_symbol, parse_weight
+from bpx.explanation.text import write_step, write_step_html
+from bpx.markup import format_number, make_paragraph
 
 FORMAT = "bpx-trace/1"
 """What a trace's plain data say of themselves."""
 
 MAX_PATHS = 1000
-"""Paths of a chain that are told apart, unless asked otherwise."""
-
-
-class _Quantities:
-    """Something whose quantities are found by key or by textbook name."""
-
-    quantities: dict[str, Quantity]
-
-    def __getitem__(self, name: str) -> Quantity:
-        if name in self.quantities:
-            return self.quantities[name]
-        found = [q for q in self.quantities.values() if q.name == name]
-        if not found:
-            raise unknown_name("quantity", name, self.quantities)
-        return found[0]
-
-    def __iter__(self) -> Iterator[Quantity]:
-        return iter(self.quantities.values())
-
-
-@dataclass(eq=False, repr=False)
-class LayerTrace(_Quantities):
-    """One layer's quantities in a step.
-
-    Attributes
-    ----------
-    index : int
-        Its number in ``net.layers``.
-    kind, description : str
-        Its class, and how it is written.
-    quantities : dict of Quantity
-        By key. A linear layer has "inputs", "w", "b", "z", "delta", "dL/dw", "dL/db", "dL/dinputs", "update w",
-        "new w", "update b", "new b"; an activation "inputs", "a", "dL/da", "da/dz", "delta". ``layer["z"]`` finds one,
-        as does its textbook name: ``layer["weighted input"]``.
-    """
-
-    index: int
-    kind: str
-    description: str
-    quantities: dict[str, Quantity]
-
-    def __repr__(self) -> str:
-        return f"LayerTrace({self.index}, {self.description}: {', '.join(self.quantities)})"
-
-
-@dataclass(eq=False, repr=False)
-class StepTrace(_Quantities):
-    """One training step.
-
-    Attributes
-    ----------
-    number : int
-        Its number in the trace, from 0.
-    loss, loss_after : float
-        The batch's loss before and after the update, without penalties.
-    learning_rate : float
-        Of this step.
-    quantities : dict of Quantity
-        What belongs to no layer: "inputs", "targets", "outputs", "probabilities", "losses", "error".
-    layers : list of LayerTrace
-    """
-
-    number: int
-    loss: float
-    loss_after: float
-    learning_rate: float
-    quantities: dict[str, Quantity]
-    layers: list[LayerTrace]
-    _records: list[LayerRecord] = field(default_factory=list)
-    _derivatives: list[LocalDerivatives] = field(default_factory=list)
-
-    def __repr__(self) -> str:
-        return f"StepTrace({self.number}, loss={self.loss:.6g}, loss_after={self.loss_after:.6g})"
-
-    def derivatives(self, backend: Backend) -> list[LocalDerivatives]:
-        """Return the layers' local derivatives, which all chains of the step share; empty if its arrays are gone."""
-        if not self._derivatives:
-            self._derivatives = [LocalDerivatives(backend, record) for record in self._records]
-        return self._derivatives
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the step as plain data."""
-        from bpx.explanation.quantity import plain
-
-        return {
-            "step": self.number, "loss": plain(self.loss), "loss_after": plain(self.loss_after),
-            "learning_rate": self.learning_rate,
-            "quantities": {key: q.to_dict() for key, q in self.quantities.items()},
-            "layers": [
-                {
-                    "index": layer.index, "kind": layer.kind, "layer": layer.description,
-                    "quantities": {key: q.to_dict() for key, q in layer.quantities.items()},
-                }
-                for layer in self.layers
-            ],
-        }  # fmt: skip
+"""Paths of a chain that are kept apart, unless asked otherwise."""
 
 
 @dataclass(eq=False, repr=False)
@@ -174,8 +79,8 @@ class Trace:
         step : int
             Which step of the trace.
         max_paths : int
-            Most products to tell apart. Where there are more, those that agree up to some layer are summed; with the
-            gradient that arrives there as their last factor, the sum stays the same.
+            How many products to keep apart at most. Where there are more, those that agree up to some layer are summed;
+            with the gradient that arrives there as their last factor, the sum stays the same.
 
         Returns
         -------
@@ -186,20 +91,20 @@ class Trace:
         InputError
             If there is no such parameter, sample or step, or the step's arrays are gone because its trace is a summary.
         """
-        step, max_paths = count("step", step, 0), count("max_paths", max_paths)
+        step, max_paths = check_count("step", step, 0), check_count("max_paths", max_paths)
         if step >= len(self.steps):
             raise InputError(f"the trace has steps 0 to {len(self.steps) - 1}, got step {step}")
-        if sample is not None and count("sample", sample, 0) >= self.samples:
+        if sample is not None and check_count("sample", sample, 0) >= self.samples:
             raise InputError(f"the batch has samples 0 to {self.samples - 1}, got sample {sample}")
-        key = parse_weight(weight, shapes_of([record.params for record in self.steps[0]._records]))
-        layers = self.steps[step].derivatives(self._backend)
+        key = parse_weight(weight, list_shapes([record.params for record in self.steps[0].records]))
+        layers = self.steps[step].make_derivatives(self._backend)
         if not layers:
             raise InputError(
                 f"the arrays of step {step} are gone, because a summary keeps those of step 0 alone; "
                 "use explain(..., detail='full')"
             )
-        symbol = parameter_symbol(layers[key.layer].record.layer, key.name, self.symbols[key.layer + 1])
-        return ChainRule(layers, self.symbols).chain(key, symbol, sample, max_paths)
+        symbol = make_parameter_symbol(layers[key.layer].record.layer, key.name, self.symbols[key.layer + 1])
+        return ChainRule(layers, self.symbols).find(key, symbol, sample, max_paths)
 
     def steepest(self) -> str:
         """Return the key of a parameter worth a look: of the first layer that has weights, the one of largest gradient.
@@ -209,7 +114,7 @@ class Trace:
         InputError
             If the network has no parameters.
         """
-        for i, record in enumerate(self.steps[0]._records):
+        for i, record in enumerate(self.steps[0].records):
             for name, gradient in record.grads.items():
                 size = np.abs(self._backend.to_numpy(gradient))
                 index = np.unravel_index(int(size.argmax()), size.shape)
@@ -236,11 +141,24 @@ class Trace:
         return f"Trace({self.network}; {len(self)} of {self.optimizer}, loss {first:.6g} to {last:.6g})"
 
     def __str__(self) -> str:
-        from bpx.explanation.text import trace_text
-
-        return trace_text(self)
+        """Return the trace as tables; of several steps the first and the last, and the losses of all."""
+        head = [
+            f"{self.network}",
+            f"loss {self.loss}, {self.optimizer}, {self.samples} samples, {self.dtype} on {self.backend}",
+            *(line for note in self.notes for line in textwrap.wrap(note, 110)),
+        ]
+        steps = self.steps
+        shown = [steps[0]] if len(steps) == 1 else [steps[0], steps[-1]]
+        blocks = ["\n".join(head)]
+        if len(steps) > 1:
+            losses = "  ".join(format_number(step.loss) for step in steps[:10]) + ("  ..." if len(steps) > 10 else "")
+            blocks.append(f"{len(steps)} steps, losses {losses}; after the last {format_number(steps[-1].loss_after)}")
+        return "\n\n".join([*blocks, *map(write_step, shown)])
 
     def _repr_html_(self) -> str:
-        from bpx.explanation.html import trace_html
-
-        return trace_html(self)
+        """Return the first step in four parts to unfold."""
+        step = self.steps[0]
+        losses = f"loss {format_number(step.loss)} before the update, {format_number(step.loss_after)} after it"
+        end = format_number(self.steps[-1].loss_after)
+        more = f"; {len(self)} steps in all, loss {end} at the end" if len(self) > 1 else ""
+        return "".join(map(make_paragraph, [f"{self.network}: {losses}{more}", *self.notes])) + write_step_html(step)

@@ -1,4 +1,4 @@
-"""A training step that is watched: the step of `bpx.step` itself, on layers that note what goes in and comes out.
+"""A training step that is watched: the step of `bpx.core.step` itself, on layers that note what goes in and comes out.
 
 Nothing is computed here a second way. `Watch` stands in for a network in `make_step`: it has the network's layers, loss
 and backend, each behind a thin wrapper that hands every call on and keeps what was given and returned.
@@ -8,15 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from bpx.backend.base import Array, Backend
+from bpx.backend.portable import hold, release
+from bpx.core.model import Model
 from bpx.layers.base import Layer, Params
-from bpx.layers.stack import unfrozen
+from bpx.layers.stack import unfreeze
 from bpx.losses import Loss
-
-if TYPE_CHECKING:
-    from bpx.network import Network
 
 
 @dataclass
@@ -51,6 +50,12 @@ class LayerRecord:
     dx: Array = None
     grads: Params = field(default_factory=dict)
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: hold(value) for name, value in vars(self).items()}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update({name: release(value) for name, value in state.items()})
+
     def pull_back(self, xp: Any, dy: Array) -> tuple[Array, Params]:
         """Return what the layer's own backward pass makes of any other dy."""
         return self.free.backward(xp, self.params, self.cache, dy)
@@ -79,7 +84,7 @@ class WatchedLayer:
     """A layer that notes what goes in and comes out."""
 
     def __init__(self, layer: Layer, copy: Callable[[Array], Array]) -> None:
-        self.layer, self.free, self.copy = layer, unfrozen(layer), copy
+        self.layer, self.free, self.copy = layer, unfreeze(layer), copy
         self.frozen, self.param_names, self.next_state = layer.frozen, layer.param_names, layer.next_state
         self.record = LayerRecord(self.layer, self.free)
 
@@ -144,12 +149,12 @@ class Watch:
 
     Parameters
     ----------
-    net : Network
+    net : Model
     training : bool
         Whether layers behave as in training; otherwise as in prediction, and running statistics stay.
     """
 
-    def __init__(self, net: Network, training: bool) -> None:
+    def __init__(self, net: Model, training: bool) -> None:
         self.net = net
         self.backend = WatchedBackend(net.backend)
         self.layers = [WatchedLayer(layer, net.backend.copy) for layer in net.layers]
@@ -160,17 +165,21 @@ class Watch:
         self.n_keys = net.n_keys if training else 0
         self.used_contexts: list[Any] = []
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.net, name)
+    @property
+    def params(self) -> list[Params]:
+        """The network's parameters."""
+        return self.net.params
 
-    def contexts(self, training: bool, keys: Any, state: Sequence[Params]) -> list[Any]:
+    def make_contexts(self, training: bool, keys: Any, state: Sequence[Params]) -> list[Any]:
         """Return the network's contexts, of a training pass or of prediction as the watch was told."""
         self.used_contexts = (
-            self.net.contexts(True, keys, state) if self.training else self.net.contexts(False, (), self.net.state)
+            self.net.make_contexts(True, keys, state)
+            if self.training
+            else self.net.make_contexts(False, (), self.net.state)
         )
         return self.used_contexts
 
-    def records(self, before: Sequence[Params]) -> tuple[list[LayerRecord], list[dict[str, UpdateRecord]]]:
+    def collect_records(self, before: Sequence[Params]) -> tuple[list[LayerRecord], list[dict[str, UpdateRecord]]]:
         """Return what each layer and each trained parameter went through in the step just made.
 
         Parameters

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from bpx.explanation.explaining import steps_by_gradient
 from bpx.health import data, gradients, units
 from bpx.health.evidence import gather
 from bpx.health.report import SEVERITIES, HealthReport
+from bpx.network import Network
 from bpx.optimizers import Optimizer, get_optimizer
-
-if TYPE_CHECKING:
-    from bpx.network import Network
 
 CHECKS = (
     "dead_relus",

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from bpx.backend.transfer import to_numpy
-from bpx.explanation.copying import twin
 from bpx.explanation.explaining import explain
-from bpx.explanation.trace import StepTrace
+from bpx.explanation.step_trace import StepTrace
 from bpx.layers import Linear
+from bpx.network import Network
 from bpx.optimizers import Optimizer
-
-if TYPE_CHECKING:
-    from bpx.network import Network
 
 MAX_SAMPLES = 1024
 """Samples of the watched step; more are taken evenly from the whole set."""
@@ -76,7 +73,7 @@ class Evidence:
 
     def loss_along(self, factor: float) -> float:
         """Return the loss where the step's update is made ``factor`` times as large."""
-        moved = twin(self.net)
+        moved = self.net.copy()
         params = [
             {name: self.net.backend.to_numpy(a).astype(np.float64) for name, a in p.items()} for p in moved.params
         ]
@@ -87,7 +84,7 @@ class Evidence:
 
     def at_the_start(self) -> tuple[float, float]:
         """Return the loss and the norm of the trained parameters' gradient at the network's first weights."""
-        first = twin(self.net).reset()
+        first = self.net.copy().reset()
         loss, grads = first.gradients(*self.batch, training=True)
         return loss, norm(
             g for i, part in enumerate(grads) for name, g in part.items() if name not in self.net.layers[i].frozen
@@ -110,7 +107,7 @@ def rms(array: np.ndarray) -> float:
 
 def gather(net: Network, x: Any, y: Any, sample_weight: Any, optimizer: Optimizer | None) -> Evidence:
     """Check the data, make one watched step on a copy of the network, and return what was seen."""
-    xs, ys, ws = net._inputs(x, y, sample_weight)
+    xs, ys, ws = net.place(x, y, sample_weight)
     host = net.backend.to_numpy
     all_x, all_y = host(xs).astype(np.float64), host(ys)
     weight = np.ones(len(all_x)) if ws is None else host(ws).astype(np.float64)

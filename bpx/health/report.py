@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from html import escape
 from typing import Any
 
+from bpx.markup import make_table
+
 SEVERITIES = ("note", "warning", "severe")
 """From a thing to know of to one that stops learning."""
 
@@ -111,8 +113,6 @@ class HealthReport:
         return "\n\n".join([*found, "\n".join(rest)])
 
     def _repr_html_(self) -> str:
-        from bpx.explanation.html import table
-
         if self.healthy:
             return f"<p><b>Healthy.</b> {escape(str(self).replace(chr(10), ' '))}</p>"
         header = ("severity", "finding", "layer", "numbers", "what to try")
@@ -120,4 +120,4 @@ class HealthReport:
             (f.severity, f.name.replace("_", " "), "" if f.layer is None else str(f.layer), f.message, f.advice)
             for f in self.findings
         ]
-        return table(header, rows)
+        return make_table(header, rows)

@@ -10,16 +10,18 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
+from bpx.arguments import check_choice, check_number, look_up
 from bpx.backend.base import Array
-from bpx.checks import choice, number
-from bpx.errors import InputError
-from bpx.layers.base import Layer, Params
-from bpx.special import erfc
+from bpx.formulas import Formula
+from bpx.layers.base import Layer, LayerFormulas, OnnxGraph, Params
+from bpx.layers.erfc import erfc
 
 
 @dataclass(frozen=True, repr=False)
 class Identity(Layer):
     """Pass the input on: ``y = x``, ``dx = dy``."""
+
+    formulas = LayerFormulas(Formula("$x", "$x"), slope=Formula("1", "1"))
 
     def forward(self, xp: Any, params: Params, x: Array, context: Any = None) -> tuple[Array, Any]:
         return x, None
@@ -28,6 +30,9 @@ class Identity(Layer):
         self, xp: Any, params: Params, cache: Any, dy: Array, *, input_gradient: bool = True
     ) -> tuple[Array, Params]:
         return dy, {}
+
+    def add_onnx_nodes(self, graph: OnnxGraph, x: str, place: str) -> str:
+        return x
 
 
 @dataclass(frozen=True, repr=False)
@@ -43,6 +48,12 @@ class Sigmoid(Layer):
     ----------
     D. E. Rumelhart, G. E. Hinton, R. J. Williams, "Learning representations by back-propagating errors", 1986, eq. 2.
     """
+
+    formulas = LayerFormulas(
+        Formula("σ($x) = 1 / (1 + exp(−$x))", r"\sigma($x) = \frac{1}{1 + e^{-$x}}"),
+        slope=Formula("$y · (1 − $y)", r"$y \odot (1 - $y)"),
+    )
+    onnx_operator = "Sigmoid"
 
     def forward(self, xp: Any, params: Params, x: Array, context: Any = None) -> tuple[Array, Any]:
         y = xp.exp(-x)
@@ -68,6 +79,9 @@ class Tanh(Layer):
     ----------
     Y. LeCun, L. Bottou, G. Orr, K.-R. Mueller, "Efficient BackProp", 1998, section 4.4.
     """
+
+    formulas = LayerFormulas(Formula("tanh($x)", r"\tanh($x)"), slope=Formula("1 − $y²", "1 - $y^2"))
+    onnx_operator = "Tanh"
 
     def forward(self, xp: Any, params: Params, x: Array, context: Any = None) -> tuple[Array, Any]:
         y = xp.tanh(x)
@@ -95,6 +109,11 @@ class ReLU(Layer):
     ----------
     X. Glorot, A. Bordes, Y. Bengio, "Deep sparse rectifier neural networks", 2011, section 3.
     """
+
+    formulas = LayerFormulas(
+        Formula("max($x, 0)", r"\max($x, 0)"), slope=Formula("1 where $x > 0, else 0", r"[\,$x > 0\,]")
+    )
+    onnx_operator = "Relu"
 
     def forward(self, xp: Any, params: Params, x: Array, context: Any = None) -> tuple[Array, Any]:
         y = xp.maximum(x, 0.0)
@@ -125,8 +144,16 @@ class LeakyReLU(Layer):
 
     slope: float = 0.01
 
+    formulas = LayerFormulas(
+        Formula(
+            "$x where $x > 0, else $slope · $x",
+            r"\begin{cases} $x & $x > 0 \\ $slope\,$x & \text{else} \end{cases}",
+        ),
+        slope=Formula("1 where $x > 0, else $slope", r"\begin{cases} 1 & $x > 0 \\ $slope & \text{else} \end{cases}"),
+    )
+
     def __post_init__(self) -> None:
-        number("slope", self.slope, minimum=0.0)
+        check_number("slope", self.slope, minimum=0.0)
 
     def forward(self, xp: Any, params: Params, x: Array, context: Any = None) -> tuple[Array, Any]:
         positive = x > 0.0
@@ -137,6 +164,9 @@ class LeakyReLU(Layer):
     ) -> tuple[Array, Params]:
         positive = cache
         return xp.where(positive, dy, self.slope * dy), {}
+
+    def add_onnx_nodes(self, graph: OnnxGraph, x: str, place: str) -> str:
+        return graph.node("LeakyRelu", [x], place, alpha=self.slope)
 
 
 @dataclass(frozen=True, repr=False)
@@ -158,8 +188,13 @@ class GELU(Layer):
 
     approximate: str = "none"
 
+    formulas = LayerFormulas(
+        Formula("$x · Φ($x)", r"$x \odot \Phi($x)"),
+        slope=Formula("Φ($x) + $x · φ($x)", r"\Phi($x) + $x \odot \varphi($x)"),
+    )
+
     def __post_init__(self) -> None:
-        choice("approximation of GELU", self.approximate, ("none", "tanh"))
+        check_choice("approximation of GELU", self.approximate, ("none", "tanh"))
 
     def forward(self, xp: Any, params: Params, x: Array, context: Any = None) -> tuple[Array, Any]:
         if self.approximate == "tanh":
@@ -178,6 +213,19 @@ class GELU(Layer):
             dp = math.sqrt(0.5 / math.pi) * xp.exp(-0.5 * (x * x))
         return dy * (p + x * dp), {}
 
+    def add_onnx_nodes(self, graph: OnnxGraph, x: str, place: str) -> str:
+        def times(a: str, b: str | float) -> str:
+            return graph.node("Mul", [a, b if isinstance(b, str) else graph.constant(b, place)], place)
+
+        if self.approximate == "tanh":
+            cubic = times(times(times(x, x), x), 0.044715)
+            inner = times(graph.node("Add", [x, cubic], place), math.sqrt(2.0 / math.pi))
+            function = graph.node("Tanh", [inner], place)
+        else:
+            function = graph.single_precision("Erf", times(x, math.sqrt(0.5)), place)
+        p = times(graph.node("Add", [function, graph.constant(1.0, place)], place), 0.5)
+        return times(x, p)
+
 
 @dataclass(frozen=True, repr=False)
 class SiLU(Layer):
@@ -187,6 +235,11 @@ class SiLU(Layer):
     ----------
     S. Elfwing, E. Uchibe, K. Doya, "Sigmoid-weighted linear units", 2018, equations 5 and 6.
     """
+
+    formulas = LayerFormulas(
+        Formula("$x · σ($x)", r"$x \odot \sigma($x)"),
+        slope=Formula("σ($x) · (1 + $x · (1 − σ($x)))", r"\sigma($x) \odot (1 + $x \odot (1 - \sigma($x)))"),
+    )
 
     def forward(self, xp: Any, params: Params, x: Array, context: Any = None) -> tuple[Array, Any]:
         s = xp.exp(-x)
@@ -199,6 +252,9 @@ class SiLU(Layer):
     ) -> tuple[Array, Params]:
         x, s = cache
         return dy * (s * (1.0 + x * (1.0 - s))), {}
+
+    def add_onnx_nodes(self, graph: OnnxGraph, x: str, place: str) -> str:
+        return graph.node("Mul", [x, graph.node("Sigmoid", [x], place)], place)
 
 
 @dataclass(frozen=True, repr=False)
@@ -215,6 +271,8 @@ class Softplus(Layer):
     option pricing", 2001, eq. 3.
     """
 
+    formulas = LayerFormulas(Formula("ln(1 + exp($x))", r"\ln(1 + e^{$x})"), slope=Formula("σ($x)", r"\sigma($x)"))
+
     def forward(self, xp: Any, params: Params, x: Array, context: Any = None) -> tuple[Array, Any]:
         y = xp.logaddexp(x, xp.zeros_like(x))
         return y, (x, y)
@@ -224,6 +282,12 @@ class Softplus(Layer):
     ) -> tuple[Array, Params]:
         x, y = cache
         return dy * xp.exp(x - y), {}
+
+    def add_onnx_nodes(self, graph: OnnxGraph, x: str, place: str) -> str:
+        # max(x, 0) + log(1 + exp(-|x|)), which overflows nowhere: ONNX Runtime's Softplus has no double precision
+        e = graph.node("Exp", [graph.node("Neg", [graph.node("Abs", [x], place)], place)], place)
+        log = graph.node("Log", [graph.node("Add", [e, graph.constant(1.0, place)], place)], place)
+        return graph.node("Add", [graph.node("Relu", [x], place), log], place)
 
 
 @dataclass(frozen=True, repr=False)
@@ -240,6 +304,11 @@ class Softmax(Layer):
     J. S. Bridle, "Probabilistic interpretation of feedforward classification network outputs", 1990, eq. 4.
     """
 
+    formulas = LayerFormulas(
+        Formula("exp($x) / Σₖ exp($xₖ)", r"\frac{e^{$x}}{\sum_k e^{${x}_k}}"),
+        jacobian=Formula("$yᵢ · ([i = j] − $yⱼ)", r"${y}_i\,([\,i = j\,] - ${y}_j)"),
+    )
+
     def forward(self, xp: Any, params: Params, x: Array, context: Any = None) -> tuple[Array, Any]:
         y = xp.exp(x - xp.max(x, axis=-1, keepdims=True))
         y /= xp.sum(y, axis=-1, keepdims=True)
@@ -250,6 +319,9 @@ class Softmax(Layer):
     ) -> tuple[Array, Params]:
         y = cache
         return y * (dy - xp.sum(dy * y, axis=-1, keepdims=True)), {}
+
+    def add_onnx_nodes(self, graph: OnnxGraph, x: str, place: str) -> str:
+        return graph.node("Softmax", [x], place, axis=-1)
 
 
 ACTIVATIONS: dict[str, type[Layer]] = {
@@ -274,8 +346,4 @@ def get_activation(activation: str | Layer) -> Layer:
     InputError
         If no activation has this name; the message lists them and the nearest spelling.
     """
-    if isinstance(activation, Layer):
-        return activation
-    if not isinstance(activation, str):
-        raise InputError(f"an activation is a name or a layer, got {activation!r}")
-    return ACTIVATIONS[choice("activation", activation, ACTIVATIONS)]()
+    return look_up("activation", activation, Layer, ACTIVATIONS)

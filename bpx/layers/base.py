@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
-from typing import Any, ClassVar, NamedTuple
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, ClassVar, NamedTuple, Protocol
 
 import numpy as np
 
 from bpx.backend.base import Array
 from bpx.errors import FileFormatError, InputError, unknown_name
+from bpx.formulas import Formula, find_declared
+from bpx.naming import Pickled, register
 
 Params = dict[str, Array]
 """Arrays of one layer by name."""
@@ -18,7 +21,7 @@ Shape = tuple[int, ...]
 """Shape of one sample, without the batch axis."""
 
 LAYERS: dict[str, type[Layer]] = {}
-"""The kinds of layers by name."""
+"""The classes of layers by their kinds, those of the user's own among them."""
 
 
 class Context(NamedTuple):
@@ -39,7 +42,46 @@ class Context(NamedTuple):
     state: Params
 
 
-class Layer:
+class LayerFormulas(NamedTuple):
+    """How a layer is written on paper, in templates: ``$x`` is its input, ``$y`` its output, ``$name`` a setting.
+
+    Attributes
+    ----------
+    forward : Formula
+        What y is.
+    slope : Formula or None
+        The derivative dy/dx of a layer that works on each element alone.
+    jacobian : Formula or None
+        The derivative of output i with respect to input j of any other layer.
+    gradients : mapping of str to Formula
+        Gradients of parameters by name; ``$dy`` is dL/dy. Those of biases, and of what is not listed, are derived.
+    """
+
+    forward: Formula
+    slope: Formula | None = None
+    jacobian: Formula | None = None
+    gradients: Mapping[str, Formula] = MappingProxyType({})
+
+
+class OnnxGraph(Protocol):
+    """An ONNX graph while it is built; a value in it is known by its name."""
+
+    dtype: str
+
+    def node(self, operator: str, inputs: Sequence[str], place: str, **attributes: Any) -> str:
+        """Add an operator and return the name of its output; ``place`` says which layer it belongs to."""
+
+    def array(self, key: str) -> str:
+        """Add one of the network's arrays, by its key in ``net.state_dict()``, and return its name."""
+
+    def constant(self, value: float, place: str) -> str:
+        """Add a number of the network's dtype and return its name."""
+
+    def single_precision(self, operator: str, x: str, place: str) -> str:
+        """Add an operator that runtimes have in float32 alone, with conversions around it where they are needed."""
+
+
+class Layer(Pickled):
     """A small immutable object: how to compute, not what was computed.
 
     ``forward(xp, params, x) -> (y, cache)`` and ``backward(xp, params, cache, dy) -> (dx, grads)`` are pure: a layer
@@ -47,15 +89,34 @@ class Layer:
     that are not frozen. ``xp`` is an array API namespace and nothing beyond the standard is called.
 
     No method writes into arrays that it is given: the first layer's ``x`` may be memory of whoever called ``fit``.
+
+    Attributes
+    ----------
+    frozen : tuple of str
+        Names of parameters that training leaves as they are.
+    n_keys : int
+        How many keys its random mask takes at a training step.
+    stateful : bool
+        Whether it keeps running statistics.
+    kind : str
+        What files call the class.
+    formulas : LayerFormulas or None
+        How it is written on paper; without them `bpx.explain` names the class, and its numbers are as true.
+    onnx_operator : str or None
+        The ONNX operator that computes its predictions. A layer that takes more than one says so by a method
+        ``add_onnx_nodes(graph, x, place) -> name of the output``, with an `OnnxGraph`.
     """
 
     frozen: tuple[str, ...] = ()
     n_keys: ClassVar[int] = 0
     stateful: ClassVar[bool] = False
+    kind: ClassVar[str] = ""
+    formulas: ClassVar[LayerFormulas | None] = None
+    onnx_operator: ClassVar[str | None] = None
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        LAYERS[cls.__name__] = cls
+        cls.kind = register(LAYERS, cls, cls.__name__)
 
     @property
     def param_names(self) -> tuple[str, ...]:
@@ -101,7 +162,7 @@ class Layer:
     def config(self) -> dict[str, Any]:
         """Return the layer as plain data: its kind and its settings."""
         settings = {f.name: getattr(self, f.name) for f in _fields(self)}
-        return {"kind": type(self).__name__, **{k: list(v) if isinstance(v, tuple) else v for k, v in settings.items()}}
+        return {"kind": self.kind, **{k: list(v) if isinstance(v, tuple) else v for k, v in settings.items()}}
 
     @classmethod
     def from_config(cls, settings: dict[str, Any]) -> Layer:
@@ -118,6 +179,34 @@ def _fields(layer: Layer) -> tuple[dataclasses.Field[Any], ...]:
     return dataclasses.fields(layer) if dataclasses.is_dataclass(layer) else ()
 
 
+def add_to_onnx(graph: OnnxGraph, layer: Layer, x: str, place: str) -> str:
+    """Add what a layer computes at prediction from the value ``x`` to a graph; return the name of its output.
+
+    Parameters
+    ----------
+    graph : OnnxGraph
+    layer : Layer
+    x : str
+    place : str
+        The layer's position, as the keys of its arrays begin: ``"3"``, or ``"3.0"`` inside a `Residual`.
+
+    Raises
+    ------
+    InputError
+        If its class says no ONNX form.
+    """
+    add_nodes = find_declared(type(layer), "add_onnx_nodes", "forward", "onnx_operator")
+    if add_nodes is not None:
+        return add_nodes(layer, graph, x, place)  # type: ignore[no-any-return]
+    operator = find_declared(type(layer), "onnx_operator", "forward")
+    if operator is None:
+        raise InputError(
+            f"layer {place} ({layer!r}) has no ONNX form; its class says one by onnx_operator or add_onnx_nodes, as "
+            "those of bpx do"
+        )
+    return graph.node(operator, [x], place)
+
+
 def layer_from_config(config: Any) -> Layer:
     """Build a layer from plain data, as `Layer.config` gives it.
 
@@ -130,7 +219,9 @@ def layer_from_config(config: Any) -> Layer:
         raise FileFormatError(f"expected a layer with a 'kind', got {config!r}")
     settings = {k: tuple(v) if isinstance(v, list) and k != "layers" else v for k, v in config.items() if k != "kind"}
     if config["kind"] not in LAYERS:
-        raise FileFormatError(str(unknown_name("layer", config["kind"], LAYERS)))
+        raise FileFormatError(
+            f"{unknown_name('layer', config['kind'], LAYERS)}; a layer of your own is known once its class is defined"
+        )
     try:
         return LAYERS[config["kind"]].from_config(settings)
     except (TypeError, InputError) as error:

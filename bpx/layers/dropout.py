@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from bpx.arguments import check_number
 from bpx.backend.base import Array
-from bpx.checks import number
-from bpx.layers.base import Context, Layer, Params
+from bpx.formulas import Formula
+from bpx.layers.base import Context, Layer, LayerFormulas, OnnxGraph, Params
 from bpx.rng import keep_mask
 
 
@@ -37,9 +38,13 @@ class Dropout(Layer):
     rate: float = 0.5
 
     n_keys: ClassVar[int] = 2
+    formulas = LayerFormulas(
+        Formula("mask · $x / (1 − $rate)", r"\frac{m \odot $x}{1 - $rate}"),
+        slope=Formula("mask / (1 − $rate)", r"\frac{m}{1 - $rate}"),
+    )
 
     def __post_init__(self) -> None:
-        number("dropout rate", self.rate, minimum=0.0, below=1.0)
+        check_number("dropout rate", self.rate, minimum=0.0, below=1.0)
 
     def context(self, training: bool, keys: Iterator[Any], state: Params) -> Any:
         return Context(True, (next(keys), next(keys)), state) if training else None
@@ -57,3 +62,6 @@ class Dropout(Layer):
     ) -> tuple[Array, Params]:
         scale = cache
         return (dy if scale is None else dy * scale), {}
+
+    def add_onnx_nodes(self, graph: OnnxGraph, x: str, place: str) -> str:
+        return x

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from bpx.arguments import check_count
 from bpx.backend.base import Array
-from bpx.checks import count
-from bpx.initializers import get_initializer
-from bpx.layers.base import Layer, Params, Shape, check_frozen, check_width
+from bpx.layers.base import Layer, OnnxGraph, Params, Shape, check_frozen, check_width
+from bpx.layers.initializers import get_initializer
 
 
 @dataclass(frozen=True, repr=False)
@@ -61,8 +61,8 @@ class Linear(Layer):
     frozen: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        count("n_in", self.n_in)
-        count("n_out", self.n_out)
+        check_count("n_in", self.n_in)
+        check_count("n_out", self.n_out)
         get_initializer(self.weight_init or "glorot_uniform")
         get_initializer(self.bias_init)
         object.__setattr__(self, "frozen", check_frozen("Linear", self.frozen, self.param_names))
@@ -98,6 +98,9 @@ class Linear(Layer):
     def output_shape(self, shape: Shape | None) -> Shape:
         check_width(f"Linear({self.n_in}, {self.n_out})", self.n_in, shape)
         return (self.n_out,)
+
+    def add_onnx_nodes(self, graph: OnnxGraph, x: str, place: str) -> str:
+        return graph.node("Gemm", [x, *(graph.array(f"{place}.{name}") for name in self.param_names)], place, transB=1)
 
     def __repr__(self) -> str:
         named = super().__repr__().removeprefix("Linear(").removesuffix(")").split(", ", 2)[2:]

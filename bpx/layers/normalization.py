@@ -8,12 +8,19 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from bpx.arguments import check_count, check_number
 from bpx.backend.base import Array
-from bpx.checks import count, number
-from bpx.layers.base import Context, Layer, Params, Shape, check_frozen, check_width
+from bpx.formulas import Formula
+from bpx.layers.base import Context, Layer, LayerFormulas, OnnxGraph, Params, Shape, check_frozen, check_width
+
+_STANDARDIZED = r"\gamma \odot \frac{$x - \mu}{\sqrt{\sigma^2 + $eps}} + \beta"
+
+_GRADIENTS = {
+    "weight": Formula("Σₙ $dy · ($x − mean) / √(variance + $eps)", r"\sum_n $dy \odot \hat{$x}"),
+}
 
 
-def _gradient_of_standardised(xp: Any, dn: Array, n: Array, inverse: Array, axis: int) -> Array:
+def _differentiate_standardized(xp: Any, dn: Array, n: Array, inverse: Array, axis: int) -> Array:
     """Return dx of ``n = (x - mean(x)) * inverse``, ``inverse = 1 / sqrt(var(x) + eps)``, mean and var over ``axis``.
 
     ``dx = inverse * (dn - mean(dn) - n * mean(dn * n))``: moving all x alike, or stretching them, changes no n.
@@ -47,9 +54,13 @@ class LayerNorm(Layer):
     eps: float = 1e-5
     frozen: tuple[str, ...] = ()
 
+    formulas = LayerFormulas(
+        Formula("γ · ($x − mean) / √(variance + $eps) + β, over the features", _STANDARDIZED), gradients=_GRADIENTS
+    )
+
     def __post_init__(self) -> None:
-        count("n_features", self.n_features)
-        number("eps", self.eps, above=0.0)
+        check_count("n_features", self.n_features)
+        check_number("eps", self.eps, above=0.0)
         object.__setattr__(self, "frozen", check_frozen("LayerNorm", self.frozen, self.param_names))
 
     @property
@@ -70,12 +81,16 @@ class LayerNorm(Layer):
     ) -> tuple[Array, Params]:
         n, inverse = cache
         grads = {"weight": xp.sum(dy * n, axis=0), "bias": xp.sum(dy, axis=0)}
-        dx = _gradient_of_standardised(xp, dy * params["weight"], n, inverse, -1) if input_gradient else None
+        dx = _differentiate_standardized(xp, dy * params["weight"], n, inverse, -1) if input_gradient else None
         return dx, {k: g for k, g in grads.items() if k not in self.frozen}
 
     def output_shape(self, shape: Shape | None) -> Shape | None:
         check_width(f"LayerNorm({self.n_features})", self.n_features, shape)
         return (self.n_features,)
+
+    def add_onnx_nodes(self, graph: OnnxGraph, x: str, place: str) -> str:
+        arrays = [graph.array(f"{place}.{name}") for name in ("weight", "bias")]
+        return graph.node("LayerNormalization", [x, *arrays], place, axis=-1, epsilon=self.eps)
 
 
 @dataclass(frozen=True, repr=False)
@@ -115,11 +130,14 @@ class BatchNorm(Layer):
     frozen: tuple[str, ...] = ()
 
     stateful: ClassVar[bool] = True
+    formulas = LayerFormulas(
+        Formula("γ · ($x − mean) / √(variance + $eps) + β, for each feature", _STANDARDIZED), gradients=_GRADIENTS
+    )
 
     def __post_init__(self) -> None:
-        count("n_features", self.n_features)
-        number("eps", self.eps, above=0.0)
-        number("momentum", self.momentum, above=0.0, maximum=1.0)
+        check_count("n_features", self.n_features)
+        check_number("eps", self.eps, above=0.0)
+        check_number("momentum", self.momentum, above=0.0, maximum=1.0)
         object.__setattr__(self, "frozen", check_frozen("BatchNorm", self.frozen, self.param_names))
 
     @property
@@ -155,7 +173,7 @@ class BatchNorm(Layer):
         grads = {"weight": xp.sum(dy * n, axis=0), "bias": xp.sum(dy, axis=0)}
         dx, dn = None, dy * params["weight"]
         if input_gradient:
-            dx = _gradient_of_standardised(xp, dn, n, inverse, 0) if training else dn * inverse
+            dx = _differentiate_standardized(xp, dn, n, inverse, 0) if training else dn * inverse
         return dx, {k: g for k, g in grads.items() if k not in self.frozen}
 
     def next_state(self, xp: Any, context: Any, cache: Any) -> Params:
@@ -171,3 +189,7 @@ class BatchNorm(Layer):
     def output_shape(self, shape: Shape | None) -> Shape | None:
         check_width(f"BatchNorm({self.n_features})", self.n_features, shape)
         return (self.n_features,)
+
+    def add_onnx_nodes(self, graph: OnnxGraph, x: str, place: str) -> str:
+        arrays = [graph.array(f"{place}.{name}") for name in ("weight", "bias", "running_mean", "running_var")]
+        return graph.node("BatchNormalization", [x, *arrays], place, epsilon=self.eps)

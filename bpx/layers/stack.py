@@ -10,7 +10,7 @@ from bpx.layers.base import Layer, Shape
 from bpx.layers.structure import Flatten, Residual
 
 
-def sample_shapes(layers: Sequence[Layer]) -> tuple[Shape | None, Shape | None]:
+def find_sample_shapes(layers: Sequence[Layer]) -> tuple[Shape | None, Shape | None]:
     """Return the shapes of one sample of the input and of the output, None where any will do."""
     shape: Shape | None = None
     first: Shape | None = None
@@ -41,7 +41,7 @@ def check_sample(layers: Sequence[Layer], shape: Shape) -> None:
             raise InputError(f"x has samples of shape {shape}, which do not fit layer {i}: {error}") from None
 
 
-def first_trained(layers: Sequence[Layer]) -> int:
+def find_first_trained(layers: Sequence[Layer]) -> int:
     """Return the number of the first layer that has parameters to train (of the last, if none has)."""
     for i, layer in enumerate(layers):
         if set(layer.param_names) - set(layer.frozen):
@@ -49,10 +49,10 @@ def first_trained(layers: Sequence[Layer]) -> int:
     return len(layers) - 1
 
 
-def unfrozen(layer: Layer) -> Layer:
+def unfreeze(layer: Layer) -> Layer:
     """Return the layer with all parameters free."""
     if not layer.frozen:
         return layer
     if isinstance(layer, Residual):
-        return Residual(tuple(unfrozen(inner) for inner in layer.layers))
+        return Residual(tuple(unfreeze(inner) for inner in layer.layers))
     return dataclasses.replace(layer, frozen=())  # type: ignore[type-var]

@@ -11,12 +11,15 @@ import numpy as np
 
 from bpx.backend.base import Array
 from bpx.errors import InputError
-from bpx.layers.base import Layer, Params, Shape, layer_from_config
+from bpx.formulas import Formula
+from bpx.layers.base import Layer, LayerFormulas, OnnxGraph, Params, Shape, add_to_onnx, layer_from_config
 
 
 @dataclass(frozen=True, repr=False)
 class Flatten(Layer):
     """Make a vector of each sample: ``y = reshape(x, (batch, features))``, ``dx = reshape(dy, x.shape)``."""
+
+    formulas = LayerFormulas(Formula("$x, each sample as one row", r"\mathrm{vec}($x)"), slope=Formula("1", "1"))
 
     def forward(self, xp: Any, params: Params, x: Array, context: Any = None) -> tuple[Array, Any]:
         return xp.reshape(x, (x.shape[0], math.prod(x.shape[1:]))), x.shape
@@ -28,6 +31,9 @@ class Flatten(Layer):
 
     def output_shape(self, shape: Shape | None) -> Shape | None:
         return None if shape is None else (math.prod(shape),)
+
+    def add_onnx_nodes(self, graph: OnnxGraph, x: str, place: str) -> str:
+        return graph.node("Flatten", [x], place, axis=1)
 
 
 @dataclass(frozen=True, repr=False)
@@ -51,6 +57,8 @@ class Residual(Layer):
 
     layers: Sequence[Layer]
 
+    formulas = LayerFormulas(Formula("block($x) + $x", r"\mathrm{block}($x) + $x"))
+
     def __post_init__(self) -> None:
         layers = tuple(self.layers) if isinstance(self.layers, Iterable) else ()
         if not layers or not all(isinstance(layer, Layer) for layer in layers):
@@ -65,10 +73,10 @@ class Residual(Layer):
         return tuple(f"{i}.{name}" for i, layer in enumerate(self.layers) for name in layer.param_names)
 
     def init(self, generator: np.random.Generator) -> dict[str, np.ndarray]:
-        return _joined([layer.init(generator) for layer in self.layers])
+        return _join([layer.init(generator) for layer in self.layers])
 
     def init_state(self) -> dict[str, np.ndarray]:
-        return _joined([layer.init_state() for layer in self.layers])
+        return _join([layer.init_state() for layer in self.layers])
 
     def context(self, training: bool, keys: Iterator[Any], state: Params) -> Any:
         states = _split(state, len(self.layers))
@@ -90,10 +98,10 @@ class Residual(Layer):
         for layer, p, c in reversed(list(parts)):
             dx, g = layer.backward(xp, p, c, dx)
             grads.append(g)
-        return dx + dy, _joined(grads[::-1])
+        return dx + dy, _join(grads[::-1])
 
     def next_state(self, xp: Any, context: Any, cache: Any) -> Params:
-        return _joined([la.next_state(xp, c, k) for la, c, k in zip(self.layers, context, cache, strict=True)])
+        return _join([la.next_state(xp, c, k) for la, c, k in zip(self.layers, context, cache, strict=True)])
 
     def output_shape(self, shape: Shape | None) -> Shape | None:
         inner = shape
@@ -103,8 +111,14 @@ class Residual(Layer):
             raise InputError(f"a Residual block must keep the shape of its input, but it turns {shape} into {inner}")
         return inner
 
+    def add_onnx_nodes(self, graph: OnnxGraph, x: str, place: str) -> str:
+        y = x
+        for i, layer in enumerate(self.layers):
+            y = add_to_onnx(graph, layer, y, f"{place}.{i}")
+        return graph.node("Add", [y, x], place)
+
     def config(self) -> dict[str, Any]:
-        return {"kind": "Residual", "layers": [layer.config() for layer in self.layers]}
+        return {"kind": self.kind, "layers": [layer.config() for layer in self.layers]}
 
     @classmethod
     def from_config(cls, settings: dict[str, Any]) -> Layer:
@@ -114,7 +128,7 @@ class Residual(Layer):
         return f"Residual([{', '.join(map(repr, self.layers))}])"
 
 
-def _joined(parts: Sequence[Params]) -> Params:
+def _join(parts: Sequence[Params]) -> Params:
     """Return the arrays of several layers in one dict, named ``"i.name"``."""
     return {f"{i}.{name}": array for i, part in enumerate(parts) for name, array in part.items()}
 

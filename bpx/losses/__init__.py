@@ -9,15 +9,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from bpx.checks import choice
-from bpx.errors import FileFormatError, InputError
-from bpx.losses.base import REDUCTIONS, Loss
+from bpx.arguments import look_up
+from bpx.errors import FileFormatError, InputError, unknown_name
+from bpx.losses.base import KINDS, REDUCTIONS, Loss, LossFormulas
 from bpx.losses.classes import BinaryCrossEntropy, CrossEntropy, one_hot
 from bpx.losses.values import AbsoluteError, Huber, Poisson, SquaredError
 
 __all__ = [
-    "LOSSES", "REDUCTIONS", "AbsoluteError", "BinaryCrossEntropy", "CrossEntropy", "Huber", "Loss", "Poisson",
-    "SquaredError", "get_loss", "loss_from_config", "one_hot",
+    "KINDS", "LOSSES", "REDUCTIONS", "AbsoluteError", "BinaryCrossEntropy", "CrossEntropy", "Huber", "Loss",
+    "LossFormulas", "Poisson", "SquaredError", "get_loss", "loss_from_config", "one_hot",
 ]  # fmt: skip
 
 LOSSES: dict[str, type[Loss]] = {
@@ -34,11 +34,7 @@ def get_loss(loss: str | Loss) -> Loss:
     InputError
         If no loss has this name; the message lists them and the nearest spelling.
     """
-    if isinstance(loss, Loss):
-        return loss
-    if not isinstance(loss, str):
-        raise InputError(f"a loss is a name or a Loss, got {loss!r}")
-    return LOSSES[choice("loss", loss, LOSSES)]()
+    return look_up("loss", loss, Loss, LOSSES)
 
 
 def loss_from_config(config: Any) -> Loss:
@@ -52,7 +48,12 @@ def loss_from_config(config: Any) -> Loss:
     if not isinstance(config, dict):
         raise FileFormatError(f"expected a loss with a 'kind', got {config!r}")
     settings = {k: v for k, v in config.items() if k != "kind"}
+    kind = config.get("kind")
+    if not isinstance(kind, str) or kind not in KINDS:
+        raise FileFormatError(
+            f"loss: {unknown_name('loss', kind, KINDS)}; a loss of your own is known once its class is defined"
+        )
     try:
-        return LOSSES[choice("loss", config.get("kind"), LOSSES)](**settings)
+        return KINDS[kind](**settings)
     except (TypeError, InputError) as error:
         raise FileFormatError(f"loss: {error}") from error

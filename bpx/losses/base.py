@@ -4,33 +4,78 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
+from bpx.arguments import check_choice
 from bpx.backend.base import Array
-from bpx.checks import choice
+from bpx.formulas import Formula
+from bpx.naming import Pickled, register
 
 REDUCTIONS = ("mean", "sum")
 """How the losses of a batch's samples become one."""
 
 
+KINDS: dict[str, type[Loss]] = {}
+"""The classes of losses by their kinds, as files name them: bpx's own by their names, others by their classes'."""
+
+
+class LossFormulas(NamedTuple):
+    """How a loss is written on paper, in templates: ``$z`` stands for the outputs, ``y`` for the targets.
+
+    Attributes
+    ----------
+    loss : Formula
+        Of one sample.
+    gradient : Formula
+        With respect to z.
+    prediction : Formula or None
+        What the outputs mean to a person; None where that is the outputs themselves.
+    """
+
+    loss: Formula
+    gradient: Formula
+    prediction: Formula | None = None
+
+
 @dataclass(frozen=True)
-class Loss:
+class Loss(Pickled):
     """A loss: ``forward(xp, z, y, weight=None) -> (value, cache)`` and ``backward(xp, cache) -> dz``.
 
     Parameters
     ----------
     reduction : str
         "mean" over the batch or "sum".
+
+    Attributes
+    ----------
+    name : str
+        What it is called; the class's name, unless the class says another.
+    targets : str
+        What y holds: "values" of any size, "counts" of at least 0, "probabilities" in [0, 1], or "classes".
+    kind : str
+        What files call the class.
+    formulas : LossFormulas or None
+        How it is written on paper; without them `bpx.explain` names the class.
+    onnx : tuple (str, dict) or None
+        ONNX operator, with its attributes, that turns the outputs into predictions; None where they are the same.
     """
 
     reduction: str = "mean"
 
     name: ClassVar[str] = ""
     targets: ClassVar[str] = "values"
-    """What y holds: "values" of any size, "probabilities" in [0, 1], or "classes"."""
+    kind: ClassVar[str] = ""
+    formulas: ClassVar[LossFormulas | None] = None
+    onnx: ClassVar[tuple[str, dict[str, Any]] | None] = None
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if not vars(cls).get("name"):
+            cls.name = cls.__name__
+        cls.kind = register(KINDS, cls, cls.name if cls.__module__.startswith("bpx.losses.") else cls.__name__)
 
     def __post_init__(self) -> None:
-        choice("reduction", self.reduction, REDUCTIONS)
+        check_choice("reduction", self.reduction, REDUCTIONS)
 
     def forward(self, xp: Any, z: Array, y: Array, weight: Array | None = None) -> tuple[Array, Any]:
         """Return the batch's loss, a scalar, and what the backward pass needs to remember.
@@ -67,8 +112,8 @@ class Loss:
         return column / xp.where(total > 0.0, total, 1.0)
 
     def config(self) -> dict[str, Any]:
-        """Return the loss as plain data."""
-        return {"kind": self.name, **{f.name: getattr(self, f.name) for f in dataclasses.fields(self)}}
+        """Return the loss as plain data: its kind and its settings."""
+        return {"kind": self.kind, **{f.name: getattr(self, f.name) for f in dataclasses.fields(self)}}
 
 
 def dot(xp: Any, a: Array, b: Array) -> Array:
@@ -76,6 +121,6 @@ def dot(xp: Any, a: Array, b: Array) -> Array:
     return xp.matmul(xp.reshape(a, (-1,)), xp.reshape(b, (-1,)))
 
 
-def total(xp: Any, losses: Array, scale: Any) -> Array:
+def sum_scaled(xp: Any, losses: Array, scale: Any) -> Array:
     """Return the sum of elements' losses, each times its sample's factor."""
     return xp.sum(losses * scale)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from bpx.arguments import check_number
 from bpx.backend.base import Array
-from bpx.checks import number
-from bpx.losses.base import Loss, dot, total
+from bpx.formulas import Formula
+from bpx.losses.base import Loss, LossFormulas, dot, sum_scaled
 
 
 @dataclass(frozen=True)
@@ -39,10 +40,16 @@ class CrossEntropy(Loss):
 
     name: ClassVar[str] = "cross_entropy"
     targets: ClassVar[str] = "classes"
+    formulas = LossFormulas(
+        Formula("−Σₖ yₖ ln softmax($z)ₖ", r"-\sum_k y_k \ln \mathrm{softmax}($z)_k"),
+        Formula("softmax($z) − y", r"\mathrm{softmax}($z) - y"),
+        Formula("softmax($z)", r"\mathrm{softmax}($z)"),
+    )
+    onnx = ("Softmax", {"axis": 1})
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        number("label_smoothing", self.label_smoothing, minimum=0.0, below=1.0)
+        check_number("label_smoothing", self.label_smoothing, minimum=0.0, below=1.0)
 
     def forward(self, xp: Any, z: Array, y: Array, weight: Array | None = None) -> tuple[Array, Any]:
         rows, classes = z.shape
@@ -57,7 +64,7 @@ class CrossEntropy(Loss):
         if weight is None:
             value = scale * (xp.sum(xp.log(sums)) - dot(xp, y, s))
         else:
-            value = total(xp, xp.log(sums), scale) - dot(xp, y * scale, s)
+            value = sum_scaled(xp, xp.log(sums), scale) - dot(xp, y * scale, s)
         e /= sums
         return value, (e, y, scale)
 
@@ -91,11 +98,17 @@ class BinaryCrossEntropy(Loss):
 
     name: ClassVar[str] = "binary_cross_entropy"
     targets: ClassVar[str] = "probabilities"
+    formulas = LossFormulas(
+        Formula("Σₖ ln(1 + exp($zₖ)) − yₖ $zₖ", r"\sum_k \ln(1 + e^{${z}_k}) - y_k\, ${z}_k"),
+        Formula("σ($z) − y", r"\sigma($z) - y"),
+        Formula("σ($z)", r"\sigma($z)"),
+    )
+    onnx = ("Sigmoid", {})
 
     def forward(self, xp: Any, z: Array, y: Array, weight: Array | None = None) -> tuple[Array, Any]:
         t = xp.log1p(xp.exp(-xp.abs(z)))
         scale = self.scale(xp, z.shape[0], weight)
-        return total(xp, xp.maximum(z, 0.0) - y * z + t, scale), (z, t, y, scale)
+        return sum_scaled(xp, xp.maximum(z, 0.0) - y * z + t, scale), (z, t, y, scale)
 
     def backward(self, xp: Any, cache: Any) -> Array:
         z, t, y, scale = cache

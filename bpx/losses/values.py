@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from bpx.arguments import check_number
 from bpx.backend.base import Array
-from bpx.checks import number
-from bpx.losses.base import Loss, dot, total
+from bpx.formulas import Formula
+from bpx.losses.base import Loss, LossFormulas, dot, sum_scaled
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,9 @@ class SquaredError(Loss):
     """
 
     name: ClassVar[str] = "squared_error"
+    formulas = LossFormulas(
+        Formula("½ Σₖ ($zₖ − yₖ)²", r"\tfrac{1}{2} \sum_k (${z}_k - y_k)^2"), Formula("$z − y", "$z - y")
+    )
 
     def forward(self, xp: Any, z: Array, y: Array, weight: Array | None = None) -> tuple[Array, Any]:
         d = z - y
@@ -48,11 +52,14 @@ class AbsoluteError(Loss):
     """
 
     name: ClassVar[str] = "absolute_error"
+    formulas = LossFormulas(
+        Formula("Σₖ |$zₖ − yₖ|", r"\sum_k |${z}_k - y_k|"), Formula("sign($z − y)", r"\mathrm{sign}($z - y)")
+    )
 
     def forward(self, xp: Any, z: Array, y: Array, weight: Array | None = None) -> tuple[Array, Any]:
         d = z - y
         scale = self.scale(xp, z.shape[0], weight)
-        return total(xp, xp.abs(d), scale), (d, scale)
+        return sum_scaled(xp, xp.abs(d), scale), (d, scale)
 
     def backward(self, xp: Any, cache: Any) -> Array:
         d, scale = cache
@@ -80,16 +87,23 @@ class Huber(Loss):
     delta: float = 1.0
 
     name: ClassVar[str] = "huber"
+    formulas = LossFormulas(
+        Formula(
+            "Σₖ c · (d − c/2), d = $zₖ − yₖ, c = d cut to ±$delta",
+            r"\sum_k c_k (d_k - \tfrac{1}{2} c_k),\; d = $z - y,\; c = \mathrm{clip}(d, -$delta, $delta)",
+        ),
+        Formula("$z − y, cut to ±$delta", r"\mathrm{clip}($z - y, -$delta, $delta)"),
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        number("delta", self.delta, above=0.0)
+        check_number("delta", self.delta, above=0.0)
 
     def forward(self, xp: Any, z: Array, y: Array, weight: Array | None = None) -> tuple[Array, Any]:
         d = z - y
         c = xp.minimum(xp.maximum(d, -self.delta), self.delta)
         scale = self.scale(xp, z.shape[0], weight)
-        return total(xp, c * (d - 0.5 * c), scale), (c, scale)
+        return sum_scaled(xp, c * (d - 0.5 * c), scale), (c, scale)
 
     def backward(self, xp: Any, cache: Any) -> Array:
         c, scale = cache
@@ -111,12 +125,18 @@ class Poisson(Loss):
 
     name: ClassVar[str] = "poisson"
     targets: ClassVar[str] = "counts"
+    formulas = LossFormulas(
+        Formula("Σₖ exp($zₖ) − yₖ $zₖ + yₖ ln yₖ − yₖ", r"\sum_k e^{${z}_k} - y_k\, ${z}_k + y_k \ln y_k - y_k"),
+        Formula("exp($z) − y", "e^{$z} - y"),
+        Formula("exp($z)", "e^{$z}"),
+    )
+    onnx = ("Exp", {})
 
     def forward(self, xp: Any, z: Array, y: Array, weight: Array | None = None) -> tuple[Array, Any]:
         rate = xp.exp(z)
         scale = self.scale(xp, z.shape[0], weight)
         log_y = xp.log(xp.where(y > 0.0, y, 1.0))
-        return total(xp, rate - y + y * (log_y - z), scale), (rate, y, scale)
+        return sum_scaled(xp, rate - y + y * (log_y - z), scale), (rate, y, scale)
 
     def backward(self, xp: Any, cache: Any) -> Array:
         rate, y, scale = cache

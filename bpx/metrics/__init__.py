@@ -1,5 +1,5 @@
 """Metrics: numbers that people read beside the loss, by name or as functions."""
 
-from bpx.metrics.named import METRICS, Metric, as_metrics, get_metric
+from bpx.metrics.named import METRICS, Metric, get_metric, list_metrics
 
-__all__ = ["METRICS", "Metric", "as_metrics", "get_metric"]
+__all__ = ["METRICS", "Metric", "get_metric", "list_metrics"]

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from bpx.checks import choice
+from bpx.arguments import check_choice
 from bpx.errors import InputError
 from bpx.metrics import scores
 
@@ -140,7 +140,7 @@ def get_metric(metric: Any) -> Metric:
         top = re.fullmatch(r"top_([1-9][0-9]*)_accuracy", metric)
         if top:
             return _top_k(metric, int(top[1]))
-        return METRICS[choice("metric", metric, [*METRICS, "top_3_accuracy", "top_5_accuracy"])]
+        return METRICS[check_choice("metric", metric, [*METRICS, "top_3_accuracy", "top_5_accuracy"])]
     name, function = metric if isinstance(metric, tuple) and len(metric) == 2 else (None, metric)
     if not callable(function) or isinstance(function, type):
         raise InputError(f"a metric is a name, a function f(y_true, y_pred) or a pair (name, function), got {metric!r}")
@@ -157,7 +157,7 @@ def _top_k(name: str, k: int) -> Metric:
     return Metric(name, compute, "one of several", True)
 
 
-def as_metrics(metrics: Any) -> tuple[Metric, ...]:
+def list_metrics(metrics: Any) -> tuple[Metric, ...]:
     """Return metrics as a tuple; a single one may stand alone.
 
     Raises
@@ -166,6 +166,8 @@ def as_metrics(metrics: Any) -> tuple[Metric, ...]:
         As for `get_metric`, or if two have the same name.
     """
     alone = isinstance(metrics, (str, Metric)) or callable(metrics)
+    if not alone and not isinstance(metrics, Iterable):
+        raise InputError(f"metrics must be a sequence, got {metrics!r}")
     given: Iterable[Any] = (metrics,) if alone else metrics
     chosen = tuple(get_metric(metric) for metric in given)
     names = [metric.name for metric in chosen]

@@ -8,16 +8,16 @@ so a compiled step stays the same when the learning rate moves.
 
 from __future__ import annotations
 
-from bpx.checks import choice
-from bpx.errors import InputError
+from bpx.arguments import look_up
 from bpx.optimizers.adaptive import Adam, AdamW, RMSprop
 from bpx.optimizers.base import Optimizer, Update
 from bpx.optimizers.descent import SGD
+from bpx.optimizers.lbfgs import LBFGS
 
-__all__ = ["OPTIMIZERS", "SGD", "Adam", "AdamW", "Optimizer", "RMSprop", "Update", "get_optimizer"]
+__all__ = ["LBFGS", "OPTIMIZERS", "SGD", "Adam", "AdamW", "Optimizer", "RMSprop", "Update", "get_optimizer"]
 
 OPTIMIZERS: dict[str, type[Optimizer]] = {cls.name: cls for cls in (SGD, Adam, AdamW, RMSprop)}
-"""The optimizers by name."""
+"""The optimizers by name that make a step of one gradient; "lbfgs", which searches along a line, is beside them."""
 
 
 def get_optimizer(optimizer: str | Optimizer) -> Optimizer:
@@ -28,8 +28,4 @@ def get_optimizer(optimizer: str | Optimizer) -> Optimizer:
     InputError
         If no optimizer has this name; the message lists them and the nearest spelling.
     """
-    if isinstance(optimizer, Optimizer):
-        return optimizer
-    if not isinstance(optimizer, str):
-        raise InputError(f"an optimizer is a name or an Optimizer, got {optimizer!r}")
-    return OPTIMIZERS[choice("optimizer", optimizer, OPTIMIZERS)]()
+    return look_up("optimizer", optimizer, Optimizer, {**OPTIMIZERS, LBFGS.name: LBFGS})

@@ -8,10 +8,11 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from bpx.arguments import check_number
 from bpx.backend.base import Array
-from bpx.checks import number
+from bpx.formulas import Formula
 from bpx.optimizers.base import Optimizer, Update
-from bpx.schedules import Schedule
+from bpx.optimizers.schedules import Schedule
 
 
 def _adam(
@@ -84,9 +85,9 @@ class Adam(Optimizer):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        number("b1", self.b1, minimum=0.0, below=1.0)
-        number("b2", self.b2, minimum=0.0, below=1.0)
-        number("eps", self.eps, above=0.0)
+        check_number("b1", self.b1, minimum=0.0, below=1.0)
+        check_number("b2", self.b2, minimum=0.0, below=1.0)
+        check_number("eps", self.eps, above=0.0)
 
     @property
     def n_slots(self) -> int:
@@ -95,6 +96,16 @@ class Adam(Optimizer):
     @property
     def update(self) -> Update:
         return _adam
+
+    @property
+    def formula(self) -> Formula | None:
+        return Formula(
+            "−$rate · m̂ / (√v̂ + $eps),  m ← $b1 m + (1 − $b1) $g,  v ← $b2 v + (1 − $b2) ($g)²,  "
+            "m̂ = m / (1 − $b1^$t),  v̂ = v / (1 − $b2^$t)",
+            r"-$rate \frac{\hat m}{\sqrt{\hat v} + $eps},\quad m \leftarrow $b1\, m + (1 - $b1) $g,\quad "
+            r"v \leftarrow $b2\, v + (1 - $b2) ($g)^2,\quad \hat m = \frac{m}{1 - $b1^{$t}},\quad "
+            r"\hat v = \frac{v}{1 - $b2^{$t}}",
+        )
 
     def coefficients(self, steps: np.ndarray, rates: np.ndarray) -> np.ndarray:
         t = steps + 1.0
@@ -130,11 +141,18 @@ class AdamW(Adam):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        number("weight_decay", self.weight_decay, minimum=0.0)
+        check_number("weight_decay", self.weight_decay, minimum=0.0)
 
     @property
     def update(self) -> Update:
         return _adamw
+
+    @property
+    def formula(self) -> Formula | None:
+        return Formula(
+            "−$rate · $weight_decay · $w − $rate · m̂ / (√v̂ + $eps),  m̂ and v̂ as in Adam",
+            r"-$rate \cdot $weight_decay\, $w - $rate \frac{\hat m}{\sqrt{\hat v} + $eps}",
+        )
 
     def coefficients(self, steps: np.ndarray, rates: np.ndarray) -> np.ndarray:
         return np.concatenate([super().coefficients(steps, rates), 1.0 - rates[:, None] * self.weight_decay], axis=1)
@@ -184,8 +202,8 @@ class RMSprop(Optimizer):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        number("decay", self.decay, minimum=0.0, below=1.0)
-        number("eps", self.eps, above=0.0)
+        check_number("decay", self.decay, minimum=0.0, below=1.0)
+        check_number("eps", self.eps, above=0.0)
 
     @property
     def n_slots(self) -> int:
@@ -194,6 +212,13 @@ class RMSprop(Optimizer):
     @property
     def update(self) -> Update:
         return _rmsprop
+
+    @property
+    def formula(self) -> Formula | None:
+        return Formula(
+            "−$rate · $g / (√v + $eps),  v ← $decay v + (1 − $decay) ($g)²",
+            r"-$rate \frac{$g}{\sqrt{v} + $eps},\quad v \leftarrow $decay\, v + (1 - $decay) ($g)^2",
+        )
 
     def coefficients(self, steps: np.ndarray, rates: np.ndarray) -> np.ndarray:
         root = np.sqrt(1.0 - self.decay)

@@ -4,30 +4,42 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
 from bpx.backend.base import Array
-from bpx.schedules import Constant, Schedule, as_schedule
+from bpx.formulas import Formula
+from bpx.naming import Pickled
+from bpx.optimizers.schedules import Constant, Schedule, as_schedule
 
 Update = Callable[..., tuple[Array, ...]]
 """``update(xp, w, dw, *slots, *coefficients) -> (w, *slots)``."""
 
 
 @dataclass(frozen=True)
-class Optimizer:
+class Optimizer(Pickled):
     """Settings of a rule that turns gradients into steps.
 
     Parameters
     ----------
     learning_rate : float or Schedule
         Size of a step, above 0.
+
+    Attributes
+    ----------
+    name : str
+        What it is called; the class's name, unless the class says another.
     """
 
     learning_rate: float | Schedule = 0.01
 
     name: ClassVar[str] = ""
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if not vars(cls).get("name"):
+            cls.name = cls.__name__
 
     def __post_init__(self) -> None:
         as_schedule(self.learning_rate)
@@ -41,6 +53,15 @@ class Optimizer:
     def update(self) -> Update:
         """The update of one array and its slots."""
         raise TypeError(f"{type(self).__name__} defines no update")
+
+    @property
+    def formula(self) -> Formula | None:
+        """How a parameter's change is written on paper; without it `bpx.explain` names the class.
+
+        A template: ``$g`` stands for the gradient, ``$w`` for the parameter, ``$rate`` for the step's learning rate,
+        ``$t`` for the number of the step from 1, ``$name`` for a setting.
+        """
+        return None
 
     def coefficients(self, steps: np.ndarray, rates: np.ndarray) -> np.ndarray:
         """Return the numbers that `update` takes at each step.

@@ -7,9 +7,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from bpx.arguments import check_number
 from bpx.backend.base import Array
-from bpx.checks import number
 from bpx.errors import InputError
+from bpx.formulas import Formula
 from bpx.optimizers.base import Optimizer, Update
 
 
@@ -74,7 +75,7 @@ class SGD(Optimizer):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        number("momentum", self.momentum, minimum=0.0, below=1.0)
+        check_number("momentum", self.momentum, minimum=0.0, below=1.0)
         if self.nesterov and not self.momentum:
             raise InputError("nesterov=True needs a momentum above 0, as in SGD(0.01, momentum=0.9, nesterov=True)")
 
@@ -85,6 +86,15 @@ class SGD(Optimizer):
     @property
     def update(self) -> Update:
         return (_nesterov if self.nesterov else _momentum) if self.momentum else _sgd
+
+    @property
+    def formula(self) -> Formula | None:
+        if not self.momentum:
+            return Formula("−$rate · $g", r"-$rate \cdot $g")
+        text, latex = "v ← $momentum v − $rate · $g", r"v \leftarrow $momentum\, v - $rate \cdot $g"
+        if self.nesterov:
+            return Formula(f"$momentum v − $rate · $g,  {text}", rf"$momentum\, v - $rate \cdot $g,\quad {latex}")
+        return Formula(f"v,  {text}", rf"v,\quad {latex}")
 
     def coefficients(self, steps: np.ndarray, rates: np.ndarray) -> np.ndarray:
         if not self.momentum:

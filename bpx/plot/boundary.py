@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from bpx.arguments import check_count
 from bpx.backend.transfer import to_numpy
-from bpx.checks import count
 from bpx.errors import InputError
+from bpx.network import Network
 from bpx.plot.labels import checked_names, class_probabilities, decides, labels
 from bpx.plot.style import color, given_or_new, marker
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from bpx.network import Network
 
 MARGIN = 0.15
 """Of the data's range, shown beyond it on each side."""
@@ -90,7 +90,7 @@ def decision_boundary(
     true = labels("y", y)
     if true.dtype.kind == "U" or true.size != len(points):
         raise InputError(f"y must hold one class number for each of the {len(points)} samples, got {to_numpy(y).shape}")
-    count("resolution", resolution, 2)
+    check_count("resolution", resolution, 2)
     if feature_names is not None and len(feature_names) != 2:
         raise InputError(f"feature_names must be two names, got {len(feature_names)}")
     at_samples = class_probabilities(net, points)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bpx.errors import InputError, unknown_name
-from bpx.history import History
 from bpx.plot.style import color, given_or_new, tidy
+from bpx.training.history import History
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -55,7 +55,7 @@ def learning_curves(history: History, ax: Axes | None = None, *, names: Sequence
     """
     if not isinstance(history, History):
         raise InputError(f"history must be what net.fit returned, a bpx.History, got {type(history).__name__}")
-    curves = recorded(history)
+    curves = history.curves()
     if not curves.get("loss"):
         raise InputError("the history holds no epochs, so there is nothing to draw")
     if names is None:
@@ -90,13 +90,6 @@ def learning_curves(history: History, ax: Axes | None = None, *, names: Sequence
     if len(ax.get_lines()) > 1:
         ax.legend(frameon=False)
     return ax
-
-
-def recorded(history: History) -> dict[str, list[float]]:
-    """Return everything that a history recorded, by name."""
-    curves = {"loss": history.loss, "validation_loss": history.validation_loss, **history.metrics}
-    curves |= {f"{VALIDATION}{name}": values for name, values in history.validation_metrics.items()}
-    return {name: values for name, values in curves.items() if values}
 
 
 def _mark_best(ax: Axes, epochs: Sequence[int], losses: np.ndarray, its_color: str) -> None:

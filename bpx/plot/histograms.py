@@ -10,13 +10,13 @@ import numpy as np
 
 from bpx.backend.transfer import to_numpy
 from bpx.errors import InputError
-from bpx.interchange import Entry, entries
+from bpx.files.pytorch import Entry, list_entries
+from bpx.network import Network
 from bpx.plot.style import check_axes, color, new_figure, require_matplotlib, tidy
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from bpx.network import Network
 
 COLUMNS = 3
 """Panels beside each other."""
@@ -104,7 +104,7 @@ def _histograms(
     """Draw the arrays of each layer into a panel of its own."""
     require_matplotlib()
     panels: dict[str, list[tuple[str, np.ndarray]]] = {}
-    for entry in entries(net.layers):
+    for entry in list_entries(net.layers):
         if entry.kind == "params":
             array = to_numpy(parts[entry.layer][entry.name]).astype(np.float64).reshape(-1)
             if not np.isfinite(array).all():

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from bpx.backend.transfer import to_numpy
 from bpx.errors import InputError
 from bpx.layers import Sigmoid, Softmax
-
-if TYPE_CHECKING:
-    from bpx.network import Network
+from bpx.network import Network
 
 
 def labels(name: str, data: Any) -> np.ndarray:

@@ -8,18 +8,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bpx.backend.transfer import to_numpy
-from bpx.history import History
+from bpx.network import Network
 from bpx.plot.boundary import decision_boundary
 from bpx.plot.confusion import confusion_matrix
-from bpx.plot.curves import VALIDATION, learning_curves, recorded
+from bpx.plot.curves import VALIDATION, learning_curves
 from bpx.plot.labels import decides
 from bpx.plot.predictions import predictions
 from bpx.plot.style import plain_figure
+from bpx.training.history import History
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-    from bpx.network import Network
 
 
 def training_report(
@@ -99,6 +98,6 @@ def training_report(
 
 def _drawable_metrics(history: History) -> list[str]:
     """Return the names of the metrics that were recorded, those on training and validation data beside each other."""
-    curves = recorded(history)
+    curves = history.curves()
     names = dict.fromkeys(name.removeprefix(VALIDATION) for name in curves)
     return [c for name in names for c in (name, f"{VALIDATION}{name}") if c in curves and name != "loss"]

@@ -8,10 +8,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from bpx.checks import number
+from bpx.arguments import check_number
 from bpx.errors import InputError
-from bpx.files import write_whole
 from bpx.plot.style import require_matplotlib
+from bpx.writing import write_whole
 
 
 def save(figure: Any, path: str | os.PathLike[str], *, dpi: float = 150) -> None:
@@ -42,7 +42,7 @@ def save(figure: Any, path: str | os.PathLike[str], *, dpi: float = 150) -> None
     """
     require_matplotlib()
     figure = _figure_of(figure)
-    number("dpi", dpi, above=0.0)
+    check_number("dpi", dpi, above=0.0)
     known = figure.canvas.get_supported_filetypes()
     ending = Path(path).suffix.lower().removeprefix(".")
     if ending not in known:

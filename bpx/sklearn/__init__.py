@@ -10,7 +10,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from bpx.sklearn.requirement import require_sklearn
+from bpx.errors import InputError
+from bpx.optional import advise_install
 
 if TYPE_CHECKING:
     from bpx.sklearn.classifier import MLPClassifier as MLPClassifier
@@ -19,6 +20,37 @@ if TYPE_CHECKING:
 _HOME_OF = {"MLPClassifier": "bpx.sklearn.classifier", "MLPRegressor": "bpx.sklearn.regressor"}
 
 __all__ = ["MLPClassifier", "MLPRegressor"]
+
+MINIMUM = (1, 9)
+"""The first release of scikit-learn whose interface these estimators have."""
+
+
+class MissingSklearnError(InputError, ImportError):
+    """scikit-learn is missing or too old; the message has the line that installs it."""
+
+
+def require_sklearn() -> None:
+    """Check that a scikit-learn of a known interface can be imported.
+
+    Raises
+    ------
+    MissingSklearnError
+        If scikit-learn is not installed, or older than 1.9. One that is installed and broken raises what it raises.
+    """
+    try:
+        import sklearn
+    except ModuleNotFoundError as error:
+        if error.name != "sklearn":
+            raise
+        raise MissingSklearnError(
+            f"the estimators of bpx.sklearn need scikit-learn, which is not installed: {advise_install('sklearn')}"
+        ) from None
+    found = tuple(int(part) for part in sklearn.__version__.split(".")[:2])
+    if found < MINIMUM:
+        raise MissingSklearnError(
+            f"the estimators of bpx.sklearn need scikit-learn {MINIMUM[0]}.{MINIMUM[1]} or newer, found "
+            f"{sklearn.__version__}: {advise_install('sklearn')}"
+        )
 
 
 def __getattr__(name: str) -> Any:

@@ -7,14 +7,15 @@ from typing import Any
 
 import numpy as np
 
+from bpx import layers
+from bpx.arguments import check_count, check_number
 from bpx.backend.base import Array
-from bpx.checks import count, number
+from bpx.core.model import Model
 from bpx.errors import InputError
 from bpx.layers import Dropout, Identity, Layer, Linear, Params, Sigmoid, get_activation
-from bpx.network import Network
 
-ACTIVATIONS = ("identity", "logistic", "tanh", "relu", "sigmoid", "leaky_relu", "gelu", "silu", "softplus")
-"""The names of the activations: scikit-learn's four, then what it lacks ("sigmoid" is "logistic")."""
+ACTIVATIONS = ("logistic", *(name for name in layers.ACTIVATIONS if name != "softmax"))
+"""The names of the activations: scikit-learn's "logistic", which is "sigmoid", and those of the layers."""
 
 NOT_FINITE = (
     "Solver produced non-finite parameter weights. The input data may contain large values and need to be preprocessed."
@@ -22,25 +23,18 @@ NOT_FINITE = (
 """What is said of weights that are not finite."""
 
 
-class EstimatorNetwork(Network):
-    """A network whose data the estimator has checked and brought to the device already."""
-
-    def _inputs(self, x: Any, y: Any, sample_weight: Any) -> tuple[Array, Array, Array | None]:
-        return x, y, sample_weight
-
-
-def copied(net: Network) -> list[Params]:
-    """Return a copy of a network's weights."""
+def copy_params(net: Model) -> list[Params]:
+    """Return a copy of a network's weights, on its device."""
     return [{name: net.backend.copy(array) for name, array in part.items()} for part in net.params]
 
 
-def is_finite(net: Network) -> bool:
+def is_finite(net: Model) -> bool:
     """Tell whether every weight of a network is a finite number."""
     xp = net.backend.xp
     return all(bool(xp.all(xp.isfinite(array))) for part in net.params for array in part.values())
 
 
-def hidden_sizes(hidden_layer_sizes: Any) -> list[int]:
+def list_hidden_sizes(hidden_layer_sizes: Any) -> list[int]:
     """Return the widths of the hidden layers.
 
     Raises
@@ -51,10 +45,10 @@ def hidden_sizes(hidden_layer_sizes: Any) -> list[int]:
     sizes = list(hidden_layer_sizes) if hasattr(hidden_layer_sizes, "__iter__") else [hidden_layer_sizes]
     if np.any(np.array(sizes) <= 0):
         raise ValueError(f"hidden_layer_sizes must be > 0, got {sizes}.")
-    return [count("a hidden layer's size", size) for size in sizes]
+    return [check_count("a hidden layer's size", size) for size in sizes]
 
 
-def each_hidden(name: str, value: Any, hidden: int) -> list[Any]:
+def list_for_hidden(name: str, value: Any, hidden: int) -> list[Any]:
     """Return a parameter that is one value, or one for each hidden layer, as a list.
 
     Raises
@@ -70,15 +64,15 @@ def each_hidden(name: str, value: Any, hidden: int) -> list[Any]:
     return values
 
 
-def hidden_activations(activation: Any, hidden: int) -> list[Layer]:
+def list_hidden_activations(activation: Any, hidden: int) -> list[Layer]:
     """Return one activation for each hidden layer."""
     named = {"logistic": "sigmoid"}
-    each = each_hidden("activation", activation, hidden)
+    each = list_for_hidden("activation", activation, hidden)
     return [get_activation(named.get(a, a) if isinstance(a, str) else a) for a in each]
 
 
 def build_layers(sizes: Sequence[int], activation: Any, dropout: Any) -> tuple[Layer, ...]:
-    """Return the layers of a network; its weights start as zeros, for `starting_weights` or fitted ones to replace.
+    """Return the layers of a network; its weights start as zeros, for `draw_weights` or fitted ones to replace.
 
     Parameters
     ----------
@@ -89,19 +83,19 @@ def build_layers(sizes: Sequence[int], activation: Any, dropout: Any) -> tuple[L
         Share of each hidden layer's units left out at a training step.
     """
     hidden = len(sizes) - 2
-    functions = [*hidden_activations(activation, hidden), Identity()]
-    rates = [number("dropout", r, minimum=0.0, below=1.0) for r in each_hidden("dropout", dropout, hidden)]
-    layers: list[Layer] = []
+    functions = [*list_hidden_activations(activation, hidden), Identity()]
+    rates = [check_number("dropout", r, minimum=0.0, below=1.0) for r in list_for_hidden("dropout", dropout, hidden)]
+    built: list[Layer] = []
     for n_in, n_out, function, rate in zip(sizes[:-1], sizes[1:], functions, [*rates, 0.0], strict=True):
-        layers.append(Linear(n_in, n_out, weight_init="zeros"))
+        built.append(Linear(n_in, n_out, weight_init="zeros"))
         if not isinstance(function, Identity):
-            layers.append(function)
+            built.append(function)
         if rate:
-            layers.append(Dropout(rate))
-    return tuple(layers)
+            built.append(Dropout(rate))
+    return tuple(built)
 
 
-def starting_weights(
+def draw_weights(
     random_state: np.random.RandomState, sizes: Sequence[int], activation: Any, dtype: str
 ) -> tuple[list[np.ndarray], list[np.ndarray]]:
     """Draw weights and biases layer by layer, in scikit-learn's order: U(-r, r), r = sqrt(f / (n_in + n_out)).
@@ -112,11 +106,11 @@ def starting_weights(
     ----------
     X. Glorot, Y. Bengio, "Understanding the difficulty of training deep feedforward neural networks", 2010, eq. 16.
     """
-    functions = hidden_activations(activation, len(sizes) - 2)
+    functions = list_hidden_activations(activation, len(sizes) - 2)
     if functions:
         functions.append(functions[-1])
     else:
-        functions = [Identity()] if isinstance(activation, (list, tuple)) else hidden_activations(activation, 1)
+        functions = [Identity()] if isinstance(activation, (list, tuple)) else list_hidden_activations(activation, 1)
     coefs, intercepts = [], []
     for n_in, n_out, function in zip(sizes[:-1], sizes[1:], functions, strict=True):
         bound = np.sqrt((2.0 if isinstance(function, Sigmoid) else 6.0) / (n_in + n_out))
@@ -125,7 +119,7 @@ def starting_weights(
     return coefs, intercepts
 
 
-def as_params(net: Network, coefs: Sequence[Array], intercepts: Sequence[Array]) -> list[Params]:
+def make_params(net: Model, coefs: Sequence[Array], intercepts: Sequence[Array]) -> list[Params]:
     """Return weights and biases as the network's list of parameters, sharing the arrays that are on its device."""
     pairs = iter(zip(coefs, intercepts, strict=True))
     params: list[Params] = []

@@ -9,8 +9,7 @@ from sklearn.utils._array_api import get_namespace
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.metaestimators import available_if
 
-from bpx.sklearn.classes import ClassTargets
-from bpx.sklearn.labels import decode
+from bpx.sklearn.classes import ClassTargets, decode
 from bpx.sklearn.parameters import CONSTRAINTS
 
 
@@ -243,7 +242,7 @@ class MLPClassifier(ClassifierMixin, ClassTargets):  # type: ignore[misc]
         ----------
         X : array-like or sparse matrix (samples, features)
         """
-        probabilities = self._predicted(X, "predict")
+        probabilities = self._predict(X, "predict")
         return decode(self._label_binarizer, probabilities)
 
     def predict_proba(self, X: Any) -> Any:
@@ -253,7 +252,7 @@ class MLPClassifier(ClassifierMixin, ClassTargets):  # type: ignore[misc]
         ----------
         X : array-like or sparse matrix (samples, features)
         """
-        return self._probabilities(X, "predict_proba")
+        return self._predict_probabilities(X, "predict_proba")
 
     def predict_log_proba(self, X: Any) -> Any:
         """Return the logarithm of the probability of each class (or label), in nats, (samples, classes).
@@ -262,11 +261,11 @@ class MLPClassifier(ClassifierMixin, ClassTargets):  # type: ignore[misc]
         ----------
         X : array-like or sparse matrix (samples, features)
         """
-        p = self._probabilities(X, "predict_log_proba")
+        p = self._predict_probabilities(X, "predict_log_proba")
         return get_namespace(p)[0].log(p)
 
-    def _probabilities(self, X: Any, method: str) -> Any:
-        p = self._predicted(X, method)
+    def _predict_probabilities(self, X: Any, method: str) -> Any:
+        p = self._predict(X, method)
         if p.shape[1] != 1:
             return p
         return get_namespace(p)[0].concat([1.0 - p, p], axis=1)

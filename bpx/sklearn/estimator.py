@@ -12,26 +12,25 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 
 from bpx.backend.base import Array, Backend
 from bpx.backend.selection import get_backend
-from bpx.backend.transfer import backend_of, like
+from bpx.backend.transfer import backend_of, convert_like
 from bpx.errors import InputError
 from bpx.losses import one_hot
 from bpx.network import Network
-from bpx.sklearn.architecture import (
-    NOT_FINITE,
-    EstimatorNetwork,
-    build_layers,
-    hidden_sizes,
-    is_finite,
-    starting_weights,
-)
+from bpx.sklearn.architecture import NOT_FINITE, build_layers, draw_weights, is_finite, list_hidden_sizes
 from bpx.sklearn.fitting import CURVES, fit_by_batches, fit_by_lbfgs
-from bpx.sklearn.objectives import objective
+from bpx.sklearn.objectives import make_objective
 from bpx.sklearn.parameters import CONSTRAINTS
-from bpx.sklearn.placing import dropout_seed, dtype_of, placed, require_dtype
-from bpx.sklearn.samples import Samples
+from bpx.sklearn.samples import (
+    Samples,
+    draw_dropout_seed,
+    get_sparse_numpy,
+    is_sparse,
+    name_dtype,
+    place,
+    require_dtype,
+)
 from bpx.sklearn.session import Session
 from bpx.sklearn.solvers import STOCHASTIC
-from bpx.sklearn.sparse_rows import is_sparse, sparse_numpy
 
 
 class MultilayerPerceptron(BaseEstimator, ABC):  # type: ignore[misc]
@@ -65,38 +64,38 @@ class MultilayerPerceptron(BaseEstimator, ABC):  # type: ignore[misc]
         """Check targets, set what they tell (the classes), and return them."""
 
     @abstractmethod
-    def _encoded(self, backend: Backend, y: Any, dtype: str) -> Array:
+    def _encode(self, backend: Backend, y: Any, dtype: str) -> Array:
         """Return targets as the network takes them, on its device."""
 
     @abstractmethod
-    def _out_activation(self) -> str:
+    def _name_out_activation(self) -> str:
         """Return the name of the output's activation."""
 
     @abstractmethod
-    def _output_score(self, net: Network, z: Array, samples: Samples) -> float:
+    def score_outputs(self, net: Network, z: Array, samples: Samples) -> float:
         """Return the score of a network's outputs for samples: accuracy or R²."""
 
-    def _class_weights(self, backend: Backend, y: Array, dtype: str) -> Array | None:
+    def _weigh_classes(self, backend: Backend, y: Array, dtype: str) -> Array | None:
         """Return the weight of each sample's class, or None."""
         return None
 
     # -- fitting ------------------------------------------------------------------------------------------
 
     def _fit(self, X: Any, y: Any, sample_weight: Any, validation_data: Any, incremental: bool) -> None:
-        sizes = hidden_sizes(self.hidden_layer_sizes)
+        sizes = list_hidden_sizes(self.hidden_layer_sizes)
         stochastic = self.solver in STOCHASTIC
         first = not hasattr(self, "coefs_") or not (self.warm_start or incremental)
-        X, y = self._checked(X, y, reset=first)
+        X, y = self._check(X, y, reset=first)
         y = self._learn_targets(y, incremental)
         if sample_weight is not None:
             sample_weight = _check_sample_weight(sample_weight, X)
         if incremental and self.early_stopping:
             raise ValueError("partial_fit does not support early_stopping=True")
-        backend = self._backend_for(X)
-        dtype = dtype_of(X) if first else dtype_of(self.coefs_[0])
+        backend = self._choose_backend(X)
+        dtype = name_dtype(X) if first else name_dtype(self.coefs_[0])
         require_dtype(backend, dtype)
-        samples = self._samples(backend, X, y, sample_weight, dtype)
-        validation = self._validation(backend, validation_data, dtype)
+        samples = self._place(backend, X, y, sample_weight, dtype)
+        validation = self._place_validation(backend, validation_data, dtype)
         n_outputs = self.classes_.shape[0] if samples.y.ndim == 1 else samples.y.shape[1]
         if first:
             self._start(X, [X.shape[1], *sizes, n_outputs], dtype)
@@ -105,14 +104,14 @@ class MultilayerPerceptron(BaseEstimator, ABC):  # type: ignore[misc]
                 f"y has {n_outputs} outputs, the fitted network has {self.coefs_[-1].shape[1]}: fit a new estimator"
             )
         self.n_outputs_ = n_outputs
-        net = self._network(backend)
+        net = self._make_network(backend)
         fit = fit_by_batches if stochastic else fit_by_lbfgs
         best = fit(self, net, samples, validation, incremental)
         self.coefs_, self.intercepts_ = self._session.hand_out(net, best, X)
         if not is_finite(net):
             raise ValueError(NOT_FINITE)
 
-    def _checked(self, X: Any, y: Any, reset: bool) -> tuple[Any, Any]:
+    def _check(self, X: Any, y: Any, reset: bool) -> tuple[Any, Any]:
         """Return samples and targets as arrays of one library on one device; labels that are text stay on the host."""
         xp, _, device = get_namespace_and_device(X)
         floats = [dtype for dtype in supported_float_dtypes(xp, device) if dtype in (xp.float64, xp.float32)]
@@ -129,27 +128,27 @@ class MultilayerPerceptron(BaseEstimator, ABC):  # type: ignore[misc]
                 y = source.asarray(y)
         return X, y
 
-    def _samples(self, backend: Backend, X: Any, y: Any, sample_weight: Any, dtype: str) -> Samples:
+    def _place(self, backend: Backend, X: Any, y: Any, sample_weight: Any, dtype: str) -> Samples:
         """Return samples, targets and weights on the network's device."""
-        targets = self._encoded(backend, y, dtype)
+        targets = self._encode(backend, y, dtype)
         given = weight = None if sample_weight is None else backend.asarray(sample_weight, dtype)
-        of_classes = self._class_weights(backend, targets, dtype)
+        of_classes = self._weigh_classes(backend, targets, dtype)
         if of_classes is not None:
             weight = of_classes if given is None else given * of_classes
         targets = self._one_hot(backend, targets, X.shape[1], dtype)
-        return Samples(placed(backend, X, dtype), targets, weight, given, X)
+        return Samples(place(backend, X, dtype), targets, weight, given, X)
 
-    def _validation(self, backend: Backend, validation_data: Any, dtype: str) -> Samples | None:
+    def _place_validation(self, backend: Backend, validation_data: Any, dtype: str) -> Samples | None:
         """Return the samples given to validate on, on the network's device."""
         if validation_data is None:
             return None
         if not isinstance(validation_data, (tuple, list)) or len(validation_data) not in (2, 3):
             raise InputError("validation_data must be (X, y) or (X, y, sample_weight)")
-        X, y = self._checked(validation_data[0], validation_data[1], reset=False)
+        X, y = self._check(validation_data[0], validation_data[1], reset=False)
         weight = _check_sample_weight(validation_data[2], X) if len(validation_data) == 3 else None
-        targets = self._one_hot(backend, self._encoded(backend, self._known_targets(y), dtype), X.shape[1], dtype)
+        targets = self._one_hot(backend, self._encode(backend, self._check_targets(y), dtype), X.shape[1], dtype)
         given = None if weight is None else backend.asarray(weight, dtype)
-        return Samples(placed(backend, X, dtype), targets, given, given, X)
+        return Samples(place(backend, X, dtype), targets, given, given, X)
 
     def _one_hot(self, backend: Backend, targets: Array, features: int, dtype: str) -> Array:
         """Return integer classes as rows of zeros with a one, where these take no more room than the samples."""
@@ -157,34 +156,36 @@ class MultilayerPerceptron(BaseEstimator, ABC):  # type: ignore[misc]
             return targets
         return one_hot(backend.xp, targets, self.classes_.shape[0], getattr(backend.xp, dtype))
 
-    def _known_targets(self, y: Any) -> Any:
+    def _check_targets(self, y: Any) -> Any:
         """Return targets of a validation set, checked."""
         return y
 
     def _start(self, X: Any, sizes: list[int], dtype: str) -> None:
         """Draw the first weights, and forget an earlier training."""
         random_state = check_random_state(self.random_state)
-        coefs, intercepts = starting_weights(random_state, sizes, self.activation, dtype)
-        self._session = Session(random_state, seed=dropout_seed(random_state))
-        self.coefs_, self.intercepts_ = ([like(X, a, sparse_numpy()) for a in arrays] for arrays in (coefs, intercepts))
+        coefs, intercepts = draw_weights(random_state, sizes, self.activation, dtype)
+        self._session = Session(random_state, seed=draw_dropout_seed(random_state))
+        self.coefs_, self.intercepts_ = (
+            [convert_like(X, a, get_sparse_numpy()) for a in arrays] for arrays in (coefs, intercepts)
+        )
         self.n_iter_ = self.t_ = 0
         self.n_layers_ = len(sizes)
-        self.out_activation_ = self._out_activation()
+        self.out_activation_ = self._name_out_activation()
         for name in CURVES:
             self.__dict__.pop(name, None)
 
-    def _network(self, backend: Backend) -> EstimatorNetwork:
+    def _make_network(self, backend: Backend) -> Network:
         """Return the network on a backend, computing with ``coefs_`` and ``intercepts_``."""
         if not hasattr(self, "_session"):
             random_state = check_random_state(self.random_state)
-            self._session = Session(random_state, seed=dropout_seed(random_state))
+            self._session = Session(random_state, seed=draw_dropout_seed(random_state))
         sizes = [self.coefs_[0].shape[0], *(c.shape[1] for c in self.coefs_)]
         return self._session.network(
             build_layers(sizes, self.activation, self.dropout),
-            objective(self.loss, self.out_activation_, sizes[-1]), self.coefs_, self.intercepts_, backend,
+            make_objective(self.loss, self.out_activation_, sizes[-1]), self.coefs_, self.intercepts_, backend,
         )  # fmt: skip
 
-    def _backend_for(self, array: Any) -> Backend:
+    def _choose_backend(self, array: Any) -> Backend:
         """Return the backend that the parameters name; without one, an array's own, or bpx's default for the host's."""
         named = self.backend is not None or self.device is not None
         source = backend_of(array)
@@ -193,7 +194,7 @@ class MultilayerPerceptron(BaseEstimator, ABC):  # type: ignore[misc]
         backend = get_backend(self.backend)
         if self.device is not None:
             backend = get_backend(f"{backend.name}:{self.device}")
-        return sparse_numpy() if backend.name == "numpy" else backend
+        return get_sparse_numpy() if backend.name == "numpy" else backend
 
     @property
     def _optimizer(self) -> Any:
@@ -207,16 +208,15 @@ class MultilayerPerceptron(BaseEstimator, ABC):  # type: ignore[misc]
         """The first weights: they tell where the estimator was fitted."""
         return self.coefs_[0]
 
-    def _predicted(self, X: Any, method: str) -> Array:
+    def _predict(self, X: Any, method: str) -> Array:
         """Return probabilities (samples, outputs), or values, as an array of the samples' library."""
         check_is_fitted(self)
         check_same_namespace(X, self, attribute="_any_weights", method=method)
         X = validate_data(self, X, accept_sparse=["csr", "csc"], reset=False)
-        backend = self._backend_for(self.coefs_[0])
-        net = self._network(backend)
+        backend = self._choose_backend(self.coefs_[0])
+        net = self._make_network(backend)
         with backend.computing():
-            parts = [net.loss.probabilities(backend.xp, z) for z in net.outputs(placed(backend, X, net.dtype))]
-            return like(X, parts[0] if len(parts) == 1 else backend.xp.concat(parts), backend)
+            return convert_like(X, net.compute_predictions(place(backend, X, net.dtype)), backend)
 
     def _check_solver(self) -> bool:
         """Tell whether the solver can go on batch by batch; raise otherwise."""

@@ -3,49 +3,105 @@
 from __future__ import annotations
 
 import warnings
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.optimize import _check_optimize_result
 
+from bpx.core.regularization import L2
 from bpx.layers import Params
-from bpx.optimizers.quasi_newton import LBFGS
-from bpx.regularization import L2
-from bpx.sklearn.architecture import EstimatorNetwork
-from bpx.sklearn.monitor import EpochMonitor, ValidationCurves
-from bpx.sklearn.run import EstimatorRun, MinimizingRun
-from bpx.sklearn.samples import Samples
-from bpx.sklearn.splitting import split
-
-if TYPE_CHECKING:
-    from bpx.sklearn.estimator import MultilayerPerceptron
+from bpx.network import Network
+from bpx.optimizers import LBFGS, Optimizer
+from bpx.sklearn.architecture import NOT_FINITE, is_finite
+from bpx.sklearn.monitor import EpochMonitor, Estimator, ValidationCurves
+from bpx.sklearn.samples import Samples, split
+from bpx.training.batches import Batches
+from bpx.training.callback import Callback
+from bpx.training.fit_run import FitRun
+from bpx.training.lbfgs import Outcome, minimize
+from bpx.training.loop import Loop
+from bpx.training.settings import check_settings
 
 CURVES = ("loss_curve_", "best_loss_", "validation_scores_", "validation_loss_curve_", "best_validation_score_")
 """The attributes that a training by batches appends to."""
 
 
+class EstimatorLoop(Loop):
+    """The training loop of an estimator, which ends by scikit-learn's rules.
+
+    Parameters
+    ----------
+    run : FitRun
+    tolerant : bool
+        Whether to go on with weights that are not finite, because the best ones are kept.
+
+    Attributes
+    ----------
+    outcome : Outcome
+        How L-BFGS ended.
+    """
+
+    outcome: Outcome
+
+    def __init__(self, run: FitRun, *, tolerant: bool = False) -> None:
+        super().__init__(run)
+        self.tolerant = tolerant
+
+    def _check_losses(self, losses: np.ndarray) -> None:
+        """Go on while the weights are finite: the loss of one sample that is far off may overflow alone."""
+        if not (self.tolerant or is_finite(self.net)):
+            raise ValueError(NOT_FINITE)
+
+    def _run_lbfgs(self, optimizer: LBFGS) -> None:
+        run = self.run
+        assert run.source.whole is not None
+        self.outcome = minimize(
+            self.net, run.source.whole, optimizer, run.epochs, run.settings.penalties, self.record_iteration,
+            tolerant=True,
+        )  # fmt: skip
+
+
+def _make_run(
+    e: Estimator, net: Network, samples: Samples, *, epochs: int, batch_size: int | None, optimizer: Optimizer,
+    callbacks: list[Callback], shuffle: bool, validated: bool,
+) -> FitRun:  # fmt: skip
+    """Return the run of one training; ``validated`` says whether a callback measures "validation_loss"."""
+    rows = samples.x.shape[0]
+    settings = check_settings(
+        epochs=epochs, batch_size=batch_size, optimizer=optimizer, metrics=(),
+        callbacks=[*callbacks, *_list_callbacks(e)],
+        shuffle=(lambda epoch: e._session.next_order(rows)) if shuffle else False, progress=e.progress,
+        penalties=(L2(float(e.alpha), per_sample=True),) if e.alpha else (), clip=None, class_weight=None,
+    )  # fmt: skip
+    source = Batches(net, (samples.x, samples.y, samples.weight), settings)
+    source.share_weight = None  # scikit-learn's loss of an epoch: a mean over samples, whatever they weigh
+    run = FitRun(net, source, None, settings)
+    if validated:
+        run.log_names = (*run.log_names, "validation_loss")
+    return run
+
+
 def fit_by_batches(
-    e: MultilayerPerceptron, net: EstimatorNetwork, samples: Samples, validation: Samples | None, incremental: bool
+    e: Estimator, net: Network, samples: Samples, validation: Samples | None, incremental: bool
 ) -> list[Params] | None:
     """Train by "sgd" or "adam"; return the best weights where early stopping decides, None otherwise."""
     if e.early_stopping and validation is None:
         samples, validation = _set_aside(e, net, samples)
     rows = samples.x.shape[0]
     _begin_curves(e, validation is not None)
-    batch_size = _batch_size(e.batch_size, rows)
+    batch_size = _choose_batch_size(e.batch_size, rows)
     solver = e._session.use_solver(e.__dict__)
     best = e._session.resume(net, keep=e.early_stopping)
     monitor = EpochMonitor(e, rows, validation, best)
-    run = EstimatorRun(
-        net, samples, e._session, shuffle=e.shuffle, validated=validation is not None, tolerant=e.early_stopping,
-        epochs=1 if incremental else e.max_iter, batch_size=batch_size, optimizer=solver.optimizer,
-        callbacks=[monitor, *_callbacks(e)], penalties=_penalties(e), progress=e.progress,
+    run = _make_run(
+        e, net, samples, epochs=1 if incremental else e.max_iter, batch_size=batch_size, optimizer=solver.optimizer,
+        callbacks=[monitor], shuffle=e.shuffle, validated=validation is not None,
     )  # fmt: skip
     run.training.rate_scale = solver.rate_scale
     e.n_iter_ = 0
     try:
-        run.train()
+        EstimatorLoop(run, tolerant=e.early_stopping).train()
     except KeyboardInterrupt:
         warnings.warn("Training interrupted by user.", stacklevel=5)
     e.history_ = run.history
@@ -59,36 +115,30 @@ def fit_by_batches(
     return monitor.best
 
 
-def fit_by_lbfgs(
-    e: MultilayerPerceptron, net: EstimatorNetwork, samples: Samples, validation: Samples | None, incremental: bool
-) -> None:
+def fit_by_lbfgs(e: Estimator, net: Network, samples: Samples, validation: Samples | None, incremental: bool) -> None:
     """Train by L-BFGS on the whole set."""
     e._session.resume(net, keep=False)
-    curves = []
+    curves: list[Callback] = []
     if validation is not None:
         e.validation_scores_, e.validation_loss_curve_ = [], []
         curves.append(ValidationCurves(e, validation))
-    run = MinimizingRun(
-        net, samples, e._session, shuffle=False, validated=validation is not None, tolerant=False, epochs=e.max_iter,
-        batch_size=None, optimizer=LBFGS(gradient_tolerance=e.tol, max_evaluations=e.max_fun),
-        callbacks=[*curves, *_callbacks(e)], penalties=_penalties(e), progress=e.progress,
+    run = _make_run(
+        e, net, samples, epochs=e.max_iter, batch_size=None, shuffle=False, callbacks=curves,
+        optimizer=LBFGS(gradient_tolerance=e.tol, max_evaluations=e.max_fun), validated=validation is not None,
     )  # fmt: skip
-    run.train()
-    e.history_, e.loss_ = run.history, run.outcome.fun
-    e.n_iter_ = run.outcome.nit if run.stop_reason else _check_optimize_result("lbfgs", run.outcome, e.max_iter)
+    loop = EstimatorLoop(run)
+    loop.train()
+    e.history_, e.loss_ = run.history, loop.outcome.fun
+    e.n_iter_ = loop.outcome.nit if run.stop_reason else _check_optimize_result("lbfgs", loop.outcome, e.max_iter)
 
 
-def _callbacks(e: MultilayerPerceptron) -> list[Any]:
+def _list_callbacks(e: Estimator) -> list[Any]:
     """Return the user's callbacks as a list."""
     callbacks = e.callbacks
     return [] if callbacks is None else list(callbacks) if isinstance(callbacks, (list, tuple)) else [callbacks]
 
 
-def _penalties(e: MultilayerPerceptron) -> tuple[L2, ...]:
-    return (L2(float(e.alpha), per_sample=True),) if e.alpha else ()
-
-
-def _batch_size(batch_size: Any, rows: int) -> int:
+def _choose_batch_size(batch_size: Any, rows: int) -> int:
     """Return the number of samples of a step."""
     if batch_size == "auto":
         return min(200, rows)
@@ -99,7 +149,7 @@ def _batch_size(batch_size: Any, rows: int) -> int:
     return int(min(batch_size, rows))
 
 
-def _set_aside(e: MultilayerPerceptron, net: EstimatorNetwork, samples: Samples) -> tuple[Samples, Samples]:
+def _set_aside(e: Estimator, net: Network, samples: Samples) -> tuple[Samples, Samples]:
     """Return the samples to train on, and those that early stopping validates on."""
     column = samples.y if e.out_activation_ == "logistic" and e.n_outputs_ == 1 else None
     rows = samples.x.shape[0]
@@ -107,7 +157,7 @@ def _set_aside(e: MultilayerPerceptron, net: EstimatorNetwork, samples: Samples)
     return samples.take(net.backend.xp, train), samples.take(net.backend.xp, validate)
 
 
-def _begin_curves(e: MultilayerPerceptron, validated: bool) -> None:
+def _begin_curves(e: Estimator, validated: bool) -> None:
     """Make the curves that this training appends to, where an earlier one has not."""
     if not hasattr(e, "loss_curve_"):
         e.loss_curve_ = []

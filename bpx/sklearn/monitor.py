@@ -2,17 +2,50 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Any, Protocol
 
-from bpx.callbacks import Callback
+from bpx.backend.base import Array
+from bpx.core.model import Model
 from bpx.layers import Params
-from bpx.network import Network
-from bpx.sklearn.architecture import copied
+from bpx.sklearn.architecture import copy_params
+from bpx.sklearn.samples import Samples
+from bpx.sklearn.session import Session
+from bpx.training.callback import Callback, Run
 
-if TYPE_CHECKING:
-    from bpx.sklearn.estimator import MultilayerPerceptron
-    from bpx.sklearn.samples import Samples
-    from bpx.training.run import Run
+
+class Estimator(Protocol):
+    """What the training of an estimator reads of its parameters, and the attributes that it sets."""
+
+    solver: str
+    alpha: float
+    batch_size: Any
+    max_iter: int
+    max_fun: int
+    tol: float
+    shuffle: bool
+    verbose: Any
+    early_stopping: bool
+    validation_fraction: float
+    n_iter_no_change: float
+    callbacks: Any
+    progress: bool | None
+
+    loss_: float
+    loss_curve_: list[float]
+    best_loss_: Any
+    validation_scores_: Any
+    validation_loss_curve_: Any
+    best_validation_score_: Any
+    history_: Any
+    n_iter_: int
+    n_outputs_: int
+    out_activation_: str
+    t_: int
+    _no_improvement_count: int
+    _session: Session
+
+    def score_outputs(self, net: Any, z: Array, samples: Samples) -> float:
+        """Return the score of a network's outputs for samples: accuracy or R²."""
 
 
 class ValidationCurves(Callback):
@@ -25,17 +58,16 @@ class ValidationCurves(Callback):
     samples : Samples
     """
 
-    def __init__(self, estimator: MultilayerPerceptron, samples: Samples) -> None:
+    def __init__(self, estimator: Estimator, samples: Samples) -> None:
         self.estimator = estimator
         self.samples = samples
 
     def on_epoch_end(self, run: Run) -> None:
-        e, net, xp, held = self.estimator, run.net, run.net.backend.xp, self.samples
-        parts = list(net.outputs(held.x))
-        z = parts[0] if len(parts) == 1 else xp.concat(parts)
-        loss = float(net.loss.forward(xp, z, held.y, held.score_weight)[0])
+        e, net, held = self.estimator, run.net, self.samples
+        z = net.compute_outputs(held.x)
+        loss = float(net.loss.forward(net.backend.xp, z, held.y, held.score_weight)[0])
         e.validation_loss_curve_.append(loss)
-        e.validation_scores_.append(e._output_score(net, z, held))
+        e.validation_scores_.append(e.score_outputs(net, z, held))
         run.logs["validation_loss"] = loss
         run.history.validation_loss.append(loss)
 
@@ -56,7 +88,7 @@ class EpochMonitor(Callback):
 
     def __init__(
         self,
-        estimator: MultilayerPerceptron,
+        estimator: Estimator,
         samples: int,
         validation: Samples | None,
         best: list[Params] | None,
@@ -93,7 +125,7 @@ class EpochMonitor(Callback):
                 e._no_improvement_count = 0
         run.training.rate_scale = solver.rate_scale
 
-    def _improves(self, net: Network) -> bool:
+    def _improves(self, net: Model) -> bool:
         """Tell whether the epoch is better than the best one by ``tol``, and remember the best.
 
         NaN counts as better, as in scikit-learn: it ends no training.
@@ -109,5 +141,5 @@ class EpochMonitor(Callback):
         improves = not score < e.best_validation_score_ + e.tol
         if score > e.best_validation_score_:
             e.best_validation_score_ = score
-            self.best = copied(net)
+            self.best = copy_params(net)
         return improves

@@ -8,7 +8,7 @@ when training stops, so both are kept.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from bpx.backend.base import Array
 from bpx.losses import BinaryCrossEntropy, CrossEntropy, Loss, Poisson, SquaredError, one_hot
@@ -23,6 +23,9 @@ def _log(xp: Any, p: Array) -> Array:
 @dataclass(frozen=True)
 class LogLoss(CrossEntropy):
     """Cross-entropy of classes from logits: ``l = -log(p[class])``, p being kept within [eps, 1 - eps] first."""
+
+    name: ClassVar[str] = CrossEntropy.name
+    formulas = CrossEntropy.formulas
 
     def forward(self, xp: Any, z: Array, y: Array, weight: Array | None = None) -> tuple[Array, Any]:
         if y.ndim == 1:
@@ -39,6 +42,9 @@ class BinaryLogLoss(BinaryCrossEntropy):
 
     With ``p = 1 / (1 + exp(-z))``: ``l = -log(p)`` where y is 1, ``l = -log(1 - p)`` where it is 0; ``dz = p - y``.
     """
+
+    name: ClassVar[str] = BinaryCrossEntropy.name
+    formulas = BinaryCrossEntropy.formulas
 
     def probabilities(self, xp: Any, z: Array) -> Array:
         p = xp.exp(-z)
@@ -62,12 +68,15 @@ class BinaryLogLoss(BinaryCrossEntropy):
 class HalfSquaredError(SquaredError):
     """Half the squared error, reported as a mean over the outputs; the gradient is that of their sum."""
 
+    name: ClassVar[str] = SquaredError.name
+    formulas = SquaredError.formulas
+
     def forward(self, xp: Any, z: Array, y: Array, weight: Array | None = None) -> tuple[Array, Any]:
         value, cache = super().forward(xp, z, y, weight)
         return value / z.shape[1], cache
 
 
-def objective(loss: str, out_activation: str, n_outputs: int) -> Loss:
+def make_objective(loss: str, out_activation: str, n_outputs: int) -> Loss:
     """Return the loss of an estimator.
 
     Parameters

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 
-from bpx.callbacks import Callback
 from bpx.layers import Layer
 from bpx.sklearn.architecture import ACTIVATIONS
+from bpx.training.callback import Callback
 
 CONSTRAINTS: dict[str, list[Any]] = {
     "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],

@@ -11,7 +11,7 @@ from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.metaestimators import available_if
 
 from bpx.backend.base import Array, Backend
-from bpx.backend.transfer import like
+from bpx.backend.transfer import convert_like
 from bpx.network import Network
 from bpx.sklearn.estimator import MultilayerPerceptron
 from bpx.sklearn.parameters import CONSTRAINTS
@@ -233,7 +233,7 @@ class MLPRegressor(RegressorMixin, MultilayerPerceptron):  # type: ignore[misc]
         ----------
         X : array-like or sparse matrix (samples, features)
         """
-        values = self._predicted(X, "predict")
+        values = self._predict(X, "predict")
         return values[:, 0] if values.shape[1] == 1 else values
 
     # -- targets ------------------------------------------------------------------------------------------
@@ -243,21 +243,21 @@ class MLPRegressor(RegressorMixin, MultilayerPerceptron):  # type: ignore[misc]
             raise ValueError("Some value(s) of y are out of the valid range of the loss 'poisson': it takes y >= 0.")
         return y
 
-    def _encoded(self, backend: Backend, y: Any, dtype: str) -> Array:
+    def _encode(self, backend: Backend, y: Any, dtype: str) -> Array:
         y = backend.asarray(y, dtype)
         return backend.xp.reshape(y, (-1, 1)) if y.ndim == 1 else y
 
-    def _out_activation(self) -> str:
+    def _name_out_activation(self) -> str:
         return "exp" if self.loss == "poisson" else "identity"
 
-    def _output_score(self, net: Network, z: Array, samples: Samples) -> float:
+    def score_outputs(self, net: Network, z: Array, samples: Samples) -> float:
         """Return R², the mean over the outputs; NaN where a value is not finite."""
         xp = net.backend.xp
         values = net.loss.probabilities(xp, z)
         if not bool(xp.all(xp.isfinite(values))):
             return float(np.nan)
         arrays = (samples.y, values, samples.score_weight)
-        y, values, weight = (None if a is None else like(samples.given, a, net.backend) for a in arrays)
+        y, values, weight = (None if a is None else convert_like(samples.given, a, net.backend) for a in arrays)
         return float(r2_score(y, values, sample_weight=weight))
 
     def __sklearn_tags__(self) -> Any:

@@ -1,11 +1,19 @@
-"""Samples, their targets and weights on the network's device."""
+"""Samples on their way to a network's device: placed, split, and sparse where they came so."""
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
+from functools import lru_cache
+from types import SimpleNamespace
 from typing import Any
 
-from bpx.backend.base import Array
+import numpy as np
+from sklearn.model_selection import train_test_split
+
+from bpx.backend.base import Array, Backend
+from bpx.backend.numpy_backend import NumpyBackend
+from bpx.errors import BackendError
 
 
 @dataclass
@@ -34,3 +42,106 @@ class Samples:
         arrays = (self.x, self.y, self.weight, self.score_weight)
         x, y, weight, score_weight = (None if a is None else xp.take(a, rows, axis=0) for a in arrays)
         return Samples(x, y, weight, score_weight, self.given)
+
+
+def place(backend: Backend, X: Any, dtype: str) -> Array:
+    """Return samples on a device; sparse ones stay sparse on NumPy alone."""
+    if is_sparse(X) and backend.name != "numpy":
+        X = X.toarray()
+    return backend.asarray(X, dtype)
+
+
+def name_dtype(array: Any) -> str:
+    """Return the name of an array's dtype."""
+    return str(array.dtype).rpartition(".")[2]
+
+
+def require_dtype(backend: Backend, dtype: str) -> None:
+    """Raise unless a backend has a dtype, which is that of the samples."""
+    try:
+        backend.require_dtype(dtype)
+    except BackendError as error:
+        raise BackendError(f"{error} (an estimator computes in the dtype of X: give X as float32)") from None
+
+
+def draw_dropout_seed(random_state: np.random.RandomState) -> int:
+    """Return a seed for dropout masks that takes nothing from the stream."""
+    return int(copy.deepcopy(random_state).randint(np.iinfo(np.int32).max))
+
+
+def split(
+    backend: Backend, rows: int, column: Array | None, fraction: float, random_state: np.random.RandomState
+) -> tuple[Array, Array]:
+    """Return the numbers of the samples to train on and of those to validate on, on the device.
+
+    Parameters
+    ----------
+    backend : Backend
+    rows : int
+        How many samples there are.
+    column : array (rows, 1) or None
+        Targets of two classes, 0 or 1, whose shares are to be the same in both parts; None draws freely.
+    fraction : float
+        Share of the samples to validate on.
+    random_state : RandomState
+
+    Raises
+    ------
+    ValueError
+        If either part, or a class of it, would be too small.
+
+    Notes
+    -----
+    Only the count of each class leaves the device: samples sorted by class are split on the host, and the numbers found
+    are those of the sorted samples.
+    """
+    xp = backend.xp
+    sorted_classes = order = None
+    if column is not None:
+        ones = int(xp.sum(column))
+        sorted_classes = np.repeat([False, True], [rows - ones, ones])[:, None]
+        order = xp.argsort(column[:, 0], stable=True)
+    train, validation = train_test_split(
+        np.arange(rows), random_state=random_state, test_size=fraction, stratify=sorted_classes
+    )
+    if len(validation) < 2:
+        raise ValueError("The validation set is too small. Increase 'validation_fraction' or the size of your dataset.")
+    parts = backend.asarray(train), backend.asarray(validation)
+    return parts if order is None else (xp.take(order, parts[0], axis=0), xp.take(order, parts[1], axis=0))
+
+
+class SparseNumpyBackend(NumpyBackend):
+    """NumPy on the CPU, whose samples may be sparse: a batch is some rows, and only the first layer ever meets it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        dense = self.xp
+
+        def take(x: Any, indices: Any, /, *, axis: int | None = None) -> Any:
+            return dense.take(x, indices, axis=axis) if isinstance(x, np.ndarray) else x[indices]
+
+        def matmul(a: Any, b: np.ndarray, /) -> Any:
+            return dense.matmul(a, b) if isinstance(a, np.ndarray) else a @ b
+
+        self.xp = SimpleNamespace(**{**vars(dense), "take": take, "matmul": matmul})
+
+    def __reduce__(self) -> Any:
+        return get_sparse_numpy, ()
+
+    def asarray(self, data: Any, dtype: str | None = None) -> Array:
+        if is_sparse(data):
+            return data.tocsr() if dtype is None else data.tocsr().astype(dtype, copy=False)
+        return super().asarray(data, dtype)
+
+
+@lru_cache(maxsize=1)
+def get_sparse_numpy() -> SparseNumpyBackend:
+    """Return the one backend of this kind."""
+    return SparseNumpyBackend()
+
+
+def is_sparse(data: Any) -> bool:
+    """Tell whether data is a SciPy sparse matrix or array."""
+    from scipy.sparse import issparse
+
+    return bool(issparse(data))

@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 
 from bpx.backend.base import Array, Backend
-from bpx.backend.transfer import is_host, like, to_numpy
+from bpx.backend.transfer import convert_like, is_host, to_numpy
 from bpx.layers import Layer, Linear, Params
 from bpx.losses import Loss
-from bpx.sklearn.architecture import EstimatorNetwork, as_params, copied
+from bpx.network import Network
+from bpx.sklearn.architecture import copy_params, make_params
 from bpx.sklearn.solvers import Solver
 
 
@@ -28,7 +29,7 @@ class Session:
 
     Attributes
     ----------
-    net : EstimatorNetwork or None
+    net : Network or None
         None before its first use, and after it was unpickled: it is made again on the backend at hand then.
     solver : Solver or None
         Set by a stochastic solver's first training.
@@ -37,7 +38,7 @@ class Session:
     def __init__(self, random_state: np.random.RandomState, seed: int) -> None:
         self.random_state = random_state
         self.seed = seed
-        self.net: EstimatorNetwork | None = None
+        self.net: Network | None = None
         self.solver: Solver | None = None
         self._order: np.ndarray | None = None
         self._split_state: Any = None
@@ -75,7 +76,7 @@ class Session:
 
     def network(
         self, layers: Sequence[Layer], loss: Loss, coefs: Sequence[Array], intercepts: Sequence[Array], backend: Backend
-    ) -> EstimatorNetwork:
+    ) -> Network:
         """Return the network of these layers and this loss on a backend, computing with these weights.
 
         Arrays on the backend's device are shared with it, not copied: training changes them.
@@ -86,57 +87,60 @@ class Session:
         new = net is None or net.backend != backend
         if net is None:
             dtype = str(to_numpy(coefs[0][:1, :1]).dtype)
-            net = EstimatorNetwork(layers, loss=loss, dtype=dtype, seed=self.seed, backend=backend)
+            net = Network(layers, loss=loss, dtype=dtype, seed=self.seed, backend=backend)
             net.training, self._training = self._training, None
             if net.training is not None:
-                net.training.move(lambda array: _moved(array, backend))
+                net.training.convert(lambda array: _move(array, backend))
         elif new:
             net.to(backend)
         replaced = self._handed is not None and not _same(weights, self._handed)
         if replaced:
             self._last = None
         elif new and self._last is not None:
-            self._last = [{name: _moved(array, backend) for name, array in part.items()} for part in self._last]
+            self._last = [{name: _move(array, backend) for name, array in part.items()} for part in self._last]
         if new or replaced:
-            net._params = as_params(net, coefs, intercepts)
+            net.adopt(make_params(net, coefs, intercepts))
         self.net, self._handed = net, weights
         return net
 
-    def resume(self, net: EstimatorNetwork, keep: bool) -> list[Params] | None:
+    def resume(self, net: Network, keep: bool) -> list[Params] | None:
         """Make the network ready to go on from the weights of its last step.
 
         Parameters
         ----------
-        net : EstimatorNetwork
+        net : Network
         keep : bool
             Whether to return the weights that it computes with now: the best ones, where early stopping found some.
         """
         best = None
         if self._last is not None:
-            best, net._params, self._last = net._params, self._last, None
+            best = net.params
+            net.adopt(self._last)
+            self._last = None
         elif keep:
-            best = copied(net)
-        for part in net._params:
+            best = copy_params(net)
+        for part in net.params:
             for name, array in part.items():
                 if isinstance(array, np.ndarray) and not array.flags.writeable:
                     part[name] = np.array(array)
         return best if keep else None
 
-    def hand_out(self, net: EstimatorNetwork, best: list[Params] | None, x: Any) -> tuple[list[Array], list[Array]]:
+    def hand_out(self, net: Network, best: list[Params] | None, x: Any) -> tuple[list[Array], list[Array]]:
         """Return weights and biases for the estimator's attributes, as arrays of the samples' library.
 
         Parameters
         ----------
-        net : EstimatorNetwork
+        net : Network
         best : list of dict or None
             Weights to go by from now on; those of the last step are kept for the next training.
         x : array
             The samples as they came.
         """
         if best is not None:
-            self._last, net._params = net._params, best
-        parts = [p for layer, p in zip(net.layers, net._params, strict=True) if isinstance(layer, Linear)]
-        weights, biases = ([like(x, part[name], net.backend) for part in parts] for name in ("weight", "bias"))
+            self._last = net.params
+            net.adopt(best)
+        parts = [p for layer, p in zip(net.layers, net.params, strict=True) if isinstance(layer, Linear)]
+        weights, biases = ([convert_like(x, part[name], net.backend) for part in parts] for name in ("weight", "bias"))
         self._handed = [*weights, *biases]
         if not is_host(net.backend):
             for array in self._handed:
@@ -160,7 +164,7 @@ class Session:
         return state
 
 
-def _moved(array: Array, backend: Backend) -> Array:
+def _move(array: Array, backend: Backend) -> Array:
     """Return a copy of an array on a backend."""
     return backend.asarray(np.array(to_numpy(array)))
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from bpx.optimizers import SGD, Adam, Optimizer
-from bpx.schedules import Constant
+from bpx.optimizers.schedules import Constant
 
 STOCHASTIC = ("sgd", "adam")
 """The solvers that take batches."""
@@ -16,6 +16,8 @@ STOCHASTIC = ("sgd", "adam")
 @dataclass(frozen=True)
 class MomentumSGD(SGD):
     """`SGD` that takes a momentum of 1 too, as scikit-learn's does."""
+
+    name: ClassVar[str] = SGD.name
 
     def __post_init__(self) -> None:
         if self.momentum < 1.0:

@@ -6,8 +6,8 @@ from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
 from bpx.errors import InputError
+from bpx.optional import import_optional
 from bpx.tables.messages import counted, listed, nearest, shown
-from bpx.tables.requirement import require_polars
 
 if TYPE_CHECKING:
     import polars as pl
@@ -23,7 +23,7 @@ def check_frame(frame: object) -> None:
     InputError
         If polars is not installed, or ``frame`` is something else.
     """
-    require_polars()
+    import_optional("polars", "tables", "table")
     import polars as pl
 
     if not isinstance(frame, pl.DataFrame):

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bpx.errors import InputError
+from bpx.optional import import_optional
 from bpx.tables.csv_reading import read_csv
 from bpx.tables.messages import shown
 from bpx.tables.npz_reading import read_npz
-from bpx.tables.requirement import require_polars
 
 if TYPE_CHECKING:
     import polars as pl
@@ -47,7 +47,7 @@ def read_table(path: str | os.PathLike[str], *, text: Collection[str] = ()) -> p
         or without rows; has a column without a name or two of one name; or has a row of another length than its
         header. The message is one line with the file's name and the line.
     """
-    require_polars()
+    import_optional("polars", "tables", "table")
     file = Path(path)
     suffix = file.suffix.lower()
     if file.is_dir():

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bpx.errors import InputError
+from bpx.optional import import_optional
 from bpx.tables.messages import listed, shown
 from bpx.tables.preprocessor import Preprocessor
-from bpx.tables.requirement import require_polars
 from bpx.tables.target import ClassTarget
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def predictions_table(frame: pl.DataFrame, outputs: Any, preprocessor: Preproces
     InputError
         If the table has a column of such a name already, or ``outputs`` does not fit it.
     """
-    require_polars()
+    import_optional("polars", "tables", "table")
     import polars as pl
 
     columns = {"prediction": preprocessor.decode_target(outputs).tolist()}

@@ -1,5 +1,1 @@
-"""Training: ``fit``, what it keeps between calls, and the run that callbacks see."""
-
-from bpx.training.fitting import fit  # all else is imported by the first fit
-
-__all__ = ["fit"]
+"""Training: what ``fit`` does. The first training imports it, so that a network alone is quick to have."""

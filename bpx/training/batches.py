@@ -1,79 +1,84 @@
-"""Batches of samples: which rows each step takes, and how much it counts in the mean loss of an epoch."""
+"""Batches of arrays that lie on the device: which rows each step takes, and how much it counts in the mean loss."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Any, NamedTuple
+import contextlib
+from collections.abc import Callable, Iterable
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 
-from bpx.evaluation import Data
+from bpx.core.model import Data, Model
+from bpx.errors import InputError
+from bpx.rng import permutation
+from bpx.training.class_weights import sum_by_class, weigh_by_class, weigh_classes
+from bpx.training.fingerprint import fingerprint
+from bpx.training.settings import Settings
+from bpx.training.sources import Block, Source
 
-if TYPE_CHECKING:
-    from bpx.network import Network
 
+class Batches(Source):
+    """Batches of samples on the device; each epoch visits all rows in an order of its own.
 
-class Block(NamedTuple):
-    """Samples that are on the device together, and the steps that are made with them.
-
-    Attributes
+    Parameters
     ----------
+    net : Model
     data : tuple (x, y, weight)
-        On the device.
-    groups : list of array of int (steps, batch)
-        Rows of each step; steps of equal size that follow each other are in one array.
-    shares : array of float64 (steps,)
-        How much each step counts in the mean loss: its samples, or the sum of their weights.
+        On the network's device.
+    settings : Settings
     """
 
-    data: Data
-    groups: list[np.ndarray]
-    shares: np.ndarray
+    def __init__(self, net: Model, data: Data, settings: Settings) -> None:
+        self.net = net
+        self.shuffle = settings.shuffle
+        self.whole = self.unweighted = data
+        if settings.class_weight is not None:
+            x, y, weight = data
+            table = weigh_classes(net, settings.class_weight, lambda n: sum_by_class(net, y, weight, n))
+            self.whole = (x, y, weigh_by_class(net, y, weight, table))
+        self.rows: int = data[0].shape[0]
+        self.batch_size = self.rows if settings.batch_size is None else min(settings.batch_size, self.rows)
+        self.steps_per_epoch = -(-self.rows // self.batch_size)
 
+    @cached_property
+    def share_weight(self) -> np.ndarray | None:
+        """What each row counts in the mean loss of an epoch, on the host: its weight; None where all count alike."""
+        assert self.whole is not None
+        return fetch_weight(self.net, self.whole)
 
-class Source:
-    """Where the batches of a training come from.
-
-    Attributes
-    ----------
-    steps_per_epoch : int or None
-        None where nobody can say before the first epoch is over.
-    batch_size : int or None
-        Samples of a step; None where the batches come as they are.
-    whole : tuple (x, y, weight) or None
-        All samples on the device, for epochs of one step; None where they do not lie there.
-    measured : tuple (x, y, weight) or None
-        What metrics on the training data are measured on: all samples, without weights of classes.
-    """
-
-    steps_per_epoch: int | None = None
-    batch_size: int | None = None
-    whole: Data | None = None
-    measured: Data | None = None
-
-    def blocks(
+    def open_blocks(
         self, epoch: int, first: int, poll: Callable[[], None]
-    ) -> AbstractContextManager[Iterable[Block] | Iterator[Block]]:
-        """Return the blocks of an epoch, inside a context that closes what they need.
+    ) -> contextlib.AbstractContextManager[Iterable[Block]]:
+        groups = cut_batches(self._draw_order(epoch), self.batch_size or self.rows)
+        if first:
+            groups = drop_steps(groups, first)
+        assert self.whole is not None
+        return contextlib.nullcontext([Block(self.whole, groups, sum_shares(groups, self.share_weight))])
 
-        Parameters
-        ----------
-        epoch : int
-            Number of the epoch over all calls of ``fit``, from 0.
-        first : int
-            Steps of this epoch that have been made already, and are left out.
-        poll : callable
-            Called now and then while a block is waited for; what it raises ends the waiting.
-        """
-        raise TypeError(f"{type(self).__name__} defines no blocks")
+    def _draw_order(self, epoch: int) -> np.ndarray:
+        """Return the rows in the order in which an epoch visits them."""
+        if self.shuffle is True:
+            return permutation(self.net.seed, epoch, self.rows)
+        if self.shuffle is False:
+            return np.arange(self.rows)
+        order = np.asarray(self.shuffle(epoch))
+        if order.shape != (self.rows,) or order.dtype.kind not in "iu":
+            raise InputError(
+                f"the function given as shuffle must return {self.rows} row numbers, got shape {order.shape} of "
+                f"{order.dtype}"
+            )
+        if order.min() < 0 or order.max() >= self.rows:
+            raise InputError(f"the function given as shuffle must return rows from 0 to {self.rows - 1}")
+        return order.astype(np.int64)
 
-    def described(self) -> dict[str, Any]:
-        """Return what must be the same for a training to go on exactly, as plain data."""
-        raise TypeError(f"{type(self).__name__} defines no description")
+    def describe(self) -> dict[str, Any]:
+        assert self.whole is not None
+        named = zip(("x", "y", "sample_weight"), self.whole, strict=True)
+        return {name: fingerprint(self.net.backend, array) for name, array in named}
 
 
-def equal_batches(order: np.ndarray, size: int) -> list[np.ndarray]:
+def cut_batches(order: np.ndarray, size: int) -> list[np.ndarray]:
     """Return an order of rows cut into batches: those of full size in one array, and the rest in another."""
     full, rest = divmod(order.size, size)
     cut = full * size
@@ -81,7 +86,7 @@ def equal_batches(order: np.ndarray, size: int) -> list[np.ndarray]:
     return [*groups, order[cut:].reshape(1, rest)] if rest else groups
 
 
-def without_first(groups: list[np.ndarray], steps: int) -> list[np.ndarray]:
+def drop_steps(groups: list[np.ndarray], steps: int) -> list[np.ndarray]:
     """Return batches without the first ones."""
     left = []
     for group in groups:
@@ -91,13 +96,13 @@ def without_first(groups: list[np.ndarray], steps: int) -> list[np.ndarray]:
     return left
 
 
-def shares(groups: list[np.ndarray], weight: np.ndarray | None) -> np.ndarray:
+def sum_shares(groups: list[np.ndarray], weight: np.ndarray | None) -> np.ndarray:
     """Return how much each step counts: its samples, or the sum of their weights on the host."""
     if weight is not None:
         return np.concatenate([weight[group].sum(axis=1) for group in groups] or [np.zeros(0)])
     return np.repeat([float(group.shape[1]) for group in groups], [len(group) for group in groups])
 
 
-def host_weight(net: Network, data: Data) -> np.ndarray | None:
+def fetch_weight(net: Model, data: Data) -> np.ndarray | None:
     """Return the weights of samples on the host in float64, or None where there are none."""
     return None if data[2] is None else net.backend.to_numpy(data[2]).astype(np.float64)

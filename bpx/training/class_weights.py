@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from bpx.arguments import check_count, check_number
 from bpx.backend.base import Array
-from bpx.checks import count, number
+from bpx.core.evaluation import decides_for_one
+from bpx.core.model import Model
 from bpx.errors import InputError
-from bpx.evaluation import decides_for_one
-
-if TYPE_CHECKING:
-    from bpx.network import Network
 
 
-def class_ids(net: Network, y: Array) -> np.ndarray:
+def fetch_class_ids(net: Model, y: Array) -> np.ndarray:
     """Return the classes of targets on the device, as host integers (one-hot rows give their largest entry)."""
     host = net.backend.to_numpy(y)
     if decides_for_one(net):
@@ -24,12 +22,12 @@ def class_ids(net: Network, y: Array) -> np.ndarray:
     return (host[:, 0] > 0.5).astype(np.int64)
 
 
-def class_weights(net: Network, class_weight: Any, mass: Callable[[int], np.ndarray] | None) -> np.ndarray | None:
+def weigh_classes(net: Model, class_weight: Any, mass: Callable[[int], np.ndarray] | None) -> np.ndarray | None:
     """Return one weight for each class, or None where none are asked for.
 
     Parameters
     ----------
-    net : Network
+    net : Model
     class_weight : dict, "balanced" or None
         As for ``fit``.
     mass : callable or None
@@ -43,7 +41,7 @@ def class_weights(net: Network, class_weight: Any, mass: Callable[[int], np.ndar
     """
     if class_weight is None:
         return None
-    n_classes = _n_classes(net)
+    n_classes = _count_classes(net)
     if isinstance(class_weight, str):
         if class_weight != "balanced":
             raise InputError(f"class_weight is a dict, 'balanced' or None, got {class_weight!r}")
@@ -61,16 +59,16 @@ def class_weights(net: Network, class_weight: Any, mass: Callable[[int], np.ndar
         raise InputError(f"class_weight is a dict, 'balanced' or None, got {class_weight!r}")
     weights = np.ones(n_classes)
     for key, value in class_weight.items():
-        index = count("a class of class_weight", key, 0)
+        index = check_count("a class of class_weight", key, 0)
         if index >= n_classes:
             raise InputError(f"class_weight names class {index}; the classes are from 0 to {n_classes - 1}")
-        weights[index] = number(f"class_weight of class {index}", value, minimum=0.0)
+        weights[index] = check_number(f"class_weight of class {index}", value, minimum=0.0)
     if not weights.any():
         raise InputError("class_weight is 0 for every class: there is nothing to learn from")
     return weights
 
 
-def _n_classes(net: Network) -> int:
+def _count_classes(net: Model) -> int:
     """Return how many classes a network decides for."""
     outputs = net.output_shape[0] if net.output_shape else None
     if decides_for_one(net) and outputs is not None:
@@ -83,16 +81,16 @@ def _n_classes(net: Network) -> int:
     )
 
 
-def weighted(net: Network, y: Array, weight: Array | None, weights: np.ndarray | None) -> Array | None:
+def weigh_by_class(net: Model, y: Array, weight: Array | None, weights: np.ndarray | None) -> Array | None:
     """Return the samples' weights on the device, each times the weight of its class."""
     if weights is None:
         return weight
-    factors = net.backend.asarray(weights[class_ids(net, y)].astype(net.dtype))
+    factors = net.backend.asarray(weights[fetch_class_ids(net, y)].astype(net.dtype))
     return factors if weight is None else weight * factors
 
 
-def masses(net: Network, y: Array, weight: Array | None, n_classes: int) -> np.ndarray:
+def sum_by_class(net: Model, y: Array, weight: Array | None, n_classes: int) -> np.ndarray:
     """Return the sum of the sample weights of each class, in float64."""
-    ids = class_ids(net, y)
+    ids = fetch_class_ids(net, y)
     host = None if weight is None else net.backend.to_numpy(weight).astype(np.float64)
     return np.bincount(ids, weights=host, minlength=n_classes).astype(np.float64)

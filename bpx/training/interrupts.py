@@ -5,12 +5,11 @@ from __future__ import annotations
 import signal
 import threading
 from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from bpx.errors import Interrupted
-
-if TYPE_CHECKING:
-    from bpx.training.run import Run
+from bpx.training.checkpoints.checkpointer import Checkpointer
+from bpx.training.fit_run import FitRun
 
 
 class Interrupts:
@@ -45,17 +44,16 @@ class Interrupts:
         self.caught = True
 
 
-def interruption(run: Run) -> Interrupted:
+def make_interrupted(run: FitRun, checkpointer: Checkpointer | None) -> Interrupted:
     """Write a checkpoint, where they are asked for, and return the exception with the line that resumes."""
     where = f"interrupted after epoch {run.epoch}"
     if run.position:
         where = f"interrupted in epoch {run.epoch + 1}, after {run.position} of its batches"
-    keeper = run.keeper
-    if keeper is None:
+    if checkpointer is None:
         return Interrupted(f"{where}; the network holds what it has learned (with checkpoint= it could be resumed)")
-    saved = keeper.save(run)
-    if keeper.last is None:
+    saved = checkpointer.save(run)
+    if checkpointer.last is None:
         return Interrupted(f"{where}; no checkpoint could be written")
     what = "saved" if saved else "not saved, the last checkpoint is"
-    line = f"fit(..., resume={str(keeper.folder)!r})"
-    return Interrupted(f"{where}; {what} {keeper.last}; go on with {line}", str(keeper.last))
+    line = f"fit(..., resume={str(checkpointer.folder)!r})"
+    return Interrupted(f"{where}; {what} {checkpointer.last}; go on with {line}", str(checkpointer.last))

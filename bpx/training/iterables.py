@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import numpy as np
 
 from bpx.backend.transfer import library_of
+from bpx.core.model import Data, Model
 from bpx.errors import InputError
-from bpx.evaluation import Data
+from bpx.training.batches import drop_steps
+from bpx.training.class_weights import weigh_classes
+from bpx.training.settings import Settings
+from bpx.training.sources import Block
+from bpx.training.streams import Stream, count_bytes
 
-if TYPE_CHECKING:
-    from bpx.network import Network
+BATCHES_PER_BLOCK = 64
+"""Batches of an iterable that a block is put together from, at most."""
 
 
 class Iterables:
@@ -19,7 +26,7 @@ class Iterables:
 
     Parameters
     ----------
-    net : Network
+    net : Model
     batches : iterable or callable
         A callable returns an iterable, and is given the epoch's number, from 1, if it takes an argument.
     name : str
@@ -31,27 +38,27 @@ class Iterables:
         If it is neither.
     """
 
-    def __init__(self, net: Network, batches: Any, name: str) -> None:
+    def __init__(self, net: Model, batches: Any, name: str) -> None:
         if library_of(batches) is not None or hasattr(batches, "__array__") or isinstance(batches, (str, bytes, dict)):
             raise InputError(f"{name} is a {type(batches).__name__} without targets: give (x, y), or batches (x, y)")
         if not (callable(batches) or isinstance(batches, Iterable)):
             raise InputError(f"{name} must be arrays, or an iterable of batches (x, y), got {type(batches).__name__}")
         self.net, self.batches, self.name = net, batches, name
-        self._takes_epoch = callable(batches) and _takes_an_argument(batches)
+        self._takes_epoch = callable(batches) and _takes_argument(batches)
 
     @property
     def once(self) -> bool:
         """Whether it can be gone through once only, as a generator."""
         return isinstance(self.batches, Iterator)
 
-    def length(self) -> int | None:
+    def count(self) -> int | None:
         """Return the number of batches, where it says one."""
         try:
             return len(self.batches)
         except TypeError:
             return None
 
-    def pieces(self, epoch: int) -> Iterator[Data]:
+    def place_batches(self, epoch: int) -> Iterator[Data]:
         """Return the batches of an epoch, numbered from 0, checked, on the device."""
         batches = self.batches
         if callable(batches):
@@ -62,13 +69,13 @@ class Iterables:
         weighted: bool | None = None
         try:
             for number, item in enumerate(iterator, 1):
-                x, y, weight = self._parts(item, number)
+                x, y, weight = self._split(item, number)
                 if weighted is None:
                     weighted = weight is not None
                 elif weighted != (weight is not None):
                     raise InputError(f"batch {number} of {self.name}: either all batches have weights or none has")
                 try:
-                    yield self.net._inputs(x, y, weight)
+                    yield self.net.place(x, y, weight)
                 except InputError as error:
                     raise InputError(f"batch {number} of {self.name}: {error}") from None
         finally:
@@ -76,14 +83,87 @@ class Iterables:
             if close is not None and iterator is not self.batches:
                 close()
 
-    def _parts(self, item: Any, number: int) -> tuple[Any, Any, Any]:
+    def _split(self, item: Any, number: int) -> tuple[Any, Any, Any]:
         if not isinstance(item, (tuple, list)) or len(item) not in (2, 3):
             got = f"{len(item)} entries" if isinstance(item, (tuple, list)) else type(item).__name__
             raise InputError(f"batch {number} of {self.name} must be (x, y) or (x, y, sample_weight), got {got}")
         return (*item, None) if len(item) == 2 else tuple(item)
 
 
-def _takes_an_argument(function: Any) -> bool:
+class IterableStream(Stream):
+    """Batches of an iterable, in their order; with shuffle the rows of neighboring batches are exchanged.
+
+    A block is made of up to `BATCHES_PER_BLOCK` batches, fewer where the memory limit says so. Their sizes stay; with
+    ``shuffle`` the rows of all of them are put in a seeded order first.
+
+    Parameters
+    ----------
+    net : Model
+    batches : Iterables
+    settings : Settings
+    memory_limit : int
+
+    Raises
+    ------
+    InputError
+        If a batch size or class_weight="balanced" is asked for, or it can be gone through once only but there are
+        several epochs.
+    """
+
+    def __init__(self, net: Model, batches: Iterables, settings: Settings, memory_limit: int) -> None:
+        super().__init__(net, settings, memory_limit)
+        self.batches = batches
+        if settings.batch_size is not None:
+            raise InputError("batch_size is set by the iterable of batches; leave it out")
+        if batches.once and settings.epochs > 1:
+            raise InputError(
+                "a generator can be gone through once only, and there are several epochs; pass the function that makes "
+                "it, or another iterable that starts anew"
+            )
+        self.steps_per_epoch = batches.count()
+        self._table = weigh_classes(net, settings.class_weight, None)
+
+    def _make_blocks(self, epoch: int, first: int) -> Iterator[Block]:
+        pieces: list[Data] = []
+        taken = number = 0
+        for piece in self.batches.place_batches(epoch):
+            size = count_bytes(self.net, piece)
+            if size > self.block_bytes:
+                raise InputError(
+                    f"a batch of {piece[0].shape[0]} samples takes {size} bytes, and a block may take "
+                    f"{self.block_bytes}, a sixth of memory_limit={self.memory_limit}; raise memory_limit"
+                )
+            if pieces and (taken + size > self.block_bytes or len(pieces) == BATCHES_PER_BLOCK):
+                yield from self._make_block_of(pieces, epoch, number, first)
+                first = max(0, first - len(pieces))
+                number, pieces, taken = number + 1, [], 0
+            pieces.append(piece)
+            taken += size
+        if pieces:
+            yield from self._make_block_of(pieces, epoch, number, first)
+
+    def _make_block_of(self, pieces: list[Data], epoch: int, number: int, first: int) -> Iterator[Block]:
+        """Return the block of some batches, unless all its steps have been made."""
+        if first >= len(pieces):
+            return
+        sizes = [piece[0].shape[0] for piece in pieces]
+        order = self._draw_order(sum(sizes), epoch, number)
+        groups: list[np.ndarray] = []
+        start = 0
+        for size in sizes:
+            row = order[None, start : start + size]
+            if groups and groups[-1].shape[1] == size:
+                groups[-1] = np.concatenate([groups[-1], row])
+            else:
+                groups.append(row)
+            start += size
+        yield self._make_block(pieces, drop_steps(groups, first))
+
+    def describe(self) -> dict[str, Any]:
+        return {"batches": self.batches.count(), "memory_limit": self.memory_limit}
+
+
+def _takes_argument(function: Any) -> bool:
     """Tell whether a function needs a positional argument."""
     try:
         parameters = inspect.signature(function).parameters.values()

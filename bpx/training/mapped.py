@@ -3,27 +3,34 @@
 from __future__ import annotations
 
 import mmap
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
 from bpx.backend.transfer import library_of
+from bpx.core.model import Data, Model
 from bpx.errors import InputError
-from bpx.evaluation import Data
-from bpx.training.comparison import fingerprint_on_host
+from bpx.rng import SHUFFLE, generator
+from bpx.training.batches import cut_batches, drop_steps
+from bpx.training.class_weights import sum_by_class, weigh_classes
+from bpx.training.fingerprint import fingerprint_on_host
+from bpx.training.settings import Settings
+from bpx.training.sources import Block
+from bpx.training.streams import Stream, count_bytes
 
-if TYPE_CHECKING:
-    from bpx.network import Network
+CHUNKS_PER_BLOCK = 16
+"""Chunks of neighboring rows that a block of a mapped array is put together from, where batches are small enough."""
 
 
-def file_map(array: Any) -> mmap.mmap | None:
+def find_file_map(array: Any) -> mmap.mmap | None:
     """Return the map that an array is a view of, or None where it lies in ordinary memory."""
     while isinstance(array, np.ndarray):
         array = array.base
     return array if isinstance(array, mmap.mmap) else None
 
 
-def let_go(array: Any) -> None:
+def release_pages(array: Any) -> None:
     """Take the pages that were read of a mapped array out of this process's memory; the file and its cache stay."""
     source, mode = array, None
     while isinstance(source, np.ndarray):
@@ -38,7 +45,7 @@ class MappedArrays:
 
     Parameters
     ----------
-    net : Network
+    net : Model
     x : array mapped from a file (samples, n_in)
     y : array_like
         Targets, as for ``fit``.
@@ -50,7 +57,7 @@ class MappedArrays:
         If the shapes do not fit each other or the network.
     """
 
-    def __init__(self, net: Network, x: Any, y: Any, sample_weight: Any) -> None:
+    def __init__(self, net: Model, x: Any, y: Any, sample_weight: Any) -> None:
         self.net = net
         self.x = x
         self.y = np.asarray(y) if library_of(y) is None else y
@@ -60,41 +67,92 @@ class MappedArrays:
             if array is not None and (array.ndim == 0 or array.shape[0] != self.rows):
                 got = "a single number" if array.ndim == 0 else f"{array.shape[0]}"
                 raise InputError(f"{name} must have one row for each of the {self.rows} samples of x, got {got}")
-        first = net._inputs(x[:1], self.y[:1, ...], None)
-        self.row_bytes = n_bytes(net, first) + 8  # and a weight
+        first = net.place(x[:1], self.y[:1, ...], None)
+        self.row_bytes = count_bytes(net, first) + 8  # and a weight
 
-    def described(self) -> dict[str, Any]:
+    def describe(self) -> dict[str, Any]:
         """Return shapes and hashes, as plain data; a few rows are read."""
         named = {"x": self.x, "y": self.y, "sample_weight": self.weight}
         to_numpy = self.net.backend.to_numpy
         hosts = {n: a if a is None or isinstance(a, np.ndarray) else to_numpy(a) for n, a in named.items()}
         return {name: fingerprint_on_host(array) for name, array in hosts.items()}
 
-    def piece(self, start: int, stop: int) -> Data:
+    def read(self, start: int, stop: int) -> Data:
         """Return rows from ``start`` to before ``stop``, checked, on the device, and no longer mapped."""
         weight = None if self.weight is None else self.weight[start:stop]
         try:
-            piece = self.net._inputs(self.x[start:stop], self.y[start:stop, ...], weight)
+            piece = self.net.place(self.x[start:stop], self.y[start:stop, ...], weight)
         except InputError as error:
             raise InputError(f"rows {start} to {stop - 1}: {error}") from None
-        x, y, weight = (array if file_map(array) is None else self.net.backend.copy(array) for array in piece)
+        x, y, weight = (array if find_file_map(array) is None else self.net.backend.copy(array) for array in piece)
         for array in (self.x, self.y, self.weight):
-            let_go(array)
+            release_pages(array)
         return x, y, weight
 
 
-def n_bytes(net: Network, data: Data) -> int:
-    """Return the memory that samples, targets and weights take on the device."""
-    width = 8 if net.dtype == "float64" else 4
-    return sum(width * int(np.prod(array.shape)) for array in data if array is not None)
+class MappedStream(Stream):
+    """Arrays in files, larger than the memory limit, read in chunks of neighboring rows.
 
+    Each epoch draws an order of the chunks, puts some of them together to a block, and draws an order of the rows in
+    each block; batches are cut from that. Every row is visited once an epoch.
 
-def concatenated(net: Network, pieces: list[Data]) -> Data:
-    """Return pieces in one: arrays that share no memory with any of them."""
-    xp = net.backend.xp
-    weights = [weight for _, _, weight in pieces if weight is not None]
-    return (
-        xp.concat([x for x, _, _ in pieces], axis=0),
-        xp.concat([y for _, y, _ in pieces], axis=0),
-        xp.concat(weights, axis=0) if weights else None,
-    )
+    Parameters
+    ----------
+    net : Model
+    arrays : MappedArrays
+    settings : Settings
+    memory_limit : int
+
+    Raises
+    ------
+    InputError
+        If there is no batch size, or a batch does not fit a block.
+    """
+
+    def __init__(self, net: Model, arrays: MappedArrays, settings: Settings, memory_limit: int) -> None:
+        super().__init__(net, settings, memory_limit)
+        self.arrays = arrays
+        if settings.batch_size is None:
+            raise InputError(
+                f"batch_size=None takes all {arrays.rows} samples at each step, {arrays.rows * arrays.row_bytes} "
+                f"bytes, which is above the memory_limit of {memory_limit}; give a batch_size"
+            )
+        self.batch_size = size = settings.batch_size
+        self.steps_per_epoch = -(-arrays.rows // size)
+        room = self.block_bytes // arrays.row_bytes
+        if room < size:
+            raise InputError(
+                f"a batch of {size} samples takes {size * arrays.row_bytes} bytes, and a block may take "
+                f"{self.block_bytes}, a sixth of memory_limit={memory_limit}; lower batch_size, or raise memory_limit"
+            )
+        self.chunk_rows = max(1, room // CHUNKS_PER_BLOCK // size) * size
+        self.chunks_per_block = room // self.chunk_rows
+        self._table = weigh_classes(net, settings.class_weight, self._sum_by_class)
+
+    def _list_spans(self) -> list[tuple[int, int]]:
+        rows, size = self.arrays.rows, self.chunk_rows
+        return [(start, min(start + size, rows)) for start in range(0, rows, size)]
+
+    def _sum_by_class(self, n_classes: int) -> np.ndarray:
+        total = np.zeros(n_classes)
+        for start, stop in self._list_spans():
+            _, y, weight = self.arrays.read(start, stop)
+            total += sum_by_class(self.net, y, weight, n_classes)
+        return total
+
+    def _make_blocks(self, epoch: int, first: int) -> Iterator[Block]:
+        spans = self._list_spans()
+        draw = generator(self.net.seed, SHUFFLE, epoch)
+        chunks = draw.permutation(len(spans)) if self.shuffle else np.arange(len(spans))
+        for number, start in enumerate(range(0, len(spans), self.chunks_per_block)):
+            chosen = [spans[i] for i in chunks[start : start + self.chunks_per_block]]
+            rows = sum(stop - begin for begin, stop in chosen)
+            groups = cut_batches(self._draw_order(rows, epoch, number), self.batch_size or rows)
+            steps = sum(map(len, groups))
+            left = drop_steps(groups, first)
+            if left:
+                yield self._make_block([self.arrays.read(begin, stop) for begin, stop in chosen], left)
+            first = max(0, first - steps)
+
+    def describe(self) -> dict[str, Any]:
+        return {**self.arrays.describe(), "memory_limit": self.memory_limit}

@@ -1,35 +1,36 @@
-"""Training data larger than memory: files mapped into it, and iterables of batches, taken block by block."""
+"""Samples that come block by block, each made in a thread while the one before it is in use."""
 
 from __future__ import annotations
 
+import queue
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Any
+from types import TracebackType
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 
+from bpx.backend.base import Backend
+from bpx.core.model import Data, Model
 from bpx.errors import InputError
-from bpx.evaluation import Data
 from bpx.rng import SHUFFLE, generator
-from bpx.training.batches import Block, Source, equal_batches, host_weight, shares, without_first
-from bpx.training.class_weights import class_weights, masses, weighted
-from bpx.training.iterables import Iterables
-from bpx.training.mapped import MappedArrays, concatenated, n_bytes
-from bpx.training.prefetch import Prefetch
+from bpx.training.batches import fetch_weight, sum_shares
+from bpx.training.class_weights import weigh_by_class
 from bpx.training.settings import Settings
-
-if TYPE_CHECKING:
-    from bpx.network import Network
+from bpx.training.sources import Block, Source
 
 BLOCK_SHARE = 6
 """A block takes at most this part of the memory limit: one is in use, one is made, one is its pieces, and as much again
 is for what the steps and the allocator need."""
 
-CHUNKS_PER_BLOCK = 16
-"""Chunks of neighboring rows that a block of a mapped array is put together from, where batches are small enough."""
+Item = TypeVar("Item")
 
-BATCHES_PER_BLOCK = 64
-"""Batches of an iterable that a block is put together from, at most."""
+POLL_SECONDS = 0.1
+"""How long a wait for the next item goes on before ``poll`` is called."""
+
+CLOSE_SECONDS = 5.0
+"""How long closing waits for a thread that is in the middle of an item; it ends with the process at the latest."""
 
 
 class Stream(Source):
@@ -37,174 +38,128 @@ class Stream(Source):
 
     Parameters
     ----------
-    net : Network
+    net : Model
     settings : Settings
     memory_limit : int
         Bytes that samples, targets and weights may take on the device.
     """
 
-    def __init__(self, net: Network, settings: Settings, memory_limit: int) -> None:
+    def __init__(self, net: Model, settings: Settings, memory_limit: int) -> None:
         if not isinstance(settings.shuffle, bool):
             raise InputError("a function as shuffle needs data that is in memory as a whole; use shuffle=True or False")
         self.net, self.shuffle, self.memory_limit = net, settings.shuffle, memory_limit
         self.block_bytes = memory_limit // BLOCK_SHARE
         self._table: np.ndarray | None = None
 
-    def blocks(self, epoch: int, first: int, poll: Callable[[], None]) -> AbstractContextManager[Iterator[Block]]:
-        return Prefetch(self.net.backend, lambda: self._blocks(epoch, first), poll)
+    def open_blocks(self, epoch: int, first: int, poll: Callable[[], None]) -> AbstractContextManager[Iterator[Block]]:
+        return Prefetch(self.net.backend, lambda: self._make_blocks(epoch, first), poll)
 
-    def _blocks(self, epoch: int, first: int) -> Iterator[Block]:
+    def _make_blocks(self, epoch: int, first: int) -> Iterator[Block]:
         """Return the blocks of an epoch without its first steps."""
         raise TypeError(f"{type(self).__name__} defines no blocks")
 
-    def _order(self, rows: int, epoch: int, block: int) -> np.ndarray:
+    def _draw_order(self, rows: int, epoch: int, block: int) -> np.ndarray:
         """Return the order of the rows within a block."""
         if not self.shuffle:
             return np.arange(rows)
         return generator(self.net.seed, SHUFFLE, epoch, block).permutation(rows)
 
-    def _block(self, pieces: list[Data], groups: list[np.ndarray]) -> Block:
-        data = concatenated(self.net, pieces)
-        data = (*data[:2], weighted(self.net, data[1], data[2], self._table))
-        return Block(data, groups, shares(groups, host_weight(self.net, data)))
+    def _make_block(self, pieces: list[Data], groups: list[np.ndarray]) -> Block:
+        data = concatenate(self.net, pieces)
+        data = (*data[:2], weigh_by_class(self.net, data[1], data[2], self._table))
+        return Block(data, groups, sum_shares(groups, fetch_weight(self.net, data)))
 
 
-class Mapped(Stream):
-    """Arrays in files, larger than the memory limit, read in chunks of neighboring rows.
-
-    Each epoch draws an order of the chunks, puts some of them together to a block, and draws an order of the rows in
-    each block; batches are cut from that. Every row is visited once an epoch.
-
-    Parameters
-    ----------
-    net : Network
-    arrays : MappedArrays
-    settings : Settings
-    memory_limit : int
-
-    Raises
-    ------
-    InputError
-        If there is no batch size, or a batch does not fit a block.
-    """
-
-    def __init__(self, net: Network, arrays: MappedArrays, settings: Settings, memory_limit: int) -> None:
-        super().__init__(net, settings, memory_limit)
-        self.arrays = arrays
-        if settings.batch_size is None:
-            raise InputError(
-                f"batch_size=None takes all {arrays.rows} samples at each step, {arrays.rows * arrays.row_bytes} "
-                f"bytes, which is above the memory_limit of {memory_limit}; give a batch_size"
-            )
-        self.batch_size = size = settings.batch_size
-        self.steps_per_epoch = -(-arrays.rows // size)
-        room = self.block_bytes // arrays.row_bytes
-        if room < size:
-            raise InputError(
-                f"a batch of {size} samples takes {size * arrays.row_bytes} bytes, and a block may take "
-                f"{self.block_bytes}, a sixth of memory_limit={memory_limit}; lower batch_size, or raise memory_limit"
-            )
-        self.chunk_rows = max(1, room // CHUNKS_PER_BLOCK // size) * size
-        self.chunks_per_block = room // self.chunk_rows
-        self._table = class_weights(net, settings.class_weight, self._masses)
-
-    def _spans(self) -> list[tuple[int, int]]:
-        rows, size = self.arrays.rows, self.chunk_rows
-        return [(start, min(start + size, rows)) for start in range(0, rows, size)]
-
-    def _masses(self, n_classes: int) -> np.ndarray:
-        total = np.zeros(n_classes)
-        for start, stop in self._spans():
-            _, y, weight = self.arrays.piece(start, stop)
-            total += masses(self.net, y, weight, n_classes)
-        return total
-
-    def _blocks(self, epoch: int, first: int) -> Iterator[Block]:
-        spans = self._spans()
-        draw = generator(self.net.seed, SHUFFLE, epoch)
-        chunks = draw.permutation(len(spans)) if self.shuffle else np.arange(len(spans))
-        for number, start in enumerate(range(0, len(spans), self.chunks_per_block)):
-            taken = [spans[i] for i in chunks[start : start + self.chunks_per_block]]
-            rows = sum(stop - begin for begin, stop in taken)
-            groups = equal_batches(self._order(rows, epoch, number), self.batch_size or rows)
-            steps = sum(map(len, groups))
-            left = without_first(groups, first)
-            if left:
-                yield self._block([self.arrays.piece(begin, stop) for begin, stop in taken], left)
-            first = max(0, first - steps)
-
-    def described(self) -> dict[str, Any]:
-        return {**self.arrays.described(), "memory_limit": self.memory_limit}
+def count_bytes(net: Model, data: Data) -> int:
+    """Return the memory that samples, targets and weights take on the device."""
+    width = 8 if net.dtype == "float64" else 4
+    return sum(width * int(np.prod(array.shape)) for array in data if array is not None)
 
 
-class Batches(Stream):
-    """Batches of an iterable, in their order; with shuffle the rows of neighboring batches are exchanged.
+def concatenate(net: Model, pieces: list[Data]) -> Data:
+    """Return pieces in one: arrays that share no memory with any of them."""
+    xp = net.backend.xp
+    weights = [weight for _, _, weight in pieces if weight is not None]
+    return (
+        xp.concat([x for x, _, _ in pieces], axis=0),
+        xp.concat([y for _, y, _ in pieces], axis=0),
+        xp.concat(weights, axis=0) if weights else None,
+    )
 
-    A block is made of up to `BATCHES_PER_BLOCK` batches, fewer where the memory limit says so. Their sizes stay; with
-    ``shuffle`` the rows of all of them are put in a seeded order first.
+
+class Prefetch(AbstractContextManager["Prefetch[Item]"], Generic[Item]):
+    """Go through an iterator in a thread that makes the next item while one is in use, and never more than one.
 
     Parameters
     ----------
-    net : Network
-    batches : Iterables
-    settings : Settings
-    memory_limit : int
+    backend : Backend
+        Its ``computing()`` context is the thread's too.
+    make : callable
+        ``make() -> iterator``; called, gone through and closed in the thread.
+    poll : callable
+        Called now and then while an item is waited for; what it raises ends the waiting.
 
-    Raises
-    ------
-    InputError
-        If a batch size or class_weight="balanced" is asked for, or it can be gone through once only but there are
-        several epochs.
+    Notes
+    -----
+    What the iterator raises is raised by ``next``. Leaving the context stops the thread, also in the middle.
     """
 
-    def __init__(self, net: Network, batches: Iterables, settings: Settings, memory_limit: int) -> None:
-        super().__init__(net, settings, memory_limit)
-        self.batches = batches
-        if settings.batch_size is not None:
-            raise InputError("batch_size is set by the iterable of batches; leave it out")
-        if batches.once and settings.epochs > 1:
-            raise InputError(
-                "a generator can be gone through once only, and there are several epochs; pass the function that makes "
-                "it, or another iterable that starts anew"
-            )
-        self.steps_per_epoch = batches.length()
-        self._table = class_weights(net, settings.class_weight, None)
+    def __init__(self, backend: Backend, make: Callable[[], Iterator[Item]], poll: Callable[[], None]) -> None:
+        self._backend, self._make, self._poll = backend, make, poll
+        self._items: queue.Queue[tuple[str, Any]] = queue.Queue()
+        self._permits = threading.Semaphore(1)  # how many items may be made beyond the one in use
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._work, name="bpx-prefetch", daemon=True)
 
-    def _blocks(self, epoch: int, first: int) -> Iterator[Block]:
-        pieces: list[Data] = []
-        taken = number = 0
-        for piece in self.batches.pieces(epoch):
-            size = n_bytes(self.net, piece)
-            if size > self.block_bytes:
-                raise InputError(
-                    f"a batch of {piece[0].shape[0]} samples takes {size} bytes, and a block may take "
-                    f"{self.block_bytes}, a sixth of memory_limit={self.memory_limit}; raise memory_limit"
-                )
-            if pieces and (taken + size > self.block_bytes or len(pieces) == BATCHES_PER_BLOCK):
-                yield from self._of(pieces, epoch, number, first)
-                first = max(0, first - len(pieces))
-                number, pieces, taken = number + 1, [], 0
-            pieces.append(piece)
-            taken += size
-        if pieces:
-            yield from self._of(pieces, epoch, number, first)
+    def __enter__(self) -> Prefetch[Item]:
+        self._thread.start()
+        return self
 
-    def _of(self, pieces: list[Data], epoch: int, number: int, first: int) -> Iterator[Block]:
-        """Return the block of some batches, unless all its steps have been made."""
-        if first >= len(pieces):
-            return
-        sizes = [piece[0].shape[0] for piece in pieces]
-        order = self._order(sum(sizes), epoch, number)
-        groups: list[np.ndarray] = []
-        start = 0
-        for size in sizes:
-            row = order[None, start : start + size]
-            if groups and groups[-1].shape[1] == size:
-                groups[-1] = np.concatenate([groups[-1], row])
-            else:
-                groups.append(row)
-            start += size
-        yield self._block(pieces, without_first(groups, first))
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stopping.set()
+        self._permits.release()
+        self._thread.join(CLOSE_SECONDS)
 
-    def described(self) -> dict[str, Any]:
-        return {"batches": self.batches.length(), "memory_limit": self.memory_limit}
+    def __iter__(self) -> Iterator[Item]:
+        return self
+
+    def __next__(self) -> Item:
+        while True:
+            try:
+                kind, value = self._items.get(timeout=POLL_SECONDS)
+                break
+            except queue.Empty:
+                self._poll()
+        if kind == "error":
+            raise value
+        if kind == "end":
+            raise StopIteration
+        self._permits.release()
+        return value  # type: ignore[no-any-return]
+
+    def _work(self) -> None:
+        """Fill the queue; the last entry says how it ended."""
+        try:
+            with self._backend.computing():
+                self._fill(self._make())
+        except BaseException as error:
+            self._items.put(("error", error))
+        else:
+            self._items.put(("end", None))
+
+    def _fill(self, iterator: Iterator[Item]) -> None:
+        try:
+            while True:
+                self._permits.acquire()
+                if self._stopping.is_set():
+                    return
+                try:
+                    self._items.put(("item", next(iterator)))  # no name of its own, which would keep it alive
+                except StopIteration:
+                    return
+        finally:
+            close = getattr(iterator, "close", None)
+            if close is not None:
+                close()

@@ -53,7 +53,7 @@ def _in_place(a, b):
 def test_a_tape_makes_the_same_bits_of_other_values(name, dtype):
     tape, work = Tape(1 << 20), WORK[name]
     a, b = A.astype(dtype), B.astype(dtype)
-    result = tape.plain(work(tape.taped(a), tape.taped(b)))
+    result = tape.unwrap(work(tape.wrap(a), tape.wrap(b)))
     expected = np.asarray(work(A.astype(dtype), B.astype(dtype)))
     assert result.dtype == expected.dtype
     np.testing.assert_array_equal(result, expected, strict=True)
@@ -65,7 +65,7 @@ def test_a_tape_makes_the_same_bits_of_other_values(name, dtype):
 
 def test_what_is_assigned_is_written_down():
     tape, a = Tape(1 << 20), A.copy()
-    x = tape.taped(a)
+    x = tape.wrap(a)
     x[...] = 2.0 * x
     np.testing.assert_array_equal(a, 2.0 * A)
     _play(tape)
@@ -93,11 +93,11 @@ REFUSED = {
 @pytest.mark.parametrize("name", REFUSED)
 def test_what_cannot_be_done_again_is_refused(name):
     with pytest.raises(TapeError):
-        REFUSED[name](Tape(1 << 20).taped(A.copy()))
+        REFUSED[name](Tape(1 << 20).wrap(A.copy()))
 
 
 def test_a_step_that_is_too_large_is_refused():
-    x = Tape(3 * A.nbytes).taped(A.copy())
+    x = Tape(3 * A.nbytes).wrap(A.copy())
     y = x + 1.0
     y = y + 1.0
     y = y + 1.0
@@ -107,8 +107,8 @@ def test_a_step_that_is_too_large_is_refused():
 
 def test_a_closed_tape_plays_but_holds_no_other_array():
     tape, a, unused = Tape(1 << 20), A.copy(), A.copy()
-    result = tape.plain(tape.taped(a) * 2.0)
-    tape.taped(unused)
+    result = tape.unwrap(tape.wrap(a) * 2.0)
+    tape.wrap(unused)
     gone = weakref.ref(unused)
     tape.close()
     del unused

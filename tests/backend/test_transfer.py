@@ -5,7 +5,7 @@ import pytest
 from closeness import assert_close
 
 import bpx
-from bpx.backend.transfer import backend_of, host_array, is_host, like
+from bpx.backend.transfer import backend_of, convert_like, host_array, is_host
 
 DTYPES = ["float32", "float64", "int8", "int32", "int64", "uint8", "bool"]
 
@@ -70,10 +70,10 @@ def test_scalars_of_many_steps_come_back_at_once(backend):
 def test_results_return_to_where_their_input_came_from(backend):
     result = backend.array(np.ones((2, 1)))
     for source in ([1.0], np.ones(2), np.ones(2, dtype=np.float32), 3.0):
-        back = like(source, result, backend.backend)
+        back = convert_like(source, result, backend.backend)
         assert type(back) is np.ndarray
         assert back.dtype == backend.dtype
-    assert like(backend.array(np.ones(2)), result, backend.backend) is result
+    assert convert_like(backend.array(np.ones(2)), result, backend.backend) is result
 
 
 @pytest.mark.parametrize("other", ["array-api-strict:device1", "array-api-strict:CPU_DEVICE", "torch:cpu", "jax:cpu:0"])
@@ -84,9 +84,9 @@ def test_results_return_to_another_library_too(other, backend, request):
     on_gpu = not is_host(backend.backend) and backend.backend.name != "array-api-strict"
     if on_gpu and other == "array-api-strict:device1":  # that device cannot share a GPU's memory
         with pytest.raises(bpx.BackendError, match=f"the array lies on {backend.spec}"):
-            like(source, result, backend.backend)
+            convert_like(source, result, backend.backend)
         return
-    back = like(source, result, backend.backend)
+    back = convert_like(source, result, backend.backend)
     assert backend_of(back).spec == other
     np.testing.assert_array_equal(bpx.to_numpy(back), np.full((2, 1), 2.0))
 

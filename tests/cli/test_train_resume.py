@@ -128,7 +128,7 @@ def test_ctrl_c_without_a_checkpoint_says_that_nothing_is_kept(start):
 
 
 def test_a_checkpoint_that_cannot_be_written(command, monkeypatch, tmp_path):
-    from bpx.training import folders
+    from bpx.training.checkpoints import folder as folders
 
     def full(path, content):
         raise bpx.InputError(f"cannot write {path}: No space left on device")

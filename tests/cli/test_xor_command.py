@@ -98,12 +98,12 @@ def test_jax_has_float64_in_the_process_of_the_command(process, jax):
 )
 def test_float64_is_asked_for_where_jax_is(monkeypatch, jax, spec, variable, wanted):
     pytest.importorskip("typer", reason="the command line needs typer and rich: the extra cli")
-    from bpx.cli.options import chosen_backend
+    from bpx.cli.group import choose_backend
 
     monkeypatch.delenv("JAX_ENABLE_X64")
     if variable:
         monkeypatch.setenv("BPX_BACKEND", variable)
-    assert chosen_backend(spec).name == ("jax" if wanted else "numpy")
+    assert choose_backend(spec).name == ("jax" if wanted else "numpy")
     assert os.environ.get("JAX_ENABLE_X64") == wanted
 
 

@@ -7,8 +7,9 @@ import pytest
 from networks import unregistered
 
 import bpx
-from bpx.explanation.layer_formulas import forward_formula
-from bpx.explanation.symbols import Formula, Symbol, element_of, parse_weight, value_symbols
+from bpx.explanation.formulas import write_forward
+from bpx.explanation.symbols import Symbol, make_symbols, mark_element, parse_weight
+from bpx.formulas import Formula
 from bpx.layers import LAYERS
 from bpx.losses import LOSSES
 from bpx.optimizers import OPTIMIZERS
@@ -125,7 +126,9 @@ def test_a_class_of_ones_own_is_explained_in_general_terms():
             return 4.0 * cache * cache * cache
 
     class Sign(bpx.SGD):
-        name = "sign"
+        @property
+        def update(self):
+            return lambda xp, w, dw, rate: (w - rate * xp.sign(dw),)
 
     net = bpx.Network([bpx.Linear(3, 3), Cube(), bpx.Linear(3, 1)], loss=Quartic(), dtype="float64")
     trace = bpx.explain(net, X, [[0.0], [1.0]], optimizer=Sign(0.1))
@@ -141,18 +144,18 @@ def test_a_class_of_ones_own_is_explained_in_general_terms():
 
 def test_settings_are_in_the_formula():
     z, a = Symbol("z", "1"), Symbol("a", "1")
-    assert forward_formula(bpx.LeakyReLU(0.25), z, a).text == "a⁽¹⁾ = z⁽¹⁾ where z⁽¹⁾ > 0, else 0.25 · z⁽¹⁾"
+    assert write_forward(bpx.LeakyReLU(0.25), z, a).text == "a⁽¹⁾ = z⁽¹⁾ where z⁽¹⁾ > 0, else 0.25 · z⁽¹⁾"
 
 
 def test_values_are_numbered_by_their_linear_layer():
     layers = [bpx.Flatten(), bpx.Linear(2, 2), bpx.ReLU(), bpx.Dropout(0.5), bpx.Linear(2, 1)]
-    assert [symbol.of().text for symbol in value_symbols(layers)] == ["x", "a⁽⁰⁾", "z⁽¹⁾", "a⁽¹˒¹⁾", "a⁽¹⁾", "z⁽²⁾"]
+    assert [symbol.of().text for symbol in make_symbols(layers)] == ["x", "a⁽⁰⁾", "z⁽¹⁾", "a⁽¹˒¹⁾", "a⁽¹⁾", "z⁽²⁾"]
 
 
 def test_the_symbol_of_one_weight_counts_from_one():
-    assert element_of(Symbol("W", "2"), (0, 1)).text == "w⁽²⁾₁₂"
-    assert element_of(Symbol("W", "2"), (0, 1)).latex == "w^{(2)}_{12}"
-    assert element_of(Symbol("W", "2"), (9, 1)).text == "w⁽²⁾₁₀,₂"
+    assert mark_element(Symbol("W", "2"), (0, 1)).text == "w⁽²⁾₁₂"
+    assert mark_element(Symbol("W", "2"), (0, 1)).latex == "w^{(2)}_{12}"
+    assert mark_element(Symbol("W", "2"), (9, 1)).text == "w⁽²⁾₁₀,₂"
 
 
 def test_keys_are_read_with_and_without_spaces():

@@ -7,7 +7,7 @@ import pytest
 
 import bpx
 from bpx.explanation import page_data, write_page
-from bpx.explanation.snapshots import moments
+from bpx.explanation.snapshots import choose_moments
 from bpx.notebook import notebook_network, notebook_xor
 
 X, Y = bpx.datasets.xor()
@@ -156,13 +156,13 @@ def test_the_page_is_written_whole(tmp_path):
 
 
 def test_moments_are_denser_at_the_start():
-    assert moments(16, 0) == [0]
-    assert moments(16, 5) == [0, 1, 2, 3, 4, 5]
-    assert moments(1, 9) == [9]
-    assert moments(2, 9) == [0, 9]
-    assert moments(3, 9) == [0, 1, 9]
-    assert moments([5, 0, 5], 9) == [0, 5]
-    long = moments(10, 10_000)
+    assert choose_moments(16, 0) == [0]
+    assert choose_moments(16, 5) == [0, 1, 2, 3, 4, 5]
+    assert choose_moments(1, 9) == [9]
+    assert choose_moments(2, 9) == [0, 9]
+    assert choose_moments(3, 9) == [0, 1, 9]
+    assert choose_moments([5, 0, 5], 9) == [0, 5]
+    long = choose_moments(10, 10_000)
     assert (long[0], long[1], long[-1]) == (0, 1, 10_000)
     assert all(a < b for a, b in zip(np.diff(long)[1:], np.diff(long)[2:], strict=False))
 

@@ -174,7 +174,7 @@ def test_sample_weights_are_those_of_training():
 
 
 def test_the_learning_rate_is_that_of_the_schedule():
-    from bpx.schedules import StepDecay  # any schedule that moves
+    from bpx.optimizers.schedules import StepDecay  # any schedule that moves
 
     x, y = classes()
     schedule = StepDecay(0.4, every=1, factor=0.5)

@@ -8,7 +8,7 @@ from backend_cases import make
 
 import bpx
 from bpx.explanation.quantity import summarize
-from bpx.explanation.text import number
+from bpx.markup import format_number
 from bpx.notebook import notebook_network
 
 X = np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
@@ -256,7 +256,7 @@ def test_what_stands_for_a_trace_is_short():
 
 
 def test_numbers_are_printed_alike():
-    assert [number(value) for value in (0.0, -0.0, -1.5, 1 / 3, 1e-7)] == ["0", "0", "−1.5", "0.333333", "1e−07"]
+    assert [format_number(value) for value in (0.0, -0.0, -1.5, 1 / 3, 1e-7)] == ["0", "0", "−1.5", "0.333333", "1e−07"]
 
 
 def test_printing_of_several_steps_lists_their_losses():

@@ -46,9 +46,9 @@ def test_another_key_is_another_mask(backend):
 
 def test_each_layer_of_a_network_has_keys_of_its_own_and_predictions_have_none(on_numpy):
     net = bpx.Network([bpx.Linear(16, 16), bpx.Dropout(0.5), bpx.Dropout(0.5)])
-    of_linear, first, second = net.contexts(True, iter((5, 6, 7, 8)), net.state)
+    of_linear, first, second = net.make_contexts(True, iter((5, 6, 7, 8)), net.state)
     assert (of_linear, first.keys, second.keys) == (None, (5, 6), (7, 8))
-    assert net.contexts(False, iter(()), net.state) == [None, None, None]
+    assert net.make_contexts(False, iter(()), net.state) == [None, None, None]
 
 
 def test_gradients_in_training_use_the_mask_of_the_next_step(backend):

@@ -9,7 +9,7 @@ from types import ModuleType
 import pytest
 
 import bpx
-from bpx.sklearn.requirement import require_sklearn
+from bpx.sklearn import require_sklearn
 
 
 def test_importing_bpx_imports_no_scikit_learn_and_no_scipy():

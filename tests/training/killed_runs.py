@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 import bpx
-from bpx.training.folders import checkpoints
+from bpx.training.checkpoints.folder import list_checkpoints
 
 ROWS, EPOCHS = 300, 64
 
@@ -106,10 +106,10 @@ def main(folder: Path, kind: str, kills: int, seed: int) -> dict[str, Any]:
     options = {"checkpoint": run, "resume": run, "checkpoint_every": "5 steps", "keep": 2}
     killed, starts = 0, set()
     for i in range(kills):
-        before = checkpoints(run)
+        before = list_checkpoints(run)
         starts.add(before[-1].name if before else "none")
         pid = child(kind, run, folder / "killed.json", leash=2, **options)
-        while i % 2 and checkpoints(run)[-1:] == before[-1:]:  # every other child gets somewhere
+        while i % 2 and list_checkpoints(run)[-1:] == before[-1:]:  # every other child gets somewhere
             time.sleep(0.002)
         time.sleep(draw.uniform(0.0, 0.08))
         os.kill(pid, signal.SIGKILL)

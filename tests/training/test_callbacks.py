@@ -7,7 +7,7 @@ import io
 import pytest
 
 import bpx
-from bpx.callbacks import as_callbacks
+from bpx.training.callback import list_callbacks
 
 
 def test_a_callback_is_told_of_the_begin_each_epoch_and_the_end(data, small, recorder):
@@ -53,10 +53,10 @@ def test_the_end_is_told_where_an_error_ended_the_training(data, small, recorder
 
 def test_as_callbacks_keeps_the_order():
     first, second = bpx.LearningRateRecorder(), print
-    made = as_callbacks([first, second])
+    made = list_callbacks([first, second])
     assert made[0] is first
     assert made[1].function is second
-    assert as_callbacks(first) == [first]
+    assert list_callbacks(first) == [first]
 
 
 def test_the_rates_of_epochs_or_of_steps_are_recorded(data, small):

@@ -16,11 +16,11 @@ import pytest
 from closeness import assert_same_bits
 
 import bpx
-from bpx.files import write_whole
-from bpx.training import folders
-from bpx.training.folders import checkpoints
-from bpx.training.keeper import interval
-from bpx.training.packing import pack, unpack
+from bpx.training.checkpoints import folder as folders
+from bpx.training.checkpoints.checkpointer import parse_interval
+from bpx.training.checkpoints.folder import list_checkpoints
+from bpx.training.checkpoints.snapshot import pack, unpack
+from bpx.writing import write_whole
 
 
 def new():
@@ -28,7 +28,7 @@ def new():
 
 
 def steps(folder):
-    return [folders.step_of(path) for path in checkpoints(folder)]
+    return [folders.read_step(path) for path in list_checkpoints(folder)]
 
 
 def fail_writing(monkeypatch, when, error=None):
@@ -92,10 +92,10 @@ def test_a_distance_that_is_none_is_refused(every, message, data, tmp_path):
 
 
 def test_distances_are_numbers_of_epochs_or_text():
-    assert interval(np.int64(3)) == (3, "epochs")
-    assert interval(" 12 steps") == (12, "steps")
-    assert interval("1 epoch") == (1, "epochs")
-    assert interval("2.5 seconds") == (2.5, "seconds")
+    assert parse_interval(np.int64(3)) == (3, "epochs")
+    assert parse_interval(" 12 steps") == (12, "steps")
+    assert parse_interval("1 epoch") == (1, "epochs")
+    assert parse_interval("2.5 seconds") == (2.5, "seconds")
 
 
 @pytest.mark.parametrize(
@@ -143,7 +143,7 @@ def test_nothing_to_resume_is_an_error_unless_the_same_folder_is_for_checkpoints
 def test_one_file_can_be_gone_on_from_into_another_folder(data, tmp_path):
     whole = new()
     expected = whole.fit(*data, epochs=4, batch_size=20, checkpoint=tmp_path / "run", keep=None)
-    first = checkpoints(tmp_path / "run")[0]
+    first = list_checkpoints(tmp_path / "run")[0]
     with pytest.raises(bpx.InputError, match="holds checkpoints later than checkpoint-000000000003.safetensors; to go"):
         new().fit(*data, epochs=4, batch_size=20, resume=first)
     again = new()
@@ -204,7 +204,7 @@ DAMAGES = [
 def test_a_damaged_newest_file_is_passed_over_to_the_older_good_one(damage, message, data, tmp_path):
     whole, again = new(), new()
     expected = whole.fit(*data, epochs=4, batch_size=20, checkpoint=tmp_path)
-    newest = checkpoints(tmp_path)[-1]
+    newest = list_checkpoints(tmp_path)[-1]
     before = newest.read_bytes()
     damage(newest)
     assert newest.is_dir() or newest.read_bytes() != before
@@ -220,7 +220,7 @@ def test_a_damaged_newest_file_is_passed_over_to_the_older_good_one(damage, mess
 
 def test_when_all_are_damaged_nothing_is_trained(data, tmp_path):
     new().fit(*data, epochs=3, batch_size=20, checkpoint=tmp_path)
-    for path in checkpoints(tmp_path):
+    for path in list_checkpoints(tmp_path):
         _truncate(path)
     net = new()
     with (
@@ -230,7 +230,7 @@ def test_when_all_are_damaged_nothing_is_trained(data, tmp_path):
         net.fit(*data, epochs=4, batch_size=20, resume=tmp_path, checkpoint=tmp_path)
     assert net.training is None
     with pytest.raises(bpx.FileFormatError, match="is no whole safetensors file"):
-        net.fit(*data, epochs=4, batch_size=20, resume=checkpoints(tmp_path)[0])
+        net.fit(*data, epochs=4, batch_size=20, resume=list_checkpoints(tmp_path)[0])
 
 
 def test_other_files_in_the_folder_stay(data, tmp_path):
@@ -246,16 +246,16 @@ def test_other_files_in_the_folder_stay(data, tmp_path):
 def test_later_files_are_not_removed(tmp_path):
     """Later than the newest of this training are those that were passed over, or are somebody's."""
     for step in (1, 2, 3, 9):
-        folders.path_of(tmp_path, step).write_text("")
-    folders.remove_old(tmp_path, folders.path_of(tmp_path, 3), 2)
+        folders.make_path(tmp_path, step).write_text("")
+    folders.remove_old(tmp_path, folders.make_path(tmp_path, 3), 2)
     assert steps(tmp_path) == [2, 3, 9]
 
 
 def test_data_is_hashed_once_however_many_checkpoints_there_are(data, tmp_path, monkeypatch):
-    from bpx.training import comparison
+    from bpx.training import fingerprint
 
-    hashed, original = [], comparison._hash
-    monkeypatch.setattr(comparison, "_hash", lambda array: (hashed.append(1), original(array))[1])
+    hashed, original = [], fingerprint._hash
+    monkeypatch.setattr(fingerprint, "_hash", lambda array: (hashed.append(1), original(array))[1])
     new().fit(*data, epochs=5, checkpoint=tmp_path)
     assert len(hashed) == 2
     new().fit(*data, epochs=2)
@@ -322,7 +322,7 @@ def test_a_file_that_cannot_grow_leaves_the_last_checkpoint_whole(on_error, tmp_
     assert "File too large" in done.stderr
     assert ("CheckpointWarning" if on_error == "warn" else "InputError") in done.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["checkpoint-000000000001.safetensors"]
-    folders.read_checkpoint(checkpoints(tmp_path)[0])
+    folders.read_checkpoint(list_checkpoints(tmp_path)[0])
     assert resource.getrlimit(resource.RLIMIT_FSIZE)[0] == resource.RLIM_INFINITY
 
 

@@ -8,7 +8,7 @@ import pytest
 from closeness import assert_same_bits
 
 import bpx
-from bpx.training.class_weights import class_weights
+from bpx.training.class_weights import weigh_classes
 
 
 def _trained(x, y, net=None, **options):
@@ -46,7 +46,7 @@ def test_balanced_is_that_of_scikit_learn(one_hot):
 
 def test_balanced_weights_are_one_on_average():
     net = bpx.mlp([4, 3])
-    weights = class_weights(net, "balanced", lambda n: np.array([10.0, 30.0, 0.0]))
+    weights = weigh_classes(net, "balanced", lambda n: np.array([10.0, 30.0, 0.0]))
     np.testing.assert_allclose(weights, [2.0, 2 / 3, 1.0])
 
 

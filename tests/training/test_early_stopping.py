@@ -12,7 +12,7 @@ from closeness import assert_same_bits
 
 import bpx
 from bpx.callbacks.monitoring import Monitor
-from bpx.metrics import as_metrics
+from bpx.metrics import list_metrics
 
 
 def follow(callback, values, name="loss", metrics=()):
@@ -49,11 +49,11 @@ def test_a_small_change_is_no_improvement_but_may_be_the_best():
 
 
 def test_what_is_better_is_known_of_losses_and_metrics_or_asked_for():
-    accuracy = as_metrics("accuracy")
+    accuracy = list_metrics("accuracy")
     stop = bpx.EarlyStopping("accuracy", patience=2)
     follow(stop, [0.5, 0.7, 0.6], "accuracy", accuracy)
     assert (stop.best, stop.best_epoch) == (0.7, 2)
-    own = as_metrics([("own", lambda y, p: 0.0)])
+    own = list_metrics([("own", lambda y, p: 0.0)])
     with pytest.raises(bpx.InputError, match="cannot know which way 'own' is better; give mode='min' or mode='max'"):
         follow(bpx.EarlyStopping("own"), [1.0], "own", own)
     stop = bpx.EarlyStopping("own", mode="max")

@@ -9,7 +9,7 @@ from closeness import assert_same_bits
 
 import bpx
 from bpx.rng import permutation
-from bpx.training.run import SEGMENT_SECONDS, Run, growth
+from bpx.training.loop import SEGMENT_SECONDS, Loop, find_growth
 
 
 def test_many_epochs_of_the_whole_set_run_in_one_call_when_nobody_listens(monkeypatch, data, small):
@@ -39,7 +39,7 @@ def test_many_epochs_of_the_whole_set_run_in_one_call_when_nobody_listens(monkey
 
 @pytest.mark.parametrize(("seconds", "factor"), [(0.001, 8), (0.012, 8), (0.013, 2), (0.049, 2), (0.051, 1), (3.0, 1)])
 def test_segments_grow_while_they_stay_short(seconds, factor):
-    assert growth(seconds) == factor
+    assert find_growth(seconds) == factor
     assert factor == 1 or factor * seconds < SEGMENT_SECONDS
 
 
@@ -98,7 +98,7 @@ def test_each_sample_is_visited_once_an_epoch_in_the_order_of_the_seed(shuffle, 
 
             return spied
 
-    small.backend = Spy()
+    vars(small)["backend"] = Spy()
     small.fit(x, y, epochs=2, batch_size=1, shuffle=shuffle, optimizer=bpx.SGD(1e-12))
     orders = [permutation(1, epoch, rows) if shuffle else np.arange(rows) for epoch in range(2)]
     np.testing.assert_allclose(seen, [losses[i] for order in orders for i in order], rtol=1e-8)
@@ -163,13 +163,13 @@ def test_a_loss_that_diverges_ends_the_training_and_says_where(batch_size, place
 
 @pytest.mark.parametrize("batch_size", [None, 20])
 def test_a_device_that_runs_out_of_memory_is_an_error_that_names_the_batch(batch_size, data, small, monkeypatch):
-    def full(self, order, length, batch):
-        if self.epoch == 1:
+    def full(self, order, length):
+        if self.run.epoch == 1:
             raise MemoryError("Unable to allocate 9 GiB")
-        return steps(self, order, length, batch)
+        return steps(self, order, length)
 
-    steps = Run._steps
-    monkeypatch.setattr(Run, "_steps", full)
+    steps = Loop._run_steps
+    monkeypatch.setattr(Loop, "_run_steps", full)
     with pytest.raises(bpx.BackendError) as caught:
         small.fit(*data, epochs=3, batch_size=batch_size, callbacks=lambda run: None)
     assert str(caught.value) == (

@@ -14,7 +14,7 @@ import pytest
 from closeness import assert_same_bits
 
 import bpx
-from bpx.training.folders import checkpoints
+from bpx.training.checkpoints.folder import list_checkpoints
 from bpx.training.interrupts import Interrupts
 
 
@@ -42,7 +42,7 @@ def test_ctrl_c_saves_and_says_how_to_go_on(data, tmp_path):
     with pytest.raises(bpx.Interrupted) as caught:
         net.fit(*data, epochs=5, batch_size=20, callbacks=press(3), checkpoint=tmp_path, checkpoint_every=100)
     assert isinstance(caught.value, KeyboardInterrupt)
-    (path,) = checkpoints(tmp_path)
+    (path,) = list_checkpoints(tmp_path)
     assert caught.value.checkpoint == str(path)
     assert str(caught.value) == (
         f"interrupted after epoch 3; saved {path}; go on with fit(..., resume={str(tmp_path)!r})"
@@ -87,13 +87,14 @@ def test_where_nothing_can_be_saved_the_last_checkpoint_is_named(data, small, tm
     def full(path, snapshot):
         raise bpx.InputError(f"cannot write {path}: No space left on device")
 
-    write = bpx.training.folders.write
-    monkeypatch.setattr("bpx.training.folders.write", full)
+    write = bpx.training.checkpoints.folder.write
+    monkeypatch.setattr("bpx.training.checkpoints.folder.write", full)
     with pytest.warns(bpx.CheckpointWarning), pytest.raises(bpx.Interrupted, match="no checkpoint could be written"):
         small.fit(*data, epochs=5, callbacks=press(2), checkpoint=tmp_path)
     calls = []
     monkeypatch.setattr(
-        "bpx.training.folders.write", lambda *a: write(*a) if not calls.append(1) and len(calls) < 2 else full(*a)
+        "bpx.training.checkpoints.folder.write",
+        lambda *a: write(*a) if not calls.append(1) and len(calls) < 2 else full(*a),
     )
     with pytest.warns(bpx.CheckpointWarning), pytest.raises(bpx.Interrupted, match="not saved, the last .* is .*0003"):
         small.fit(*data, epochs=5, callbacks=press(4), checkpoint=tmp_path)
@@ -116,16 +117,16 @@ def test_ctrl_c_in_the_last_epoch_is_not_swallowed(data, small):
 
 
 def test_ctrl_c_while_the_last_checkpoint_is_written_is_not_swallowed(data, small, tmp_path, monkeypatch):
-    write = bpx.training.folders.write
+    write = bpx.training.checkpoints.folder.write
 
     def pressed(path, snapshot):
         os.kill(os.getpid(), signal.SIGINT)
         write(path, snapshot)
 
-    monkeypatch.setattr("bpx.training.folders.write", pressed)
+    monkeypatch.setattr("bpx.training.checkpoints.folder.write", pressed)
     with pytest.raises(bpx.Interrupted, match="after epoch 2; saved"):
         small.fit(*data, epochs=2, checkpoint=tmp_path, checkpoint_every=100)
-    assert len(checkpoints(tmp_path)) == 1
+    assert len(list_checkpoints(tmp_path)) == 1
 
 
 def test_the_handler_of_somebody_else_is_left_alone(data, small):
@@ -157,7 +158,7 @@ def test_the_handler_is_taken_away_again():
 
 def test_ctrl_c_while_batches_are_waited_for(small, monkeypatch):
     """A source that takes its time does not keep Ctrl-C waiting."""
-    monkeypatch.setattr("bpx.training.prefetch.CLOSE_SECONDS", 0.1)
+    monkeypatch.setattr("bpx.training.streams.CLOSE_SECONDS", 0.1)
     released, waited = threading.Event(), []
 
     def slow():
@@ -194,5 +195,5 @@ def test_a_script_ends_with_the_line_that_resumes(tmp_path):
     process.send_signal(signal.SIGINT)
     _, error = process.communicate(timeout=60)
     assert process.returncode != 0
-    assert f"; saved {checkpoints(tmp_path)[0]}; go on with" in error
-    assert len(checkpoints(tmp_path)) == 1
+    assert f"; saved {list_checkpoints(tmp_path)[0]}; go on with" in error
+    assert len(list_checkpoints(tmp_path)) == 1

@@ -11,7 +11,7 @@ import pytest
 from closeness import assert_same_bits
 
 import bpx
-from bpx.training import streams
+from bpx.training import iterables, streams
 
 
 def new(**options):
@@ -81,7 +81,7 @@ def test_batches_may_have_weights_and_any_sizes(data):
 def _seen(source, epochs, **options):
     """Train on numbered rows; return the rows of each batch of each epoch."""
     seen = []
-    block_of = streams.Stream._block
+    block_of = streams.Stream._make_block
 
     def spied(self, pieces, groups):
         block = block_of(self, pieces, groups)
@@ -89,13 +89,13 @@ def _seen(source, epochs, **options):
         return block
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(streams.Stream, "_block", spied)
+        patch.setattr(streams.Stream, "_make_block", spied)
         bpx.mlp([1, 1], loss="squared_error", dtype="float64").fit(source, epochs=epochs, **options)
     return seen
 
 
 def test_rows_are_exchanged_within_blocks_of_batches(monkeypatch):
-    monkeypatch.setattr(streams, "BATCHES_PER_BLOCK", 5)
+    monkeypatch.setattr(iterables, "BATCHES_PER_BLOCK", 5)
     x = np.arange(100.0)[:, None]
     sizes = [10, 10, 5, 15, 10] * 2
     edges = np.cumsum([0, *sizes])
@@ -155,13 +155,13 @@ def test_validation_on_batches_is_validation_on_the_array(data):
 
 def test_a_block_takes_a_sixth_of_the_limit(monkeypatch, data):
     taken = []
-    block_of = streams.Stream._block
+    block_of = streams.Stream._make_block
 
     def spied(self, pieces, groups):
         taken.append(len(pieces))
         return block_of(self, pieces, groups)
 
-    monkeypatch.setattr(streams.Stream, "_block", spied)
+    monkeypatch.setattr(streams.Stream, "_make_block", spied)
     batches = cut(*data, 6)  # 6 rows of 56 bytes each
     new().fit(batches, epochs=1, memory_limit=6 * 3 * 6 * 56)
     assert taken == [3, 3, 3, 1]
@@ -171,7 +171,7 @@ def test_a_block_takes_a_sixth_of_the_limit(monkeypatch, data):
 
 @pytest.mark.parametrize("shuffle", [True, False])
 def test_a_training_on_batches_goes_on_to_the_same_bits(shuffle, data, tmp_path, monkeypatch):
-    monkeypatch.setattr(streams, "BATCHES_PER_BLOCK", 3)
+    monkeypatch.setattr(iterables, "BATCHES_PER_BLOCK", 3)
 
     def crash(run):
         if run.epoch == 3:
@@ -210,7 +210,7 @@ def test_errors_of_the_iterable_come_out_where_fit_was_called_and_it_is_closed(d
 
 
 def test_the_iterable_is_closed_where_training_ends_in_the_middle(data, monkeypatch):
-    monkeypatch.setattr(streams, "BATCHES_PER_BLOCK", 1)
+    monkeypatch.setattr(iterables, "BATCHES_PER_BLOCK", 1)
     closed = []
 
     def batches():

@@ -132,7 +132,7 @@ def test_a_network_that_cannot_be_saved_is_a_warning_or_an_error_as_asked(data, 
     def full(path, content):
         raise bpx.InputError(f"cannot write {path}: No space left on device")
 
-    monkeypatch.setattr("bpx.files.write_whole", full)
+    monkeypatch.setattr("bpx.files.network_file.write_whole", full)
     with pytest.warns(bpx.CheckpointWarning, match="No space left on device; training goes on without this file"):
         small.fit(*data, epochs=1, callbacks=bpx.Checkpoint(tmp_path / "net.safetensors"))
     with pytest.raises(bpx.InputError, match="No space left"):

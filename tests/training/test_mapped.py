@@ -14,10 +14,9 @@ import pytest
 from closeness import assert_same_bits
 
 import bpx
-from bpx.training.folders import checkpoints
-from bpx.training.mapped import MappedArrays, file_map, let_go
-from bpx.training.settings import checked
-from bpx.training.streams import Mapped
+from bpx.training.checkpoints.folder import list_checkpoints
+from bpx.training.mapped import MappedArrays, MappedStream, find_file_map, release_pages
+from bpx.training.settings import check_settings
 
 ROWS = 302
 LIMIT = 9600
@@ -41,15 +40,17 @@ def new(**options):
 
 
 def source_of(net, x, y, weight=None, limit=LIMIT, **options):
-    settings = checked(net, epochs=1, **{"batch_size": 6, **options})
-    return Mapped(net, MappedArrays(net, x, y, weight), settings, limit)
+    plain = {"epochs": 1, "batch_size": 6, "optimizer": "adam", "metrics": (), "callbacks": (), "shuffle": True}
+    plain |= {"progress": None, "penalties": (), "clip": None, "class_weight": None}
+    settings = check_settings(**plain | options)
+    return MappedStream(net, MappedArrays(net, x, y, weight), settings, limit)
 
 
 def rows_of(source, x, epoch=0, first=0):
     """Return the rows of an epoch in the order of the steps, and the sizes of the batches."""
     place = {row.tobytes(): i for i, row in enumerate(np.asarray(x))}
     rows, sizes = [], []
-    with source.blocks(epoch, first, lambda: None) as blocks:
+    with source.open_blocks(epoch, first, lambda: None) as blocks:
         for block in blocks:
             for group in block.groups:
                 for batch in group:
@@ -61,11 +62,11 @@ def rows_of(source, x, epoch=0, first=0):
 def test_a_file_map_is_known_through_views(mapped, tmp_path):
     x, _ = mapped
     for view in (x, x[3:], np.asarray(x), np.asarray(x)[::2].T, x.view(np.ndarray)):
-        assert file_map(view) is not None
+        assert find_file_map(view) is not None
     for other in (np.array(x), x + 1, [1.0], None):
-        assert file_map(other) is None
+        assert find_file_map(other) is None
     np.zeros(5).tofile(tmp_path / "raw")
-    assert file_map(np.memmap(tmp_path / "raw", dtype=np.float64, mode="r")) is not None
+    assert find_file_map(np.memmap(tmp_path / "raw", dtype=np.float64, mode="r")) is not None
 
 
 def test_every_row_is_visited_once_an_epoch_in_an_order_of_its_own(mapped):
@@ -101,8 +102,8 @@ def test_steps_that_were_made_are_left_out_and_not_read(first, mapped, monkeypat
     source = source_of(new(), *mapped)
     rows, sizes = rows_of(source, mapped[0])
     read = []
-    piece = MappedArrays.piece
-    monkeypatch.setattr(MappedArrays, "piece", lambda self, a, b: (read.append(a), piece(self, a, b))[1])
+    piece = MappedArrays.read
+    monkeypatch.setattr(MappedArrays, "read", lambda self, a, b: (read.append(a), piece(self, a, b))[1])
     left, left_sizes = rows_of(source, mapped[0], first=first)
     assert left == rows[sum(sizes[:first]) :]
     assert left_sizes == sizes[first:]
@@ -172,7 +173,7 @@ def test_other_data_or_another_limit_cannot_be_resumed(mapped, tmp_path):
     x, y = mapped
     options = {"batch_size": 6, "epochs": 2}
     new().fit(x, y, checkpoint=tmp_path / "run", memory_limit=LIMIT, **options)
-    assert checkpoints(tmp_path / "run")
+    assert list_checkpoints(tmp_path / "run")
     with pytest.raises(bpx.InputError, match="data.memory_limit is 9599 here and 9600 in the checkpoint"):
         new().fit(x, y, resume=tmp_path / "run", memory_limit=LIMIT - 1, **options)
     other = np.array(x)
@@ -194,11 +195,11 @@ def test_letting_go_loses_nothing(tmp_path):
         np.save(tmp_path / "x.npy", np.zeros(5000))
         x = np.load(tmp_path / "x.npy", mmap_mode=mode)
         x[:] = 7.0
-        let_go(x)
-        let_go(x[5:])
+        release_pages(x)
+        release_pages(x[5:])
         assert (x == 7.0).all()
-    let_go(np.ones(3))
-    let_go(None)
+    release_pages(np.ones(3))
+    release_pages(None)
 
 
 @pytest.mark.slow

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import bpx
-from bpx.metrics import METRICS, as_metrics, get_metric, scores
+from bpx.metrics import METRICS, get_metric, list_metrics, scores
 
 ROWS = 40
 
@@ -188,9 +188,9 @@ def test_what_is_no_metric_is_refused(metric, message):
 
 def test_two_metrics_of_one_name_are_refused_and_so_is_one_named_loss():
     with pytest.raises(bpx.InputError, match="two metrics named 'accuracy'"):
-        as_metrics(["accuracy", ("accuracy", max)])
+        list_metrics(["accuracy", ("accuracy", max)])
     with pytest.raises(bpx.InputError, match="cannot be named 'loss'"):
-        as_metrics([("loss", max)])
+        list_metrics([("loss", max)])
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import weakref
 import pytest
 
 import bpx
-from bpx.training.prefetch import Prefetch
+from bpx.training.streams import Prefetch
 
 NUMPY = bpx.get_backend("numpy")
 

@@ -11,7 +11,7 @@ import pytest
 from closeness import assert_same_bits
 
 import bpx
-from bpx.training.folders import checkpoints, read_checkpoint, step_of
+from bpx.training.checkpoints.folder import list_checkpoints, read_checkpoint, read_step
 
 OPTIONS = {"batch_size": 16, "optimizer": bpx.Adam(bpx.CosineDecay(0.05, length=6, warmup=1))}
 
@@ -52,7 +52,7 @@ def test_a_training_that_broke_off_ends_as_if_nothing_had_happened(every, backen
             *data, epochs=6, checkpoint=tmp_path / "run", checkpoint_every=every,
             callbacks=[stop_after(3), bpx.EarlyStopping(patience=9)], **options,
         )  # fmt: skip
-    counters = read_checkpoint(checkpoints(tmp_path / "run")[-1])[1]["counters"]
+    counters = read_checkpoint(list_checkpoints(tmp_path / "run")[-1])[1]["counters"]
     assert (counters["epoch"], counters["position"]) == ((2, 0) if every == 1 else (2, 4))
     again = stateful_network(backend.spec, backend.dtype)
     history = again.fit(
@@ -69,8 +69,8 @@ def test_the_middle_of_an_epoch_is_gone_on_from(data, tmp_path):
     networks.everything().fit(
         *data, epochs=4, checkpoint=tmp_path / "all", checkpoint_every="3 steps", keep=None, **OPTIONS
     )
-    assert [step_of(path) for path in checkpoints(tmp_path / "all")] == [3, 6, 9, 12, 15, 16]
-    for path in checkpoints(tmp_path / "all"):
+    assert [read_step(path) for path in list_checkpoints(tmp_path / "all")] == [3, 6, 9, 12, 15, 16]
+    for path in list_checkpoints(tmp_path / "all"):
         again = networks.everything()
         history = again.fit(*data, epochs=4, resume=path, checkpoint=tmp_path / path.stem, **OPTIONS)
         assert without_time(history) == without_time(expected)
@@ -81,8 +81,8 @@ def test_epochs_of_the_whole_set_are_cut_where_a_checkpoint_is_due(data, tmp_pat
     whole, kept, again = (networks.everything() for _ in range(3))
     expected = whole.fit(*data, epochs=50)
     kept.fit(*data, epochs=50, checkpoint=tmp_path, checkpoint_every=20, keep=None)
-    assert [step_of(path) for path in checkpoints(tmp_path)] == [20, 40, 50]
-    checkpoints(tmp_path)[-1].unlink()
+    assert [read_step(path) for path in list_checkpoints(tmp_path)] == [20, 40, 50]
+    list_checkpoints(tmp_path)[-1].unlink()
     assert without_time(again.fit(*data, epochs=50, resume=tmp_path)) == without_time(expected)
     assert_same_bits(everything_of(again), everything_of(whole))
 
@@ -116,14 +116,14 @@ def test_a_training_that_has_ended_is_returned_as_it_is(data, tmp_path, small):
             run.stop("enough")
 
     history = small.fit(*data, epochs=9, checkpoint=tmp_path, callbacks=stop)
-    files = [(path.name, path.stat().st_mtime_ns) for path in checkpoints(tmp_path)]
+    files = [(path.name, path.stat().st_mtime_ns) for path in list_checkpoints(tmp_path)]
     again = bpx.mlp([4, 5, 3], "tanh", seed=1, dtype="float64")
     resumed = again.fit(*data, epochs=9, resume=tmp_path, callbacks=stop)
     assert without_time(resumed) == without_time(history)
     assert resumed.stop_reason == "enough"
-    assert resumed.seconds > read_checkpoint(checkpoints(tmp_path)[-1])[1]["seconds"] > 0.0
+    assert resumed.seconds > read_checkpoint(list_checkpoints(tmp_path)[-1])[1]["seconds"] > 0.0
     assert_same_bits(again.params, small.params)
-    assert [(path.name, path.stat().st_mtime_ns) for path in checkpoints(tmp_path)] == files
+    assert [(path.name, path.stat().st_mtime_ns) for path in list_checkpoints(tmp_path)] == files
 
 
 def test_the_best_weights_of_early_stopping_are_restored_after_a_resume(tmp_path, stateful_network):
@@ -139,7 +139,9 @@ def test_the_best_weights_of_early_stopping_are_restored_after_a_resume(tmp_path
             x, y, epochs=9, callbacks=[bpx.EarlyStopping(patience=3), stop_after(best + 2)], checkpoint=tmp_path,
             **options,
         )  # fmt: skip
-    assert len(read_checkpoint(checkpoints(tmp_path)[-1])[1]["history"]["loss"]) > best, "the best is behind the break"
+    assert len(read_checkpoint(list_checkpoints(tmp_path)[-1])[1]["history"]["loss"]) > best, (
+        "the best is behind the break"
+    )
     stop = bpx.EarlyStopping(patience=3)
     again.fit(x, y, epochs=9, callbacks=[stop, stop_after(99)], resume=tmp_path, **options)
     assert stop.best_epoch == best
@@ -299,42 +301,42 @@ def test_another_backend_goes_on_with_a_warning(torch, data, tmp_path):
     expected = bpx.mlp([4, 5, 3], "tanh", seed=1, dtype="float64").fit(*data, epochs=4, **OPTIONS)
     net.fit(*data, epochs=2, checkpoint=tmp_path, **OPTIONS)
     moved = bpx.mlp([4, 5, 3], "tanh", seed=1, dtype="float64", backend="torch")
-    with pytest.warns(bpx.CheckpointWarning, match="written on numpy, the training goes on on torch:cpu"):
+    with pytest.warns(bpx.CheckpointWarning, match="written on numpy, and training continues on torch:cpu"):
         history = moved.fit(*data, epochs=4, resume=tmp_path, **OPTIONS)
     np.testing.assert_allclose(history.loss, expected.loss, rtol=1e-12)
 
 
 def test_large_arrays_are_compared_by_some_rows(monkeypatch, data):
-    from bpx.training import comparison
+    from bpx.training import fingerprint as fingerprints
 
     backend = bpx.get_backend("numpy")
     x = np.arange(3000.0).reshape(1000, 3)
-    whole = comparison.fingerprint(backend, x)
-    assert whole == comparison.fingerprint_on_host(x)
-    monkeypatch.setattr(comparison, "WHOLE_BYTES", 1000)
-    sampled = comparison.fingerprint(backend, x)
-    assert sampled == comparison.fingerprint_on_host(x)
+    whole = fingerprints.fingerprint(backend, x)
+    assert whole == fingerprints.fingerprint_on_host(x)
+    monkeypatch.setattr(fingerprints, "WHOLE_BYTES", 1000)
+    sampled = fingerprints.fingerprint(backend, x)
+    assert sampled == fingerprints.fingerprint_on_host(x)
     assert sampled["shape"] == [1000, 3]
     assert sampled["hash"] != whole["hash"]
     x[-1] += 1
-    assert comparison.fingerprint(backend, x) != sampled
+    assert fingerprints.fingerprint(backend, x) != sampled
     ids = np.array([2, 0, 1])
-    assert comparison.fingerprint(backend, ids) == comparison.fingerprint(backend, ids.astype(np.int32))
-    assert comparison.fingerprint(backend, None) is None
-    assert comparison.fingerprint_on_host(None) is None
+    assert fingerprints.fingerprint(backend, ids) == fingerprints.fingerprint(backend, ids.astype(np.int32))
+    assert fingerprints.fingerprint(backend, None) is None
+    assert fingerprints.fingerprint_on_host(None) is None
 
 
 def test_a_checkpoint_is_also_a_network(data, tmp_path):
     net = networks.everything()
     net.fit(*data, epochs=2, checkpoint=tmp_path, **OPTIONS)
-    loaded = bpx.load(checkpoints(tmp_path)[-1])
+    loaded = bpx.load(list_checkpoints(tmp_path)[-1])
     assert_same_bits([*loaded.params, *loaded.state], [*net.params, *net.state])
     np.testing.assert_array_equal(loaded.predict(data[0]), net.predict(data[0]))
 
 
 def test_a_checkpoint_holds_no_code(data, tmp_path, small):
     small.fit(*data, epochs=1, checkpoint=tmp_path)
-    content = checkpoints(tmp_path)[-1].read_bytes()
+    content = list_checkpoints(tmp_path)[-1].read_bytes()
     header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
     assert header["__metadata__"]["format"] == "bpx"
     assert json.loads(header["__metadata__"]["training"])["settings"]["optimizer"]["kind"] == "Adam"

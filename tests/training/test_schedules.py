@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import bpx
-from bpx.schedules import Schedule, as_schedule
+from bpx.optimizers.schedules import Schedule, as_schedule
 
 SCHEDULES = [
     bpx.Constant(0.1),

@@ -1,0 +1,143 @@
+"""How good a network is on data: its loss, the share of right classes, and further metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from bpx.backend.base import Array
+from bpx.core.model import Data, Model
+from bpx.errors import InputError
+from bpx.layers import Sigmoid, Softmax
+from bpx.metrics import Metric
+
+
+def measure(net: Model, pieces: Iterable[Data], metrics: Sequence[Metric] = ()) -> dict[str, float]:
+    """Return loss, metrics and, where the targets are classes, accuracy, of data that comes in pieces.
+
+    Parameters
+    ----------
+    net : Model
+    pieces : iterable of (x, y, weight)
+        On the device. What is kept of a piece, when the next one comes, is its predictions and targets alone, and only
+        if a metric needs them.
+    metrics : sequence of Metric
+    """
+    xp, classes = net.backend.xp, has_classes(net)
+    collected = _Collected() if any(metric.compute for metric in metrics) else None
+    total, share, right, rows = 0.0, 0.0, 0.0, 0
+    weighted = False
+    for x, y, weight in pieces:
+        weighted, start = weight is not None, 0
+        with net.backend.computing():
+            for z in net.compute_pieces(x):
+                n = z.shape[0]
+                part = slice(start, start + n)
+                target, w = y[part, ...], None if weight is None else weight[part]
+                value, _ = net.loss.forward(xp, z, target, w)
+                mass = float(n) if w is None else float(xp.sum(w))
+                total += float(value) * (mass if net.loss.reduction == "mean" else 1.0)
+                share += mass
+                if classes:
+                    hits = xp.astype(find_correct(net, z, target), z.dtype)
+                    right += float(xp.sum(hits if w is None else hits * w))
+                if collected is not None:
+                    collected.add(net, z, target, w)
+                start += n
+        rows += start
+    if not rows:
+        raise InputError("there is nothing to evaluate on: the data holds no samples")
+    result = {"loss": total / share if net.loss.reduction == "mean" else total}
+    if classes:
+        result["accuracy"] = right / (share if weighted else rows)
+    if collected is not None:
+        result.update(collected.scores(metrics))
+    return result
+
+
+class _Collected:
+    """Targets, predictions and weights on the host, gathered for the metrics that are computed there."""
+
+    def __init__(self) -> None:
+        self.parts: list[tuple[np.ndarray, np.ndarray, np.ndarray | None]] = []
+
+    def add(self, net: Model, z: Array, y: Array, weight: Array | None) -> None:
+        """Take outputs and targets of some samples."""
+        host = net.backend.to_numpy
+        predicted = host(net.loss.probabilities(net.backend.xp, z))
+        if predicted.ndim == 2 and predicted.shape[1] == 1:
+            predicted = predicted[:, 0]
+        self.parts.append(
+            (fetch_targets(net, y), np.array(predicted), None if weight is None else host(weight).astype(np.float64))
+        )
+
+    def scores(self, metrics: Sequence[Metric]) -> dict[str, float]:
+        """Return the metrics that are computed on the host."""
+        y = np.concatenate([part[0] for part in self.parts])
+        p = np.concatenate([part[1] for part in self.parts])
+        weights = [part[2] for part in self.parts if part[2] is not None]
+        weight = np.concatenate(weights) if weights else None
+        result = {}
+        for metric in metrics:
+            if metric.compute is None:
+                continue
+            if metric.check is not None:
+                metric.check(y)
+            value = metric.compute(y, p, weight)
+            try:
+                result[metric.name] = float(value)
+            except (TypeError, ValueError):
+                raise InputError(f"the metric {metric.name!r} must return a number, got {value!r}") from None
+        return result
+
+
+def fetch_targets(net: Model, y: Array) -> np.ndarray:
+    """Return targets as metrics take them: class ids (n,), or (n,) for one output, or (n, n_out)."""
+    host = net.backend.to_numpy(y)
+    if decides_for_one(net):
+        return np.argmax(host, axis=1) if host.ndim == 2 else host.astype(np.int64)
+    if has_classes(net):
+        host = (host > 0.5).astype(np.int64)
+    return host[:, 0] if host.ndim == 2 and host.shape[1] == 1 else np.array(host)
+
+
+def check_metrics(net: Model, metrics: Sequence[Metric], y: Array | None) -> None:
+    """Raise unless the metrics are defined for a network's outputs, and for the targets where these are at hand.
+
+    Raises
+    ------
+    InputError
+        If a metric of classes meets values or the other way round, or the targets are too few for it.
+    """
+    for metric in metrics:
+        wanted, classes = metric.kind, has_classes(net)
+        if wanted == "one of several" and not decides_for_one(net):
+            raise InputError(f"{metric.name} needs a network that decides for one of several classes (cross_entropy)")
+        if wanted == "classes" and not classes:
+            raise InputError(f"{metric.name} needs classes; the loss {net.loss.name!r} is one of values")
+        if wanted == "values" and classes:
+            raise InputError(f"{metric.name} needs values; this network decides for classes")
+        if metric.check is not None and y is not None:
+            metric.check(fetch_targets(net, y))
+
+
+def has_classes(net: Model) -> bool:
+    """Tell whether the network's outputs decide for classes, so that they can be right or wrong."""
+    return net.loss.targets in ("classes", "probabilities") or isinstance(net.layers[-1], (Sigmoid, Softmax))
+
+
+def decides_for_one(net: Model) -> bool:
+    """Tell whether the network decides for one of several classes, not for yes or no at each output."""
+    return net.loss.targets == "classes" or isinstance(net.layers[-1], Softmax)
+
+
+def find_correct(net: Model, z: Array, y: Array) -> Any:
+    """Return for each sample whether the outputs decide for its class (several outputs of yes and no: for all)."""
+    xp = net.backend.xp
+    if decides_for_one(net):
+        target = y if y.ndim == 1 else xp.argmax(y, axis=1)
+        return xp.argmax(z, axis=1) == target
+    threshold = 0.0 if net.loss.targets == "probabilities" else 0.5
+    return xp.all((z > threshold) == (y > 0.5), axis=tuple(range(1, y.ndim)))

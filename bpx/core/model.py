@@ -1,0 +1,322 @@
+"""Layers, a loss and their arrays on one device: everything that computes."""
+
+from __future__ import annotations
+
+import copy
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, Self
+
+import numpy as np
+
+from bpx.arguments import check_count
+from bpx.backend.base import Array, Backend, check_float_dtype
+from bpx.backend.portable import hold, release
+from bpx.backend.selection import BackendSpec, get_backend
+from bpx.backend.transfer import to_numpy
+from bpx.core import samples
+from bpx.core.backpropagation import forward_pass, make_gradients
+from bpx.core.state import TrainingState
+from bpx.errors import FixedAttributeError, InputError
+from bpx.layers.base import Layer, Params
+from bpx.layers.stack import check_sample, find_first_trained, find_sample_shapes, unfreeze
+from bpx.losses import Loss, get_loss
+from bpx.naming import Pickled
+from bpx.rng import WEIGHTS, generator, step_keys
+
+PREDICT_ROWS = 8192
+"""Samples that go through the network at a time where no gradient is wanted."""
+
+Data = tuple[Array, Array, "Array | None"]
+"""Samples, targets and weights on the network's device."""
+
+
+class Model(Pickled):
+    """Layers in a row, a loss, and the arrays that training changes, in one dtype on one backend.
+
+    What a layer, a pass or a step needs of a network is here; `bpx.Network` adds what people do with one. Layers, loss,
+    dtype and backend are fixed when it is made.
+
+    Attributes
+    ----------
+    layers : tuple of Layer
+    loss : Loss
+    dtype : str
+    seed : int
+        Of the first weights, the shuffles and the dropout masks.
+    backend : Backend
+        Where the arrays live; `to` moves them.
+    training : TrainingState or None
+        The optimizer's arrays and all counters; None before the first training.
+    input_shape, output_shape : tuple of int or None
+        Shapes of one sample; None where any will do.
+    first_trained : int
+        Number of the first layer that has parameters to train.
+    n_keys : int
+        How many keys the random masks of a step take.
+    stateful : bool
+        Whether a layer keeps running statistics.
+    """
+
+    layers: tuple[Layer, ...]
+    loss: Loss
+    dtype: str
+    seed: int
+    backend: Backend
+    training: TrainingState | None
+
+    _FIXED = frozenset({
+        "layers", "loss", "dtype", "backend", "input_shape", "output_shape", "first_trained", "n_keys", "stateful",
+    })  # fmt: skip
+
+    def __init__(
+        self, layers: Sequence[Layer], loss: str | Loss, dtype: str, seed: int | None, backend: BackendSpec
+    ) -> None:
+        if isinstance(layers, Layer) or not isinstance(layers, Iterable):
+            raise InputError(f"layers must be a sequence of layers, got {layers!r}")
+        self.layers = tuple(layers)
+        for layer in self.layers:
+            if not isinstance(layer, Layer):
+                hint = " (an instance, with parentheses)" if isinstance(layer, type) else ""
+                raise InputError(f"layers must hold layers{hint}, got {layer!r}")
+        if not self.layers:
+            raise InputError("a network needs at least one layer")
+        check_float_dtype(dtype)
+        self.loss = get_loss(loss)
+        self.dtype = dtype
+        self.seed = int.from_bytes(os.urandom(4), "little") if seed is None else check_count("seed", seed, 0)
+        self.input_shape, self.output_shape = find_sample_shapes(self.layers)
+        self.backend = get_backend(backend)
+        self.backend.require_dtype(dtype)
+        self.first_trained = find_first_trained(self.layers)
+        self.n_keys = sum(layer.n_keys for layer in self.layers)
+        self.stateful = any(layer.stateful for layer in self.layers)
+        self._programs: dict[Any, Any] = {}
+        self.reset()
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in self._FIXED and name in self.__dict__:
+            way = "net.to(...) moves the network" if name == "backend" else (
+                "make a new network with bpx.Network(layers, loss=..., dtype=...), and take these weights along by "
+                "new.params = net.params"
+            )  # fmt: skip
+            raise FixedAttributeError(
+                f"{name} is fixed when a network is made, because its arrays, optimizer state and compiled programs "
+                f"depend on it; {way}"
+            )
+        super().__setattr__(name, value)
+
+    # -- the arrays ---------------------------------------------------------------------------------------
+
+    def reset(self) -> Self:
+        """Start over: the first weights, no optimizer state, the first shuffle. Returns the network."""
+        draw = generator(self.seed, WEIGHTS)
+        self._params = [self._copy_in(layer.init(draw)) for layer in self.layers]
+        self._state = [self._copy_in(layer.init_state()) for layer in self.layers]
+        self.training = None
+        return self
+
+    def _copy_in(self, arrays: Params) -> Params:
+        """Return host arrays on the network's device in its dtype, none of them shared with the caller."""
+        cast = {name: np.array(array, dtype=self.dtype, order="C") for name, array in arrays.items()}
+        return {name: self.backend.asarray(array) for name, array in cast.items()}
+
+    @property
+    def params(self) -> list[Params]:
+        """The parameters, one dict a layer; Linear: ``{"weight": (n_in, n_out), "bias": (n_out,)}``.
+
+        These are the network's own arrays: training overwrites them. Assigning a list of the same shapes copies it.
+        """
+        return self._params
+
+    @params.setter
+    def params(self, value: Sequence[Params]) -> None:
+        self._params = self._check_and_copy("params", self._params, value)
+
+    @property
+    def state(self) -> list[Params]:
+        """The running statistics, one dict a layer; BatchNorm: ``{"running_mean": (n,), "running_var": (n,)}``."""
+        return self._state
+
+    @state.setter
+    def state(self, value: Sequence[Params]) -> None:
+        self._state = self._check_and_copy("state", self._state, value)
+
+    def _check_and_copy(self, kind: str, old: list[Params], new: Sequence[Params]) -> list[Params]:
+        if len(new) != len(old):
+            raise InputError(f"{kind} must be a list of {len(old)} dicts, one for each layer, got {len(new)}")
+        arrays = [{name: to_numpy(array) for name, array in part.items()} for part in new]
+        for i, (mine, theirs) in enumerate(zip(old, arrays, strict=True)):
+            shapes = {name: tuple(array.shape) for name, array in mine.items()}
+            got = {name: tuple(array.shape) for name, array in theirs.items()}
+            if shapes != got:
+                raise InputError(f"{kind} of layer {i} ({self.layers[i]!r}) must have shapes {shapes}, got {got}")
+        return [self._copy_in(part) for part in arrays]
+
+    def adopt(self, params: list[Params] | None = None, state: list[Params] | None = None) -> None:
+        """Take over arrays that lie on the network's device in its dtype already, without a copy: they are its own now.
+
+        A training step may have overwritten the old ones, and a backend whose arrays do not change returns new ones.
+        """
+        self._params = self._params if params is None else params
+        self._state = self._state if state is None else state
+
+    @property
+    def n_params(self) -> int:
+        """How many numbers the parameters hold."""
+        return sum(int(np.prod(array.shape)) for part in self._params for array in part.values())
+
+    # -- copies -------------------------------------------------------------------------------------------
+
+    def to(self, backend: BackendSpec) -> Self:
+        """Move the network, with its optimizer state, to another backend or device. Returns the network.
+
+        Parameters
+        ----------
+        backend : str, Backend or None
+            As for `get_backend`.
+
+        Raises
+        ------
+        BackendError
+            If the backend cannot be used here, or has not the network's dtype; the network stays where it was.
+        """
+        return self._convert(get_backend(backend), self.dtype)
+
+    def copy(self, *, dtype: str | None = None, backend: BackendSpec = None) -> Self:
+        """Return a network that would train on exactly as this one would, and shares no array with it.
+
+        Parameters
+        ----------
+        dtype : str or None
+            Of the copy; None: the same.
+        backend : str, Backend or None
+            Where it lives; None: the same.
+
+        Raises
+        ------
+        BackendError
+            If the backend cannot be used here, or has no such dtype.
+        """
+        other = copy.deepcopy(self)
+        if dtype is None and backend is None:
+            return other
+        return other._convert(self.backend if backend is None else get_backend(backend), dtype or self.dtype)
+
+    def _convert(self, target: Backend, dtype: str) -> Self:
+        """Move every array to a backend and a dtype; nothing is changed unless all can be."""
+        source = self.backend
+        target.require_dtype(dtype)
+
+        def convert(array: Array) -> Array:
+            return target.asarray(np.array(source.to_numpy(array), dtype=dtype))
+
+        params, state = (
+            [{n: convert(a) for n, a in part.items()} for part in old] for old in (self._params, self._state)
+        )
+        if self.training is not None:
+            self.training.convert(convert)
+        vars(self).update(backend=target, dtype=dtype, _params=params, _state=state, _programs={})
+        return self
+
+    def __copy__(self) -> Self:
+        return self.copy()  # two networks that share their arrays would train each other
+
+    def __getstate__(self) -> dict[str, Any]:
+        arrays = {"_params": hold(self._params), "_state": hold(self._state)}
+        return {**vars(self), **arrays, "_programs": {}}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        state["backend"].require_dtype(state["dtype"])
+        arrays = {name: release(state[name]) for name in ("_params", "_state")}
+        vars(self).update(state, **arrays)
+
+    # -- computing ----------------------------------------------------------------------------------------
+
+    def place_samples(self, x: Any) -> Array:
+        """Return samples, checked, on the device; see `bpx.core.samples.place_features`."""
+        xs = samples.place_features(self.backend, x, self.input_shape, self.dtype)
+        if self.input_shape is None:
+            check_sample(self.layers, tuple(xs.shape[1:]))
+        return xs
+
+    def place(self, x: Any, y: Any, sample_weight: Any) -> Data:
+        """Return samples, targets and weights, checked, on the device.
+
+        Raises
+        ------
+        InputError
+            If one of them is not what the network takes.
+        """
+        samples.check_together(x=x, y=y, sample_weight=sample_weight)
+        with self.backend.computing():
+            xs = self.place_samples(x)
+            n_out = self.output_shape[0] if self.output_shape else None
+            ys = samples.place_targets(self.backend, y, self.loss, xs.shape[0], n_out, self.dtype, xs.shape[1])
+            return xs, ys, samples.place_weights(self.backend, sample_weight, xs.shape[0], self.dtype)
+
+    def make_contexts(self, training: bool, keys: Iterable[Any] | None, state: Sequence[Params]) -> list[Any]:
+        """Return what each layer's forward pass is told, given one step's keys and the running statistics."""
+        if not self.stateful and not (training and self.n_keys):
+            return [None] * len(self.layers)
+        each = iter(() if keys is None else keys)
+        return [layer.context(training, each, s) for layer, s in zip(self.layers, state, strict=True)]
+
+    def compute_gradients(
+        self, x: Array, y: Array, weight: Array | None, *, training: bool = False
+    ) -> tuple[Array, list[Params]]:
+        """Return loss and gradients, of frozen parameters too, as arrays of the device, for samples placed there."""
+
+        def make() -> Any:
+            gradients = make_gradients(self.backend.xp, tuple(map(unfreeze, self.layers)), self.loss)
+
+            def of_batch(params: Any, state: Any, keys: Any, x: Array, y: Array, weight: Array | None) -> Any:
+                return gradients(params, self.make_contexts(training, keys, state), x, y, weight)[:2]
+
+            return self.backend.compile(of_batch)
+
+        step = self.training.step if self.training else 0
+        keys = tuple(step_keys(self.seed, step, 1, self.n_keys)[0].tolist())
+        with self.backend.computing():
+            program = self.keep_program(("gradients", training), make)
+            return program(self._params, self._state, keys, x, y, weight)  # type: ignore[no-any-return]
+
+    def compute_pieces(self, x: Array) -> Iterator[Array]:
+        """Yield the last layer's outputs for samples on the device, those of some thousands of rows at a time."""
+
+        def make() -> Any:
+            def outputs(params: Any, state: Any, x: Array) -> Array:
+                return forward_pass(self.backend.xp, self.layers, params, x, self.make_contexts(False, (), state))
+
+            return self.backend.compile(outputs)
+
+        program = self.keep_program("outputs", make)
+        for start in range(0, x.shape[0], PREDICT_ROWS):
+            rows = x if x.shape[0] <= PREDICT_ROWS else x[start : min(start + PREDICT_ROWS, x.shape[0]), ...]
+            yield program(self._params, self._state, rows)
+
+    def compute_outputs(self, x: Array) -> Array:
+        """Return the last layer's outputs (samples, n_out) for samples on the device."""
+        return self._join(list(self.compute_pieces(x)))
+
+    def compute_predictions(self, x: Array) -> Array:
+        """Return what the outputs mean to a person: probabilities for the cross-entropies, the outputs otherwise."""
+        xp = self.backend.xp
+        return self._join([self.loss.probabilities(xp, z) for z in self.compute_pieces(x)])
+
+    def _join(self, pieces: list[Array]) -> Array:
+        return pieces[0] if len(pieces) == 1 else self.backend.xp.concat(pieces)
+
+    # -- programs -----------------------------------------------------------------------------------------
+
+    def keep_program(self, key: Any, make: Callable[[], Any]) -> Any:
+        """Return the program of a key, which ``make()`` makes on first use; `to` forgets all."""
+        if key not in self._programs:
+            self._programs[key] = make()
+        return self._programs[key]
+
+    def release_programs(self) -> None:
+        """Let the programs forget the arrays that they were last called with."""
+        for program in self._programs.values():
+            if hasattr(program, "release"):
+                program.release()

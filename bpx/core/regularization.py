@@ -1,0 +1,173 @@
+"""Penalties on weights and limits on gradients, applied between the backward pass and the update."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from bpx.arguments import check_number
+from bpx.backend.base import Array
+from bpx.errors import InputError
+from bpx.layers.base import Params
+
+
+class Penalty:
+    """A term of the loss that depends on the weights alone; matrices have one, biases and scales do not."""
+
+    def term(self, xp: Any, w: Array, rows: int) -> tuple[Array, Array]:
+        """Return the penalty of a weight matrix, a scalar, and its gradient, for a batch of ``rows`` samples."""
+        raise TypeError(f"{type(self).__name__} defines no term")
+
+
+@dataclass(frozen=True)
+class L2(Penalty):
+    """Half the sum of squares: ``strength / 2 * sum(w**2)``, ``dw += strength * w``.
+
+    Parameters
+    ----------
+    strength : float
+        At least 0.
+    per_sample : bool
+        Divide by the samples of the batch, or by the sum of their weights, as scikit-learn does.
+
+    References
+    ----------
+    A. Krogh, J. A. Hertz, "A simple weight decay can improve generalization", 1991, eq. 1.
+    """
+
+    strength: float
+    per_sample: bool = False
+
+    def __post_init__(self) -> None:
+        check_number("strength", self.strength, minimum=0.0)
+
+    def term(self, xp: Any, w: Array, rows: int) -> tuple[Array, Array]:
+        factor = self.strength / rows if self.per_sample else self.strength
+        flat = xp.reshape(w, (-1,))
+        return (0.5 * factor) * xp.matmul(flat, flat), w * factor
+
+
+@dataclass(frozen=True)
+class L1(Penalty):
+    """The sum of absolute values: ``strength * sum(|w|)``, ``dw += strength * sign(w)`` (0 at w = 0).
+
+    Parameters
+    ----------
+    strength : float
+        At least 0.
+    per_sample : bool
+        Divide by the samples of the batch, or by the sum of their weights.
+
+    References
+    ----------
+    R. Tibshirani, "Regression shrinkage and selection via the lasso", 1996, eq. 1.
+    """
+
+    strength: float
+    per_sample: bool = False
+
+    def __post_init__(self) -> None:
+        check_number("strength", self.strength, minimum=0.0)
+
+    def term(self, xp: Any, w: Array, rows: int) -> tuple[Array, Array]:
+        factor = self.strength / rows if self.per_sample else self.strength
+        return factor * xp.sum(xp.abs(w)), xp.sign(w) * factor
+
+
+class Clip:
+    """A limit on the gradients of a step."""
+
+    def apply(self, xp: Any, grads: Sequence[Params]) -> None:
+        """Replace the gradients by limited ones."""
+        raise TypeError(f"{type(self).__name__} defines no limit")
+
+
+@dataclass(frozen=True)
+class ClipValue(Clip):
+    """Cut each element of a gradient to [-limit, limit].
+
+    Parameters
+    ----------
+    limit : float
+        Above 0.
+
+    References
+    ----------
+    T. Mikolov, "Statistical language models based on neural networks", 2012, section 3.2.2.
+    """
+
+    limit: float
+
+    def __post_init__(self) -> None:
+        check_number("limit", self.limit, above=0.0)
+
+    def apply(self, xp: Any, grads: Sequence[Params]) -> None:
+        for g in grads:
+            for name in g:
+                g[name] = xp.minimum(xp.maximum(g[name], -self.limit), self.limit)
+
+
+@dataclass(frozen=True)
+class ClipNorm(Clip):
+    """Shrink all gradients alike so that their norm, over all parameters, is at most ``limit``.
+
+    Parameters
+    ----------
+    limit : float
+        Above 0.
+
+    References
+    ----------
+    R. Pascanu, T. Mikolov, Y. Bengio, "On the difficulty of training recurrent neural networks", 2013, algorithm 1.
+    """
+
+    limit: float
+
+    def __post_init__(self) -> None:
+        check_number("limit", self.limit, above=0.0)
+
+    def apply(self, xp: Any, grads: Sequence[Params]) -> None:
+        squares = [xp.sum(xp.reshape(dw * dw, (-1,))) for g in grads for dw in g.values()]
+        total = squares[0]
+        for square in squares[1:]:
+            total = total + square
+        norm = xp.sqrt(total)
+        shrink = xp.where(norm > self.limit, self.limit / norm, xp.ones_like(norm))
+        for g in grads:
+            for name in g:
+                g[name] = g[name] * shrink
+
+
+def check_penalties(penalties: Any) -> tuple[Penalty, ...]:
+    """Return penalties as a tuple; a single one may stand alone."""
+    if isinstance(penalties, Penalty):
+        return (penalties,)
+    if not isinstance(penalties, Iterable):
+        raise InputError(f"penalties must be a sequence, got {penalties!r}; penalties are bpx.L1 or bpx.L2")
+    chosen = tuple(penalties)
+    if not all(isinstance(penalty, Penalty) for penalty in chosen):
+        raise InputError(f"penalties are bpx.L1 or bpx.L2, got {chosen!r}")
+    return chosen
+
+
+def check_clip(clip: Any) -> None:
+    """Raise unless ``clip`` is a limit on gradients or None."""
+    if not (clip is None or isinstance(clip, Clip)):
+        raise InputError(f"clip is bpx.ClipValue, bpx.ClipNorm or None, got {clip!r}")
+
+
+def penalize(
+    xp: Any, penalties: Sequence[Penalty], params: Sequence[Params], grads: Sequence[Params], rows: int
+) -> Any:
+    """Add each penalty's gradient to the gradients of the weight matrices; return the sum of the penalties."""
+    total: Any = 0.0
+    for p, g in zip(params, grads, strict=True):
+        for name, dw in g.items():
+            if p[name].ndim == 2:
+                for penalty in penalties:
+                    value, gradient = penalty.term(xp, p[name], rows)
+                    dw += gradient
+                    g[name] = dw
+                    total = total + value
+    return total

@@ -1,0 +1,120 @@
+"""One training step: forward, backward, update. Pure of any loop, so that it runs in one and compiles into one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+from bpx.backend.base import Array
+from bpx.core.backpropagation import make_gradients
+from bpx.core.regularization import Clip, Penalty, penalize
+from bpx.core.state import Slots, TrainingState
+from bpx.layers.base import Params
+from bpx.optimizers import Optimizer
+
+
+class Trainable(Protocol):
+    """What a step needs of a network: `bpx.core.model.Model` has it, and so has what `bpx.explain` watches."""
+
+    @property
+    def backend(self) -> Any: ...
+    @property
+    def layers(self) -> Sequence[Any]: ...
+    @property
+    def loss(self) -> Any: ...
+    @property
+    def params(self) -> list[Params]: ...
+    @property
+    def first_trained(self) -> int: ...
+    @property
+    def n_keys(self) -> int: ...
+    @property
+    def stateful(self) -> bool: ...
+
+    def make_contexts(self, training: bool, keys: Any, state: Sequence[Params]) -> list[Any]:
+        """Return what each layer's forward pass is told."""
+
+
+def list_trained(net: Trainable) -> list[tuple[int, str]]:
+    """Return layer number and name of each parameter that is not frozen."""
+    return [(i, name) for i, layer in enumerate(net.layers) for name in layer.param_names if name not in layer.frozen]
+
+
+def start_training_state(net: Trainable, optimizer: Optimizer, old: TrainingState | None) -> TrainingState:
+    """Return the training state to continue from: the old one, or for another optimizer a new one.
+
+    Steps and epochs are counted on, so that no shuffle and no dropout mask is met twice.
+    """
+    if old is not None and old.optimizer == optimizer:
+        return old
+    trained = (net.params[i][name] for i, name in list_trained(net))
+    state = TrainingState(optimizer, [[net.backend.zeros_like(w) for _ in range(optimizer.n_slots)] for w in trained])
+    if old is not None:
+        state.step, state.epoch = old.step, old.epoch
+    return state
+
+
+def make_updates(net: Trainable, optimizer: Optimizer) -> Callable[..., None]:
+    """Return ``apply(params, grads, slots, numbers)``, which updates every trained parameter.
+
+    The lists and dicts are changed, and the arrays where the library can.
+    """
+    updates = [
+        (k, i, name, net.backend.elementwise(optimizer.update, net.params[i][name], optimizer.n_slots))
+        for k, (i, name) in enumerate(list_trained(net))
+    ]
+
+    def apply(params: list[Params], grads: Sequence[Params], slots: Slots, numbers: Any) -> None:
+        for k, i, name, update in updates:
+            p = params[i]
+            if slots[k]:
+                p[name], *slots[k] = update(p[name], grads[i][name], *slots[k], *numbers)
+            else:
+                (p[name],) = update(p[name], grads[i][name], *numbers)
+
+    return apply
+
+
+def make_step(
+    net: Trainable, optimizer: Optimizer, penalties: Sequence[Penalty], clip: Clip | None, gather: bool
+) -> Callable[[Any, Any, Any], tuple[Any, Array]]:
+    """Return ``step(carry, data, inputs) -> (carry, loss)``, one step of training.
+
+    ``carry`` is (params, slots, state), whose arrays a step may overwrite; ``data`` is (x, y, weight), the whole set on
+    the device; ``inputs`` is (rows, numbers, keys): which samples, the optimizer's numbers and the masks' keys of this
+    step. Without ``gather`` a step takes the whole set.
+    """
+    xp, layers = net.backend.xp, net.layers
+    gradients = make_gradients(xp, layers, net.loss, net.first_trained)
+    update = make_updates(net, optimizer)
+    stateful = net.stateful
+    fixed = None if stateful or net.n_keys else net.make_contexts(True, (), ())
+
+    def step(carry: Any, data: Any, inputs: Any) -> tuple[Any, Array]:
+        params, slots, state = carry
+        x, y, weight = data
+        rows, numbers, keys = inputs
+        if gather:
+            x, y = xp.take(x, rows, axis=0), xp.take(y, rows, axis=0)
+            weight = None if weight is None else xp.take(weight, rows, axis=0)
+        contexts = net.make_contexts(True, keys, state) if fixed is None else fixed
+        value, grads, caches = gradients(params, contexts, x, y, weight)
+        if penalties:
+            mass = x.shape[0] if weight is None else xp.sum(weight)
+            value = value + penalize(xp, penalties, params, grads, mass)
+        if clip is not None:
+            clip.apply(xp, grads)
+        update(params, grads, slots, numbers)
+        if stateful:
+            state = [la.next_state(xp, c, k) for la, c, k in zip(layers, contexts, caches, strict=True)]
+        return (params, slots, state), value
+
+    return step
+
+
+def is_own(net: Trainable, optimizer: Optimizer, penalties: Sequence[Penalty], clip: Clip | None) -> bool:
+    """Tell whether all that a step is made of is bpx's own: then it does the same whatever is in its arrays."""
+    parts: list[Any] = [net.loss, optimizer, *penalties, clip, *net.layers]
+    for part in parts:
+        parts += getattr(part, "layers", ())  # those of a Residual are looked at in turn
+    return all(part is None or type(part).__module__.startswith("bpx.") for part in parts)

@@ -1,0 +1,54 @@
+"""A network as a table: of text, and of HTML for notebooks."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from bpx.core.model import Model
+from bpx.markup import make_paragraph, make_table
+
+HEADER = ("", "layer", "output", "parameters")
+
+MAX_LAYERS = 30
+"""Layers that the HTML table shows."""
+
+
+def list_rows(net: Model) -> list[tuple[str, str, str, str]]:
+    """Return number, layer, output shape and count of parameters of each layer, as texts."""
+    shape, rows = net.input_shape, []
+    for i, (layer, part) in enumerate(zip(net.layers, net.params, strict=True)):
+        shape = layer.output_shape(shape)
+        shown = "?" if shape is None else f"({', '.join(['batch', *map(str, shape)])})"
+        count = sum(int(np.prod(array.shape)) for array in part.values())
+        rows.append((str(i), repr(layer), shown, f"{count:,}"))
+    return rows
+
+
+def summarize(net: Model) -> str:
+    """Return a table of the layers, their output shapes and their parameters."""
+    table = list_rows(net)
+    widths = [max(len(row[k]) for row in [HEADER, *table]) for k in range(4)]
+
+    def align(row: tuple[str, ...]) -> str:
+        return "  ".join(
+            cell.rjust(w) if k in (0, 3) else cell.ljust(w) for k, (cell, w) in enumerate(zip(row, widths, strict=True))
+        )
+
+    rule = "-" * len(align(HEADER))
+    loss = f"loss {net.loss.name} ({net.loss.reduction})"
+    total = f"{net.n_params:,} parameters, {net.dtype}, {loss}, on {net.backend.spec}"
+    return "\n".join([align(HEADER), rule, *map(align, table), rule, total])
+
+
+def make_html(net: Model) -> str:
+    """Return a network's summary as HTML: a row for each layer, and what they have in common."""
+    rows = list_rows(net)
+    shown = rows[:MAX_LAYERS]
+    if len(rows) > MAX_LAYERS:
+        shown.append(("...", f"{len(rows) - MAX_LAYERS} more layers", "", ""))
+    trained = f", {net.training.epoch:,} epochs trained" if net.training is not None else ""
+    line = (
+        f"Network of {net.n_params:,} parameters, {net.dtype}, loss {net.loss.name} ({net.loss.reduction}), on "
+        f"{net.backend.spec}{trained}"
+    )
+    return make_paragraph(line) + make_table(HEADER, shown)

@@ -1,0 +1,57 @@
+"""``fit``: from its arguments to a run and the loop that moves it on."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from bpx.core.model import Model
+from bpx.core.regularization import Clip, Penalty
+from bpx.optimizers import Optimizer
+from bpx.training.checkpoints.checkpointer import Checkpointer
+from bpx.training.data import HeldOut, open_source
+from bpx.training.fit_run import FitRun
+from bpx.training.history import History
+from bpx.training.loop import Loop
+from bpx.training.settings import check_settings
+
+
+def fit(
+    net: Model,
+    x: Any,
+    y: Any = None,
+    *,
+    epochs: int,
+    batch_size: int | None = None,
+    optimizer: str | Optimizer = "adam",
+    validation_data: Any = None,
+    sample_weight: Any = None,
+    class_weight: Mapping[int, float] | str | None = None,
+    metrics: Iterable[Any] = (),
+    callbacks: Iterable[Any] = (),
+    shuffle: bool | Callable[[int], Any] = True,
+    progress: bool | None = None,
+    penalties: Penalty | Sequence[Penalty] = (),
+    clip: Clip | None = None,
+    checkpoint: str | os.PathLike[str] | None = None,
+    checkpoint_every: int | str = 1,
+    keep: int | None = 3,
+    on_checkpoint_error: str = "warn",
+    resume: str | os.PathLike[str] | None = None,
+    memory_limit: int | None = None,
+) -> History:
+    """Train a network by backpropagation; `bpx.Network.fit` describes the arguments."""
+    settings = check_settings(
+        epochs=epochs, batch_size=batch_size, optimizer=optimizer, metrics=metrics, callbacks=callbacks,
+        shuffle=shuffle, progress=progress, penalties=penalties, clip=clip, class_weight=class_weight,
+    )  # fmt: skip
+    checkpointer = None
+    if checkpoint is not None or resume is not None:
+        checkpointer = Checkpointer(checkpoint, checkpoint_every, keep, on_checkpoint_error, resume)
+    source = open_source(net, x, y, sample_weight, settings, memory_limit)
+    validation = None
+    if validation_data is not None:
+        validation = HeldOut(net, validation_data, settings, memory_limit)
+    run = FitRun(net, source, validation, settings)
+    return Loop(run, checkpointer).train()

@@ -1,0 +1,251 @@
+"""The training loop: epochs, batches, and what happens between them."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from bpx.core.model import Data
+from bpx.core.step import is_own, make_step
+from bpx.errors import BackendError, DivergenceError, InputError
+from bpx.optimizers import LBFGS
+from bpx.optimizers.schedules import as_schedule
+from bpx.rng import step_keys
+from bpx.training.checkpoints.checkpointer import Checkpointer
+from bpx.training.fit_run import FitRun
+from bpx.training.history import History
+from bpx.training.interrupts import Interrupts, make_interrupted
+from bpx.training.lbfgs import Outcome, check_full_batch, minimize
+from bpx.training.progress import Progress
+
+SEGMENT_SECONDS = 0.1
+"""Steps run uninterrupted for about this long; then losses are looked at and progress is shown."""
+
+
+def find_growth(seconds: float) -> int:
+    """Return how many times longer the next segment may be than one that took some time."""
+    return next((factor for factor in (8, 2) if factor * seconds < SEGMENT_SECONDS), 1)
+
+
+class Loop:
+    """Moves a run on, step by step, to its end.
+
+    Parameters
+    ----------
+    run : FitRun
+    checkpointer : Checkpointer or None
+        Writes the checkpoints, where some are asked for.
+
+    Raises
+    ------
+    InputError
+        If the optimizer cannot do what is asked for.
+    """
+
+    def __init__(self, run: FitRun, checkpointer: Checkpointer | None = None) -> None:
+        self.run, self.net, self.checkpointer = run, run.net, checkpointer
+        self.interrupts = Interrupts()
+        self.progress = Progress(run.settings.progress, run.epochs, run.steps_per_epoch)
+        self._data: Data | None = run.source.whole
+        self._listened = run.listened
+        self._segment = self.net.backend.segment_start
+        self._constant = run.settings.optimizer.constant
+        if isinstance(run.settings.optimizer, LBFGS):
+            check_full_batch(self.net, 1 if run.whole_set else 2, run.settings.clip)
+            if checkpointer is not None:
+                raise InputError(
+                    "optimizer 'lbfgs' cannot be resumed to the bit, because its estimate of the Hessian is inside "
+                    "SciPy; leave checkpoint and resume out"
+                )
+
+    def train(self) -> History:
+        """Run the epochs; return what was recorded."""
+        run, net = self.run, self.net
+        saved = None if self.checkpointer is None else self.checkpointer.begin(run)
+        run.begin(resumed=saved is not None)
+        try:
+            for i, callback in enumerate(run.callbacks):
+                callback.on_train_begin(run)
+                if saved is not None:
+                    callback.load_state_dict(saved["callbacks"][i])
+            with self.progress, self.interrupts:
+                self.progress.update(run.done, None)
+                with net.backend.computing():
+                    self._run_epochs()
+                if self.checkpointer is not None:
+                    self.checkpointer.save(run)
+                self._check_for_interrupt()
+        except Exception as error:
+            if net.backend.out_of_memory(error):
+                size = f" with batches of {run.source.batch_size} samples" if run.source.batch_size else ""
+                raise BackendError(
+                    f"out of memory on {net.backend.spec} in epoch {run.epoch + 1}{size}; lower batch_size, or the "
+                    f"widths of the layers ({error})"
+                ) from error
+            raise
+        finally:
+            run.history.seconds, run.history.stop_reason = run.seconds, run.stop_reason
+            net.release_programs()
+            for callback in run.callbacks:
+                callback.on_train_end(run)
+        return run.history
+
+    # -- epochs -------------------------------------------------------------------------------------------
+
+    def _run_epochs(self) -> None:
+        """Run the epochs in the way that optimizer and data ask for."""
+        if isinstance(self.run.settings.optimizer, LBFGS):
+            self._run_lbfgs(self.run.settings.optimizer)
+        elif self.run.whole_set:
+            self._run_whole_set()
+        else:
+            self._run_batches()
+
+    def _run_whole_set(self) -> None:
+        """Run epochs of one step each; many between two looks at them, where nobody listens."""
+        run = self.run
+        while not run.finished:
+            length = 1 if self._listened else min(self._segment, run.epochs - run.done)
+            if self.checkpointer is not None:
+                length = min(length, self.checkpointer.count_steps_left(run))
+            losses = self._run_steps(None, length).tolist()
+            run.training.epoch += length
+            if self._listened:
+                run.record(losses[0])
+            else:
+                run.history.loss += losses
+                run.history.epoch += range(run.training.epoch - length + 1, run.training.epoch + 1)
+            self.progress.update(length, losses[-1])
+            self._pause(epoch_done=True)
+
+    def _run_batches(self) -> None:
+        """Run epochs of several steps each."""
+        run = self.run
+        while not run.finished:
+            with run.source.open_blocks(run.training.epoch, run.position, self._check_for_interrupt) as blocks:
+                for block in blocks:
+                    self._data = block.data
+                    run.shares.append(block.shares)
+                    for rows in block.groups:
+                        self._run_group(rows)
+            if not run.position:
+                raise InputError(f"the iterable of batches gave none in epoch {run.epoch + 1}")
+            loss = self._average(np.concatenate(run.losses), np.concatenate(run.shares))
+            run.losses, run.shares, run.position = [], [], 0
+            run.training.epoch += 1
+            run.record(loss)
+            self.progress.update(0 if run.source.steps_per_epoch else 1, loss)
+            self._pause(epoch_done=True)
+
+    def _run_lbfgs(self, optimizer: LBFGS) -> None:
+        """Run iterations of L-BFGS, which SciPy leads; each is recorded as an epoch."""
+        run = self.run
+        if not run.finished:
+            outcome = self._minimize(optimizer)
+            if not run.stop_reason and outcome.nit < run.epochs:
+                run.stop(outcome.message)
+
+    def _minimize(self, optimizer: LBFGS) -> Outcome:
+        run = self.run
+        assert run.source.whole is not None
+        left = run.epochs - run.done
+        return minimize(self.net, run.source.whole, optimizer, left, run.settings.penalties, self.record_iteration)
+
+    def record_iteration(self, loss: float) -> bool:
+        """Record an iteration of a minimizer as an epoch; tell whether it is to end."""
+        run = self.run
+        run.training.epoch += 1
+        run.training.step += 1
+        run.training.optimizer_step += 1
+        run.record(loss)
+        self.progress.update(1, loss)
+        self._pause(epoch_done=True)
+        return bool(run.stop_reason)
+
+    def _average(self, losses: np.ndarray, shares: np.ndarray) -> float:
+        """Return an epoch's loss from its steps' losses: their mean, each by its share, or their sum."""
+        if self.net.loss.reduction == "sum":
+            return float(losses.sum())
+        return float((losses * shares).sum() / shares.sum())
+
+    # -- steps --------------------------------------------------------------------------------------------
+
+    def _run_group(self, rows: np.ndarray) -> None:
+        """Run steps of equal size within an epoch."""
+        run, start = self.run, 0
+        while start < len(rows):
+            length = min(self._segment, len(rows) - start)
+            if self.checkpointer is not None:
+                length = min(length, self.checkpointer.count_steps_left(run))
+            run.losses.append(self._run_steps(rows[start : start + length], length))
+            start += length
+            run.position += length
+            if run.source.steps_per_epoch:
+                self.progress.update(length / run.steps_per_epoch, None)
+            self._pause(epoch_done=False)
+
+    def _run_steps(self, order: np.ndarray | None, length: int) -> np.ndarray:
+        """Run some steps of equal size; return their losses."""
+        net, state, backend = self.net, self.run.training, self.net.backend
+        steps = np.arange(state.optimizer_step, state.optimizer_step + length)
+        rates = as_schedule(state.optimizer.learning_rate).rates(steps, self.run.steps_per_epoch)
+        if state.rate_scale != 1.0:
+            rates = rates * state.rate_scale
+        coefficients = state.optimizer.coefficients(steps, rates)
+        numbers = backend.per_step(coefficients, net.dtype, constant=self._constant)
+        keys = backend.per_step(step_keys(net.seed, state.step, length, net.n_keys), "int32") if net.n_keys else None
+        rows = None if order is None else backend.rows_per_step(order)
+        program = self._make_program(gather=order is not None)
+        began = time.perf_counter()
+        carry = (net.params, state.slots, net.state)
+        (params, state.slots, running), losses = program(carry, self._data, (rows, numbers, keys), length)
+        net.adopt(params, running)
+        state.step += length
+        state.optimizer_step += length
+        if length == self._segment:
+            self._segment *= find_growth(time.perf_counter() - began)
+        if not math.isfinite(float(losses.sum())):
+            self._check_losses(losses)
+        return losses
+
+    def _make_program(self, gather: bool) -> Callable[..., tuple[Any, np.ndarray]]:
+        """Return the loop over steps, compiled where the backend can; kept by the network for the next ``fit``."""
+        net, optimizer = self.net, self.run.training.optimizer
+        penalties, clip = self.run.settings.penalties, self.run.settings.clip
+
+        def make() -> Any:
+            step = make_step(net, optimizer, penalties, clip, gather)
+            return net.backend.loop(step, pure=is_own(net, optimizer, penalties, clip))
+
+        return net.keep_program(("steps", optimizer.update, penalties, clip, gather), make)  # type: ignore[no-any-return]
+
+    def _check_losses(self, losses: np.ndarray) -> None:
+        """Raise if one of the losses of the steps just made is NaN or infinite."""
+        bad, run = np.flatnonzero(~np.isfinite(losses)), self.run
+        if not bad.size:
+            return
+        epoch, step = run.training.epoch + 1, run.position + int(bad[0])
+        if run.whole_set:
+            epoch, step = epoch + step, 0
+        of = f" of {run.source.steps_per_epoch}" if run.source.steps_per_epoch else ""
+        raise DivergenceError(
+            f"the loss became {losses[bad[0]]} in epoch {epoch}, batch {step + 1}{of}; try a "
+            "lower learning rate, inputs scaled to zero mean and unit variance, or clip=bpx.ClipNorm(1.0)"
+        )
+
+    # -- between steps ------------------------------------------------------------------------------------
+
+    def _pause(self, epoch_done: bool) -> None:
+        """Write a checkpoint that is due, and see whether Ctrl-C was pressed."""
+        if self.checkpointer is not None:
+            self.checkpointer.save_if_due(self.run, epoch_done)
+        self._check_for_interrupt()
+
+    def _check_for_interrupt(self) -> None:
+        """If Ctrl-C was pressed, write a checkpoint and raise `Interrupted`."""
+        if self.interrupts.caught:
+            raise make_interrupted(self.run, self.checkpointer)
