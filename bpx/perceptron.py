@@ -33,7 +33,8 @@ def mlp(
     sizes : sequence of int
         Features in, hidden units ..., outputs; at least two.
     activation : str or Layer, or one for each hidden layer
-        "relu", "tanh", "sigmoid", "leaky_relu", "gelu", "silu", "softplus", "identity", "softmax".
+        "relu", "tanh", "sigmoid", "leaky_relu", "gelu", "silu", "softplus", "identity", "softmax"; all names are in
+        ``bpx.layers.ACTIVATIONS``.
     output : str or Layer
         Activation of the outputs. The cross-entropies take logits, so theirs stays "identity".
     loss : str or Loss

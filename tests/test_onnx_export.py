@@ -81,7 +81,6 @@ def test_every_layer(case: LayerCase, dtype, run, generator):
 
 def test_every_kind_of_layer_has_a_form():
     own = [cls for name, cls in LAYERS.items() if getattr(bpx, name, None) is cls]
-    assert len(own) == 15
     assert {cls for cls in own if not ("onnx_operator" in vars(cls) or "add_onnx_nodes" in vars(cls))} == set()
 
 

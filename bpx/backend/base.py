@@ -50,6 +50,9 @@ class Backend(ABC):
     segment_start: ClassVar[int] = 8
     """How many training steps the first uninterrupted segment of a fit has (a compiling backend wants many)."""
 
+    restore: ClassVar[Callable[[str], Backend]]
+    """Finds the backend of a spec when a pickle is read; `bpx.backend.selection` sets it."""
+
     device: str
     xp: Any
 
@@ -68,9 +71,7 @@ class Backend(ABC):
         return hash(self.spec)
 
     def __reduce__(self) -> Any:
-        from bpx.backend.selection import restore_backend
-
-        return restore_backend, (self.spec,)
+        return Backend.restore, (self.spec,)
 
     def __copy__(self) -> Backend:
         return self  # one library on one device: it holds nothing that changes

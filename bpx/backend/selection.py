@@ -82,6 +82,9 @@ def restore_backend(spec: str) -> Backend:
         return chosen
 
 
+Backend.restore = staticmethod(restore_backend)
+
+
 def set_backend(spec: BackendSpec) -> None:
     """Set the default backend of this process; None goes back to ``BPX_BACKEND`` or NumPy.
 
