@@ -1,4 +1,4 @@
-"""The exceptions that bpx raises, and the message for a name that nobody knows.
+"""The exceptions that bpx raises, and the message for an unknown name.
 
 Each exception also derives from the built-in one that callers would expect, so that code which catches
 ``ValueError`` catches `InputError` too. Messages say what was expected, what came, and what to do.
@@ -46,7 +46,7 @@ class FileFormatError(BpxError, ValueError):
 
 
 class CheckpointWarning(UserWarning):
-    """A checkpoint could not be written, or one that is damaged was passed over; training goes on."""
+    """A checkpoint could not be written, or a damaged one was skipped; training continues."""
 
 
 class Interrupted(KeyboardInterrupt):
@@ -55,7 +55,7 @@ class Interrupted(KeyboardInterrupt):
     Attributes
     ----------
     checkpoint : str or None
-        The file that holds everything to go on from; None where no checkpoint was asked for or it could not be written.
+        The file from which training can be resumed; None where no checkpoint was asked for or it could not be written.
     """
 
     def __init__(self, message: str, checkpoint: str | None = None) -> None:

@@ -13,8 +13,8 @@ from bpx.errors import InputError
 def register(kinds: dict[str, Any], cls: type, name: str) -> str:
     """Enter a class into a table of kinds, and return its kind there: how files name it.
 
-    That is the name, unless bpx's own class has it already: then module and name, so that no class of somebody's own
-    takes the place of bpx's. A class that is defined again takes the place of its older self.
+    That is the name, unless bpx's own class has it already: then module and name, so that a user's class
+    never takes the place of bpx's. A class that is defined again replaces its older self.
     """
     known = kinds.get(name)
     if known is not None and known.__module__.startswith("bpx.") and known.__module__ != cls.__module__:

@@ -43,9 +43,9 @@ class Network(Model):
     Raises
     ------
     InputError
-        If the layers do not fit each other, or an argument is none of the values it may have.
+        If the layers do not fit each other, or an argument has a value that it cannot have.
     BackendError
-        If the backend cannot be used here, or has no such dtype.
+        If the backend cannot be used here, or does not have this dtype.
 
     Examples
     --------
@@ -100,7 +100,7 @@ class Network(Model):
         x : array_like (samples, n_in), or iterable of batches
             An array is moved to the network's device once; one that is mapped from a file (``numpy.memmap``,
             ``numpy.load(..., mmap_mode="r")``) and larger than ``memory_limit`` is read in blocks. Without ``y``:
-            batches ``(x, y)`` or ``(x, y, sample_weight)`` from an iterable that can be gone through anew for each
+            batches ``(x, y)`` or ``(x, y, sample_weight)`` from an iterable that starts again for each
             epoch (a list, a PyTorch ``DataLoader``), or a function that returns one; if it takes an argument, it is
             given the epoch's number, from 1.
         y : array_like, or None with an iterable of batches
@@ -187,7 +187,7 @@ class Network(Model):
         -----
         Weights, shuffles and dropout masks are functions of the network's seed, the epoch and the step, so that a
         resumed training sees the same ones. For an iterable of batches this holds if it gives the same batches in the
-        same epoch again; those before the checkpoint are gone through and dropped.
+        same epoch again; those before the checkpoint are drawn and dropped.
 
         Shuffling by blocks: of a mapped array, chunks of neighboring rows are put in a seeded order, up to 16 or so of
         them together are a block, and the rows of a block are put in a seeded order before batches are cut from it. Of
@@ -465,7 +465,7 @@ def load(path: str | os.PathLike[str], backend: BackendSpec = None) -> Network:
     -------
     Network
         With the saved weights; its optimizer starts anew. A checkpoint of ``fit`` is read like any other file of a
-        network; to go on with its training, use ``fit(..., resume=path)``.
+        network; to resume its training, use ``fit(..., resume=path)``.
 
     Raises
     ------

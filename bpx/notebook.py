@@ -105,7 +105,7 @@ def notebook_network(*, as_published: bool = False, seed: int = 0, backend: Back
     Raises
     ------
     InputError
-        If the seed is none of NumPy's legacy generator.
+        If the seed is not one of NumPy's legacy generator.
     BackendError
         If the backend cannot be used here, or has no float64.
 
@@ -165,7 +165,7 @@ def notebook_xor(
     Raises
     ------
     InputError
-        If an argument is none of the values it may have.
+        If an argument has a value that it cannot have.
     BackendError
         If the backend cannot be used here, or has no float64.
     DivergenceError

@@ -58,7 +58,7 @@ def mlp(
     Raises
     ------
     InputError
-        If an argument is none of the values it may have.
+        If an argument has a value that it cannot have.
 
     Examples
     --------

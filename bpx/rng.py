@@ -57,7 +57,7 @@ def step_keys(seed: int, first_step: int, steps: int, n_keys: int) -> np.ndarray
     return (z >> np.uint64(32)).astype(np.uint32).view(np.int32)
 
 
-def _scrambled(h: Array) -> Array:
+def _scramble(h: Array) -> Array:
     """Mix the bits of 32-bit integers so that each bit of the result depends on all (MurmurHash3's finaliser).
 
     The shifts are masked because int32 shifts carry the sign; multiplication wraps around.
@@ -89,6 +89,6 @@ def keep_mask(xp: Any, like: Array, keys: tuple[Any, Any], keep: float) -> Array
     for n in like.shape:
         size *= n
     h = xp.arange(size, dtype=xp.int32, device=device(like))
-    h = _scrambled(_scrambled(h ^ keys[0]) ^ keys[1])
+    h = _scramble(_scramble(h ^ keys[0]) ^ keys[1])
     threshold = min(int(keep * 2.0**31), 2**31 - 1)
     return xp.reshape((h & 0x7FFFFFFF) < threshold, like.shape)

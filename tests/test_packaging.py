@@ -80,14 +80,14 @@ def test_the_wheel_says_what_it_is_and_needs(wheel):
 def test_the_source_distribution_holds_what_builds_and_tests_it(sdist):
     top = f"bpx_backprop-{bpx.__version__}/"
     names = {name.removeprefix(top) for name in sdist.getnames()}
-    assert _sources("bpx") | _sources("tests") | _sources("scripts") <= names
+    assert _sources("bpx") | _sources("docs") | _sources("tests") | _sources("scripts") <= names
     assert {"pyproject.toml", "README.md", "LICENSE", "CHANGELOG.md", "CONTRIBUTING.md"} <= names
     assert not [name for name in names if "__pycache__" in name or "node_modules" in name or name.startswith(".git/")]
 
 
 @needs_checkout
 def test_the_top_level_is_as_agreed():
-    for name in ("bpx", "tests", "scripts", ".github/workflows"):
+    for name in ("bpx", "docs", "tests", "scripts", ".github/workflows"):
         assert (ROOT / name).is_dir(), name
     for name in (".ci/run", ".gitignore", "CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "README.md", "pyproject.toml"):
         assert (ROOT / name).is_file(), name

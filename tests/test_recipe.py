@@ -57,12 +57,13 @@ def copy(recipe, tmp_path_factory) -> Path:
     for name in ("bpx", "tests"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__", "*.html"))
     shutil.copy(ROOT / "pyproject.toml", folder)
-    layer, public, case = recipe
+    layer, public, cases = recipe
+    (case,) = (line + "\n" for line in cases.splitlines() if "Square" in line)
     _insert(folder / "bpx/layers/activations.py", "ACTIVATIONS: dict[str, type[Layer]] = {\n", layer + "\n\n")
     (named,) = re.findall(r'`("square": Square,)`', (ROOT / "CONTRIBUTING.md").read_text("utf-8"))
     _insert(folder / "bpx/layers/activations.py", '    "softmax": Softmax,\n', f"    {named}\n")
     _insert(folder / "bpx/__init__.pyi", "from bpx.layers import Tanh as Tanh\n", public)
-    _insert(folder / "tests/cases.py", '    LayerCase("SiLU"', textwrap.indent(case, "    "))
+    _insert(folder / "tests/cases.py", '    LayerCase("SiLU"', case)
     return folder
 
 
@@ -87,7 +88,7 @@ def _run(copy: Path, *arguments: str) -> str:
 def test_the_recipe_has_three_pieces_of_code_and_a_line_of_the_changelog(recipe):
     assert len(recipe) == 3
     assert recipe[0].startswith("@dataclass(frozen=True, repr=False)\nclass Square(Layer):")
-    assert recipe[1].count("\n") == recipe[2].count("\n") == 1
+    assert recipe[1].count("\n") == recipe[2].count("Square()") == 1
 
 
 def test_the_layer_is_trained_explained_saved_loaded_and_listed(copy):

@@ -157,7 +157,8 @@ class Backend(ABC):
 
         ``body(carry, data, step_inputs) -> (carry, output)`` is one step; ``inputs`` is a tuple of sequences with one
         entry a step, or None for an input that no step has. The outputs are scalars on the device; they are fetched
-        once, at the end, as one NumPy array. ``carry`` is donated: its arrays may be overwritten.
+        once, at the end, as one NumPy array. A step may overwrite the arrays of ``carry``, which
+        JAX calls donating them: use the returned ones.
 
         ``pure`` says that ``body`` does the same to its arrays at every step, whatever is in them, and nothing else:
         NumPy may then do it again without calling ``body``. Libraries that compile or record take that for granted.

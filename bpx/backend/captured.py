@@ -95,10 +95,10 @@ class CapturedLoop:
             self._arrays = [weakref.ref(array) for array in arrays]
             self._recordings.clear()
             self._made.clear()
-        kind = tuple(_kind(column) for column in inputs)
+        kind = tuple(_find_kind(column) for column in inputs)
         if self._refused or self._made[kind] + length <= PLAIN_STEPS:
             self._made[kind] += length
-            return carry, self._plainly(carry, data, inputs, length)
+            return carry, self._run_plainly(carry, data, inputs, length)
         recording = self._recordings.get(kind)
         if recording is None:
             recording = self._recordings[kind] = _Recording(self._backend, self.step, carry, data, inputs)
@@ -115,9 +115,9 @@ class CapturedLoop:
         overwrite(before, list_leaves(after))
         return loss
 
-    def _plainly(self, carry: Any, data: Any, inputs: tuple[Any, ...], length: int) -> np.ndarray:
-        columns = [_moved(self._backend, column) for column in inputs]
-        losses = [self.step(carry, data, tuple(_row(column, i) for column in columns)) for i in range(length)]
+    def _run_plainly(self, carry: Any, data: Any, inputs: tuple[Any, ...], length: int) -> np.ndarray:
+        columns = [_move(self._backend, column) for column in inputs]
+        losses = [self.step(carry, data, tuple(_take_row(column, i) for column in columns)) for i in range(length)]
         return self._backend.fetch_scalars(losses)
 
 
@@ -144,14 +144,16 @@ class _Recording:
         self._buffers = [
             backend.asarray(np.zeros((BUFFERED_STEPS, *column.shape[1:]), dtype=column.dtype))
             if isinstance(column, np.ndarray)
-            else _moved(backend, column)
+            else _move(backend, column)
             for column in inputs
         ]
         self.refused = False
 
         def buffered_step() -> None:
             rows = [
-                xp.take(buffer, self._counter, axis=0)[0, ...] if isinstance(column, np.ndarray) else _row(buffer, 0)
+                xp.take(buffer, self._counter, axis=0)[0, ...]
+                if isinstance(column, np.ndarray)
+                else _take_row(buffer, 0)
                 for buffer, column in zip(self._buffers, inputs, strict=True)
             ]
             self._losses[self._counter] = step(carry, data, tuple(rows))
@@ -192,21 +194,21 @@ class _Recording:
             )
 
 
-def _kind(column: Any) -> Any:
+def _find_kind(column: Any) -> Any:
     """Return what must not change for a recording to fit a column of inputs."""
     if isinstance(column, EveryStep):
         return column.row.tobytes()
     return None if column is None else column.shape[1:]
 
 
-def _moved(backend: Backend, column: Any) -> Any:
+def _move(backend: Backend, column: Any) -> Any:
     """Return a column of inputs on the device."""
     if isinstance(column, EveryStep):
         return EveryStep(backend.asarray(column.row))
     return None if column is None else backend.asarray(column)
 
 
-def _row(column: Any, i: int) -> Any:
+def _take_row(column: Any, i: int) -> Any:
     """Return one step's row of a column on the device."""
     if isinstance(column, EveryStep):
         return column.row

@@ -95,7 +95,7 @@ class Products:
 
     @contextmanager
     def own_handle(self) -> Iterator[_Handle]:
-        """Use a handle that nobody else uses, within the block and in this thread."""
+        """Use a handle that nothing else uses, within the block and in this thread."""
         before = getattr(self._of_thread, "handle", None)
         self._of_thread.handle = handle = _Handle(self._library, self._cupy)
         try:
@@ -123,8 +123,8 @@ class Products:
         (m, k), n = a.shape, b.shape[1]
         name, number = _FLOATS[a.dtype.char]
         c = self._cupy.empty((m, n), dtype=a.dtype)
-        a, a_kind, a_width = self._operand(a)
-        b, b_kind, b_width = self._operand(b)
+        a, a_kind, a_width = self._make_operand(a)
+        b, b_kind, b_width = self._make_operand(b)
         handle = getattr(self._of_thread, "handle", None)
         if handle is None:
             handle = self._of_thread.handle = _Handle(self._library, self._cupy)
@@ -137,7 +137,7 @@ class Products:
         _check(status, f"multiply {m}x{k} by {k}x{n}")
         return c
 
-    def _operand(self, x: Any) -> tuple[Any, int, int]:
+    def _make_operand(self, x: Any) -> tuple[Any, int, int]:
         """Return a matrix that lies densely in memory, whether it is to be transposed, and its leading dimension."""
         if x.flags.f_contiguous and not x.flags.c_contiguous:
             return x, _TRANSPOSED, x.shape[0]

@@ -27,7 +27,7 @@ def probe(index: int = 0) -> None:
     except ImportError as error:
         if error.name == "cupy":
             raise make_missing("cupy", "cupy") from error
-        raise _library_missing(error) from error
+        raise _report_missing_library(error) from error
     try:
         count = cupy.cuda.runtime.getDeviceCount()
     except cupy.cuda.runtime.CUDARuntimeError as error:
@@ -42,7 +42,7 @@ def probe(index: int = 0) -> None:
             eye = cupy.eye(2, dtype=cupy.float32)
             works = float((eye @ eye).sum()) == 2.0
     except ImportError as error:
-        raise _library_missing(error) from error
+        raise _report_missing_library(error) from error
     except RuntimeError as error:
         reason = "a CUDA library is missing" if "lib" in str(error).lower() else "no driver or device"
         raise BackendError(f"backend 'cupy' cannot be used: {reason} ({error})") from error
@@ -50,7 +50,7 @@ def probe(index: int = 0) -> None:
         raise BackendError(f"backend 'cupy:{index}' cannot be used: it multiplied two matrices and got a wrong result")
 
 
-def _library_missing(error: ImportError) -> BackendError:
+def _report_missing_library(error: ImportError) -> BackendError:
     """Return the error for a CUDA library that is not there; CuPy wraps its name into a page of advice."""
     first: BaseException = error
     while first.__cause__ is not None:

@@ -26,7 +26,7 @@ class JaxBackend(Backend):
             raise make_missing("jax", "jax") from error
         self._jax = jax
         self._device = self._find_device(jax, device)
-        self.device = _device_name(self._device)
+        self.device = _name_device(self._device)
         self.xp = BoundNamespace(jax.numpy, self._device)
 
     @staticmethod
@@ -53,14 +53,14 @@ class JaxBackend(Backend):
         import jax
 
         platforms = {d.platform for d in jax.devices()} | {"cpu"}
-        return tuple(_device_name(d) for p in sorted(platforms) for d in jax.devices(p))
+        return tuple(_name_device(d) for p in sorted(platforms) for d in jax.devices(p))
 
     @classmethod
     def of(cls, array: Array) -> Backend:
         (device, *_) = array.devices()
         from bpx.backend.registry import create
 
-        return create(f"jax:{_device_name(device)}")
+        return create(f"jax:{_name_device(device)}")
 
     def asarray(self, data: Any, dtype: str | None = None) -> Array:
         from bpx.backend.transfer import backend_of, host_array, is_host, library_of
@@ -76,7 +76,7 @@ class JaxBackend(Backend):
         if host.dtype == np.float64 and not self._jax.config.jax_enable_x64:
             self.require_dtype("float64")
         if host.dtype == np.int64 and not self._jax.config.jax_enable_x64:
-            host = _narrowed(host)
+            host = _narrow(host)
         # A copy, always: XLA may take over host memory as it is, and the caller may write into it later.
         return self._jax.device_put(np.array(host), self._device)
 
@@ -135,14 +135,14 @@ class JaxBackend(Backend):
             # program's last bits would be others.
             room = max(2, 1 << (length - 1).bit_length())
             same = tuple(c.row if isinstance(c, EveryStep) else None for c in inputs)
-            columns = tuple(self._padded(c, room) if isinstance(c, np.ndarray) else None for c in inputs)
+            columns = tuple(self._pad(c, room) if isinstance(c, np.ndarray) else None for c in inputs)
             after, outputs = compiled(carry, data, same, columns, length, room)
             carry = rebuild(carry, iter(list_leaves(after)))  # JAX sorts dicts by their names
             return carry, np.asarray(outputs, dtype=np.float64)[:length]
 
         return run
 
-    def _padded(self, column: np.ndarray, room: int) -> Array:
+    def _pad(self, column: np.ndarray, room: int) -> Array:
         """Move a column of step inputs to the device, lengthened to ``room`` rows."""
         rows = np.zeros((room, *column.shape[1:]), dtype=column.dtype)
         rows[: column.shape[0]] = column
@@ -152,11 +152,11 @@ class JaxBackend(Backend):
         return isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in str(error)
 
 
-def _device_name(device: Any) -> str:
+def _name_device(device: Any) -> str:
     return f"{device.platform}:{device.id}"
 
 
-def _narrowed(host: np.ndarray) -> np.ndarray:
+def _narrow(host: np.ndarray) -> np.ndarray:
     """Return 64-bit integers as 32-bit ones where their values allow it (JAX without x64 has no others)."""
     if host.size and (host.max() > np.iinfo(np.int32).max or host.min() < np.iinfo(np.int32).min):
         raise BackendError("JAX without x64 has 32-bit integers only, and the data holds larger ones")

@@ -31,7 +31,7 @@ in float32 took 330 microseconds instead of 90, and 20 iterations of L-BFGS on t
 
 @lru_cache(maxsize=1)
 def _retain_freed_memory() -> None:
-    """Free a large block that nobody wrote into, once in a process."""
+    """Free a large block that was never written to, once in a process."""
     np.empty(RETAINED_BYTES, dtype=np.int8)
 
 

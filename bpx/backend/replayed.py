@@ -17,7 +17,7 @@ TAPE_BYTES = 1024 * 1024
 """Memory of a step that is still worth a tape: in larger ones NumPy computes nearly all of the time."""
 
 PLAIN_STEPS = 100
-"""Steps of one kind made plainly before one is taped: a short training is not worth it."""
+"""Steps of one kind that run plainly before one is recorded: a short training is not worth a tape."""
 
 Body = Callable[[Any, Any, Any], tuple[Any, Array]]
 Loop = Callable[..., tuple[Any, np.ndarray]]

@@ -57,7 +57,7 @@ def get_backend(spec: BackendSpec = None) -> Backend:
 
 
 def _find_chosen() -> Backend | None:
-    """Return the default that somebody chose: by a with-block, for the process, or by ``BPX_BACKEND``."""
+    """Return the default that was chosen: by a with-block, for the process, or by ``BPX_BACKEND``."""
     named = os.environ.get("BPX_BACKEND")
     return _in_block.get() or _of_process or (create(named) if named else None)
 

@@ -1,7 +1,7 @@
-"""Write down what a function does with NumPy arrays, and do it again in the same memory.
+"""Record what a function does with NumPy arrays, and replay it in the same memory.
 
-The function is run once on arrays of a class of their own, whose every operation goes through `Taped`; each is written
-on a tape as a NumPy function, its operands and the array for its result. Playing the tape makes the same calls in the
+The function is run once on arrays of the class `Taped`, whose operations are recorded: each goes on a tape as a NumPy
+function, its operands and the array for its result. Replaying the tape makes the same calls in the
 same order, so the same bits come out; what is saved is everything between the calls: Python's interpretation of layers
 and steps, and the making of arrays.
 

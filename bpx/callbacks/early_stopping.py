@@ -1,4 +1,4 @@
-"""Stop when training no longer helps, and go back to the best weights."""
+"""Stop when training makes no more progress, and restore the best weights."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ class EarlyStopping(Callback):
 
     Notes
     -----
-    The copy of the best weights stays on the network's device. The optimizer's state is not taken back. Each call of
-    ``fit`` starts the count anew; a resumed one goes on with it.
+    The copy of the best weights stays on the network's device. The optimizer's state is not restored. Each call of
+    ``fit`` starts the count again; a resumed one continues it.
 
     References
     ----------

@@ -29,7 +29,7 @@ class Checkpoint(Callback):
     mode : str
         "min" or "max": which is better; "auto" knows it of losses and of bpx's metrics.
     on_error : str
-        "warn" goes on without a file that cannot be written, "raise" ends the training.
+        "warn" continues without a file that cannot be written, "raise" ends the training.
 
     Attributes
     ----------

@@ -54,7 +54,7 @@ class Monitor:
         Raises
         ------
         InputError
-            If the run will have no number of this name, or nobody knows which way is better.
+            If the run will have no number of this name, or it is not known which way is better.
         """
         if self.name not in run.log_names:
             hint = "; give validation_data" if self.name.startswith("validation_") and not run.validated else ""

@@ -1,4 +1,4 @@
-"""Lower the learning rate when training no longer helps."""
+"""Lower the learning rate when training makes no more progress."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class ReduceOnPlateau(Callback):
     cooldown : int
         Epochs after a reduction that do not count; at least 0.
     minimum : float
-        Learning rate that is not gone below, at least 0.
+        Lowest learning rate, at least 0.
 
     Attributes
     ----------
@@ -38,8 +38,8 @@ class ReduceOnPlateau(Callback):
 
     Notes
     -----
-    The scale belongs to the network's training state: the next ``fit`` with the same optimizer goes on with it, and
-    ``net.reset()`` or another optimizer takes it back to 1.
+    The scale belongs to the network's training state: the next ``fit`` with the same optimizer keeps it, and
+    ``net.reset()`` or another optimizer sets it back to 1.
 
     References
     ----------

@@ -215,7 +215,7 @@ def _count_samples(n: int) -> str:
 
 
 def _wait(pause: bool) -> None:
-    """Wait for Enter; the end of the input goes on too."""
+    """Wait for Enter; the end of the input counts as Enter."""
     if pause and sys.stdin.isatty() and sys.stdout.isatty():
         print("\n[Enter goes on]", end="", flush=True)
         sys.stdin.readline()

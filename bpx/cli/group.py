@@ -57,7 +57,7 @@ def choose_backend(spec: str | None) -> Backend:
 class Commands(TyperGroup):
     """The commands of bpx, with one ending for all of them."""
 
-    def main(  # type: ignore[override] # all further options go on as they are
+    def main(  # type: ignore[override] # all further options are passed on
         self, args: Sequence[str] | None = None, *, standalone_mode: bool = True, **extra: Any
     ) -> Any:
         """Run a command; leave the process with its exit code, unless ``standalone_mode`` is false."""

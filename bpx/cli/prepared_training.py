@@ -49,7 +49,7 @@ class PreparedTraining:
         InputError
             If the data or an option is not as it has to be.
         BackendError
-            If the backend has not the dtype.
+            If the backend does not have the dtype.
         """
         backend.require_dtype(options.dtype or "float32")
         data = load_training(options)

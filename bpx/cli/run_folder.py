@@ -1,4 +1,4 @@
-"""A training that can go on: its checkpoints, which ``fit`` writes, and beside them what the command was asked for."""
+"""A training that can be resumed: the checkpoints, which ``fit`` writes, and beside them what the command was told."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ __all__ = ["CHANGEABLE", "Plan", "check_new", "read_plan", "write_plan"]
 FORMAT, VERSION, FILE = "bpx-run", 1, "command.json"
 
 CHANGEABLE = ("epochs", "backend", "output", "checkpoint_every", "keep", "on_checkpoint_error")
-"""Options that may be given anew when a training goes on."""
+"""Options that may be given again when a training is resumed."""
 
 
 @dataclass(frozen=True)

@@ -34,9 +34,9 @@ def train(
     ----------
     printer : Printer
     dataset : str or None
-        The data; None to go on with a run.
+        The data; None to resume a run.
     resume : str or None
-        The folder of the run to go on with.
+        The folder of the run to resume.
     training : dict
         Options of the training that were given, as `TrainOptions` has them.
     around : dict

@@ -179,7 +179,7 @@ class Model(Pickled):
         Raises
         ------
         BackendError
-            If the backend cannot be used here, or has not the network's dtype; the network stays where it was.
+            If the backend cannot be used here, or does not have the network's dtype; the network stays where it was.
         """
         return self._convert(get_backend(backend), self.dtype)
 
@@ -196,7 +196,7 @@ class Model(Pickled):
         Raises
         ------
         BackendError
-            If the backend cannot be used here, or has no such dtype.
+            If the backend cannot be used here, or does not have this dtype.
         """
         other = copy.deepcopy(self)
         if dtype is None and backend is None:

@@ -118,7 +118,7 @@ class Chain:
     def difference(self) -> float:
         """How far the sum is from the backward pass's gradient, relative to that.
 
-        Where all products cancel, as those of a bias before a batch normalization do, relative to the largest of them.
+        Where all products cancel, as for a bias before batch normalization, relative to the largest product.
         """
         largest = max(abs(path.product) for path in self.paths)
         scale = abs(self.gradient) if abs(self.gradient) > 1e-12 * largest else largest
@@ -236,7 +236,7 @@ class ChainRule:
     def _walk(
         self, layer: int, end: int, sample: int, unit: int, factors: tuple[Factor, ...]
     ) -> Iterator[tuple[Factor, ...]]:
-        """Yield the factors of every path that goes on from a unit of the values before ``layer``."""
+        """Yield the factors of every path that continues from a unit of the values before ``layer``."""
         here = self.symbols[layer].of(str(unit + 1))
         if layer == end:
             dy = self.layers[layer - 1].record.dy

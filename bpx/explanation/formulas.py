@@ -1,6 +1,6 @@
 """The formulas of a step's quantities, from what layers, losses and optimizers say of themselves.
 
-A class that says nothing, somebody's own, is written in general terms: its numbers are as true as any other's.
+A class that says nothing, such as a user's, is written in general terms; its numbers are as true as those of others.
 """
 
 from __future__ import annotations

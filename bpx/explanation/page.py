@@ -111,7 +111,7 @@ def render_page(data: Mapping[str, Any], *, max_bytes: int | None = MAX_PAGE_BYT
     template = files("bpx.explanation").joinpath("page.html").read_text(encoding="utf-8")
     parts = {
         "__BPX_TITLE__": html.escape(str(data["title"])),
-        "__BPX_DATA__": _embeddable(json.dumps(_packed(data), allow_nan=False, ensure_ascii=False)),
+        "__BPX_DATA__": _escape(json.dumps(_pack(data), allow_nan=False, ensure_ascii=False)),
     }
     page = re.sub("|".join(parts), lambda match: parts[match[0]], template)
     size = len(page.encode())
@@ -123,17 +123,17 @@ def render_page(data: Mapping[str, Any], *, max_bytes: int | None = MAX_PAGE_BYT
     return page
 
 
-def _embeddable(text: str) -> str:
+def _escape(text: str) -> str:
     """Escape JSON so that it can stand inside a script element: no character of it can end or open markup."""
     for character in "<>&\u2028\u2029":
         text = text.replace(character, f"\\u{ord(character):04x}")
     return text
 
 
-def _packed(value: Any) -> Any:
+def _pack(value: Any) -> Any:
     """Replace what JSON cannot say or says at length: NumPy values, long arrays, numbers that are not finite."""
     if isinstance(value, Mapping):
-        return {str(key): _packed(item) for key, item in value.items()}
+        return {str(key): _pack(item) for key, item in value.items()}
     if isinstance(value, np.ndarray) or _is_numeric(value):
         array = np.asarray(value, dtype=np.float64)
         if array.size >= _PACK_FROM or not np.isfinite(array).all():
@@ -141,7 +141,7 @@ def _packed(value: Any) -> Any:
     if isinstance(value, np.ndarray | np.generic):
         value = value.tolist()
     if isinstance(value, Sequence) and not isinstance(value, str):
-        return [_packed(item) for item in value]
+        return [_pack(item) for item in value]
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value

@@ -19,7 +19,7 @@ IMBALANCE = 10.0
 """How many times the largest class may be the smallest."""
 
 
-def unscaled_inputs(evidence: Evidence) -> Iterator[Finding]:
+def find_unscaled_inputs(evidence: Evidence) -> Iterator[Finding]:
     """Find features far from zero mean and unit variance, or on scales that differ by orders of magnitude."""
     x = evidence.x.reshape(len(evidence.x), -1)
     sizes, spreads = np.sqrt(np.mean(x * x, axis=0)), x.std(axis=0)
@@ -50,7 +50,7 @@ def unscaled_inputs(evidence: Evidence) -> Iterator[Finding]:
         )  # fmt: skip
 
 
-def class_imbalance(evidence: Evidence) -> Iterator[Finding]:
+def find_class_imbalance(evidence: Evidence) -> Iterator[Finding]:
     """Find classes that are many times larger than others, as the samples' weights count them."""
     masses = _class_masses(evidence)
     if masses is None:

@@ -95,14 +95,14 @@ def diagnose(
         )
         skipped, chosen = dict.fromkeys(("learning_rate_too_high", "learning_rate_too_low"), reason), None
     evidence = gather(net, x, y, sample_weight, chosen)
-    findings = [*units.identical_units(evidence)]
-    findings += units.dead_relus(evidence, {finding.layer for finding in findings if finding.layer is not None})
-    findings += units.saturated_units(evidence)
+    findings = [*units.find_identical_units(evidence)]
+    findings += units.find_dead_relus(evidence, {finding.layer for finding in findings if finding.layer is not None})
+    findings += units.find_saturated_units(evidence)
     explained = {finding.layer for finding in findings if finding.layer is not None}
-    findings += gradients.fading_gradients(evidence, explained)
-    findings += gradients.frozen_parameters(evidence)
+    findings += gradients.find_fading_gradients(evidence, explained)
+    findings += gradients.find_frozen_parameters(evidence)
     if chosen is not None:
-        findings += gradients.learning_rate(evidence)
-    findings += [*data.unscaled_inputs(evidence), *data.class_imbalance(evidence)]
+        findings += gradients.judge_learning_rate(evidence)
+    findings += [*data.find_unscaled_inputs(evidence), *data.find_class_imbalance(evidence)]
     findings.sort(key=lambda finding: -SEVERITIES.index(finding.severity))
     return HealthReport(tuple(findings), tuple(name for name in CHECKS if name not in skipped), skipped)

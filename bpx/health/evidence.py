@@ -71,7 +71,7 @@ class Evidence:
                 found.append((i, name, name in layer.frozen, value, gradient, update))
         return found
 
-    def loss_along(self, factor: float) -> float:
+    def compute_loss_along(self, factor: float) -> float:
         """Return the loss where the step's update is made ``factor`` times as large."""
         moved = self.net.copy()
         params = [
@@ -82,16 +82,16 @@ class Evidence:
         moved.params = params
         return moved.gradients(*self.batch, training=True)[0]
 
-    def at_the_start(self) -> tuple[float, float]:
+    def measure_start(self) -> tuple[float, float]:
         """Return the loss and the norm of the trained parameters' gradient at the network's first weights."""
         first = self.net.copy().reset()
         loss, grads = first.gradients(*self.batch, training=True)
-        return loss, norm(
+        return loss, compute_norm(
             g for i, part in enumerate(grads) for name, g in part.items() if name not in self.net.layers[i].frozen
         )
 
 
-def norm(arrays: Any) -> float:
+def compute_norm(arrays: Any) -> float:
     """Return the norm of several arrays taken together; infinity where one holds what is not finite."""
     flat = np.concatenate([np.zeros(1), *(np.asarray(to_numpy(a), dtype=np.float64).reshape(-1) for a in arrays)])
     scale = float(np.abs(flat).max())  # so that no square overflows
@@ -100,9 +100,9 @@ def norm(arrays: Any) -> float:
     return scale * float(np.linalg.norm(flat / scale)) if scale else 0.0
 
 
-def rms(array: np.ndarray) -> float:
+def compute_rms(array: np.ndarray) -> float:
     """Return the root of the mean square; infinity where something is not finite."""
-    return norm([array]) / math.sqrt(array.size) if array.size else 0.0
+    return compute_norm([array]) / math.sqrt(array.size) if array.size else 0.0
 
 
 def gather(net: Network, x: Any, y: Any, sample_weight: Any, optimizer: Optimizer | None) -> Evidence:

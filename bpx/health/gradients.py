@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from bpx.health.evidence import Evidence, norm, rms
+from bpx.health.evidence import Evidence, compute_norm, compute_rms
 from bpx.health.report import Finding
 
 FADING = 1e-3
@@ -21,13 +21,13 @@ TOO_SMALL_STEP, TOO_LARGE_STEP = 1e-5, 1.0
 """Update-to-weight ratios: about 1e-3 is usual."""
 
 
-def fading_gradients(evidence: Evidence, explained: set[int]) -> Iterator[Finding]:
+def find_fading_gradients(evidence: Evidence, explained: set[int]) -> Iterator[Finding]:
     """Find gradients that shrink or grow by orders of magnitude on their way to the first layers.
 
     Layers whose missing gradient has a cause of its own (``explained``: dead, saturated or identical units there) end
     the comparison: what is below them says nothing new.
     """
-    wild = [i for i in evidence.linear if not math.isfinite(rms(evidence.values(i, "delta")))]
+    wild = [i for i in evidence.linear if not math.isfinite(compute_rms(evidence.values(i, "delta")))]
     if wild or not math.isfinite(evidence.step.loss):
         yield Finding(
             "exploding_gradients", "severe", max(wild, default=None),
@@ -40,7 +40,7 @@ def fading_gradients(evidence: Evidence, explained: set[int]) -> Iterator[Findin
     layers = [i for i in evidence.linear if i > max(explained, default=-1)]
     if len(layers) < 2:
         return
-    sizes = {i: rms(evidence.values(i, "delta")) for i in layers}
+    sizes = {i: compute_rms(evidence.values(i, "delta")) for i in layers}
     first, last = layers[0], layers[-1]
     if not sizes[last]:
         return
@@ -66,12 +66,12 @@ def fading_gradients(evidence: Evidence, explained: set[int]) -> Iterator[Findin
         )  # fmt: skip
 
 
-def frozen_parameters(evidence: Evidence) -> Iterator[Finding]:
+def find_frozen_parameters(evidence: Evidence) -> Iterator[Finding]:
     """Find frozen parameters whose gradient says that they should move, as the biases of the notebook's XOR network."""
     found = evidence.parameters()
-    trained = max((rms(gradient) for _, _, frozen, _, gradient, _ in found if not frozen), default=0.0)
+    trained = max((compute_rms(gradient) for _, _, frozen, _, gradient, _ in found if not frozen), default=0.0)
     for i, name, frozen, _, gradient, _ in found:
-        size = rms(gradient)
+        size = compute_rms(gradient)
         if frozen and size > FROZEN_SHARE * trained and size > 0.0:
             times = f"{size / trained:,.2f} times" if trained else "more than"
             yield Finding(
@@ -85,26 +85,26 @@ def frozen_parameters(evidence: Evidence) -> Iterator[Finding]:
             )  # fmt: skip
 
 
-def learning_rate(evidence: Evidence) -> Iterator[Finding]:
+def judge_learning_rate(evidence: Evidence) -> Iterator[Finding]:
     """Find steps that overshoot, and steps so small that training would take for ever."""
     ratios = {
-        i: norm([update]) / norm([value])
+        i: compute_norm([update]) / compute_norm([value])
         for i, _, frozen, value, _, update in evidence.parameters()
-        if value.ndim == 2 and not frozen and norm([value]) > 0.0
+        if value.ndim == 2 and not frozen and compute_norm([value]) > 0.0
     }
     if not ratios or not math.isfinite(evidence.step.loss):
         return
-    now, after = evidence.step.loss, evidence.loss_along(1.0)
+    now, after = evidence.step.loss, evidence.compute_loss_along(1.0)
     largest, middle = max(ratios.values()), float(np.median(list(ratios.values())))
     numbers = {
         "learning_rate": evidence.step.learning_rate, "loss": now, "loss_after_a_step": _finite(after),
         "update_to_weight": {str(i): _finite(ratio) for i, ratio in ratios.items()},
     }  # fmt: skip
     listed = ", ".join(f"layer {i} {ratio:.1e}" for i, ratio in ratios.items())
-    first_loss, first_norm = evidence.at_the_start()
+    first_loss, first_norm = evidence.measure_start()
     rises = not after - now <= 0.01 * first_loss
     if rises or not middle <= TOO_LARGE_STEP:
-        tenth = evidence.loss_along(0.1)
+        tenth = evidence.compute_loss_along(0.1)
         result = "and the loss rises" if rises else "though the loss falls"
         yield Finding(
             "learning_rate_too_high", "severe" if rises else "warning", None,
@@ -115,9 +115,9 @@ def learning_rate(evidence: Evidence) -> Iterator[Finding]:
             f"{evidence.step.learning_rate:.2g}, or clip=bpx.ClipNorm(1.0).",
         )  # fmt: skip
         return
-    size = norm(g for _, _, frozen, _, g, _ in evidence.parameters() if not frozen)
+    size = compute_norm(g for _, _, frozen, _, g, _ in evidence.parameters() if not frozen)
     if 0.0 < largest < TOO_SMALL_STEP and size > 0.1 * first_norm:
-        far = evidence.loss_along(100.0)
+        far = evidence.compute_loss_along(100.0)
         if now - far > 10.0 * (now - after):
             yield Finding(
                 "learning_rate_too_low", "warning", None,

@@ -23,7 +23,7 @@ SATURATED_SHARE = 0.5
 """Share of a hidden layer's values, saturated, from which it is a finding."""
 
 
-def dead_relus(evidence: Evidence, explained: set[int]) -> Iterator[Finding]:
+def find_dead_relus(evidence: Evidence, explained: set[int]) -> Iterator[Finding]:
     """Find layers of ReLUs many of which are 0 on every sample: no gradient passes them.
 
     Those after a linear layer of identical units (``explained``) have their cause there.
@@ -46,7 +46,7 @@ def dead_relus(evidence: Evidence, explained: set[int]) -> Iterator[Finding]:
             )  # fmt: skip
 
 
-def saturated_units(evidence: Evidence) -> Iterator[Finding]:
+def find_saturated_units(evidence: Evidence) -> Iterator[Finding]:
     """Find sigmoids and tanhs on their flat ends: in hidden layers most of them, at the output those that are wrong."""
     last = len(evidence.net.layers) - 1
     for i, layer in enumerate(evidence.net.layers):
@@ -76,7 +76,7 @@ def saturated_units(evidence: Evidence) -> Iterator[Finding]:
         )  # fmt: skip
 
 
-def identical_units(evidence: Evidence) -> Iterator[Finding]:
+def find_identical_units(evidence: Evidence) -> Iterator[Finding]:
     """Find hidden units that compute the same and get the same gradient: they will be the same for ever."""
     for i in evidence.linear[:-1]:
         layer = evidence.net.layers[i]

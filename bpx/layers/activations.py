@@ -171,7 +171,7 @@ class LeakyReLU(Layer):
 
 @dataclass(frozen=True, repr=False)
 class GELU(Layer):
-    """Weigh the input by the normal distribution: ``y = x * P``, ``dx = dy * (P + x * p)``.
+    """Weigh the input by the normal cumulative distribution function: ``y = x * P``, ``dx = dy * (P + x * p)``.
 
     With ``P = erfc(-x / sqrt(2)) / 2`` and ``p = exp(-x**2 / 2) / sqrt(2 pi)`` for ``approximate="none"``; with
     ``P = (1 + tanh(u)) / 2``, ``u = sqrt(2 / pi) (x + 0.044715 x**3)`` and ``p = dP/dx`` for ``approximate="tanh"``.

@@ -88,7 +88,7 @@ class Layer(Pickled):
     keeps no arrays, gradients are returned and never accumulated. ``backward`` returns the gradients of the parameters
     that are not frozen. ``xp`` is an array API namespace and nothing beyond the standard is called.
 
-    No method writes into arrays that it is given: the first layer's ``x`` may be memory of whoever called ``fit``.
+    No method writes into arrays that it is given: the first layer's ``x`` may be the memory of the caller of ``fit``.
 
     Attributes
     ----------

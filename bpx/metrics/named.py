@@ -35,7 +35,7 @@ class Metric:
     kind : str
         What the targets must be: "classes", "values" or "any".
     greater_is_better : bool or None
-        None where nobody said.
+        None where that was not said.
     check : callable or None
         ``check(y_true)`` raises `InputError` if the metric is not defined for these targets.
     """
@@ -56,14 +56,14 @@ def _scikit_learn(function: str) -> Any:
     return getattr(sklearn.metrics, function)
 
 
-def _decided(y: np.ndarray, p: np.ndarray) -> np.ndarray:
+def _decide(y: np.ndarray, p: np.ndarray) -> np.ndarray:
     """Return the classes that scores decide for."""
     decided = np.argmax(p, axis=1) if y.ndim == 1 and p.ndim == 2 else p > 0.5
     return np.asarray(decided, dtype=np.int64)
 
 
 def _macro_f1(y: np.ndarray, p: np.ndarray, weight: np.ndarray | None) -> float:
-    theirs, decided = _scikit_learn("f1_score"), _decided(y, p)
+    theirs, decided = _scikit_learn("f1_score"), _decide(y, p)
     if theirs is None:
         return scores.macro_f1(y, decided, weight)
     return float(theirs(y, decided, average="macro", sample_weight=weight, zero_division=0.0))

@@ -1,4 +1,4 @@
-"""Optimizers whose steps each weight's own gradients scale."""
+"""Adaptive optimizers: the size of each weight's step depends on its past gradients."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def _adamw(
 
 @dataclass(frozen=True)
 class Adam(Optimizer):
-    """Steps of a size that each weight's own gradients set.
+    """Adaptive moment estimation: steps scaled by running means of each weight's gradients and their squares.
 
     ``m = b1 * m + (1 - b1) * dw``, ``v = b2 * v + (1 - b2) * dw**2``, and at step t (from 1)
     ``w -= learning_rate * M / (sqrt(V) + eps)``, ``M = m / (1 - b1**t)``, ``V = v / (1 - b2**t)``.
@@ -52,9 +52,9 @@ class Adam(Optimizer):
     learning_rate : float or Schedule
         Size of a step, above 0.
     b1, b2 : float
-        Decay of the mean of gradients and of their squares, at least 0 and below 1.
+        Exponential decay rates of the first and the second moment, at least 0 and below 1.
     eps : float
-        Added to the root, above 0.
+        Added to the denominator, above 0.
     scaled_eps : bool
         False, the default, is algorithm 1 of the paper, as in PyTorch. True is the shorter form at the end of its
         section 2, as in scikit-learn: ``w -= learning_rate * sqrt(1 - b2**t) / (1 - b1**t) * m / (sqrt(v) + eps)``.
@@ -127,8 +127,8 @@ class AdamW(Adam):
     learning_rate, b1, b2, eps, scaled_eps
         As for `Adam`.
     weight_decay : float
-        Share of a weight that goes at each step, over the learning rate; at least 0. All parameters decay, as in
-        PyTorch.
+        Share of a weight that is subtracted at each step, times the learning rate; at least 0. All parameters decay, as
+        in PyTorch.
 
     References
     ----------
@@ -172,7 +172,7 @@ def _rmsprop(xp: Any, w: Array, dw: Array, v: Array, rate: Any, epsilon: Any, de
 
 @dataclass(frozen=True)
 class RMSprop(Optimizer):
-    """Divide each step by the root of the mean square of the weight's gradients.
+    """Divide each weight's step by the root of the running mean of its squared gradients.
 
     ``v = decay * v + (1 - decay) * dw**2``, ``w -= learning_rate * dw / (sqrt(v) + eps)``.
 
@@ -181,9 +181,9 @@ class RMSprop(Optimizer):
     learning_rate : float or Schedule
         Size of a step, above 0.
     decay : float
-        Decay of the mean of squares, at least 0 and below 1.
+        Exponential decay rate of the mean of squares, at least 0 and below 1.
     eps : float
-        Added to the root, above 0.
+        Added to the denominator, above 0.
 
     Notes
     -----

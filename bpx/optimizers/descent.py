@@ -52,9 +52,9 @@ class SGD(Optimizer):
     learning_rate : float or Schedule
         Size of a step, above 0.
     momentum : float
-        Share of the last step that goes on, at least 0 and below 1.
+        How much of the last step is added to this one, at least 0 and below 1.
     nesterov : bool
-        Whether the gradient is taken as if the momentum's step had been made already; needs momentum.
+        Whether the gradient counts as taken after the momentum's step (Nesterov's method); needs momentum.
 
     References
     ----------

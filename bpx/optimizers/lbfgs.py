@@ -32,8 +32,8 @@ class LBFGS(Optimizer):
     Notes
     -----
     The function to be minimized must be the same at each evaluation: there are no batches, no shuffles, no limits on
-    gradients, and no layers that are random or keep running statistics. Called again, ``fit`` goes on from the weights,
-    but the estimate of the Hessian starts anew: 10 and 10 iterations are not 20.
+    gradients, and no layers that are random or keep running statistics. Called again, ``fit`` continues from the
+    weights, but the estimate of the Hessian starts afresh: 10 and 10 iterations are not 20.
 
     References
     ----------

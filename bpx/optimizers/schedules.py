@@ -19,7 +19,7 @@ class Schedule(Pickled):
 
     Rates are computed on the host in double precision and handed to the steps as numbers, so that a schedule is plain
     NumPy, works on every backend and recompiles nothing. A schedule of your own is a frozen dataclass that defines
-    ``rates``; being a pure function of the step, it goes on exactly where it was when a training is resumed.
+    ``rates``; being a pure function of the step, it needs no state when a training is resumed.
     """
 
     @property

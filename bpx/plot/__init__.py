@@ -1,8 +1,8 @@
 """Pictures of a training and of what came of it, drawn with matplotlib (extra ``plot``), which is imported on use.
 
-Every function draws on the axes that it is given, or on those of a new figure, and returns them: what is to be
-different about a picture is changed on them. No function needs a display. Colors can be told apart with any color
-vision, and where they carry meaning, marker shapes, line styles or numbers carry it too.
+Every function draws on the axes that it is given, or on those of a new figure, and returns them: to change a picture,
+change them. No function needs a display. Colors are distinct with any color vision, and where they carry meaning,
+marker shapes, line styles or numbers carry it too.
 """
 
 from bpx.plot.boundary import decision_boundary

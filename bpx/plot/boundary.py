@@ -11,8 +11,8 @@ from bpx.arguments import check_count
 from bpx.backend.transfer import to_numpy
 from bpx.errors import InputError
 from bpx.network import Network
-from bpx.plot.labels import checked_names, class_probabilities, decides, labels
-from bpx.plot.style import color, given_or_new, marker
+from bpx.plot.labels import check_names, compute_class_probabilities, decides, find_labels
+from bpx.plot.style import choose_axes, color, marker
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -87,18 +87,18 @@ def decision_boundary(
             "a decision boundary needs a network that decides for classes; this one has the loss "
             f"{net.loss.name!r} and outputs of shape {net.output_shape}"
         )
-    true = labels("y", y)
+    true = find_labels("y", y)
     if true.dtype.kind == "U" or true.size != len(points):
         raise InputError(f"y must hold one class number for each of the {len(points)} samples, got {to_numpy(y).shape}")
     check_count("resolution", resolution, 2)
     if feature_names is not None and len(feature_names) != 2:
         raise InputError(f"feature_names must be two names, got {len(feature_names)}")
-    at_samples = class_probabilities(net, points)
+    at_samples = compute_class_probabilities(net, points)
     n_classes = at_samples.shape[1]
     if true.min() < 0 or true.max() >= n_classes:
         raise InputError(f"class numbers must be from 0 to {n_classes - 1}, y holds {true.min()} to {true.max()}")
-    names = checked_names(class_names, n_classes)
-    ax = given_or_new(ax, (6.6, 4.8))
+    names = check_names(class_names, n_classes)
+    ax = choose_axes(ax, (6.6, 4.8))
     _draw_ground(ax, net, points, resolution)
     size = 70.0 if len(points) <= 20 else 28.0 if len(points) <= 400 else 16.0
     _draw_samples(ax, points, true, at_samples.argmax(axis=1), names, size)
@@ -115,7 +115,7 @@ def _draw_ground(ax: Axes, net: Network, points: np.ndarray, resolution: int) ->
     low, high = low - MARGIN * spread, high + MARGIN * spread
     us, vs = (np.linspace(low[i], high[i], resolution) for i in (0, 1))
     grid = np.stack(np.meshgrid(us, vs), axis=-1).reshape(-1, 2)
-    p = class_probabilities(net, grid)
+    p = compute_class_probabilities(net, grid)
     n_classes = p.shape[1]
     from matplotlib.colors import to_rgb
 

@@ -9,8 +9,8 @@ import numpy as np
 
 from bpx.backend.transfer import to_numpy
 from bpx.errors import InputError
-from bpx.plot.labels import checked_names, labels
-from bpx.plot.style import MUTED, given_or_new
+from bpx.plot.labels import check_names, find_labels
+from bpx.plot.style import MUTED, choose_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -68,10 +68,10 @@ def confusion_matrix(
     """
     if (matrix is None) == (y_true is None and y_pred is None) or (y_true is None) != (y_pred is None):
         raise InputError("give y_true and y_pred, or matrix alone")
-    counts, names = _counted(y_true, y_pred, class_names) if matrix is None else _given(matrix, class_names)
+    counts, names = _count(y_true, y_pred, class_names) if matrix is None else _given(matrix, class_names)
     n = len(names)
     side = float(np.clip(3.2 + 0.42 * n, 4.6, 11.0))
-    ax = given_or_new(ax, (side + 0.9, side))
+    ax = choose_axes(ax, (side + 0.9, side))
     totals = counts.sum(axis=1, keepdims=True)
     shares = counts / np.where(totals > 0, totals, 1)
     image = ax.imshow(shares, cmap="Blues", vmin=0.0, vmax=1.0)
@@ -91,9 +91,9 @@ def confusion_matrix(
     return ax
 
 
-def _counted(y_true: Any, y_pred: Any, class_names: Sequence[Any] | None) -> tuple[np.ndarray, list[str]]:
+def _count(y_true: Any, y_pred: Any, class_names: Sequence[Any] | None) -> tuple[np.ndarray, list[str]]:
     """Return counts and names from the labels of the samples."""
-    true, predicted = labels("y_true", y_true), labels("y_pred", y_pred)
+    true, predicted = find_labels("y_true", y_true), find_labels("y_pred", y_pred)
     if true.shape != predicted.shape:
         raise InputError(f"y_true has {true.size} samples, y_pred {predicted.size}; they must be the same samples")
     if (true.dtype.kind == "U") != (predicted.dtype.kind == "U"):
@@ -111,7 +111,7 @@ def _counted(y_true: Any, y_pred: Any, class_names: Sequence[Any] | None) -> tup
         widths = [to_numpy(y).shape[1] for y in (y_true, y_pred) if to_numpy(y).ndim == 2]
         highest = max(true.max(), predicted.max()) + 1
         n_classes = max([int(highest), 2 if not class_names else len(class_names), *(w for w in widths if w > 1)])
-        names = checked_names(class_names, n_classes)
+        names = check_names(class_names, n_classes)
     counts = np.zeros((len(names), len(names)), dtype=np.int64)
     np.add.at(counts, (true, predicted), 1)
     return counts, names
@@ -126,7 +126,7 @@ def _given(matrix: Any, class_names: Sequence[Any] | None) -> tuple[np.ndarray, 
         raise InputError("matrix must hold counts: numbers of at least 0, not all 0")
     if (counts != np.round(counts)).any():
         raise InputError("matrix must hold counts of samples, got fractions; shares are computed here")
-    return counts.astype(np.int64), checked_names(class_names, len(counts))
+    return counts.astype(np.int64), check_names(class_names, len(counts))
 
 
 def _write_counts(ax: Axes, counts: np.ndarray, shares: np.ndarray) -> None:

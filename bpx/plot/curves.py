@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bpx.errors import InputError, unknown_name
-from bpx.plot.style import color, given_or_new, tidy
+from bpx.plot.style import choose_axes, color, tidy_up
 from bpx.training.history import History
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def learning_curves(history: History, ax: Axes | None = None, *, names: Sequence
     for name in names:
         if name not in curves:
             raise unknown_name("curve", name, curves)
-    ax = given_or_new(ax)
+    ax = choose_axes(ax)
     from matplotlib.ticker import MaxNLocator
 
     kinds = list(dict.fromkeys(name.removeprefix(VALIDATION) for name in names))
@@ -86,7 +86,7 @@ def learning_curves(history: History, ax: Axes | None = None, *, names: Sequence
     ax.set_xlabel("epoch")
     ax.set_ylabel(kinds[0].replace("_", " ") if len(kinds) == 1 else "")
     ax.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
-    tidy(ax)
+    tidy_up(ax)
     if len(ax.get_lines()) > 1:
         ax.legend(frameon=False)
     return ax

@@ -12,7 +12,7 @@ from bpx.backend.transfer import to_numpy
 from bpx.errors import InputError
 from bpx.files.pytorch import Entry, list_entries
 from bpx.network import Network
-from bpx.plot.style import check_axes, color, new_figure, require_matplotlib, tidy
+from bpx.plot.style import check_axes, color, make_figure, require_matplotlib, tidy_up
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -59,7 +59,7 @@ def weight_histograms(net: Network, axes: Sequence[Axes] | Axes | None = None) -
     >>> [ax.get_title() for ax in axes]
     ['0: Linear(2, 8)', '2: Linear(8, 3)']
     """
-    return _histograms(net, net.params, "parameter", axes)
+    return _draw_histograms(net, net.params, "parameter", axes)
 
 
 def gradient_histograms(net: Network, x: Any, y: Any, axes: Sequence[Axes] | Axes | None = None) -> np.ndarray:
@@ -95,10 +95,10 @@ def gradient_histograms(net: Network, x: Any, y: Any, axes: Sequence[Axes] | Axe
     'gradient'
     """
     require_matplotlib()
-    return _histograms(net, net.gradients(x, y)[1], "gradient", axes)
+    return _draw_histograms(net, net.gradients(x, y)[1], "gradient", axes)
 
 
-def _histograms(
+def _draw_histograms(
     net: Network, parts: Sequence[Mapping[str, Any]], what: str, axes: Sequence[Axes] | Axes | None
 ) -> np.ndarray:
     """Draw the arrays of each layer into a panel of its own."""
@@ -109,29 +109,29 @@ def _histograms(
             array = to_numpy(parts[entry.layer][entry.name]).astype(np.float64).reshape(-1)
             if not np.isfinite(array).all():
                 raise InputError(f"the {what} {entry.key} holds NaN or infinity: there is no histogram of that")
-            panels.setdefault(_title(entry), []).append((entry.key.rpartition(".")[2], array))
+            panels.setdefault(_write_title(entry), []).append((entry.key.rpartition(".")[2], array))
     if not panels:
         raise InputError("the network has no parameters, so there is nothing to draw")
-    where = _panel_axes(axes, len(panels))
+    where = _make_panels(axes, len(panels))
     for ax, (title, arrays) in zip(where, panels.items(), strict=True):
         _draw(ax, arrays, what)
         ax.set_title(title, fontsize="medium")
     return where
 
 
-def _title(entry: Entry) -> str:
+def _write_title(entry: Entry) -> str:
     """Return the position of a layer, as in ``"3.0"``, and what it is."""
     kind = type(entry.owner).__name__
     sizes = [getattr(entry.owner, name) for name in ("n_in", "n_out", "n_features") if hasattr(entry.owner, name)]
     return f"{entry.key.rpartition('.')[0]}: {kind}({', '.join(map(str, sizes))})"
 
 
-def _panel_axes(axes: Sequence[Axes] | Axes | None, n: int) -> np.ndarray:
+def _make_panels(axes: Sequence[Axes] | Axes | None, n: int) -> np.ndarray:
     """Return one axes for each panel."""
     if axes is None:
         columns = min(COLUMNS, n)
         rows = math.ceil(n / columns)
-        figure = new_figure((0.6 + 3.6 * columns, 0.4 + 2.6 * rows))
+        figure = make_figure((0.6 + 3.6 * columns, 0.4 + 2.6 * rows))
         grid: np.ndarray = figure.subplots(rows, columns, squeeze=False).reshape(-1)
         for ax in grid[n:]:
             ax.remove()
@@ -162,5 +162,5 @@ def _draw(ax: Axes, arrays: Sequence[tuple[str, np.ndarray]], what: str) -> None
     ax.set_xlabel(what)
     ax.set_ylabel("share of fullest bin")
     ax.locator_params(axis="x", nbins=5)
-    tidy(ax)
+    tidy_up(ax)
     ax.legend(frameon=False, fontsize="small", loc="upper right")

@@ -13,7 +13,7 @@ from bpx.layers import Sigmoid, Softmax
 from bpx.network import Network
 
 
-def labels(name: str, data: Any) -> np.ndarray:
+def find_labels(name: str, data: Any) -> np.ndarray:
     """Return one label for each sample.
 
     Parameters
@@ -53,7 +53,7 @@ def labels(name: str, data: Any) -> np.ndarray:
     return array.astype(np.int64)
 
 
-def checked_names(class_names: Sequence[Any] | None, n_classes: int) -> list[str]:
+def check_names(class_names: Sequence[Any] | None, n_classes: int) -> list[str]:
     """Return the names of the classes; their numbers where none are given.
 
     Raises
@@ -84,7 +84,7 @@ def decides(net: Network, y: np.ndarray | None = None) -> bool:
     return targets == "values" and y is not None and y.dtype.kind in "fiub" and bool(np.isin(y, (0, 1)).all())
 
 
-def class_probabilities(net: Network, x: np.ndarray) -> np.ndarray:
+def compute_class_probabilities(net: Network, x: np.ndarray) -> np.ndarray:
     """Return a row for each sample with a column for each class, of a network that decides; they sum to 1."""
     p = to_numpy(net.predict(x)).astype(np.float64)
     return np.hstack([1.0 - p, p]) if p.shape[1] == 1 else p

@@ -9,7 +9,7 @@ import numpy as np
 
 from bpx.backend.transfer import to_numpy
 from bpx.errors import InputError
-from bpx.plot.style import color, given_or_new, marker, tidy
+from bpx.plot.style import choose_axes, color, marker, tidy_up
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -44,19 +44,19 @@ def predictions(y_true: Any, y_pred: Any, ax: Axes | None = None, *, names: Sequ
     >>> ax.get_title()
     'R² 0.990'
     """
-    true, predicted = _columns("y_true", y_true), _columns("y_pred", y_pred)
+    true, predicted = _read_columns("y_true", y_true), _read_columns("y_pred", y_pred)
     if true.shape != predicted.shape:
         raise InputError(f"y_true has shape {true.shape}, y_pred {predicted.shape}; they must be the same")
     n_outputs = true.shape[1]
     if names is not None and len(names) != n_outputs:
         raise InputError(f"names must hold one name for each of the {n_outputs} outputs, got {len(names)}")
-    ax = given_or_new(ax, (5.4, 4.8))
+    ax = choose_axes(ax, (5.4, 4.8))
     ends = [min(true.min(), predicted.min()), max(true.max(), predicted.max())]
     ax.plot(ends, ends, color="#303030", linewidth=1.0, linestyle="--", zorder=1)
     titles = []
     for i in range(n_outputs):
         name = f"output {i}" if names is None else str(names[i])
-        score = _determination(true[:, i], predicted[:, i])
+        score = _compute_determination(true[:, i], predicted[:, i])
         titles.append("" if score is None else f"R² {score:.3f}")
         ax.scatter(
             true[:, i], predicted[:, i], s=18, color=color(i), marker=marker(i), linewidths=0.0, zorder=2,
@@ -64,7 +64,7 @@ def predictions(y_true: Any, y_pred: Any, ax: Axes | None = None, *, names: Sequ
         )  # fmt: skip
     ax.set_xlabel("true value")
     ax.set_ylabel("predicted value")
-    tidy(ax)
+    tidy_up(ax)
     if n_outputs == 1:
         ax.set_title(titles[0])
     else:
@@ -72,7 +72,7 @@ def predictions(y_true: Any, y_pred: Any, ax: Axes | None = None, *, names: Sequ
     return ax
 
 
-def _columns(name: str, data: Any) -> np.ndarray:
+def _read_columns(name: str, data: Any) -> np.ndarray:
     """Return numbers as float64 with a column for each output."""
     array = to_numpy(data)
     if array.dtype.kind not in "fiub" or array.ndim not in (1, 2) or not array.size:
@@ -86,7 +86,7 @@ def _columns(name: str, data: Any) -> np.ndarray:
     return array.reshape(len(array), -1)
 
 
-def _determination(true: np.ndarray, predicted: np.ndarray) -> float | None:
+def _compute_determination(true: np.ndarray, predicted: np.ndarray) -> float | None:
     """Return R², or None where all true values are equal, which leaves nothing to explain."""
     spread = float(((true - true.mean()) ** 2).sum())
     return None if spread == 0.0 else 1.0 - float(((true - predicted) ** 2).sum()) / spread

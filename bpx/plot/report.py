@@ -14,7 +14,7 @@ from bpx.plot.confusion import confusion_matrix
 from bpx.plot.curves import VALIDATION, learning_curves
 from bpx.plot.labels import decides
 from bpx.plot.predictions import predictions
-from bpx.plot.style import plain_figure
+from bpx.plot.style import make_plain_figure
 from bpx.training.history import History
 
 if TYPE_CHECKING:
@@ -74,9 +74,9 @@ def training_report(
     questions = not classes and net.loss.targets == "probabilities"
     n_classes = net.output_shape[0] if classes and net.output_shape else 1
     height = float(np.clip(3.4 + 0.28 * n_classes, 4.9, 10.0))
-    figure = plain_figure((6.4, 4.6) if questions else (7.5 + height, height))
+    figure = make_plain_figure((6.4, 4.6) if questions else (7.5 + height, height))
     parts = [figure] if questions else figure.subfigures(1, 2, squeeze=False, width_ratios=(1.0, 1.12))[0]
-    metrics = _drawable_metrics(history) if isinstance(history, History) else []
+    metrics = _list_drawable_metrics(history) if isinstance(history, History) else []
     above, *below = parts[0].subplots(2 if metrics else 1, 1, squeeze=False)[:, 0]
     learning_curves(history, above)
     for ax in below:
@@ -96,7 +96,7 @@ def training_report(
     return figure
 
 
-def _drawable_metrics(history: History) -> list[str]:
+def _list_drawable_metrics(history: History) -> list[str]:
     """Return the names of the metrics that were recorded, those on training and validation data beside each other."""
     curves = history.curves()
     names = dict.fromkeys(name.removeprefix(VALIDATION) for name in curves)

@@ -41,7 +41,7 @@ def save(figure: Any, path: str | os.PathLike[str], *, dpi: float = 150) -> None
     True
     """
     require_matplotlib()
-    figure = _figure_of(figure)
+    figure = _find_figure(figure)
     check_number("dpi", dpi, above=0.0)
     known = figure.canvas.get_supported_filetypes()
     ending = Path(path).suffix.lower().removeprefix(".")
@@ -52,7 +52,7 @@ def save(figure: Any, path: str | os.PathLike[str], *, dpi: float = 150) -> None
     write_whole(path, content.getvalue())
 
 
-def _figure_of(picture: Any) -> Any:
+def _find_figure(picture: Any) -> Any:
     """Return the figure that axes belong to; a figure is returned as it is."""
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure

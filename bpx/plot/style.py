@@ -40,13 +40,13 @@ def require_matplotlib() -> None:
     import_optional("matplotlib.figure", "plots", "plot")
 
 
-def plain_figure(size: tuple[float, float]) -> Figure:
+def make_plain_figure(size: tuple[float, float]) -> Figure:
     """Return a figure that no window belongs to, of a size in inches."""
     figure: Figure = import_optional("matplotlib.figure", "plots", "plot").Figure(figsize=size, layout="constrained")
     return figure
 
 
-def new_figure(size: tuple[float, float]) -> Figure:
+def make_figure(size: tuple[float, float]) -> Figure:
     """Return a figure that ``pyplot.show()`` shows, or a plain one where no window can be opened."""
     require_matplotlib()
     try:
@@ -54,11 +54,11 @@ def new_figure(size: tuple[float, float]) -> Figure:
 
         figure: Figure = pyplot.figure(figsize=size, layout="constrained")
     except ImportError:  # a library of windows was asked for, and there is no display
-        return plain_figure(size)
+        return make_plain_figure(size)
     return figure
 
 
-def given_or_new(ax: Axes | None, size: tuple[float, float] = (6.4, 4.4)) -> Axes:
+def choose_axes(ax: Axes | None, size: tuple[float, float] = (6.4, 4.4)) -> Axes:
     """Return the axes given, or those of a new figure.
 
     Raises
@@ -67,7 +67,7 @@ def given_or_new(ax: Axes | None, size: tuple[float, float] = (6.4, 4.4)) -> Axe
         If what is given is no axes, or matplotlib is not installed.
     """
     if ax is None:
-        return new_figure(size).subplots()
+        return make_figure(size).subplots()
     check_axes(ax)
     return ax
 
@@ -78,7 +78,7 @@ def check_axes(ax: Any) -> None:
         raise InputError(f"ax must be a matplotlib Axes, got {type(ax).__name__}")
 
 
-def tidy(ax: Axes) -> None:
+def tidy_up(ax: Axes) -> None:
     """Take away what carries nothing: two sides of the frame; and put a faint grid behind the data."""
     ax.spines[["top", "right"]].set_visible(False)
     ax.grid(color=GRID, linewidth=0.8)

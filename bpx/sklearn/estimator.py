@@ -1,4 +1,4 @@
-"""What the classifier and the regressor share: checking, starting, going on, and computing outputs."""
+"""What the classifier and the regressor share: checking, starting, continuing, and computing outputs."""
 
 from __future__ import annotations
 
@@ -219,7 +219,7 @@ class MultilayerPerceptron(BaseEstimator, ABC):  # type: ignore[misc]
             return convert_like(X, net.compute_predictions(place(backend, X, net.dtype)), backend)
 
     def _check_solver(self) -> bool:
-        """Tell whether the solver can go on batch by batch; raise otherwise."""
+        """Tell whether the solver can continue batch by batch; raise otherwise."""
         if self.solver not in STOCHASTIC:
             raise AttributeError(
                 f"partial_fit is only available for stochastic optimizers. {self.solver} is not stochastic."

@@ -34,7 +34,7 @@ class EstimatorLoop(Loop):
     ----------
     run : FitRun
     tolerant : bool
-        Whether to go on with weights that are not finite, because the best ones are kept.
+        Whether to continue with weights that are not finite, because the best ones are kept.
 
     Attributes
     ----------
@@ -49,7 +49,7 @@ class EstimatorLoop(Loop):
         self.tolerant = tolerant
 
     def _check_losses(self, losses: np.ndarray) -> None:
-        """Go on while the weights are finite: the loss of one sample that is far off may overflow alone."""
+        """Continue while the weights are finite: the loss of one outlier may overflow alone."""
         if not (self.tolerant or is_finite(self.net)):
             raise ValueError(NOT_FINITE)
 

@@ -58,7 +58,7 @@ class MLPRegressor(RegressorMixin, MultilayerPerceptron):  # type: ignore[misc]
     verbose : bool
         Whether to print loss (and validation score) of each epoch.
     warm_start : bool
-        Whether `fit` goes on from the last one, exactly: two fits of 10 epochs equal one of 20.
+        Whether `fit` continues exactly where the last one ended: two fits of 10 epochs equal one of 20.
     momentum : float
         Momentum of "sgd".
     nesterovs_momentum : bool
@@ -204,7 +204,7 @@ class MLPRegressor(RegressorMixin, MultilayerPerceptron):  # type: ignore[misc]
     @available_if(lambda estimator: estimator._check_solver())  # type: ignore[untyped-decorator]
     @_fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> MLPRegressor:
-        """Go on for one epoch over the given samples.
+        """Continue for one epoch over the given samples.
 
         Parameters
         ----------

@@ -1,4 +1,4 @@
-"""What an estimator keeps between two calls, so that the next one goes on exactly where the last one ended."""
+"""What an estimator keeps between two calls, so that the next one continues exactly where the last one ended."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ class Session:
         return net
 
     def resume(self, net: Network, keep: bool) -> list[Params] | None:
-        """Make the network ready to go on from the weights of its last step.
+        """Make the network ready to continue from the weights of its last step.
 
         Parameters
         ----------

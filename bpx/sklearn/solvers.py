@@ -51,7 +51,7 @@ class Solver:
         return self.learning_rate / self._initial
 
     def follows(self, settings: Mapping[str, Any]) -> bool:
-        """Tell whether it can go on where the estimator's parameters are these."""
+        """Tell whether it can continue with these parameters of the estimator."""
         other = Solver(settings)
         mine, theirs = vars(self) | {"learning_rate": None}, vars(other) | {"learning_rate": None}
         return mine == theirs

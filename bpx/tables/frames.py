@@ -45,7 +45,7 @@ def named_column(frame: pl.DataFrame, name: str, kind: str) -> pl.Series:
 
 
 def check_columns(frame: pl.DataFrame, needed: Sequence[str], also_known: Collection[str]) -> list[str]:
-    """Refuse a table without one of the columns that are needed, and name the columns that nobody knows.
+    """Refuse a table without one of the columns that are needed, and name the columns that are unknown.
 
     Raises
     ------

@@ -86,7 +86,7 @@ class Fields:
         return tuple(values)
 
     def done(self) -> None:
-        """Refuse fields that nobody took."""
+        """Refuse fields that were not used."""
         if self._left:
             raise FileFormatError(f"{self.where}: unknown fields {listed(self._left)}")
 

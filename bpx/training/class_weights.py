@@ -31,7 +31,7 @@ def weigh_classes(net: Model, class_weight: Any, mass: Callable[[int], np.ndarra
     class_weight : dict, "balanced" or None
         As for ``fit``.
     mass : callable or None
-        ``mass(n_classes)`` returns the sum of the sample weights of each class; None where nobody can know it yet.
+        ``mass(n_classes)`` returns the sum of the sample weights of each class; None where it is not known yet.
 
     Raises
     ------

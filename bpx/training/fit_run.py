@@ -138,7 +138,7 @@ class FitRun:
 
     @property
     def steps_per_epoch(self) -> int:
-        """Steps of an epoch; 1 where nobody knows."""
+        """Steps of an epoch; 1 where that is not known."""
         return self.source.steps_per_epoch or 1
 
     @property

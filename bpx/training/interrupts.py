@@ -15,7 +15,7 @@ from bpx.training.fit_run import FitRun
 class Interrupts:
     """Note SIGINT instead of raising ``KeyboardInterrupt`` in the middle of a step; a second one raises.
 
-    Only in the main thread, and only where Python's own handler is in place: whoever installed another one keeps it.
+    Only in the main thread, and only where Python's own handler is in place: a handler of the user's own stays.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""Iterables of batches: lists, PyTorch's DataLoader, functions that return generators; gone through once an epoch."""
+"""Iterables of batches: lists, PyTorch's DataLoader, functions that return generators; iterated over once an epoch."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ BATCHES_PER_BLOCK = 64
 
 
 class Iterables:
-    """Batches ``(x, y)`` or ``(x, y, sample_weight)`` from something that can be gone through anew for each epoch.
+    """Batches ``(x, y)`` or ``(x, y, sample_weight)`` from something that can be iterated over again for each epoch.
 
     Parameters
     ----------
@@ -48,7 +48,7 @@ class Iterables:
 
     @property
     def once(self) -> bool:
-        """Whether it can be gone through once only, as a generator."""
+        """Whether it can be iterated over only once, as a generator can."""
         return isinstance(self.batches, Iterator)
 
     def count(self) -> int | None:
@@ -106,7 +106,7 @@ class IterableStream(Stream):
     Raises
     ------
     InputError
-        If a batch size or class_weight="balanced" is asked for, or it can be gone through once only but there are
+        If a batch size or class_weight="balanced" is asked for, or it can be iterated over only once but there are
         several epochs.
     """
 

@@ -101,7 +101,7 @@ def minimize(
         value, gradient = compute(backend.asarray(flat, net.dtype), net.params, *data)
         return float(value), backend.to_numpy(gradient).astype(np.float64, copy=False)
 
-    def iterated(intermediate_result: Any) -> None:
+    def note_iteration(intermediate_result: Any) -> None:
         vector.store(intermediate_result.x)
         if after is not None and after(float(intermediate_result.fun)):
             raise StopIteration
@@ -112,7 +112,7 @@ def minimize(
     }  # fmt: skip
     with backend.computing():
         result = optimize.minimize(
-            objective, vector.load(), method="L-BFGS-B", jac=True, callback=iterated, options=options
+            objective, vector.load(), method="L-BFGS-B", jac=True, callback=note_iteration, options=options
         )
     vector.store(result.x)
     if not (tolerant or (math.isfinite(result.fun) and np.isfinite(result.x).all())):
@@ -139,13 +139,13 @@ class _Vector:
 
     def store(self, flat: np.ndarray) -> None:
         """Put a copy of a vector on the host into the network's parameters."""
-        for (i, name), part in zip(self.places, self._parts(np, flat.astype(self.net.dtype)), strict=True):
+        for (i, name), part in zip(self.places, self._split(np, flat.astype(self.net.dtype)), strict=True):
             self.net.params[i][name] = self.net.backend.asarray(part)
 
     def params(self, xp: Any, flat: Array, others: Sequence[Params]) -> list[Params]:
         """Return a vector on the device as parameters; frozen ones are the others'."""
         params = [dict(part) for part in others]
-        for (i, name), part in zip(self.places, self._parts(xp, flat), strict=True):
+        for (i, name), part in zip(self.places, self._split(xp, flat), strict=True):
             params[i][name] = part
         return params
 
@@ -153,7 +153,7 @@ class _Vector:
         """Return gradients as a vector on the device."""
         return xp.concat([xp.reshape(grads[i][name], (-1,)) for i, name in self.places])
 
-    def _parts(self, xp: Any, flat: Any) -> list[Any]:
+    def _split(self, xp: Any, flat: Any) -> list[Any]:
         spans = zip(self.ends[:-1], self.ends[1:], self.shapes, strict=True)
         return [xp.reshape(flat[start:end], shape) for start, end, shape in spans]
 

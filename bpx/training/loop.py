@@ -106,7 +106,7 @@ class Loop:
             self._run_batches()
 
     def _run_whole_set(self) -> None:
-        """Run epochs of one step each; many between two looks at them, where nobody listens."""
+        """Run epochs of one step each; without callbacks and metrics, many of them between two looks at the losses."""
         run = self.run
         while not run.finished:
             length = 1 if self._listened else min(self._segment, run.epochs - run.done)

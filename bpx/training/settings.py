@@ -84,7 +84,7 @@ def check_settings(
     Raises
     ------
     InputError
-        If one of them is none of the values it may have.
+        If one of them has a value that it cannot have.
     """
     penalties = check_penalties(penalties)
     check_clip(clip)

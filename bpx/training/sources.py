@@ -35,7 +35,7 @@ class Source:
     Attributes
     ----------
     steps_per_epoch : int or None
-        None where nobody can say before the first epoch is over.
+        None where that is not known before the end of the first epoch.
     batch_size : int or None
         Samples of a step; None where the batches come as they are.
     whole : tuple (x, y, weight) or None

@@ -27,7 +27,7 @@ is for what the steps and the allocator need."""
 Item = TypeVar("Item")
 
 POLL_SECONDS = 0.1
-"""How long a wait for the next item goes on before ``poll`` is called."""
+"""How long to wait for the next item before ``poll`` is called."""
 
 CLOSE_SECONDS = 5.0
 """How long closing waits for a thread that is in the middle of an item; it ends with the process at the latest."""

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 import bpx
-from bpx.plot.style import COLORS, MARKERS, color, marker, new_figure
+from bpx.plot.style import COLORS, MARKERS, color, make_figure, marker
 
 X, Y = bpx.datasets.xor()
 NET = bpx.mlp([2, 2, 1], loss="binary_cross_entropy")
@@ -59,7 +59,7 @@ def test_pyplot_knows_the_figures():
 
     ax = USES["learning_curves"]()
     assert pyplot.gcf() is ax.figure
-    assert new_figure((2.0, 3.0)).get_size_inches().tolist() == [2.0, 3.0]
+    assert make_figure((2.0, 3.0)).get_size_inches().tolist() == [2.0, 3.0]
 
 
 def test_colors_and_markers_repeat_late():

@@ -55,7 +55,7 @@ def remove_old(folder: Path, newest: Path, keep: int) -> None:
     """Remove the oldest checkpoints up to the newest so that ``keep`` of them stay; later ones are left alone."""
     older = [path for path in list_checkpoints(folder) if read_step(path) <= read_step(newest)]
     for path in older[:-keep]:
-        with contextlib.suppress(OSError):  # one file too many harms nobody
+        with contextlib.suppress(OSError):  # one file too many does no harm
             path.unlink()
 
 
