@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from string import Template
 from typing import Any, NamedTuple
 
 
@@ -22,6 +21,8 @@ class Formula(NamedTuple):
 
     def fill(self, settings: dict[str, Any], **symbols: Formula) -> Formula:
         """Return the formula with settings and symbols in the places that ``$name`` marks."""
+        from string import Template
+
         latex = {name: f"{{{symbol.latex}}}" for name, symbol in symbols.items()}
         return Formula(
             Template(self.text).substitute(settings, **{name: symbol.text for name, symbol in symbols.items()}),

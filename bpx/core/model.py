@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
@@ -16,13 +16,15 @@ from bpx.backend.selection import BackendSpec, get_backend
 from bpx.backend.transfer import to_numpy
 from bpx.core import samples
 from bpx.core.backpropagation import forward_pass, make_gradients
-from bpx.core.state import TrainingState
 from bpx.errors import FixedAttributeError, InputError
 from bpx.layers.base import Layer, Params
 from bpx.layers.stack import check_sample, find_first_trained, find_sample_shapes, unfreeze
 from bpx.losses import Loss, get_loss
 from bpx.naming import Pickled
 from bpx.rng import WEIGHTS, generator, step_keys
+
+if TYPE_CHECKING:
+    from bpx.core.state import TrainingState
 
 PREDICT_ROWS = 8192
 """Samples that go through the network at a time where no gradient is wanted."""
@@ -95,7 +97,7 @@ class Model(Pickled):
         self.reset()
 
     def __setattr__(self, name: str, value: Any) -> None:
-        if name in self._FIXED and name in self.__dict__:
+        if name in self._FIXED and hasattr(self, name):
             way = "net.to(...) moves the network" if name == "backend" else (
                 "make a new network with bpx.Network(layers, loss=..., dtype=...), and take these weights along by "
                 "new.params = net.params"

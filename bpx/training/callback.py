@@ -162,7 +162,7 @@ def list_callbacks(callbacks: Any) -> list[Callback]:
     InputError
         If one is neither a `Callback` nor callable.
     """
-    alone = is_callback(callbacks) or callable(callbacks)
+    alone = not isinstance(callbacks, (list, tuple)) and (callable(callbacks) or is_callback(callbacks))
     if not alone and not isinstance(callbacks, Iterable):
         raise InputError(f"callbacks must be a sequence, got {callbacks!r}")
     result: list[Callback] = []

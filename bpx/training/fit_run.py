@@ -90,8 +90,7 @@ class FitRun:
                 "metrics of data that is read in blocks or given as batches are measured on validation_data; give "
                 "some, or leave metrics out"
             )
-        counts_epochs = as_schedule(self.settings.optimizer.learning_rate).counts_epochs
-        if counts_epochs and not self.source.steps_per_epoch:
+        if not self.source.steps_per_epoch and as_schedule(self.settings.optimizer.learning_rate).counts_epochs:
             raise InputError(
                 "the schedule of the learning rate counts epochs, but this iterable does not say how many batches it "
                 "has; give the schedule unit='steps', or an iterable with a length"
