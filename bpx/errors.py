@@ -17,6 +17,7 @@ __all__ = [
     "FixedAttributeError",
     "InputError",
     "Interrupted",
+    "UnknownArgumentError",
     "unknown_name",
 ]
 
@@ -27,6 +28,10 @@ class BpxError(Exception):
 
 class InputError(BpxError, ValueError):
     """An argument or an array is not what the call needs; raised before any work is done."""
+
+
+class UnknownArgumentError(InputError, TypeError):
+    """A call was given an argument that it does not have."""
 
 
 class FixedAttributeError(InputError, AttributeError):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, Never
 
 import numpy as np
 
@@ -75,7 +75,7 @@ class Network(Model):
         y: Any = None,
         *,
         epochs: int,
-        batch_size: int | None = None,
+        batch_size: int | Literal["auto"] | None = "auto",
         optimizer: str | Optimizer = "adam",
         validation_data: Any = None,
         sample_weight: Any = None,
@@ -92,6 +92,7 @@ class Network(Model):
         on_checkpoint_error: str = "warn",
         resume: str | os.PathLike[str] | None = None,
         memory_limit: int | None = None,
+        **unknown: Never,
     ) -> History:
         """Train the network by backpropagation.
 
@@ -108,8 +109,9 @@ class Network(Model):
             cross_entropy.
         epochs : int
             Passes over the samples. A training that is resumed counts from its first start.
-        batch_size : int or None
-            Samples of a step; None takes the whole set at each step. The last batch of an epoch may be smaller. Batches
+        batch_size : int, "auto" or None
+            Samples of a step; None takes the whole set at each step. "auto" takes the whole set where it has up to
+            200 samples or the optimizer is L-BFGS, and 32 otherwise. The last batch of an epoch may be smaller. Batches
             of an iterable are taken as they are.
         optimizer : str or Optimizer
             "sgd", "adam", "adamw", "rmsprop", "lbfgs", or one with settings. Called again with the same settings, it
@@ -165,6 +167,8 @@ class Network(Model):
 
         Raises
         ------
+        UnknownArgumentError
+            If there is an argument of another name; says where a learning rate belongs.
         InputError
             If an argument or an array is not as described, before any work (a batch of an iterable, or a block of a
             mapped array: when it is read); if a checkpoint is of another training, saying what differs.
@@ -203,8 +207,10 @@ class Network(Model):
         >>> history.metrics["accuracy"][-1] > 0.9
         True
         """
-        from bpx.training.fit import fit
+        from bpx.training.fit import fit, refuse_unknown
 
+        if unknown:
+            refuse_unknown(unknown, optimizer)
         return fit(
             self, x, y, epochs=epochs, batch_size=batch_size, optimizer=optimizer, validation_data=validation_data,
             sample_weight=sample_weight, class_weight=class_weight, metrics=metrics, callbacks=callbacks,

@@ -38,7 +38,7 @@ class Batches(Source):
             table = weigh_classes(net, settings.class_weight, lambda n: sum_by_class(net, y, weight, n))
             self.whole = (x, y, weigh_by_class(net, y, weight, table))
         self.rows: int = data[0].shape[0]
-        self.batch_size = self.rows if settings.batch_size is None else min(settings.batch_size, self.rows)
+        self.batch_size = min(settings.choose_batch_size(self.rows) or self.rows, self.rows)
         self.steps_per_epoch = -(-self.rows // self.batch_size)
 
     @cached_property

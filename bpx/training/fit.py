@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from inspect import signature
+from typing import Any, NoReturn
 
 from bpx.core.model import Model
 from bpx.core.regularization import Clip, Penalty
-from bpx.optimizers import Optimizer
+from bpx.errors import UnknownArgumentError, unknown_name
+from bpx.optimizers import LBFGS, Adam, Optimizer, get_optimizer
 from bpx.training.checkpoints.checkpointer import Checkpointer
 from bpx.training.data import HeldOut, open_source
 from bpx.training.fit_run import FitRun
 from bpx.training.history import History
 from bpx.training.loop import Loop
-from bpx.training.settings import check_settings
+from bpx.training.settings import BatchSize, check_settings
 
 
 def fit(
@@ -23,7 +25,7 @@ def fit(
     y: Any = None,
     *,
     epochs: int,
-    batch_size: int | None = None,
+    batch_size: BatchSize = "auto",
     optimizer: str | Optimizer = "adam",
     validation_data: Any = None,
     sample_weight: Any = None,
@@ -55,3 +57,25 @@ def fit(
         validation = HeldOut(net, validation_data, settings, memory_limit)
     run = FitRun(net, source, validation, settings)
     return Loop(run, checkpointer).train()
+
+
+def refuse_unknown(unknown: Mapping[str, Any], optimizer: Any) -> NoReturn:
+    """Raise the error for arguments that ``fit`` does not have.
+
+    Parameters
+    ----------
+    unknown : mapping
+        The arguments.
+    optimizer : str or Optimizer
+        What was given as the optimizer, whose settings a learning rate belongs to.
+    """
+    name, value = next(iter(unknown.items()))
+    if name in ("learning_rate", "lr"):
+        kind = type(get_optimizer(optimizer))
+        taking = Adam if kind is LBFGS else kind
+        raise UnknownArgumentError(
+            f"the learning rate is a setting of the optimizer: write optimizer=bpx.{taking.__name__}({value!r}) "
+            f"instead of {name}={value!r}"
+        )
+    known = [parameter for parameter in signature(fit).parameters if parameter != "net"]
+    raise UnknownArgumentError(str(unknown_name("argument of fit", name, known)))

@@ -200,5 +200,5 @@ class FitRun:
         if self._description is None:
             validation = None if self.validation is None else self.validation.describe()
             data = {"data": self.source.describe(), "validation": validation}
-            self._description = {**self.settings.describe(), **data}
+            self._description = {**self.settings.describe(self.source.rows), **data}
         return self._description

@@ -113,7 +113,7 @@ class IterableStream(Stream):
     def __init__(self, net: Model, batches: Iterables, settings: Settings, memory_limit: int) -> None:
         super().__init__(net, settings, memory_limit)
         self.batches = batches
-        if settings.batch_size is not None:
+        if settings.batch_size not in (None, "auto"):
             raise InputError("batch_size is set by the iterable of batches; leave it out")
         if batches.once and settings.epochs > 1:
             raise InputError(

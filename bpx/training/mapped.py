@@ -112,12 +112,14 @@ class MappedStream(Stream):
     def __init__(self, net: Model, arrays: MappedArrays, settings: Settings, memory_limit: int) -> None:
         super().__init__(net, settings, memory_limit)
         self.arrays = arrays
-        if settings.batch_size is None:
+        self.rows = arrays.rows
+        size = settings.choose_batch_size(self.rows)
+        if size is None:
             raise InputError(
-                f"batch_size=None takes all {arrays.rows} samples at each step, {arrays.rows * arrays.row_bytes} "
-                f"bytes, which is above the memory_limit of {memory_limit}; give a batch_size"
+                f"a step that takes all {arrays.rows} samples takes {arrays.rows * arrays.row_bytes} bytes, which is "
+                f"above the memory_limit of {memory_limit}; give a batch_size"
             )
-        self.batch_size = size = settings.batch_size
+        self.batch_size = size
         self.steps_per_epoch = -(-arrays.rows // size)
         room = self.block_bytes // arrays.row_bytes
         if room < size:

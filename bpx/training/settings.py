@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -13,11 +13,20 @@ from bpx.arguments import check_count
 from bpx.core.regularization import Clip, Penalty, check_clip, check_penalties
 from bpx.errors import InputError
 from bpx.metrics import Metric, list_metrics
-from bpx.optimizers import Optimizer, get_optimizer
+from bpx.optimizers import LBFGS, Optimizer, get_optimizer
 from bpx.training.callback import Callback, FunctionCallback, list_callbacks
 
 Order = bool | Callable[[int], Any]
 """How samples are shuffled: by bpx, not at all, or by a function of the epoch's number."""
+
+BatchSize = int | Literal["auto"] | None
+"""Samples of a step: a number, what `Settings.choose_batch_size` says, or the whole set."""
+
+WHOLE_SET_ROWS = 200
+"""Samples up to which ``batch_size="auto"`` takes the whole set at each step."""
+
+AUTO_BATCH_SIZE = 32
+"""Samples that ``batch_size="auto"`` takes at each step of a larger set."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +36,7 @@ class Settings:
     Attributes
     ----------
     epochs : int
-    batch_size : int or None
+    batch_size : int, "auto" or None
     optimizer : Optimizer
     metrics : tuple of Metric
     callbacks : list of Callback
@@ -39,7 +48,7 @@ class Settings:
     """
 
     epochs: int
-    batch_size: int | None
+    batch_size: BatchSize
     optimizer: Optimizer
     metrics: tuple[Metric, ...]
     callbacks: list[Callback]
@@ -49,11 +58,27 @@ class Settings:
     clip: Clip | None
     class_weight: Any
 
-    def describe(self) -> dict[str, Any]:
-        """Return what must be the same for a training to continue exactly, as plain data."""
+    def choose_batch_size(self, rows: int | None) -> int | None:
+        """Return how many samples a step takes of a set of that many; None for all of them.
+
+        Where ``rows`` is None, the samples come as batches, and "auto" chooses nothing.
+        """
+        if self.batch_size != "auto":
+            return self.batch_size
+        whole = rows is None or rows <= WHOLE_SET_ROWS or isinstance(self.optimizer, LBFGS)
+        return None if whole else AUTO_BATCH_SIZE
+
+    def describe(self, rows: int | None) -> dict[str, Any]:
+        """Return what must be the same for a training to continue exactly, as plain data.
+
+        Parameters
+        ----------
+        rows : int or None
+            How many samples there are; None where that is not known.
+        """
         return {
             "optimizer": describe(self.optimizer),
-            "batch_size": self.batch_size,
+            "batch_size": self.choose_batch_size(rows),
             "shuffle": self.shuffle if isinstance(self.shuffle, bool) else "a function",
             "penalties": [describe(penalty) for penalty in self.penalties],
             "clip": describe(self.clip),
@@ -92,7 +117,7 @@ def check_settings(
         raise InputError(f"shuffle is True, False or a function of the epoch's number, got {shuffle!r}")
     return Settings(
         epochs=check_count("epochs", epochs),
-        batch_size=None if batch_size is None else check_count("batch_size", batch_size),
+        batch_size=_check_batch_size(batch_size),
         optimizer=get_optimizer(optimizer),
         metrics=list_metrics(metrics),
         callbacks=list_callbacks(callbacks),
@@ -102,6 +127,16 @@ def check_settings(
         clip=clip,
         class_weight=class_weight,
     )
+
+
+def _check_batch_size(batch_size: Any) -> BatchSize:
+    if batch_size is None:
+        return None
+    if isinstance(batch_size, str):
+        if batch_size != "auto":
+            raise InputError(f"batch_size is a number of samples, None (the whole set) or 'auto', got {batch_size!r}")
+        return "auto"
+    return check_count("batch_size", batch_size)
 
 
 def describe(value: Any) -> Any:

@@ -34,6 +34,8 @@ class Source:
 
     Attributes
     ----------
+    rows : int or None
+        How many samples there are; None where they come as batches.
     steps_per_epoch : int or None
         None where that is not known before the end of the first epoch.
     batch_size : int or None
@@ -44,6 +46,7 @@ class Source:
         The same without the weights of classes: what metrics on the training data are computed from.
     """
 
+    rows: int | None = None
     steps_per_epoch: int | None = None
     batch_size: int | None = None
     whole: Data | None = None

@@ -253,3 +253,79 @@ def test_a_history_is_plain_data_and_says_how_it_went(data, small):
     assert "stop_reason" not in text
     assert list(history.last()) == ["loss", "accuracy", "validation_loss", "validation_accuracy"]
     assert "stop_reason='enough'" in repr(small.fit(*data, epochs=5, callbacks=lambda run: run.stop("enough")))
+
+
+def count_steps(rows, **arguments):
+    net = bpx.mlp([2, 3, 1], loss="squared_error", seed=0)
+    draw = np.random.default_rng(0)
+    net.fit(draw.normal(size=(rows, 2)), draw.normal(size=rows), epochs=2, **arguments)
+    assert net.training.epoch == 2
+    return net.training.step / 2
+
+
+@pytest.mark.parametrize(
+    ("rows", "arguments", "steps"),
+    [
+        (200, {}, 1),
+        (201, {}, 7),
+        (201, {"batch_size": "auto"}, 7),
+        (1000, {"batch_size": None}, 1),
+        (20, {"batch_size": 8}, 3),
+        (1000, {"optimizer": bpx.SGD(0.01)}, 32),
+    ],
+)
+def test_the_whole_set_up_to_200_rows_and_batches_of_32_above(rows, arguments, steps):
+    assert count_steps(rows, **arguments) == steps
+
+
+def test_lbfgs_takes_the_whole_set_of_any_size():
+    draw = np.random.default_rng(0)
+    x, y = draw.normal(size=(300, 2)), draw.normal(size=300)
+    histories = [
+        bpx.mlp([2, 3, 1], loss="squared_error", seed=0).fit(x, y, epochs=3, optimizer="lbfgs", **arguments)
+        for arguments in ({}, {"batch_size": None})
+    ]
+    assert histories[0].loss == histories[1].loss
+
+
+def test_auto_is_the_batch_size_that_it_chooses():
+    draw = np.random.default_rng(0)
+    x, y = draw.normal(size=(300, 2)), draw.normal(size=300)
+    nets = [bpx.mlp([2, 3, 1], loss="squared_error", seed=0) for _ in range(3)]
+    for net, batch_size in zip(nets, ("auto", 32, None), strict=True):
+        net.fit(x, y, epochs=2, batch_size=batch_size)
+    assert_same_bits(nets[0].params, nets[1].params)
+    with pytest.raises(AssertionError):
+        assert_same_bits(nets[0].params, nets[2].params)
+
+
+def test_a_training_of_a_chosen_batch_size_resumes_with_that_number_given(tmp_path):
+    draw = np.random.default_rng(0)
+    for rows, equal, other in ((300, 32, None), (30, None, 32)):
+        x, y = draw.normal(size=(rows, 2)), draw.normal(size=rows)
+        folder = tmp_path / str(rows)
+        bpx.mlp([2, 3, 1], loss="squared_error", seed=0).fit(x, y, epochs=1, checkpoint=folder)
+        with pytest.raises(bpx.InputError, match="batch_size"):
+            bpx.mlp([2, 3, 1], loss="squared_error", seed=0).fit(x, y, epochs=2, batch_size=other, resume=folder)
+        bpx.mlp([2, 3, 1], loss="squared_error", seed=0).fit(x, y, epochs=2, batch_size=equal, resume=folder)
+
+
+def test_batch_size_is_a_number_none_or_auto():
+    with pytest.raises(bpx.InputError, match="None .the whole set. or 'auto', got 'all'"):
+        count_steps(4, batch_size="all")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "advice"),
+    [
+        ({"learning_rate": 0.01}, "write optimizer=bpx.Adam(0.01) instead of learning_rate=0.01"),
+        ({"lr": 0.5, "optimizer": "sgd"}, "write optimizer=bpx.SGD(0.5) instead of lr=0.5"),
+        ({"lr": 0.5, "optimizer": "lbfgs"}, "write optimizer=bpx.Adam(0.5) instead of lr=0.5"),
+        ({"batchsize": 8}, "unknown argument of fit 'batchsize'; did you mean 'batch_size'?"),
+    ],
+)
+def test_an_argument_that_fit_does_not_have_is_an_error_with_advice(arguments, advice):
+    with pytest.raises(bpx.InputError) as caught:
+        count_steps(4, **arguments)
+    assert advice in str(caught.value)
+    assert isinstance(caught.value, TypeError)
