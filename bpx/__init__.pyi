@@ -1,5 +1,6 @@
 from bpx import datasets as datasets
 from bpx import notebook as notebook
+from bpx import optimizers as optimizers
 from bpx import plot as plot
 from bpx import sklearn as sklearn
 from bpx._version import __version__ as __version__

@@ -30,6 +30,11 @@ class Formula(NamedTuple):
         )
 
 
+def find_definer(cls: type, *computing: str) -> type | None:
+    """Return the nearest class, itself or a parent, that defines one of the methods named in ``computing``."""
+    return next((parent for parent in cls.__mro__ if any(name in vars(parent) for name in computing)), None)
+
+
 def find_declared(cls: type, attribute: str, *computing: str) -> Any:
     """Return what a class declares of itself in an attribute, or None.
 

@@ -16,6 +16,9 @@ ROOT = Path(__file__).resolve().parent.parent
 OUTSIDE = ("bpx", "bpx.__main__", "bpx._version")
 """Modules that the table leaves out: the list of public names, ``python -m bpx``, and the version."""
 
+BY_NAME = ("bpx.backend.registry", "bpx.naming", "bpx.optional", "bpx.sklearn")
+"""Modules that may import by a text: chosen backends, classes of pickles, optional libraries, estimators."""
+
 pytestmark = pytest.mark.skipif(not (ROOT / "CONTRIBUTING.md").is_file(), reason="needs the checkout, for its table")
 
 
@@ -48,9 +51,31 @@ def list_imports(module: str, path: Path, modules: dict[str, Path]) -> Iterator[
                 home = ".".join([*above, *([node.module] if node.module else [])])
             found = [f"{home}.{alias.name}" for alias in node.names]
             found = [name if name in modules else home for name in found]
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and module not in BY_NAME:
+            found = find_named(node.value, module, modules)
         else:
             continue
         yield from ((node.lineno, name) for name in found if name.partition(".")[0] == "bpx")
+
+
+def find_named(text: str, module: str, modules: dict[str, Path]) -> list[str]:
+    """Return the module that a text such as ``"bpx.core.model.Model"`` names, unless it is the reader's own package."""
+    if not re.fullmatch(r"bpx(\.\w+)+", text):
+        return []
+    parts = text.split(".")
+    homes = [".".join(parts[: i + 1]) for i in range(len(parts))]
+    return [home for home in homes if home in modules and not f"{module}.".startswith(f"{home}.")][-1:]
+
+
+def list_imports_by_name(path: Path) -> Iterator[int]:
+    """Yield the lines in which a module imports by a text."""
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, (ast.Name, ast.Attribute, ast.alias)):
+            name = (
+                node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else node.name
+            )
+            if name in ("import_module", "__import__"):
+                yield node.lineno
 
 
 def find_faults(package: Path, rows: list[list[str]]) -> list[str]:
@@ -65,6 +90,9 @@ def find_faults(package: Path, rows: list[list[str]]) -> list[str]:
         if part not in row_of:
             faults.append(f"{module}: {part!r} is in no row of the table")
             continue
+        if module not in BY_NAME:
+            place = path.relative_to(package)
+            faults += [f"{place}:{line}: imports by a text" for line in list_imports_by_name(path)]
         for line, name in list_imports(module, path, modules):
             if name == "bpx._version":
                 continue
@@ -157,6 +185,26 @@ PLANTED = {
     "a circle of two": ("losses/base.py", "from bpx.losses.values import Huber\n", "a circle: bpx.losses.base -> "),
     "a part without a row": ("helpers/__init__.py", "X = 1\n", "bpx.helpers: 'helpers' is in no row"),
     "a module without a row": ("stray.py", "import bpx.errors\n", "bpx.stray: 'stray' is in no row"),
+    "by a text": (
+        "core/step.py",
+        "import importlib\nlate = importlib.import_module('..net' + 'work', __package__)\n",
+        "core/step.py:.*: imports by a text",
+    ),
+    "by a text under another name": (
+        "core/step.py",
+        "from importlib import import_module as load\n",
+        "core/step.py:.*: imports by a text",
+    ),
+    "by what is loaded": (
+        "layers/base.py",
+        "import sys\ndef late():\n    return sys.modules['bpx.training.fit']\n",
+        "imports bpx.training.fit, .* lower row",
+    ),
+    "in an annotation": (
+        "layers/base.py",
+        "def late(net: 'bpx.network.Network') -> None: ...\n",
+        "imports bpx.network, .* lower row",
+    ),
     "into a part without a row": ("errors.py", "from bpx.unknown import x\n", "'unknown' is in no row"),
 }
 

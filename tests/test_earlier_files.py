@@ -1,7 +1,9 @@
 """Files that an earlier bpx wrote, before its modules were put into rows: they load, and resume to the same bits."""
 
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -78,3 +80,73 @@ def test_a_checkpoint_of_everything_resumes_in_the_middle_of_an_epoch(tmp_path):
     np.testing.assert_allclose(history.validation_loss, EXPECTED["rich_validation"], rtol=1e-12)
     for mine, expected in zip(*(arrays.values() for arrays in left(net, "rich")), strict=True):
         np.testing.assert_allclose(mine, expected, rtol=1e-10, atol=1e-13)
+
+
+@dataclass(frozen=True)
+class FourthPower(bpx.Loss):
+    def forward(self, xp, z, y, weight=None):
+        return xp.sum((z - y) ** 4) / z.shape[0], z - y
+
+    def backward(self, xp, cache):
+        return 4.0 * cache**3 / cache.shape[0]
+
+
+@dataclass(frozen=True)
+class Named(FourthPower):
+    name: ClassVar[str] = "fourth power"
+
+
+@dataclass(frozen=True)
+class Doubled(bpx.SquaredError):
+    def forward(self, xp, z, y, weight=None):
+        value, cache = super().forward(xp, z, y, weight)
+        return 2.0 * value, cache
+
+    def backward(self, xp, cache):
+        return 2.0 * super().backward(xp, cache)
+
+
+@dataclass(frozen=True, repr=False)
+class Tanh(bpx.Tanh):
+    def forward(self, xp, params, x, context=None):
+        y, cache = super().forward(xp, params, x, context)
+        return y + 1.0, cache
+
+
+def make_own(loss, *layers):
+    return bpx.Network(
+        [bpx.Linear(2, 2), *layers, bpx.Linear(2, 1)], loss=loss, dtype="float64", seed=1, backend="numpy"
+    )
+
+
+OWN = {
+    "loss": lambda: make_own(FourthPower()),
+    "named_loss": lambda: make_own(Named()),
+    "child_of_a_loss": lambda: make_own(Doubled()),
+    "layer": lambda: make_own("squared_error", Tanh()),
+}
+
+
+@pytest.mark.parametrize("name", OWN)
+def test_a_checkpoint_with_a_class_of_the_user_s_own_resumes(name, tmp_path):
+    """Such losses were called by a parent's name, or not at all, and such a layer as bpx's of that name."""
+    shutil.copytree(FOLDER / f"own_{name}", tmp_path / "run")
+    arguments = {"epochs": 5, "batch_size": 2, "optimizer": "adam"}
+    resumed, alone = OWN[name](), OWN[name]()
+    history = resumed.fit(*bpx.datasets.xor(), **arguments, resume=tmp_path / "run")
+    np.testing.assert_allclose(history.loss, alone.fit(*bpx.datasets.xor(), **arguments).loss, rtol=1e-12)
+    for mine, expected in zip(resumed.params, alone.params, strict=True):
+        for key in mine:
+            np.testing.assert_allclose(mine[key], expected[key], rtol=1e-10)
+
+
+def test_a_checkpoint_of_today_is_held_to_the_class_that_wrote_it(tmp_path):
+    make_own("squared_error").fit(*bpx.datasets.xor(), epochs=1, checkpoint=tmp_path / "run")
+    with pytest.raises(bpx.InputError, match="loss is Doubled.* here and squared_error"):
+        make_own(Doubled()).fit(*bpx.datasets.xor(), epochs=2, resume=tmp_path / "run")
+
+
+def test_a_layer_that_may_be_the_user_s_own_is_read_with_a_warning():
+    (path,) = (FOLDER / "own_layer").iterdir()
+    with pytest.warns(UserWarning, match=r"'Tanh' is read as bpx's, not as .*test_earlier_files\.Tanh"):
+        assert type(bpx.load(path, backend="numpy").layers[1]) is bpx.Tanh

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 import networks
@@ -16,16 +17,19 @@ import bpx
 from bpx.layers import LAYERS
 from bpx.losses import KINDS, LOSSES
 from bpx.optimizers import OPTIMIZERS
+from bpx.optimizers.base import KINDS as OPTIMIZER_KINDS
+from bpx.optimizers.schedules import KINDS as SCHEDULE_KINDS
 
 
 @pytest.fixture(autouse=True)
 def forget_own_classes():
     """Take the classes that a test defines off the lists of kinds again."""
-    layers, losses = dict(LAYERS), dict(KINDS)
+    lists = [LAYERS, KINDS, OPTIMIZER_KINDS, SCHEDULE_KINDS]
+    before = [dict(kinds) for kinds in lists]
     yield
-    for kinds, before in ((LAYERS, layers), (KINDS, losses)):
+    for kinds, known in zip(lists, before, strict=True):
         kinds.clear()
-        kinds.update(before)
+        kinds.update(known)
 
 
 def make_loss(power=4):
@@ -121,7 +125,7 @@ def test_a_loss_whose_class_is_not_there_is_an_error_that_names_it(tmp_path):
         f"import bpx\ntry:\n    bpx.load({str(tmp_path / 'net.safetensors')!r})\nexcept bpx.FileFormatError as error:\n"
     )
     ran = subprocess.run([sys.executable, "-c", code + "    print(error)"], capture_output=True, text=True, check=True)
-    assert "loss: unknown loss 'PowerError'" in ran.stdout
+    assert "unknown loss 'PowerError'" in ran.stdout
     assert "known once its class is defined" in ran.stdout
 
 
@@ -185,3 +189,168 @@ def test_a_class_that_is_defined_again_is_the_newer_one(tmp_path):
     second = type(make_loss())
     assert type(bpx.load(tmp_path / "net.safetensors").loss) is second
     assert type(first) is not second
+
+
+SCALE = """
+from dataclasses import dataclass
+import bpx
+
+@dataclass(frozen=True, repr=False)
+class Scale(bpx.Identity):
+    def forward(self, xp, params, x, context=None):
+        return {factor} * x, None
+
+@dataclass(frozen=True)
+class Error(bpx.SquaredError):
+    pass
+"""
+
+
+@pytest.mark.parametrize("first", ["scaling_by_two", "scaling_by_three"])
+def test_two_classes_of_one_name_are_not_taken_for_each_other(tmp_path, monkeypatch, first):
+    modules = {"scaling_by_two": 2, "scaling_by_three": 3}
+    for name, factor in modules.items():
+        (tmp_path / f"{name}.py").write_text(SCALE.format(factor=factor))
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    monkeypatch.syspath_prepend(tmp_path)
+    module = importlib.import_module(first)
+    bpx.Network([bpx.Linear(2, 1), module.Scale()], loss="huber").save(tmp_path / "layer.safetensors")
+    bpx.Network([bpx.Linear(2, 1)], loss=module.Error()).save(tmp_path / "loss.safetensors")
+    assert type(bpx.load(tmp_path / "layer.safetensors").layers[1]) is module.Scale
+    importlib.reload(module)
+    assert type(bpx.load(tmp_path / "layer.safetensors").layers[1]) is module.Scale, (
+        "one defined again is the newer one"
+    )
+    importlib.import_module(*(set(modules) - {first}))
+    for file, name in (("layer", "Scale"), ("loss", "Error")):
+        both = f"scaling_by_three.{name}, scaling_by_two.{name}"
+        with pytest.raises(bpx.FileFormatError, match=f"2 classes of the kind '{name}', .* means: {both}; rename one"):
+            bpx.load(tmp_path / f"{file}.safetensors")
+
+
+def test_a_training_is_not_resumed_with_another_class_of_the_same_name(tmp_path):
+    @dataclass(frozen=True)
+    class Adam(bpx.Adam):
+        def coefficients(self, steps, rates):
+            return super().coefficients(steps, 3.0 * rates)
+
+    @dataclass(frozen=True)
+    class Constant(bpx.Schedule):
+        learning_rate: float
+
+        def rates(self, steps, steps_per_epoch):
+            return np.full(len(steps), 2.0 * self.learning_rate)
+
+    @dataclass(frozen=True)
+    class L2(bpx.L2):
+        pass
+
+    def train(optimizer, folder, epochs, penalty=()):
+        net = bpx.Network([bpx.Linear(2, 1)], loss="squared_error", seed=0)
+        net.fit(
+            *bpx.datasets.xor(), epochs=epochs, optimizer=optimizer, penalties=penalty, resume=folder, checkpoint=folder
+        )
+
+    train(bpx.Adam(0.01), tmp_path / "adam", 1)
+    with pytest.raises(bpx.InputError, match="optimizer"):
+        train(Adam(0.01), tmp_path / "adam", 2)
+    train(bpx.SGD(bpx.Constant(0.01)), tmp_path / "constant", 1)
+    with pytest.raises(bpx.InputError, match="optimizer.learning_rate"):
+        train(bpx.SGD(Constant(0.01)), tmp_path / "constant", 2)
+    train(Adam(0.01), tmp_path / "own", 1)
+    train(Adam(0.01), tmp_path / "own", 2)
+    train("sgd", tmp_path / "penalty", 1, bpx.L2(0.1))
+    with pytest.raises(bpx.InputError, match="penalties"):
+        train("sgd", tmp_path / "penalty", 2, L2(0.1))
+
+
+def test_what_a_class_keeps_beside_its_fields_is_not_lost_in_silence(tmp_path):
+    class Shifted(bpx.Loss):
+        def __init__(self, by=2.0):
+            super().__init__()
+            object.__setattr__(self, "by", by)
+
+    class Scaled(bpx.Identity):
+        def __init__(self, by=2.0):
+            self.by = by
+
+    class Slow(bpx.SGD):
+        def __init__(self, by=2.0):
+            super().__init__(0.01)
+            object.__setattr__(self, "by", by)
+
+    x, y = bpx.datasets.xor()
+    for net in (
+        bpx.Network([bpx.Linear(2, 1), Scaled(3.0)], loss="squared_error"),
+        bpx.Network([bpx.Linear(2, 1)], loss=Shifted(3.0)),
+    ):
+        with pytest.raises(bpx.InputError, match="keeps 'by', which is no field of a dataclass and would be lost"):
+            net.save(tmp_path / "net.safetensors")
+    net = bpx.Network([bpx.Linear(2, 1)], loss="squared_error")
+    with pytest.raises(bpx.InputError, match="Slow keeps 'by'"):
+        net.fit(x, y, epochs=1, optimizer=Slow(3.0), checkpoint=tmp_path / "run")
+
+
+def test_settings_of_a_loss_come_back_as_they_were(tmp_path):
+    @dataclass(frozen=True)
+    class Ranged(bpx.SquaredError):
+        bounds: tuple = (0.0, 1.0)
+        power: float = 2.0
+        half: float = field(init=False, default=0.5)
+        parent: object = None
+
+    loss = Ranged(bounds=((0.0, 2.0), (1.0, 3.0)), power=np.float32(1.5))
+    net = bpx.Network([bpx.Linear(2, 1)], loss=loss)
+    net.save(tmp_path / "net.safetensors")
+    again = bpx.load(tmp_path / "net.safetensors").loss
+    assert again == loss
+    assert hash(again) == hash(loss)
+    with pytest.raises(bpx.InputError, match="Ranged.parent is SquaredError.* which a file cannot hold"):
+        bpx.Network([bpx.Linear(2, 1)], loss=Ranged(parent=bpx.SquaredError())).save(tmp_path / "net.safetensors")
+
+
+class Twice(bpx.Linear):
+    """A Linear whose outputs are doubled."""
+
+    def forward(self, xp, params, x, context=None):
+        y, cache = super().forward(xp, params, x, context)
+        return 2.0 * y, cache
+
+    def backward(self, xp, params, cache, dy, *, input_gradient=True):
+        return super().backward(xp, params, cache, 2.0 * dy, input_gradient=input_gradient)
+
+
+def test_formulas_of_a_parent_are_not_those_of_a_class_that_computes_something_else():
+    @dataclass(frozen=True)
+    class Even(bpx.CrossEntropy):
+        def probabilities(self, xp, z):
+            return xp.full_like(z, 0.5)
+
+    @dataclass(frozen=True, repr=False)
+    class Straight(bpx.Tanh):
+        def backward(self, xp, params, cache, dy, *, input_gradient=True):
+            return dy, {}
+
+    net = bpx.Network([Twice(4, 3), Straight(), bpx.Linear(3, 3)], loss=Even())
+    x = np.linspace(-1.0, 1.0, 8).reshape(2, 4)
+    step = bpx.explain(net, x, np.array([0, 2])).steps[0]
+    texts = [q.formula.text for layer in step.layers for q in layer.quantities.values()]
+    assert any("Twice(x)" in text for text in texts)
+    assert any("Straight(" in text for text in texts)
+    assert not any("tanh" in text for text in texts)
+    assert sum("W⁽¹⁾" in text and "x W" in text for text in texts) == 0
+    assert "softmax" not in str(step)
+    assert bpx.check_gradients(bpx.Network([Twice(4, 3)], loss="squared_error"), x, np.ones((2, 3))).passed
+
+
+def test_an_onnx_file_is_not_that_of_a_parent_that_computes_something_else(tmp_path):
+    pytest.importorskip("onnx")
+
+    @dataclass(frozen=True, repr=False)
+    class Batched(bpx.BatchNorm):
+        def context(self, training, keys, state):
+            return super().context(True, keys, state)
+
+    net = bpx.Network([bpx.Linear(4, 3), Batched(3)], loss="squared_error")
+    with pytest.raises(bpx.InputError, match="has no ONNX form"):
+        net.export_onnx(tmp_path / "net.onnx")

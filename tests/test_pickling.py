@@ -120,6 +120,16 @@ def test_equal_networks_have_equal_hashes_and_trained_ones_others():
     assert joblib.hash(bpx.get_backend("numpy")) == joblib.hash(NumpyBackend())
 
 
+@pytest.mark.parametrize("alike", [lambda b: b.backend, lambda b: b.spec], ids=["as named", "as its spec"])
+def test_hashes_are_equal_on_every_backend_and_after_a_pickle(backend, alike):
+    joblib = pytest.importorskip("joblib")
+    net = networks.everything(backend)
+    other = bpx.Network(net.layers, loss=net.loss, dtype=net.dtype, seed=net.seed, backend=alike(backend))
+    assert joblib.hash(net) == joblib.hash(other) == joblib.hash(pickle.loads(pickle.dumps(net)))
+    fit(net)
+    assert joblib.hash(net) == joblib.hash(pickle.loads(pickle.dumps(net))) != joblib.hash(other)
+
+
 def predictions_of(net):
     """Work of another process: train on, and say what came of it."""
     losses = fit(net).loss
@@ -279,6 +289,30 @@ def test_a_default_without_the_dtype_is_an_error(monkeypatch):
         pickle.loads(pickled)
 
 
+def test_a_backend_without_the_dtype_is_one_that_cannot_be_used(monkeypatch):
+    net = networks.everything("array-api-strict", dtype="float64")
+    fit(net)
+    pickled, arrays = pickle.dumps(net), networks.left_by_training(net)
+    without = bpx.get_backend("array-api-strict:no_float64")
+    create = selection.create
+    monkeypatch.setattr(
+        selection, "create", lambda spec: without if spec.startswith("array-api-strict") else create(spec)
+    )
+    monkeypatch.delenv("BPX_BACKEND", raising=False)
+    with pytest.raises(bpx.BackendError, match=r"use_backend.*set_backend.*BPX_BACKEND"):
+        pickle.loads(pickled)
+    with bpx.use_backend("numpy"):
+        again = pickle.loads(pickled)
+    assert again.backend.spec == "numpy"
+    assert_same_bits(networks.left_by_training(again), arrays)
+
+
+def test_a_chosen_default_that_does_not_work_is_said_beside_the_backend_of_the_pickle(away, monkeypatch):
+    monkeypatch.setenv("BPX_BACKEND", "nunpy")
+    with pytest.raises(bpx.BackendError, match=r"array-api-strict:device1.*nor can the default .*'nunpy'.*use_backend"):
+        pickle.loads(away[0])
+
+
 # -- bad input ---------------------------------------------------------------------------------------------
 
 
@@ -290,6 +324,37 @@ def test_another_version_is_one_clear_error_that_names_the_class(monkeypatch):
     monkeypatch.undo()
     with pytest.raises(bpx.InputError, match=r"this Network was pickled by bpx 99.0, and this is bpx .*bpx.load"):
         pickle.loads(pickled)
+
+
+def test_histories_and_traces_say_of_themselves_that_they_are_of_another_version(monkeypatch):
+    net = networks.everything()
+    made = [fit(net), bpx.explain(net, *networks.classes(4))]
+    monkeypatch.setattr("bpx.naming.__version__", "99.0")
+    pickled = [pickle.dumps(value) for value in made]
+    monkeypatch.undo()
+    for value, data in zip(made, pickled, strict=True):
+        with pytest.raises(bpx.InputError, match=f"this {type(value).__name__} was pickled by bpx 99.0"):
+            pickle.loads(data)
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        ("raise RuntimeError('planted')", "RuntimeError: planted"),
+        ("Own = 3", "is no class here: 3"),
+        ("(", "SyntaxError"),
+    ],
+)
+def test_a_module_that_has_gone_bad_is_one_clear_error(code, said, tmp_path, monkeypatch):
+    module = tmp_path / "gone_bad_module.py"
+    module.write_text("import bpx\nclass Own(bpx.Tanh):\n    pass\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    pickled = pickle.dumps(__import__("gone_bad_module").Own())
+    monkeypatch.delitem(sys.modules, "gone_bad_module")
+    module.write_text(code + "  # longer than before, so that it is compiled again\n")
+    with pytest.raises(bpx.InputError, match="needs the class gone_bad_module.Own") as error:
+        pickle.loads(pickled)
+    assert said in str(error.value)
 
 
 @pytest.mark.parametrize("what", ["layer", "loss", "optimizer", "network"])

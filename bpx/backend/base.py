@@ -50,7 +50,7 @@ class Backend(ABC):
     segment_start: ClassVar[int] = 8
     """How many training steps the first uninterrupted segment of a fit has (a compiling backend wants many)."""
 
-    restore: ClassVar[Callable[[str], Backend]]
+    restore: ClassVar[Callable[..., Backend]]
     """Finds the backend of a spec when a pickle is read; `bpx.backend.selection` sets it."""
 
     device: str

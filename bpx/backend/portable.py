@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from bpx.backend.base import Array, Backend
+from bpx.backend.base import FLOAT_DTYPES, Array, Backend
 from bpx.backend.transfer import backend_of, library_of
+from bpx.errors import BackendError
 
 
 class Held:
@@ -19,7 +20,9 @@ class Held:
     ----------
     backend : Backend
     array : array
-        On the backend, or, where it comes out of a pickle, on the host.
+        On the backend, or on the host.
+    on_host : bool
+        Whether it is on the host, as it comes out of a pickle.
     """
 
     def __init__(self, backend: Backend, array: Array, on_host: bool = False) -> None:
@@ -34,8 +37,19 @@ class Held:
         return Held(self.backend, copied, self.on_host)
 
     def place(self) -> Array:
-        """Return the array on its backend; one that comes out of a pickle shares no memory with it."""
-        return self.backend.asarray(np.array(self.array)) if self.on_host else self.array
+        """Return the array on its backend; one that comes out of a pickle shares no memory with it.
+
+        A backend that lacks its dtype is one that cannot be used: then it is the chosen default's.
+        """
+        if not self.on_host:
+            return self.array
+        backend, dtype = self.backend, self.array.dtype.name
+        if dtype in FLOAT_DTYPES:
+            try:
+                backend.require_dtype(dtype)
+            except BackendError:
+                backend = Backend.restore(backend.spec, dtype)
+        return backend.asarray(np.array(self.array))
 
 
 def hold(tree: Any) -> Any:

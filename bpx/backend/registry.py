@@ -56,7 +56,7 @@ def backend_class(name: str) -> type[Backend]:
 
 @lru_cache(maxsize=64)
 def create(spec: str) -> Backend:
-    """Return the backend that a text names; the same object for the same text.
+    """Return the backend that a text names; the same object for the same library and device.
 
     Raises
     ------
@@ -74,7 +74,8 @@ def create(spec: str) -> Backend:
         if device not in ("", "cpu"):
             raise BackendError(f"numpy has the device 'cpu' only, not {device!r}")
         return cls()
-    return cls(device or None)  # type: ignore[call-arg]
+    backend = cls(device or None)  # type: ignore[call-arg]
+    return backend if backend.spec == spec else create(backend.spec)
 
 
 def _auto() -> Backend:

@@ -62,8 +62,14 @@ def _find_chosen() -> Backend | None:
     return _in_block.get() or _of_process or (create(named) if named else None)
 
 
-def restore_backend(spec: str) -> Backend:
+def restore_backend(spec: str, dtype: str | None = None) -> Backend:
     """Return the backend of something that was pickled: the same, or where that cannot be used, the chosen default.
+
+    Parameters
+    ----------
+    spec : str
+    dtype : str or None
+        Of its arrays; a backend that lacks it cannot be used.
 
     Raises
     ------
@@ -71,15 +77,25 @@ def restore_backend(spec: str) -> Backend:
         If it cannot be used here and no default was chosen. It is never replaced by NumPy in silence.
     """
     try:
-        return create(spec)
+        return _require(create(spec), dtype)
     except (BackendError, InputError) as error:
+        why = str(error)
+    try:
         chosen = _find_chosen()
-        if chosen is None:
-            raise BackendError(
-                f"this was pickled on {spec}, which cannot be used here ({error}); choose where it is to live by "
-                "`with bpx.use_backend(...)`, bpx.set_backend(...) or the environment variable BPX_BACKEND"
-            ) from error
-        return chosen
+        if chosen is not None:
+            return _require(chosen, dtype)
+    except (BackendError, InputError) as error:
+        why = f"{why}; nor can the default that was chosen: {error}"
+    raise BackendError(
+        f"this was pickled on {spec}, which cannot be used here ({why}); choose where it is to live by "
+        "`with bpx.use_backend(...)`, bpx.set_backend(...) or the environment variable BPX_BACKEND"
+    )
+
+
+def _require(backend: Backend, dtype: str | None) -> Backend:
+    if dtype is not None:
+        backend.require_dtype(dtype)
+    return backend
 
 
 Backend.restore = staticmethod(restore_backend)

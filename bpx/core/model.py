@@ -12,11 +12,11 @@ import numpy as np
 from bpx.arguments import check_count
 from bpx.backend.base import Array, Backend, check_float_dtype
 from bpx.backend.portable import hold, release
-from bpx.backend.selection import BackendSpec, get_backend
+from bpx.backend.selection import BackendSpec, get_backend, restore_backend
 from bpx.backend.transfer import to_numpy
 from bpx.core import samples
 from bpx.core.backpropagation import forward_pass, make_gradients
-from bpx.errors import FixedAttributeError, InputError
+from bpx.errors import BackendError, FixedAttributeError, InputError
 from bpx.layers.base import Layer, Params
 from bpx.layers.stack import check_sample, find_first_trained, find_sample_shapes, unfreeze
 from bpx.losses import Loss, get_loss
@@ -108,6 +108,11 @@ class Model(Pickled):
             )
         super().__setattr__(name, value)
 
+    def __delattr__(self, name: str) -> None:
+        if name in self._FIXED:
+            raise FixedAttributeError(f"{name} is fixed when a network is made, and a network without it is none")
+        super().__delattr__(name)
+
     # -- the arrays ---------------------------------------------------------------------------------------
 
     def reset(self) -> Self:
@@ -197,9 +202,13 @@ class Model(Pickled):
 
         Raises
         ------
+        InputError
+            If there are no networks of this dtype.
         BackendError
             If the backend cannot be used here, or does not have this dtype.
         """
+        if dtype is not None:
+            check_float_dtype(dtype)
         other = copy.deepcopy(self)
         if dtype is None and backend is None:
             return other
@@ -229,7 +238,10 @@ class Model(Pickled):
         return {**vars(self), **arrays, "_programs": {}}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        state["backend"].require_dtype(state["dtype"])
+        try:
+            state["backend"].require_dtype(state["dtype"])
+        except BackendError:
+            state["backend"] = restore_backend(state["backend"].spec, state["dtype"])
         arrays = {name: release(state[name]) for name in ("_params", "_state")}
         vars(self).update(state, **arrays)
 

@@ -12,10 +12,9 @@ from bpx.explanation import formulas
 from bpx.explanation.jacobian import LocalDerivatives
 from bpx.explanation.quantity import Quantity
 from bpx.explanation.step_trace import LayerTrace
-from bpx.explanation.symbols import Symbol, differentiate, make_parameter_symbol
+from bpx.explanation.symbols import Symbol, differentiate, is_linear, make_parameter_symbol
 from bpx.explanation.watch import LayerRecord, UpdateRecord
 from bpx.formulas import Formula
-from bpx.layers import Linear
 from bpx.losses import Loss
 from bpx.optimizers import Optimizer
 
@@ -72,7 +71,7 @@ class Builder:
     ) -> LayerTrace:
         """Return the quantities of one layer."""
         x, y = self.symbols[index], self.symbols[index + 1]
-        linear = isinstance(record.layer, Linear)
+        linear = is_linear(record.layer)
         made = [self.make_quantity("inputs", "inputs", x.of(), x.of(), "forward", record.x, False)]
         parameters = {name: make_parameter_symbol(record.layer, name, y) for name in record.params}
         for name, symbol in parameters.items():

@@ -8,9 +8,9 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from bpx.explanation.symbols import Symbol, differentiate
+from bpx.explanation.symbols import Symbol, differentiate, is_linear
 from bpx.formulas import Formula, find_declared
-from bpx.layers import Layer, LayerFormulas, Linear
+from bpx.layers import COMPUTING, Layer, LayerFormulas
 from bpx.losses import Loss, LossFormulas
 from bpx.optimizers import Optimizer
 
@@ -34,7 +34,7 @@ def equate(symbol: Formula, value: Formula) -> Formula:
 
 def write_forward(layer: Layer, z: Symbol, a: Symbol) -> Formula:
     """Return the formula of what a layer other than Linear makes of z."""
-    declared: LayerFormulas | None = find_declared(type(layer), "formulas", "forward")
+    declared: LayerFormulas | None = find_declared(type(layer), "formulas", *COMPUTING)
     kind = type(layer).__name__
     general = Formula(f"{kind}($x)", rf"\mathrm{{{kind}}}($x)")
     template = general if declared is None else declared.forward
@@ -48,7 +48,7 @@ def write_slope_symbol(z: Symbol, a: Symbol, elementwise: bool) -> Formula:
 
 def write_slope(layer: Layer, z: Symbol, a: Symbol, elementwise: bool) -> Formula:
     """Return the formula of a layer's derivative; a layer that says none is asked by unit vectors."""
-    declared: LayerFormulas | None = find_declared(type(layer), "formulas", "forward")
+    declared: LayerFormulas | None = find_declared(type(layer), "formulas", *COMPUTING)
     template = None if declared is None else declared.slope if elementwise else declared.jacobian
     symbol = write_slope_symbol(z, a, elementwise)
     if template is None:
@@ -81,8 +81,8 @@ def write_linear_back(x: Symbol, z: Symbol) -> Formula:
 def write_parameter_gradient(layer: Layer, name: str, parameter: Symbol, x: Symbol, y: Symbol) -> Formula:
     """Return the formula of the loss's gradient with respect to a layer's parameter."""
     symbol, up = differentiate(_LOSS, parameter.of()), y.gradient()
-    declared: LayerFormulas | None = find_declared(type(layer), "formulas", "forward")
-    if isinstance(layer, Linear) and name == "weight":
+    declared: LayerFormulas | None = find_declared(type(layer), "formulas", *COMPUTING)
+    if is_linear(layer) and name == "weight":
         turned = rf"{{{x.of().latex}}}^\top"
         return equate(symbol, Formula(f"{x.of().text}ᵀ {up.text}", rf"{turned}\, {up.latex}"))
     if declared is not None and name in declared.gradients:
@@ -97,7 +97,7 @@ def write_parameter_gradient(layer: Layer, name: str, parameter: Symbol, x: Symb
 
 
 def _declare_loss(loss: Loss) -> LossFormulas:
-    declared: LossFormulas | None = find_declared(type(loss), "formulas", "forward")
+    declared: LossFormulas | None = find_declared(type(loss), "formulas", "forward", "backward", "probabilities")
     if declared is not None:
         return declared
     kind = type(loss).__name__

@@ -174,7 +174,7 @@ def _describe_layer(index: int, layer: Layer) -> dict[str, Any]:
     """Return a layer as the page knows it; a flattened input needs no flattening."""
     if isinstance(layer, Flatten):
         return {"kind": "Identity"}
-    kind = type(layer).__name__
+    kind = layer.kind
     if kind not in PAGE_LAYERS or getattr(layer, "approximate", "none") != "none":
         raise InputError(
             f"the page cannot show layer {index}, {layer!r}; it shows {', '.join(PAGE_LAYERS)}. "

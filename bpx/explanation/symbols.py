@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from bpx.errors import InputError
-from bpx.formulas import Formula
-from bpx.layers import Layer, Linear
+from bpx.formulas import Formula, find_definer
+from bpx.layers import COMPUTING, Layer, Linear
 
 _RAISED = str.maketrans("0123456789,", "⁰¹²³⁴⁵⁶⁷⁸⁹˒")
 _LOWERED = str.maketrans("0123456789ijkn", "₀₁₂₃₄₅₆₇₈₉ᵢⱼₖₙ")
@@ -62,16 +62,21 @@ def differentiate(of: Formula, by: Formula) -> Formula:
     return Formula(f"∂{of.text}/∂{by.text}", f"\\frac{{\\partial {of.latex}}}{{\\partial {by.latex}}}")
 
 
+def is_linear(layer: Layer) -> bool:
+    """Tell whether a layer computes ``x W + b``: it is a Linear, and its class defines no passes of its own."""
+    return isinstance(layer, Linear) and find_definer(type(layer), *COMPUTING) is Linear
+
+
 def make_symbols(layers: Sequence[Layer]) -> list[Symbol]:
     """Return the symbols of the input and of each layer's output, one more than there are layers."""
     symbols, block = [Symbol("x")], 0
     for i, layer in enumerate(layers):
-        if isinstance(layer, Linear):
+        if is_linear(layer):
             block += 1
             symbols.append(Symbol("z", str(block)))
             continue
-        start = next((k for k in range(i, -1, -1) if isinstance(layers[k], Linear)), -1)
-        end = next((k for k in range(i, len(layers)) if isinstance(layers[k], Linear)), len(layers))
+        start = next((k for k in range(i, -1, -1) if is_linear(layers[k])), -1)
+        end = next((k for k in range(i, len(layers)) if is_linear(layers[k])), len(layers))
         number = "" if i == end - 1 else f",{i - start}"
         symbols.append(Symbol("a", f"{block}{number}"))
     return symbols
@@ -79,7 +84,7 @@ def make_symbols(layers: Sequence[Layer]) -> list[Symbol]:
 
 def make_parameter_symbol(layer: Layer, name: str, output: Symbol) -> Symbol:
     """Return the symbol of a layer's parameter: W and b, γ and β of a normalization, or the parameter's own name."""
-    if isinstance(layer, Linear):
+    if is_linear(layer):
         return Symbol({"weight": "W", "bias": "b"}[name], output.mark)
     if name in ("weight", "bias"):
         greek, latex = ("γ", "\\gamma") if name == "weight" else ("β", "\\beta")

@@ -17,6 +17,7 @@ from bpx.explanation.step_trace import StepTrace
 from bpx.explanation.symbols import Symbol, WeightKey, list_shapes, make_parameter_symbol, parse_weight
 from bpx.explanation.text import write_step, write_step_html
 from bpx.markup import format_number, make_paragraph
+from bpx.naming import Pickled
 
 FORMAT = "bpx-trace/1"
 """What a trace's plain data say of themselves."""
@@ -26,7 +27,7 @@ MAX_PATHS = 1000
 
 
 @dataclass(eq=False, repr=False)
-class Trace:
+class Trace(Pickled):
     """Training steps with every quantity of their forward pass, error, backward pass and update.
 
     Attributes

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,15 @@ import numpy as np
 
 from bpx.core.model import Model
 from bpx.errors import FileFormatError, InputError
-from bpx.layers import layer_from_config
+from bpx.layers import LAYERS, layer_from_config
 from bpx.losses import loss_from_config
 from bpx.writing import write_whole
 
 FORMAT, VERSION = "bpx", "1"
 """What the file says of itself; a file of another version is refused."""
+
+KINDS = "of classes"
+"""How classes are named in files: a user's by their own name. Files without it are of a time when some had others."""
 
 TRAINING = "training."
 """Start of the names of a checkpoint's further arrays, which `bpx.load` passes over."""
@@ -60,7 +64,30 @@ def describe_network(net: Model) -> tuple[dict[str, str], dict[str, np.ndarray]]
         for i, part in enumerate(parts)
         for name, array in part.items()
     }
-    return {"format": FORMAT, "version": VERSION, "network": json.dumps(architecture)}, arrays
+    return {"format": FORMAT, "version": VERSION, "kinds": KINDS, "network": json.dumps(architecture)}, arrays
+
+
+def update_kinds(net: Model, metadata: dict[str, str], architecture: Any) -> Any:
+    """Return the architecture that a file describes, with classes named as today where it is an older file.
+
+    Older files call a loss of the user's by its or its parent's ``name``, or not at all, and a layer of the user's by
+    its name even where bpx has that name. Where ``net`` has such a class in that place, it is taken for the one meant.
+    """
+    if metadata.get("kinds") == KINDS:
+        return architecture
+    try:
+        layers = [
+            {**config, "kind": layer.kind} if config["kind"] == type(layer).__name__ else config
+            for layer, config in zip(net.layers, architecture["layers"], strict=True)
+        ]
+        loss = architecture["loss"]
+        classes = type(net.loss).__mro__
+        before = next((vars(c)["name"] for c in classes if vars(c).get("name") not in (None, "", c.__name__)), "")
+        if loss["kind"] == before:
+            loss = {**loss, "kind": net.loss.kind}
+        return {**architecture, "layers": layers, "loss": loss}
+    except (KeyError, TypeError, ValueError):
+        return architecture
 
 
 def load_extra(path: str | os.PathLike[str]) -> dict[str, Any] | None:
@@ -110,6 +137,8 @@ def read_architecture(path: str | os.PathLike[str], metadata: dict[str, str]) ->
     """
     try:
         architecture = json.loads(metadata["network"])
+        if metadata.get("kinds") != KINDS:
+            warn_of_rivals(path, architecture["layers"])
         return {
             "layers": [layer_from_config(config) for config in architecture["layers"]],
             "loss": loss_from_config(architecture["loss"]),
@@ -118,6 +147,19 @@ def read_architecture(path: str | os.PathLike[str], metadata: dict[str, str]) ->
         }
     except (KeyError, TypeError, ValueError) as error:
         raise FileFormatError(f"{path}: the description of the network cannot be read: {error}") from error
+
+
+def warn_of_rivals(path: str | os.PathLike[str], layers: list[dict[str, Any]]) -> None:
+    """Warn where an older file names a layer that bpx has and a user's class is called, too: it may mean that."""
+    for config in layers:
+        rivals = LAYERS.find_rivals(config["kind"])
+        if rivals:
+            warnings.warn(
+                f"{path} was written before classes of users had names of their own in files: {config['kind']!r} is "
+                f"read as bpx's, not as {rivals[0]}; if that is meant, rename the class, and give a network of it "
+                "these weights by new.params = net.params",
+                stacklevel=5,
+            )
 
 
 def fill(path: str | os.PathLike[str], net: Model, arrays: dict[str, np.ndarray]) -> None:

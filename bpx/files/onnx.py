@@ -34,7 +34,7 @@ class Graph:
     ----------
     onnx : module
     arrays : mapping of str to numpy.ndarray
-        The network's arrays, as `bpx.files.pytorch.state_dict` names and lays them out.
+        The network's arrays, as `bpx.files.pytorch.make_state_dict` names and lays them out.
     dtype : str
         The network's dtype.
     """

@@ -13,7 +13,7 @@ from bpx.layers.activations import (
     Tanh,
     get_activation,
 )
-from bpx.layers.base import LAYERS, Context, Layer, LayerFormulas, Params, layer_from_config
+from bpx.layers.base import COMPUTING, LAYERS, Context, Layer, LayerFormulas, Params, layer_from_config
 from bpx.layers.dropout import Dropout
 from bpx.layers.linear import Linear
 from bpx.layers.normalization import BatchNorm, LayerNorm
@@ -21,6 +21,7 @@ from bpx.layers.structure import Flatten, Residual
 
 __all__ = [
     "ACTIVATIONS",
+    "COMPUTING",
     "GELU",
     "LAYERS",
     "BatchNorm",

@@ -10,9 +10,9 @@ from typing import Any, ClassVar, NamedTuple, Protocol
 import numpy as np
 
 from bpx.backend.base import Array
-from bpx.errors import FileFormatError, InputError, unknown_name
+from bpx.errors import FileFormatError, InputError
 from bpx.formulas import Formula, find_declared
-from bpx.naming import Pickled, register
+from bpx.naming import Kinds, Pickled, convert_settings, list_settings
 
 Params = dict[str, Array]
 """Arrays of one layer by name."""
@@ -20,7 +20,10 @@ Params = dict[str, Array]
 Shape = tuple[int, ...]
 """Shape of one sample, without the batch axis."""
 
-LAYERS: dict[str, type[Layer]] = {}
+COMPUTING = ("forward", "backward", "context")
+"""The methods of a layer that compute: what a class says of itself holds for a subclass without these."""
+
+LAYERS = Kinds()
 """The classes of layers by their kinds, those of the user's own among them."""
 
 
@@ -116,7 +119,7 @@ class Layer(Pickled):
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        cls.kind = register(LAYERS, cls, cls.__name__)
+        cls.kind = LAYERS.register(cls, cls.__name__)
 
     @property
     def param_names(self) -> tuple[str, ...]:
@@ -161,13 +164,12 @@ class Layer(Pickled):
 
     def config(self) -> dict[str, Any]:
         """Return the layer as plain data: its kind and its settings."""
-        settings = {f.name: getattr(self, f.name) for f in _fields(self)}
-        return {"kind": self.kind, **{k: list(v) if isinstance(v, tuple) else v for k, v in settings.items()}}
+        return {"kind": self.kind, **list_settings(self)}
 
     @classmethod
     def from_config(cls, settings: dict[str, Any]) -> Layer:
         """Build the layer from its settings."""
-        return cls(**settings)
+        return cls(**convert_settings(settings))
 
     def __repr__(self) -> str:
         shown = [f"{f.name}={getattr(self, f.name)!r}" for f in _fields(self) if getattr(self, f.name) != f.default]
@@ -195,10 +197,10 @@ def add_to_onnx(graph: OnnxGraph, layer: Layer, x: str, place: str) -> str:
     InputError
         If its class says no ONNX form.
     """
-    add_nodes = find_declared(type(layer), "add_onnx_nodes", "forward", "onnx_operator")
+    add_nodes = find_declared(type(layer), "add_onnx_nodes", "forward", "context", "onnx_operator")
     if add_nodes is not None:
         return add_nodes(layer, graph, x, place)  # type: ignore[no-any-return]
-    operator = find_declared(type(layer), "onnx_operator", "forward")
+    operator = find_declared(type(layer), "onnx_operator", "forward", "context")
     if operator is None:
         raise InputError(
             f"layer {place} ({layer!r}) has no ONNX form; its class says one by onnx_operator or add_onnx_nodes, as "
@@ -217,13 +219,10 @@ def layer_from_config(config: Any) -> Layer:
     """
     if not isinstance(config, dict) or not isinstance(config.get("kind"), str):
         raise FileFormatError(f"expected a layer with a 'kind', got {config!r}")
-    settings = {k: tuple(v) if isinstance(v, list) and k != "layers" else v for k, v in config.items() if k != "kind"}
-    if config["kind"] not in LAYERS:
-        raise FileFormatError(
-            f"{unknown_name('layer', config['kind'], LAYERS)}; a layer of your own is known once its class is defined"
-        )
+    settings = {name: value for name, value in config.items() if name != "kind"}
+    cls = LAYERS.find("layer", config["kind"])
     try:
-        return LAYERS[config["kind"]].from_config(settings)
+        return cls.from_config(settings)  # type: ignore[no-any-return]
     except (TypeError, InputError) as error:
         raise FileFormatError(f"layer {config['kind']}: {error}") from error
 

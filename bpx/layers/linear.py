@@ -103,5 +103,6 @@ class Linear(Layer):
         return graph.node("Gemm", [x, *(graph.array(f"{place}.{name}") for name in self.param_names)], place, transB=1)
 
     def __repr__(self) -> str:
-        named = super().__repr__().removeprefix("Linear(").removesuffix(")").split(", ", 2)[2:]
-        return f"Linear({', '.join([str(self.n_in), str(self.n_out), *named])})"
+        kind = type(self).__name__
+        named = super().__repr__().removeprefix(f"{kind}(").removesuffix(")").split(", ", 2)[2:]
+        return f"{kind}({', '.join([str(self.n_in), str(self.n_out), *named])})"

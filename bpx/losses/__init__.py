@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from bpx.arguments import look_up
-from bpx.errors import FileFormatError, InputError, unknown_name
+from bpx.errors import FileFormatError, InputError
 from bpx.losses.base import KINDS, REDUCTIONS, Loss, LossFormulas
 from bpx.losses.classes import BinaryCrossEntropy, CrossEntropy, one_hot
 from bpx.losses.values import AbsoluteError, Huber, Poisson, SquaredError
@@ -47,13 +47,9 @@ def loss_from_config(config: Any) -> Loss:
     """
     if not isinstance(config, dict):
         raise FileFormatError(f"expected a loss with a 'kind', got {config!r}")
-    settings = {k: v for k, v in config.items() if k != "kind"}
-    kind = config.get("kind")
-    if not isinstance(kind, str) or kind not in KINDS:
-        raise FileFormatError(
-            f"loss: {unknown_name('loss', kind, KINDS)}; a loss of your own is known once its class is defined"
-        )
+    settings = {name: value for name, value in config.items() if name != "kind"}
+    cls = KINDS.find("loss", config.get("kind"))
     try:
-        return KINDS[kind](**settings)
+        return cls.from_config(settings)  # type: ignore[no-any-return]
     except (TypeError, InputError) as error:
         raise FileFormatError(f"loss: {error}") from error

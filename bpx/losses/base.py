@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
 from bpx.arguments import check_choice
 from bpx.backend.base import Array
 from bpx.formulas import Formula
-from bpx.naming import Pickled, register
+from bpx.naming import Kinds, Pickled, convert_settings, list_settings
 
 REDUCTIONS = ("mean", "sum")
 """How the losses of a batch's samples become one."""
 
 
-KINDS: dict[str, type[Loss]] = {}
+KINDS = Kinds()
 """The classes of losses by their kinds, as files name them: bpx's own by their names, others by their classes'."""
 
 
@@ -72,7 +71,7 @@ class Loss(Pickled):
         super().__init_subclass__(**kwargs)
         if not vars(cls).get("name"):
             cls.name = cls.__name__
-        cls.kind = register(KINDS, cls, cls.name if cls.__module__.startswith("bpx.losses.") else cls.__name__)
+        cls.kind = KINDS.register(cls, cls.name if cls.__module__.startswith("bpx.losses.") else cls.__name__)
 
     def __post_init__(self) -> None:
         check_choice("reduction", self.reduction, REDUCTIONS)
@@ -113,7 +112,12 @@ class Loss(Pickled):
 
     def config(self) -> dict[str, Any]:
         """Return the loss as plain data: its kind and its settings."""
-        return {"kind": self.kind, **{f.name: getattr(self, f.name) for f in dataclasses.fields(self)}}
+        return {"kind": self.kind, **list_settings(self)}
+
+    @classmethod
+    def from_config(cls, settings: dict[str, Any]) -> Loss:
+        """Build the loss from its settings."""
+        return cls(**convert_settings(settings))
 
 
 def dot(xp: Any, a: Array, b: Array) -> Array:

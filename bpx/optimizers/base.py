@@ -10,11 +10,14 @@ import numpy as np
 
 from bpx.backend.base import Array
 from bpx.formulas import Formula
-from bpx.naming import Pickled
+from bpx.naming import Kinds, Pickled
 from bpx.optimizers.schedules import Constant, Schedule, as_schedule
 
 Update = Callable[..., tuple[Array, ...]]
 """``update(xp, w, dw, *slots, *coefficients) -> (w, *slots)``."""
+
+KINDS = Kinds()
+"""The classes of optimizers by what checkpoints call them."""
 
 
 @dataclass(frozen=True)
@@ -30,16 +33,20 @@ class Optimizer(Pickled):
     ----------
     name : str
         What it is called; the class's name, unless the class says another.
+    kind : str
+        What checkpoints call the class.
     """
 
     learning_rate: float | Schedule = 0.01
 
     name: ClassVar[str] = ""
+    kind: ClassVar[str] = ""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         if not vars(cls).get("name"):
             cls.name = cls.__name__
+        cls.kind = KINDS.register(cls, cls.__name__)
 
     def __post_init__(self) -> None:
         as_schedule(self.learning_rate)

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import numpy as np
 
 from bpx.arguments import check_choice, check_count, check_number
 from bpx.errors import InputError
-from bpx.naming import Pickled
+from bpx.naming import Kinds, Pickled
 
 UNITS = ("epochs", "steps")
 """What the lengths of a schedule count."""
+
+KINDS = Kinds()
+"""The classes of schedules by what checkpoints call them."""
 
 
 class Schedule(Pickled):
@@ -20,7 +24,18 @@ class Schedule(Pickled):
     Rates are computed on the host in double precision and handed to the steps as numbers, so that a schedule is plain
     NumPy, works on every backend and recompiles nothing. A schedule of your own is a frozen dataclass that defines
     ``rates``; being a pure function of the step, it needs no state when a training is resumed.
+
+    Attributes
+    ----------
+    kind : str
+        What checkpoints call the class.
     """
+
+    kind: ClassVar[str] = ""
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        cls.kind = KINDS.register(cls, cls.__name__)
 
     @property
     def counts_epochs(self) -> bool:

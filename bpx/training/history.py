@@ -6,10 +6,11 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from bpx.markup import format_number, make_paragraph, make_table
+from bpx.naming import Pickled
 
 
 @dataclass(repr=False)
-class History:
+class History(Pickled):
     """One entry an epoch of what a call of ``fit`` recorded.
 
     Attributes

@@ -13,6 +13,7 @@ from bpx.arguments import check_count
 from bpx.core.regularization import Clip, Penalty, check_clip, check_penalties
 from bpx.errors import InputError
 from bpx.metrics import Metric, list_metrics
+from bpx.naming import Pickled, list_fields, name_class
 from bpx.optimizers import LBFGS, Optimizer, get_optimizer
 from bpx.training.callback import Callback, FunctionCallback, list_callbacks
 
@@ -142,8 +143,8 @@ def _check_batch_size(batch_size: Any) -> BatchSize:
 def describe(value: Any) -> Any:
     """Return settings as plain data: dataclasses as their kind and fields, numbers and text as they are."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        fields = {field.name: describe(getattr(value, field.name)) for field in dataclasses.fields(value)}
-        return {"kind": type(value).__name__, **fields}
+        fields = {field.name: describe(getattr(value, field.name)) for field in list_fields(value)}
+        return {"kind": name_class(type(value)), **fields}
     if isinstance(value, dict):
         return {str(key): describe(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
@@ -152,4 +153,6 @@ def describe(value: Any) -> Any:
         return value.item()
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
-    return type(value).__name__
+    if isinstance(value, Pickled):
+        list_fields(value)  # a class without settings; what it keeps beside them would be lost
+    return name_class(type(value))

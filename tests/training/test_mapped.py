@@ -250,7 +250,7 @@ def test_a_bad_row_is_found_when_it_is_read(place, value, message, mapped, tmp_p
 @pytest.mark.parametrize(
     "options, message",
     [
-        ({"batch_size": None}, "batch_size=None takes all 302 samples at each step, 19328 bytes, which is above the"),
+        ({"batch_size": None}, "a step that takes all 302 samples takes 19328 bytes, which is above the memory_limit"),
         ({"batch_size": 30}, "a batch of 30 samples takes 1920 bytes, and a block may take 1600, a sixth of memory"),
         ({"shuffle": lambda epoch: np.arange(ROWS)}, "a function as shuffle needs data that is in memory as a whole"),
         ({"metrics": ["accuracy"]}, "metrics of data that is read in blocks .* are measured on validation_data"),

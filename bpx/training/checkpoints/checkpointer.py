@@ -13,7 +13,7 @@ from typing import Any
 
 from bpx.arguments import check_choice, check_count, check_number
 from bpx.errors import CheckpointWarning, InputError
-from bpx.files.network_file import describe_network
+from bpx.files.network_file import describe_network, update_kinds
 from bpx.training.checkpoints import folder as folders
 from bpx.training.checkpoints.snapshot import Snapshot, restore, take_snapshot
 from bpx.training.fit_run import FitRun
@@ -143,7 +143,8 @@ class Checkpointer:
     def _check_same(self, run: FitRun, path: Path, metadata: dict[str, str], tree: dict[str, Any]) -> None:
         """Raise unless a checkpoint is of the same network, data and settings; says what differs."""
         here = {"network": json.loads(describe_network(run.net)[0]["network"]), **run.describe()}
-        there = {"network": json.loads(metadata["network"]), **tree["settings"]}
+        network = update_kinds(run.net, metadata, json.loads(metadata["network"]))
+        there = {"network": network, **tree["settings"]}
         found = find_differences(here, there)
         if found:
             raise InputError(f"{path} is of another training, which cannot be resumed here: {'; '.join(found)}")
@@ -192,8 +193,9 @@ class Checkpointer:
             return True
         path = folders.make_path(self.folder, run.training.step)
         self._saved_at = time.monotonic()
+        snapshot = take_snapshot(run)  # raises where settings cannot be kept: that is no fault of a disk
         try:
-            folders.write(path, take_snapshot(run))
+            folders.write(path, snapshot)
         except InputError as error:
             self._report_failure(str(error), error)
             return False
