@@ -110,8 +110,9 @@ def page_data(
         extra.append(
             f"The page shows {len(shown)} of {len(inputs):,} samples; losses of the training are over all of them."
         )
-    if epochs and not _is_plain(optimizer):
-        extra.append(f"The training was made by {optimizer!r}; the updates on this page are plain gradient descent.")
+    if not _is_plain(optimizer):
+        made = "The training was made by" if epochs else "This network trains with"
+        extra.append(f"{made} {optimizer!r}; the updates on this page are plain gradient descent.")
     data: dict[str, Any] = {
         "format": PAGE_FORMAT,
         "title": title or f"A {'-'.join(map(str, _list_sizes(net)))} network",

@@ -1,7 +1,5 @@
 """The page's own arithmetic against `bpx.explain`, in a real browser: every number of a step, to 1e-9."""
 
-import shutil
-
 import numpy as np
 import pytest
 
@@ -10,28 +8,6 @@ from bpx.explanation import write_page
 from bpx.notebook import notebook_network
 
 pytestmark = pytest.mark.slow
-
-FLAGS = (
-    "--headless=new --no-sandbox --disable-gpu --disable-background-networking --no-first-run --window-size=1280,900"
-)
-
-
-@pytest.fixture(scope="module")
-def driver(tmp_path_factory):
-    webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
-    from selenium.webdriver.chrome.service import Service
-
-    browser = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    service = shutil.which("chromedriver")
-    if browser is None or service is None:
-        pytest.skip("chromium and chromedriver are not installed")
-    options = webdriver.ChromeOptions()
-    options.binary_location = browser
-    for flag in (*FLAGS.split(), f"--user-data-dir={tmp_path_factory.mktemp('profile')}"):
-        options.add_argument(flag)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    with webdriver.Chrome(options=options, service=Service(service)) as driver:
-        yield driver
 
 
 @pytest.fixture

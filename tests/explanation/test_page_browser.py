@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import importlib.util
 import shutil
 import subprocess
@@ -13,14 +12,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bpx.explanation.page import render_page
-
-webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
-from selenium.webdriver.chrome.service import Service  # noqa: E402
-from selenium.webdriver.common.actions.action_builder import ActionBuilder  # noqa: E402
-from selenium.webdriver.common.by import By  # noqa: E402
-from selenium.webdriver.common.keys import Keys  # noqa: E402
-from selenium.webdriver.support.select import Select  # noqa: E402
+pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
+from browser import Page
+from selenium.webdriver.common.action_chains import ActionChains
+from selenium.webdriver.common.actions.action_builder import ActionBuilder
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
 
 pytestmark = pytest.mark.slow
 
@@ -32,111 +29,7 @@ _spec.loader.exec_module(page_data)
 
 SOURCE = Path(__file__).parents[2] / "scripts" / "explain_page"
 AXE = SOURCE / "node_modules" / "axe-core" / "axe.min.js"
-FLAGS = (
-    "--headless=new --no-sandbox --disable-gpu --disable-background-networking --disable-component-update "
-    "--disable-sync --no-first-run --hide-scrollbars --window-size=1280,900"
-)
 Data = dict[str, Any]
-
-
-class Page:
-    """The page open in the browser, and the few things that tests do with it."""
-
-    def __init__(self, driver: Any, folder: Path) -> None:
-        self.driver = driver
-        self.folder = folder
-        self.look()
-
-    def look(self, width: int = 1280, scheme: str = "light", motion: str = "no-preference") -> None:
-        size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 600}
-        self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
-        features = [
-            {"name": "prefers-color-scheme", "value": scheme},
-            {"name": "prefers-reduced-motion", "value": motion},
-        ]
-        self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
-
-    def open(self, data: Data) -> Page:
-        path = self.folder / "page.html"
-        path.write_text(render_page(data), encoding="utf-8")
-        self.driver.get(path.as_uri())
-        return self
-
-    def run(self, script: str, *arguments: Any) -> Any:
-        return self.driver.execute_script(script, *arguments)
-
-    def state(self) -> Data:
-        state: Data = self.run("return window.bpx.state()")
-        return state
-
-    def find(self, selector: str) -> Any:
-        return self.driver.find_element(By.CSS_SELECTOR, selector)
-
-    def find_all(self, selector: str) -> list[Any]:
-        elements: list[Any] = self.driver.find_elements(By.CSS_SELECTOR, selector)
-        return elements
-
-    def click(self, target: Any) -> None:
-        """Click an element or what a selector finds first, in the middle of the window, clear of the fixed bars."""
-        element = self.find(target) if isinstance(target, str) else target
-        self.run("arguments[0].scrollIntoView({ block: 'center', inline: 'nearest' })", element)
-        element.click()
-
-    def unfold(self, selector: str) -> None:
-        """Click the summary of a part that is folded, and wait for the event that tells the page, which comes later."""
-        script = """
-        const part = arguments[0].parentElement;
-        window.unfolded = new Promise((heard) => part.addEventListener("toggle", heard, { once: true }));
-        """
-        self.run(script, self.find(selector))
-        self.click(selector)
-        self.driver.execute_async_script("const done = arguments[0]; window.unfolded.then(() => done())")
-
-    def number(self, selector: str) -> float:
-        """The number that an element shows, to its last digit."""
-        return float(self.find(selector).get_attribute("data-value"))
-
-    def choose(self, role: str, value: str) -> None:
-        Select(self.find(f"[data-role={role}]")).select_by_value(value)
-
-    def press(self, *keys: str) -> None:
-        for key in keys:
-            self.driver.switch_to.active_element.send_keys(key)
-
-    def go_to(self, kind: str, layer: int | None = None) -> None:
-        """Go to the first step of a kind, by the page's own buttons."""
-        script = """
-        const [kind, layer] = arguments;
-        document.querySelector("[data-part=forward]").click();
-        for (let n = window.bpx.state().step.count; n > 0; n -= 1) {
-          const { step } = window.bpx.state();
-          if (step.kind === kind && (layer === null || layer === step.layer)) return true;
-          document.querySelector("[data-role=next]").click();
-        }
-        return false;"""
-        assert self.run(script, kind, layer), f"no step {kind} of layer {layer}"
-
-    def assert_fits(self, width: int) -> None:
-        assert self.run("return document.documentElement.scrollWidth") == width, "nothing sticks out sideways"
-
-    def screenshot(self, path: Path) -> None:
-        options = {"captureBeyondViewport": True, "format": "png"}
-        path.write_bytes(base64.b64decode(self.driver.execute_cdp_cmd("Page.captureScreenshot", options)["data"]))
-
-
-@pytest.fixture(scope="module")
-def driver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    browser = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    service = shutil.which("chromedriver")
-    if browser is None or service is None:
-        pytest.skip("chromium and chromedriver are not installed")
-    options = webdriver.ChromeOptions()
-    options.binary_location = browser
-    for flag in (*FLAGS.split(), f"--user-data-dir={tmp_path_factory.mktemp('profile')}"):
-        options.add_argument(flag)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    with webdriver.Chrome(options=options, service=Service(service)) as driver:
-        yield driver
 
 
 @pytest.fixture
@@ -295,10 +188,14 @@ def test_every_activation_agrees_and_is_explained(page: Page, activation: list[D
     data = page_data.network(layers, {"kind": "squared_error", "reduction": "mean"}, np.ones((3, 2)), seed=4)
     page.open(data).choose("sample", "all")
     _compare(page.state(), page_data.reference(data))
-    for _ in range(page.state()["step"]["count"]):
+    last = page.state()["step"]["count"] - 1
+    for index in range(last + 1):
+        assert page.state()["step"]["index"] == index
+        assert page.find("[data-role=announcer]").get_attribute("textContent").startswith(f"Step {index + 1} of ")
         assert page.find_all(".formula math")
         assert page.find(".lead").text
-        page.press(Keys.ARROW_RIGHT)
+        if index < last:
+            page.run("document.querySelector('[data-role=next]').click()")
 
 
 def test_numbers_in_the_drawing_and_in_the_tables(page: Page, xor: Data) -> None:
@@ -531,7 +428,7 @@ def test_a_click_on_the_loss_curve_goes_there(page: Page, xor: Data) -> None:
     curve = page.find(".loss-curve")
     page.run("arguments[0].scrollIntoView({ block: 'center' })", curve)
     right = curve.size["width"] // 2 - 20
-    webdriver.ActionChains(page.driver).move_to_element_with_offset(curve, right, 0).click().perform()
+    ActionChains(page.driver).move_to_element_with_offset(curve, right, 0).click().perform()
     assert page.state()["snapshot"]["step"] == xor["snapshots"][-1]["step"]
 
 

@@ -81,6 +81,15 @@ def test_training_goes_on_from_where_the_network_stands():
     assert any("Adam" in note and "plain gradient descent" in note for note in data["notes"])
 
 
+def test_a_network_that_does_not_train_on_says_that_the_updates_are_not_its_own():
+    net = notebook_network()
+    net.fit(X, Y, epochs=1, optimizer=bpx.Adam(0.01))
+    (note,) = page_data(net, X, Y)["notes"]
+    assert note.startswith("This network trains with Adam(")
+    assert note.endswith("; the updates on this page are plain gradient descent.")
+    assert "notes" not in page_data(net, X, Y, optimizer=bpx.SGD(0.5))
+
+
 def test_on_every_backend(backend):
     net = bpx.mlp([2, 2, 1], "tanh", loss="squared_error", dtype=backend.dtype, backend=backend.backend)
     data = page_data(net, backend.array(X), backend.array(Y), epochs=2, optimizer=bpx.SGD(0.1), snapshots=[0, 2])

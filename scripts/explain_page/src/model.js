@@ -3,6 +3,7 @@
 
 import { chain, trainingStep } from "./engine/engine.js";
 import { parameterKey } from "./network.js";
+import { renewed } from "./steps.js";
 
 /** Remember the last result for the last arguments. */
 function memo(compute) {
@@ -32,6 +33,7 @@ export function createModel(data, net, steps) {
     const pass = passOf(params, state.sample, state.learningRate);
     const row = state.sample === "all" ? state.shown : 0;
     const weight = state.weight ?? strongestFirstWeight(net, pass);
+    const fresh = renewed(steps, state.step);
     const unitOf = (block) => state.units[block.index] ?? defaultUnit(net, block, weight);
     return {
       data,
@@ -45,6 +47,7 @@ export function createModel(data, net, steps) {
       batch: pass.x.length,
       learningRate: state.learningRate,
       chain: chainOf(pass, row, weight),
+      isRenewed: (layer) => fresh.has(layer),
       unitOf,
       weightIn: (block) =>
         weight.layer === block.linear && weight.name === "weight"

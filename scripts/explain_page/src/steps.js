@@ -47,7 +47,7 @@ export function reached(steps, index) {
 /** A gradient that a Linear layer passes back belongs to the block before it. */
 const blockOfValue = (step) => (step.kind === "back" ? step.block.index - 1 : step.block.index);
 
-/** Layers whose new weights are already in place at step `index`. */
+/** Layers whose new weights and biases are already in place at step `index`. */
 export const renewed = (steps, index) =>
   new Set(
     steps

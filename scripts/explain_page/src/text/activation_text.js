@@ -1,5 +1,10 @@
 // Name, formula and slope of each activation in TeX; z and a stand for what the caller puts in, symbol or number.
 
+import { exactTex } from "./format.js";
+
+/** TeX allows one superscript: a symbol that has a mark already stands in parentheses. */
+const squared = (a) => (a.includes("^") && !a.startsWith("(") ? `\\bigl(${a}\\bigr)^2` : `${a}^2`);
+
 export const activationText = {
   Sigmoid: {
     name: "sigmoid",
@@ -10,7 +15,7 @@ export const activationText = {
   Tanh: {
     name: "hyperbolic tangent",
     value: (z) => `\\tanh(${z})`,
-    slope: (z, a) => `1 - ${a}^2`,
+    slope: (z, a) => `1 - ${squared(a)}`,
     why: "It squashes any number into the range from −1 to 1; far from zero it is flat, and little gets through it.",
   },
   ReLU: {
@@ -21,8 +26,8 @@ export const activationText = {
   },
   LeakyReLU: {
     name: "leaky ReLU",
-    value: (z, { slope }) => `\\max(0, ${z}) + ${slope} \\min(0, ${z})`,
-    slope: (z, a, { slope }) => `[\\,${z} > 0\\,] + ${slope}\\,[\\,${z} \\le 0\\,]`,
+    value: (z, { slope }) => `\\max(0, ${z}) + ${exactTex(slope)} \\min(0, ${z})`,
+    slope: (z, a, { slope }) => `[\\,${z} > 0\\,] + ${exactTex(slope)}\\,[\\,${z} \\le 0\\,]`,
     why: "It lets positive numbers through and scales the others down.",
   },
   GELU: {

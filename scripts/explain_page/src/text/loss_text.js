@@ -1,6 +1,7 @@
 // The losses in words and TeX, for one sample: `p` and `y` are symbols or numbers, given by the caller.
 
 import { smoothed } from "../engine/losses.js";
+import { exactTex } from "./format.js";
 import { inner, num } from "./tex.js";
 
 const squared = (p, y) => `(${p} - ${y})^2`;
@@ -30,7 +31,8 @@ export const lossText = {
       `\\sum_k h(${p("k")} - y_k),\\; h(e) = \\begin{cases} e^2/2 & |e| \\le d \\\\ d\\,(|e| - d/2) & |e| > d \\end{cases}`,
     term: (p, y) => `h(${num(p)} - ${inner(y)})`,
     error: (p) => `\\min(d, \\max(-d,\\; ${p} - y_k))`,
-    errorValues: (p, y, { delta = 1 }) => `\\min(${delta}, \\max(-${delta},\\; ${num(p)} - ${inner(y)}))`,
+    errorValues: (p, y, { delta = 1 }) =>
+      `\\min(${exactTex(delta)}, \\max(-${exactTex(delta)},\\; ${num(p)} - ${inner(y)}))`,
     why: "Squared for small errors, a straight line for large ones, so that outliers pull less; d is where it changes.",
     errorWhy: "The output minus its target, but never more than d in size.",
   },

@@ -1,5 +1,6 @@
 // Formulas of the update; see formulas.js for what a rule gets and gives.
 
+import { exactTex } from "./format.js";
 import { aligned, B, inner, isSmall, matrix, num, partial, W, w } from "./tex.js";
 
 export const updateFormulas = {
@@ -16,7 +17,9 @@ export const updateFormulas = {
       matrices: isSmall(change.length, change[0].length) ? `\\Delta ${W(block)} = ${matrix(change)}` : null,
       unit: aligned(
         `\\Delta ${w(block, i, j)}`,
-        frozen ? ["0"] : [`-${learningRate} \\cdot ${inner(pass.grads[layer].weight[i][j])}`, num(change[i][j])],
+        frozen
+          ? ["0"]
+          : [`-${exactTex(learningRate)} \\cdot ${inner(pass.grads[layer].weight[i][j])}`, num(change[i][j])],
       ),
     };
   },

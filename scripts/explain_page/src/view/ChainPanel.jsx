@@ -26,21 +26,21 @@ export function ChainPanel({ model, actions }) {
       <WeightPicker model={model} actions={actions} />
       <div class="chain">
         <p class="lead">
-          {introduction(chain, weight, value, batch)}
+          {introduction(chain, weight, value, batch, model.isRenewed(weight.layer))}
           {cutOff(chain)}
         </p>
         {chain.paths.length > 1 && <PathTable model={model} actions={actions} current={path} />}
-        <Factors net={net} weight={weight} path={path} isOnly={chain.paths.length === 1} grouped={chain.grouped} />
+        <Factors model={model} path={path} />
         <Total {...{ model, chain, tex, batch }} />
       </div>
     </section>
   );
 }
 
-function introduction(chain, weight, value, batch) {
+function introduction(chain, weight, value, batch, isRenewed) {
   const number = weight.name === "bias" ? value[weight.j] : value[weight.i][weight.j];
   const where = batch > 1 ? " for the sample shown" : "";
-  const start = `This ${weight.name} is ${format(number)}.`;
+  const start = `${isRenewed ? `Before the update this ${weight.name} was` : `This ${weight.name} is`} ${format(number)}.`;
   if (chain.count === 1)
     return `${start} A single path leads from it to the loss${where}, and the factors along it multiply.`;
   const paths =
@@ -56,11 +56,13 @@ export const strongest = (paths) =>
   paths.reduce((best, path, k) => (Math.abs(path.product) > Math.abs(paths[best].product) ? k : best), 0);
 
 /** The product of one path, written like arithmetic on paper. */
-function Factors({ net, weight, path, isOnly, grouped }) {
+function Factors({ model: { net, weight, chain, isRenewed }, path }) {
   return (
     <table class="factors">
       <caption>
-        {isOnly ? "Factors along the path" : `${grouped ? "The bundle" : "The path"} ${pathName(net, weight, path)}`}
+        {chain.paths.length === 1
+          ? "Factors along the path"
+          : `${chain.grouped ? "The bundle" : "The path"} ${pathName(net, weight, path)}`}
       </caption>
       <tbody>
         {path.factors.map((factor, n) => {
@@ -70,7 +72,10 @@ function Factors({ net, weight, path, isOnly, grouped }) {
               <th scope="row">
                 <Tex tex={tex} />
               </th>
-              <td class="meaning">{name}</td>
+              <td class="meaning">
+                {name}
+                {factor.kind === "weight" && isRenewed(factor.layer) && ", before the update"}
+              </td>
               <td class="sign">{n > 0 && "×"}</td>
               <td class="value" data-role="factor" data-value={exact(factor.value)}>
                 {format(factor.value)}

@@ -2,6 +2,7 @@
 
 import { isXor } from "../network.js";
 import { plural } from "../text/format.js";
+import { MAX_EDGES } from "./figure/edges.js";
 
 export function Notices({ model }) {
   const notices = [frozenNotice(model), summaryNotice(model), ...(model.data.notes ?? [])].filter(Boolean);
@@ -40,8 +41,9 @@ function summaryNotice({ net }) {
   for (const block of net.blocks.slice(net.imageShape ? 1 : 0)) {
     if (block.size > 20) parts.push(`the ${plural(block.size, "unit")} of ${block.spoken} are drawn as colored cells`);
   }
-  const weights = net.blocks.slice(1).reduce((total, { linear, size }) => total + size * net.layers[linear].n_in, 0);
-  if (weights > 120) parts.push(`of ${plural(weights, "weight")} only the strongest are drawn, without their numbers`);
+  const counts = net.blocks.slice(1).map(({ linear, size }) => size * net.layers[linear].n_in);
+  const weights = counts.filter((count) => count > MAX_EDGES).reduce((total, count) => total + count, 0);
+  if (weights > 0) parts.push(`of ${plural(weights, "weight")} only the strongest are drawn, without their numbers`);
   if (parts.length === 0) return null;
   return `Summarized to stay legible: ${parts.join("; ")}. Every number is in the tables.`;
 }

@@ -6,19 +6,11 @@ import { parameterKey, sameWeight } from "../../network.js";
 import { exact, formatShort } from "../../text/format.js";
 import { drawnEdges, isLabelled } from "./edges.js";
 import { centerOf, leftOf, rightOf } from "./layout.js";
+import { paramsInPlace, showParameter } from "./parameters.js";
 
 const curve = linkHorizontal();
 const straight = (source, target) => `M${source}L${target}`;
 export const signOf = (value) => (value < 0 ? "negative" : "positive");
-
-/** What the labels of a layer's edges say in the current step: the weights, or what is being computed of them. */
-function quantity({ pass, step }, layer, isRenewed) {
-  const here = step.layer === layer;
-  if (here && step.kind === "dweight") return { name: "gradient", values: pass.grads[layer].weight };
-  if (here && step.kind === "change") return { name: "update", values: pass.changes[layer].weight };
-  if (isRenewed) return { name: "new weight", values: pass.newParams[layer].weight };
-  return { name: "weight", values: pass.params[layer].weight };
-}
 
 /** Level edges have their label behind the middle, others near their source: crossing edges keep theirs apart. */
 function labelAt([x0, y0], [x1, y1], rows, columns) {
@@ -26,12 +18,11 @@ function labelAt([x0, y0], [x1, y1], rows, columns) {
   return [x0 + (x1 - x0) * t, y0 + (y1 - y0) * t];
 }
 
-export function Edges({ model, actions, layout, block, scale, lit, isRenewed, isFirstStop }) {
+export function Edges({ model, actions, layout, block, scale, lit, isFirstStop }) {
   const layer = block.linear;
   const [from, to] = [layout.columns[block.index - 1], layout.columns[block.index]];
-  const params = isRenewed ? model.pass.newParams : model.pass.params;
-  const { weight } = params[layer];
-  const shown = quantity(model, layer, isRenewed);
+  const { weight } = paramsInPlace(model, layer);
+  const shown = showParameter(model, layer, "weight");
   const isRoomy = from.style === "round" && to.style === "round";
   const isLit = ({ i, j }) => lit.edges.has(`${layer}:${i}:${j}`);
   const edges = withLit(drawnEdges(weight), weight, layer, lit);

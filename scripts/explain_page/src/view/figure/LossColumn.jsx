@@ -30,7 +30,7 @@ export function LossColumn({ model, layout, lit, isReached }) {
     <g class={`loss ${["loss", "error", "after"].includes(step.kind) ? "now" : ""}`}>
       {isNarrow ? (
         <text class="column-name" x={loss.x + loss.w / 2} y={loss.y - 8}>
-          Loss
+          {isReached && symbol !== "L" ? symbol : "Loss"}
         </text>
       ) : (
         <>

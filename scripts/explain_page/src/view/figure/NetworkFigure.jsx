@@ -2,7 +2,7 @@
 
 import { useRef } from "preact/hooks";
 
-import { reached, renewed } from "../../steps.js";
+import { reached } from "../../steps.js";
 import { plural } from "../../text/format.js";
 import { Scroller } from "../Scroller.jsx";
 import { useWidth } from "../use_width.js";
@@ -17,7 +17,6 @@ export function NetworkFigure({ model, actions }) {
   const layout = layoutNetwork(model.net, useWidth(frame, 640));
   const { net, state, steps, pass } = model;
   const seen = reached(steps, state.step);
-  const fresh = renewed(steps, state.step);
   const lit = litBy(model);
   const scale = largestWeight(pass.params);
   const lossReached = state.step >= steps.findIndex(({ kind }) => kind === "loss");
@@ -41,7 +40,6 @@ export function NetworkFigure({ model, actions }) {
             <Edges
               key={block.index}
               {...{ model, actions, layout, block, scale, lit }}
-              isRenewed={fresh.has(block.linear)}
               isFirstStop={n === 0 && model.weight.name === "weight"}
             />
           ))}
@@ -57,7 +55,10 @@ export function NetworkFigure({ model, actions }) {
         <span class="key">
           <i class="swatch positive" /> positive <i class="swatch negative" /> negative
         </span>
-        <span>Wider edges are larger weights.{summary(net)}</span>
+        <span>
+          Wider edges are larger weights.{summary(net)}
+          {linears.some(({ linear }) => model.isRenewed(linear)) && " The nodes show the pass before the update."}
+        </span>
       </figcaption>
     </figure>
   );

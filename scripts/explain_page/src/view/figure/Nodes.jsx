@@ -3,6 +3,7 @@
 import { parameterKey } from "../../network.js";
 import { exact, format, formatShort } from "../../text/format.js";
 import { signOf } from "./Edges.jsx";
+import { showParameter } from "./parameters.js";
 
 const MAX_TINT = 0.3;
 
@@ -135,28 +136,20 @@ function Cell({ unit, shown, k, name, isInput }) {
 /** Biases under their nodes; like weights, they can be chosen. */
 function Biases({ model, actions, column }) {
   const layer = column.block.linear;
-  const { pass, step, weight } = model;
-  const isHere = step.layer === layer;
+  const { weight } = model;
   const isFrozen = model.net.isFrozen(layer, "bias");
-  const source =
-    isHere && step.kind === "dbias"
-      ? ["gradient", pass.grads]
-      : isHere && step.kind === "change"
-        ? ["update", pass.changes]
-        : isHere && step.kind === "new"
-          ? ["new bias", pass.newParams]
-          : ["bias", pass.params];
+  const shown = showParameter(model, layer, "bias");
   return column.units.map((unit, j) => {
     const target = { layer, name: "bias", i: 0, j };
     const chosen = weight.layer === layer && weight.name === "bias" && weight.j === j;
-    const number = source[1][layer].bias[j];
+    const number = shown.values[j];
     return (
       <g
         key={j}
-        class={`bias ${chosen ? "chosen" : ""} ${isFrozen ? "frozen" : ""} ${source[0].replace(" ", "-")}`}
+        class={`bias ${chosen ? "chosen" : ""} ${isFrozen ? "frozen" : ""} ${shown.name.replace(" ", "-")}`}
         role="button"
         aria-pressed={String(chosen)}
-        aria-label={`Bias of ${model.net.unitSpoken(column.block, j)}: ${source[0]} + ${formatShort(number)}`}
+        aria-label={`Bias of ${model.net.unitSpoken(column.block, j)}: ${shown.name} ${formatShort(number)}`}
         tabindex={chosen ? 0 : -1}
         data-weight={parameterKey(target)}
         data-value={exact(number)}
