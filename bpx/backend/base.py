@@ -102,6 +102,15 @@ class Backend(ABC):
         """Return a copy that shares no memory with ``array``."""
         return self.xp.asarray(array, copy=True)
 
+    def keep(self, array: Array, source: Any) -> Array:
+        """Return ``array``, which `asarray` made of ``source``, such that it outlives what is written into ``source``.
+
+        It is copied where the two may lie in the same memory, and only there.
+        """
+        from bpx.backend.transfer import may_share_memory
+
+        return self.copy(array) if may_share_memory(self, array, source) else array
+
     def zeros_like(self, array: Array) -> Array:
         """Return zeros of an array's shape, dtype and device."""
         return self.xp.zeros_like(array)

@@ -119,6 +119,12 @@ class CupyBackend(CapturingBackend):
         with self._cupy.cuda.Device(self._index):
             return array.copy()
 
+    def keep(self, array: Array, source: Any) -> Array:
+        with self._cupy.cuda.Device(self._index):
+            kept = super().keep(array, source)
+            self._cupy.cuda.get_current_stream().synchronize()  # page-locked memory of the host is read meanwhile
+            return kept
+
     def zeros_like(self, array: Array) -> Array:
         with self._cupy.cuda.Device(self._index):
             return self._cupy.zeros_like(array)

@@ -86,6 +86,9 @@ class JaxBackend(Backend):
     def copy(self, array: Array) -> Array:
         return self.xp.array(array, copy=True)
 
+    def keep(self, array: Array, source: Any) -> Array:
+        return super().keep(array, source).block_until_ready()  # nothing reads the source any more
+
     def require_dtype(self, dtype: str) -> None:
         if dtype == "float64" and not self._jax.config.jax_enable_x64:
             raise BackendError(

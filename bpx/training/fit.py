@@ -40,11 +40,13 @@ def fit(
     on_checkpoint_error: str = "warn",
     resume: str | os.PathLike[str] | None = None,
     memory_limit: int | None = None,
+    prefetch: bool = True,
 ) -> History:
     """Train a network by backpropagation; `bpx.Network.fit` describes the arguments."""
     settings = check_settings(
         epochs=epochs, batch_size=batch_size, optimizer=optimizer, metrics=metrics, callbacks=callbacks,
         shuffle=shuffle, progress=progress, penalties=penalties, clip=clip, class_weight=class_weight,
+        prefetch=prefetch,
     )  # fmt: skip
     checkpointer = None
     if checkpoint is not None or resume is not None:

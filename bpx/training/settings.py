@@ -36,6 +36,7 @@ class Settings:
     penalties : tuple of Penalty
     clip : Clip or None
     class_weight : dict, "balanced" or None
+    prefetch : bool
     """
 
     epochs: int
@@ -48,6 +49,7 @@ class Settings:
     penalties: tuple[Penalty, ...]
     clip: Clip | None
     class_weight: Any
+    prefetch: bool = True
 
     def describe(self) -> dict[str, Any]:
         """Return what must be the same for a training to continue exactly, as plain data."""
@@ -78,6 +80,7 @@ def check_settings(
     penalties: Any,
     clip: Any,
     class_weight: Any,
+    prefetch: Any = True,
 ) -> Settings:
     """Return the settings of a call of ``fit``.
 
@@ -90,6 +93,8 @@ def check_settings(
     check_clip(clip)
     if not (isinstance(shuffle, (bool, np.bool_)) or callable(shuffle)):
         raise InputError(f"shuffle is True, False or a function of the epoch's number, got {shuffle!r}")
+    if not isinstance(prefetch, (bool, np.bool_)):
+        raise InputError(f"prefetch is True or False, got {prefetch!r}")
     return Settings(
         epochs=check_count("epochs", epochs),
         batch_size=None if batch_size is None else check_count("batch_size", batch_size),
@@ -101,6 +106,7 @@ def check_settings(
         penalties=penalties,
         clip=clip,
         class_weight=class_weight,
+        prefetch=bool(prefetch),
     )
 
 
