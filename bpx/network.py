@@ -179,6 +179,8 @@ class Network(Model):
             If a loss turns NaN or infinite; names epoch and batch.
         BackendError
             If the device runs out of memory; names the batch.
+        BusyError
+            If the network is being trained already, by another thread or by the call whose callback this is.
         Interrupted
             If Ctrl-C was pressed; the batch is finished and, with ``checkpoint``, saved first. A second Ctrl-C does not
             wait.
@@ -299,6 +301,15 @@ class Network(Model):
         -------
         array (samples, n_out)
             Of x's library and device, in the network's dtype.
+
+        Raises
+        ------
+        InputError
+            If x is not what the network takes.
+        BusyError
+            On JAX, if the network is being trained in another thread: the steps take the weights over. The same is true
+            of `evaluate` and `gradients`, and of all that reads weights. Other libraries compute with the weights as
+            they are at that moment; callbacks can read them everywhere.
 
         Examples
         --------

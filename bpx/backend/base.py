@@ -50,6 +50,9 @@ class Backend(ABC):
     segment_start: ClassVar[int] = 8
     """How many training steps the first uninterrupted segment of a fit has (a compiling backend wants many)."""
 
+    donates: ClassVar[bool] = False
+    """Whether the arrays of a loop's ``carry`` cannot be read any more as soon as it has begun."""
+
     restore: ClassVar[Callable[[str], Backend]]
     """Finds the backend of a spec when a pickle is read; `bpx.backend.selection` sets it."""
 
@@ -102,14 +105,9 @@ class Backend(ABC):
         """Return a copy that shares no memory with ``array``."""
         return self.xp.asarray(array, copy=True)
 
-    def keep(self, array: Array, source: Any) -> Array:
-        """Return ``array``, which `asarray` made of ``source``, such that it outlives what is written into ``source``.
-
-        It is copied where the two may lie in the same memory, and only there.
-        """
-        from bpx.backend.transfer import may_share_memory
-
-        return self.copy(array) if may_share_memory(self, array, source) else array
+    def complete(self, array: Array) -> Array:
+        """Return an array when it is there: what it was made of is not read any more, and may be overwritten."""
+        return array
 
     def zeros_like(self, array: Array) -> Array:
         """Return zeros of an array's shape, dtype and device."""

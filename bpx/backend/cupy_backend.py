@@ -119,11 +119,10 @@ class CupyBackend(CapturingBackend):
         with self._cupy.cuda.Device(self._index):
             return array.copy()
 
-    def keep(self, array: Array, source: Any) -> Array:
+    def complete(self, array: Array) -> Array:
         with self._cupy.cuda.Device(self._index):
-            kept = super().keep(array, source)
             self._cupy.cuda.get_current_stream().synchronize()  # page-locked memory of the host is read meanwhile
-            return kept
+            return array
 
     def zeros_like(self, array: Array) -> Array:
         with self._cupy.cuda.Device(self._index):

@@ -18,6 +18,7 @@ class JaxBackend(Backend):
 
     name: ClassVar[str] = "jax"
     segment_start: ClassVar[int] = 1024
+    donates: ClassVar[bool] = True
 
     def __init__(self, device: str | None = None) -> None:
         try:
@@ -86,8 +87,8 @@ class JaxBackend(Backend):
     def copy(self, array: Array) -> Array:
         return self.xp.array(array, copy=True)
 
-    def keep(self, array: Array, source: Any) -> Array:
-        return super().keep(array, source).block_until_ready()  # nothing reads the source any more
+    def complete(self, array: Array) -> Array:
+        return array.block_until_ready()
 
     def require_dtype(self, dtype: str) -> None:
         if dtype == "float64" and not self._jax.config.jax_enable_x64:

@@ -101,6 +101,14 @@ def is_host(backend: Backend) -> bool:
     return backend.device.split(":")[0].lower() in {"cpu", "cpu_device"}
 
 
+def keep(backend: Backend, array: Array, source: Any) -> Array:
+    """Return ``array``, which a backend made of ``source``, such that it outlives what is written into ``source``.
+
+    It is copied where the two may lie in the same memory, and only there.
+    """
+    return backend.complete(backend.copy(array) if may_share_memory(backend, array, source) else array)
+
+
 def may_share_memory(backend: Backend, array: Array, source: Any) -> bool:
     """Tell whether ``array``, which a backend made of ``source``, may lie in its memory.
 

@@ -51,9 +51,10 @@ def fit(
     checkpointer = None
     if checkpoint is not None or resume is not None:
         checkpointer = Checkpointer(checkpoint, checkpoint_every, keep, on_checkpoint_error, resume)
-    source = open_source(net, x, y, sample_weight, settings, memory_limit)
-    validation = None
-    if validation_data is not None:
-        validation = HeldOut(net, validation_data, settings, memory_limit)
-    run = FitRun(net, source, validation, settings)
-    return Loop(run, checkpointer).train()
+    with net.occupancy:
+        source = open_source(net, x, y, sample_weight, settings, memory_limit)
+        validation = None
+        if validation_data is not None:
+            validation = HeldOut(net, validation_data, settings, memory_limit)
+        run = FitRun(net, source, validation, settings)
+        return Loop(run, checkpointer).train()

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from bpx.backend.transfer import library_of
+from bpx.backend.transfer import keep, library_of
 from bpx.core.model import Data, Model
 from bpx.errors import InputError
 from bpx.training.batches import drop_steps
@@ -70,7 +70,7 @@ class Iterables:
         except TypeError:
             return None
 
-    def place_batches(self, epoch: int, *, keep: bool = False) -> Generator[Data, None, None]:
+    def place_batches(self, epoch: int, *, kept: bool = False) -> Generator[Data, None, None]:
         """Return the batches of an epoch, numbered from 0, checked, on the device.
 
         Whoever keeps a batch when the next one is asked for says so: what is written into its arrays later, as by a
@@ -92,7 +92,7 @@ class Iterables:
                     placed = self.net.place(x, y, weight)
                 except InputError as error:
                     raise InputError(f"batch {number} of {self.name}: {error}") from None
-                yield self._keep(placed, (x, y, weight)) if keep else placed
+                yield self._keep(placed, (x, y, weight)) if kept else placed
         except Exception as error:
             if self.prefetch and is_bound_to_thread(error):
                 error.add_note(
@@ -117,7 +117,7 @@ class Iterables:
     def _keep(self, placed: Data, given: tuple[Any, Any, Any]) -> Data:
         """Return what was placed in memory that nobody else writes into."""
         pairs = zip(placed, given, strict=True)
-        x, y, weight = (None if a is None else self.net.backend.keep(a, source) for a, source in pairs)
+        x, y, weight = (None if a is None else keep(self.net.backend, a, source) for a, source in pairs)
         return x, y, weight
 
     def _split(self, item: Any, number: int) -> tuple[Any, Any, Any]:
@@ -186,7 +186,7 @@ class IterableStream(Stream):
     def _make_blocks(self, epoch: int, first: int, poll: Callable[[], None]) -> Generator[Block, None, None]:
         pieces: list[Data] = []
         taken = number = 0
-        with contextlib.closing(self.batches.place_batches(epoch, keep=True)) as placed:
+        with contextlib.closing(self.batches.place_batches(epoch, kept=True)) as placed:
             for piece in placed:
                 poll()
                 size = count_bytes(self.net, piece)
