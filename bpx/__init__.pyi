@@ -24,6 +24,7 @@ from bpx.core.regularization import ClipNorm as ClipNorm
 from bpx.core.regularization import ClipValue as ClipValue
 from bpx.errors import BackendError as BackendError
 from bpx.errors import BpxError as BpxError
+from bpx.errors import BusyError as BusyError
 from bpx.errors import CheckpointWarning as CheckpointWarning
 from bpx.errors import DivergenceError as DivergenceError
 from bpx.errors import FileFormatError as FileFormatError

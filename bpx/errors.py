@@ -11,6 +11,7 @@ from collections.abc import Iterable
 __all__ = [
     "BackendError",
     "BpxError",
+    "BusyError",
     "CheckpointWarning",
     "DivergenceError",
     "FileFormatError",
@@ -40,6 +41,10 @@ class FixedAttributeError(InputError, AttributeError):
 
 class BackendError(BpxError, RuntimeError):
     """A backend was asked for and cannot be used here: not installed, no device, or a library missing."""
+
+
+class BusyError(BpxError, RuntimeError):
+    """A network was to be trained, changed or read while another call is training it, and that cannot be done then."""
 
 
 class DivergenceError(BpxError, ArithmeticError):

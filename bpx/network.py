@@ -92,6 +92,7 @@ class Network(Model):
         on_checkpoint_error: str = "warn",
         resume: str | os.PathLike[str] | None = None,
         memory_limit: int | None = None,
+        prefetch: bool = True,
         **unknown: Never,
     ) -> History:
         """Train the network by backpropagation.
@@ -160,6 +161,10 @@ class Network(Model):
             the same folder and it is still empty, the training starts from the beginning.
         memory_limit : int or None
             Bytes that samples, targets and weights of data read in blocks may take at a time; None is 512 MiB.
+        prefetch : bool
+            Whether data read in blocks is read in a thread, while the block before it is in use. False: in the thread
+            that called ``fit``, block after block, as sources need that belong to the thread that opened them (a
+            connection of SQLite, a handle of a graphical interface).
 
         Returns
         -------
@@ -178,6 +183,8 @@ class Network(Model):
             If a loss turns NaN or infinite; names epoch and batch.
         BackendError
             If the device runs out of memory; names the batch.
+        BusyError
+            If the network is being trained already, by another thread or by the call whose callback this is.
         Interrupted
             If Ctrl-C was pressed; the batch is finished and, with ``checkpoint``, saved first. A second Ctrl-C does not
             wait.
@@ -197,6 +204,11 @@ class Network(Model):
         them together are a block, and the rows of a block are put in a seeded order before batches are cut from it. Of
         an iterable, up to 64 batches in a row are a block, and their rows are exchanged; ``shuffle=False`` takes them
         as they come. A block takes at most a sixth of ``memory_limit``; while one is in use, a thread makes the next.
+        Arrays of a batch may be filled with the next batch as soon as that is asked for.
+
+        Batches that cannot be read in that thread: where this shows before the first of an epoch, and the iterable can
+        start again, they are read where ``fit`` was called, with a warning; otherwise the exception has a note that
+        names ``prefetch=False``. Batches of ``validation_data`` are always read where ``fit`` was called.
 
         Examples
         --------
@@ -216,7 +228,7 @@ class Network(Model):
             sample_weight=sample_weight, class_weight=class_weight, metrics=metrics, callbacks=callbacks,
             shuffle=shuffle, progress=progress, penalties=penalties, clip=clip, checkpoint=checkpoint,
             checkpoint_every=checkpoint_every, keep=keep, on_checkpoint_error=on_checkpoint_error, resume=resume,
-            memory_limit=memory_limit,
+            memory_limit=memory_limit, prefetch=prefetch,
         )  # fmt: skip
 
     def gradients(
@@ -295,6 +307,15 @@ class Network(Model):
         -------
         array (samples, n_out)
             Of x's library and device, in the network's dtype.
+
+        Raises
+        ------
+        InputError
+            If x is not what the network takes.
+        BusyError
+            On JAX, if the network is being trained in another thread: the steps take the weights over. The same is true
+            of `evaluate` and `gradients`, and of all that reads weights. Other libraries compute with the weights as
+            they are at that moment; callbacks can read them everywhere.
 
         Examples
         --------

@@ -10,6 +10,7 @@ from bpx import errors
     [
         (errors.InputError, ValueError),
         (errors.BackendError, RuntimeError),
+        (errors.BusyError, RuntimeError),
         (errors.DivergenceError, ArithmeticError),
         (errors.FileFormatError, ValueError),
     ],

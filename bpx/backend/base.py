@@ -50,6 +50,9 @@ class Backend(ABC):
     segment_start: ClassVar[int] = 8
     """How many training steps the first uninterrupted segment of a fit has (a compiling backend wants many)."""
 
+    donates: ClassVar[bool] = False
+    """Whether the arrays of a loop's ``carry`` cannot be read any more as soon as it has begun."""
+
     restore: ClassVar[Callable[..., Backend]]
     """Finds the backend of a spec when a pickle is read; `bpx.backend.selection` sets it."""
 
@@ -101,6 +104,10 @@ class Backend(ABC):
     def copy(self, array: Array) -> Array:
         """Return a copy that shares no memory with ``array``."""
         return self.xp.asarray(array, copy=True)
+
+    def complete(self, array: Array) -> Array:
+        """Return an array when it is there: what it was made of is not read any more, and may be overwritten."""
+        return array
 
     def zeros_like(self, array: Array) -> Array:
         """Return zeros of an array's shape, dtype and device."""

@@ -119,6 +119,11 @@ class CupyBackend(CapturingBackend):
         with self._cupy.cuda.Device(self._index):
             return array.copy()
 
+    def complete(self, array: Array) -> Array:
+        with self._cupy.cuda.Device(self._index):
+            self._cupy.cuda.get_current_stream().synchronize()  # page-locked memory of the host is read meanwhile
+            return array
+
     def zeros_like(self, array: Array) -> Array:
         with self._cupy.cuda.Device(self._index):
             return self._cupy.zeros_like(array)

@@ -18,6 +18,7 @@ class JaxBackend(Backend):
 
     name: ClassVar[str] = "jax"
     segment_start: ClassVar[int] = 1024
+    donates: ClassVar[bool] = True
 
     def __init__(self, device: str | None = None) -> None:
         try:
@@ -85,6 +86,9 @@ class JaxBackend(Backend):
 
     def copy(self, array: Array) -> Array:
         return self.xp.array(array, copy=True)
+
+    def complete(self, array: Array) -> Array:
+        return array.block_until_ready()
 
     def require_dtype(self, dtype: str) -> None:
         if dtype == "float64" and not self._jax.config.jax_enable_x64:

@@ -58,7 +58,8 @@ class StrictBackend(Backend):
             host = host_array(data)
             if self.device == "no_float64" and host.dtype == np.float64 and dtype == "float32":
                 host = host.astype(np.float32)
-            array = self._library.asarray(np.asarray(host), device=self._device)
+            host = np.asarray(host) if self._device == self._cpu else np.array(host)  # a device has its own memory
+            array = self._library.asarray(host, device=self._device)
         return array if dtype is None else self._library.astype(array, getattr(self._library, dtype), copy=False)
 
     def to_numpy(self, array: Array) -> np.ndarray:

@@ -101,6 +101,37 @@ def is_host(backend: Backend) -> bool:
     return backend.device.split(":")[0].lower() in {"cpu", "cpu_device"}
 
 
+def keep(backend: Backend, array: Array, source: Any) -> Array:
+    """Return ``array``, which a backend made of ``source``, such that it outlives what is written into ``source``.
+
+    It is copied where the two may lie in the same memory, and only there.
+    """
+    return backend.complete(backend.copy(array) if may_share_memory(backend, array, source) else array)
+
+
+def may_share_memory(backend: Backend, array: Array, source: Any) -> bool:
+    """Tell whether ``array``, which a backend made of ``source``, may lie in its memory.
+
+    Between arrays of the host NumPy looks at the addresses. On a device the answer is yes where nothing was moved or
+    converted, and so it is for tables and buffers, because what they give to NumPy may be their own memory.
+    """
+    if type(source) in (list, tuple):
+        return False
+    origin = backend_of(source)
+    if origin is None:
+        return True
+    if _name_dtype(source) != _name_dtype(array):
+        return False
+    if is_host(origin) and is_host(backend):
+        return np.may_share_memory(origin.to_numpy(source), backend.to_numpy(array))
+    return is_host(origin) == is_host(backend) and (origin == backend or origin.name != backend.name)
+
+
+def _name_dtype(array: Array) -> str:
+    """Return a dtype's name without its library's: "float32", and ">f4" in the byte order of other machines."""
+    return str(array.dtype).rpartition(".")[2]
+
+
 def convert_like(source: Any, result: Array, backend: Backend) -> Array:
     """Return ``result``, an array of ``backend``, as an array of the library and device that ``source`` came from."""
     target = backend_of(source)

@@ -69,9 +69,8 @@ class _Collected:
         predicted = host(net.loss.probabilities(net.backend.xp, z))
         if predicted.ndim == 2 and predicted.shape[1] == 1:
             predicted = predicted[:, 0]
-        self.parts.append(
-            (fetch_targets(net, y), np.array(predicted), None if weight is None else host(weight).astype(np.float64))
-        )
+        targets = np.array(fetch_targets(net, y))  # a copy: whoever gave the batch may fill its memory with the next
+        self.parts.append((targets, np.array(predicted), None if weight is None else host(weight).astype(np.float64)))
 
     def scores(self, metrics: Sequence[Metric]) -> dict[str, float]:
         """Return the metrics that are computed on the host."""

@@ -16,6 +16,7 @@ from bpx.backend.selection import BackendSpec, get_backend, restore_backend
 from bpx.backend.transfer import to_numpy
 from bpx.core import samples
 from bpx.core.backpropagation import forward_pass, make_gradients
+from bpx.core.occupancy import Occupancy
 from bpx.errors import BackendError, FixedAttributeError, InputError
 from bpx.layers.base import Layer, Params
 from bpx.layers.stack import check_sample, find_first_trained, find_sample_shapes, unfreeze
@@ -50,6 +51,8 @@ class Model(Pickled):
         Where the arrays live; `to` moves them.
     training : TrainingState or None
         The optimizer's arrays and all counters; None before the first training.
+    occupancy : Occupancy
+        Held by the call that is training the network; a copy or a pickle of a network is free.
     input_shape, output_shape : tuple of int or None
         Shapes of one sample; None where any will do.
     first_trained : int
@@ -94,6 +97,7 @@ class Model(Pickled):
         self.n_keys = sum(layer.n_keys for layer in self.layers)
         self.stateful = any(layer.stateful for layer in self.layers)
         self._programs: dict[Any, Any] = {}
+        self.occupancy = Occupancy()
         self.reset()
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -116,7 +120,14 @@ class Model(Pickled):
     # -- the arrays ---------------------------------------------------------------------------------------
 
     def reset(self) -> Self:
-        """Start over: the first weights, no optimizer state, the first shuffle. Returns the network."""
+        """Start over: the first weights, no optimizer state, the first shuffle. Returns the network.
+
+        Raises
+        ------
+        BusyError
+            If the network is being trained.
+        """
+        self.occupancy.require_free("reset cannot be called")
         draw = generator(self.seed, WEIGHTS)
         self._params = [self._copy_in(layer.init(draw)) for layer in self.layers]
         self._state = [self._copy_in(layer.init_state()) for layer in self.layers]
@@ -133,7 +144,13 @@ class Model(Pickled):
         """The parameters, one dict a layer; Linear: ``{"weight": (n_in, n_out), "bias": (n_out,)}``.
 
         These are the network's own arrays: training overwrites them. Assigning a list of the same shapes copies it.
+
+        Raises
+        ------
+        BusyError
+            If the network is being trained in another thread, and they are assigned, or on JAX read.
         """
+        self._require_readable()
         return self._params
 
     @params.setter
@@ -143,13 +160,20 @@ class Model(Pickled):
     @property
     def state(self) -> list[Params]:
         """The running statistics, one dict a layer; BatchNorm: ``{"running_mean": (n,), "running_var": (n,)}``."""
+        self._require_readable()
         return self._state
 
     @state.setter
     def state(self, value: Sequence[Params]) -> None:
         self._state = self._check_and_copy("state", self._state, value)
 
+    def _require_readable(self) -> None:
+        """Raise while a training in another thread has the arrays, on a backend that takes them away meanwhile."""
+        if self.backend.donates:
+            self.occupancy.require_not_elsewhere(f"on {self.backend.name} weights cannot be read or computed with")
+
     def _check_and_copy(self, kind: str, old: list[Params], new: Sequence[Params]) -> list[Params]:
+        self.occupancy.require_not_elsewhere(f"{kind} cannot be assigned")
         if len(new) != len(old):
             raise InputError(f"{kind} must be a list of {len(old)} dicts, one for each layer, got {len(new)}")
         arrays = [{name: to_numpy(array) for name, array in part.items()} for part in new]
@@ -187,7 +211,10 @@ class Model(Pickled):
         ------
         BackendError
             If the backend cannot be used here, or does not have the network's dtype; the network stays where it was.
+        BusyError
+            If the network is being trained.
         """
+        self.occupancy.require_free("the network cannot be moved")
         return self._convert(get_backend(backend), self.dtype)
 
     def copy(self, *, dtype: str | None = None, backend: BackendSpec = None) -> Self:
@@ -206,6 +233,8 @@ class Model(Pickled):
             If there are no networks of this dtype.
         BackendError
             If the backend cannot be used here, or does not have this dtype.
+        BusyError
+            If the network is on JAX and being trained in another thread.
         """
         if dtype is not None:
             check_float_dtype(dtype)
@@ -234,8 +263,9 @@ class Model(Pickled):
         return self.copy()  # two networks that share their arrays would train each other
 
     def __getstate__(self) -> dict[str, Any]:
-        arrays = {"_params": hold(self._params), "_state": hold(self._state)}
-        return {**vars(self), **arrays, "_programs": {}}
+        arrays = {"_params": hold(self.params), "_state": hold(self.state)}
+        kept = {name: value for name, value in vars(self).items() if name != "occupancy"}
+        return {**kept, **arrays, "_programs": {}}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         try:
@@ -243,7 +273,7 @@ class Model(Pickled):
         except BackendError:
             state["backend"] = restore_backend(state["backend"].spec, state["dtype"])
         arrays = {name: release(state[name]) for name in ("_params", "_state")}
-        vars(self).update(state, **arrays)
+        vars(self).update(state, **arrays, occupancy=Occupancy())
 
     # -- computing ----------------------------------------------------------------------------------------
 
@@ -293,7 +323,7 @@ class Model(Pickled):
         keys = tuple(step_keys(self.seed, step, 1, self.n_keys)[0].tolist())
         with self.backend.computing():
             program = self.keep_program(("gradients", training), make)
-            return program(self._params, self._state, keys, x, y, weight)  # type: ignore[no-any-return]
+            return self._run(program, keys, x, y, weight)  # type: ignore[no-any-return]
 
     def compute_pieces(self, x: Array) -> Iterator[Array]:
         """Yield the last layer's outputs for samples on the device, those of some thousands of rows at a time."""
@@ -307,7 +337,7 @@ class Model(Pickled):
         program = self.keep_program("outputs", make)
         for start in range(0, x.shape[0], PREDICT_ROWS):
             rows = x if x.shape[0] <= PREDICT_ROWS else x[start : min(start + PREDICT_ROWS, x.shape[0]), ...]
-            yield program(self._params, self._state, rows)
+            yield self._run(program, rows)
 
     def compute_outputs(self, x: Array) -> Array:
         """Return the last layer's outputs (samples, n_out) for samples on the device."""
@@ -320,6 +350,25 @@ class Model(Pickled):
 
     def _join(self, pieces: list[Array]) -> Array:
         return pieces[0] if len(pieces) == 1 else self.backend.xp.concat(pieces)
+
+    def _run(self, program: Callable[..., Any], *arguments: Any) -> Any:
+        """Call a program with the arrays of the network, which another thread's training may take away at any moment.
+
+        Raises
+        ------
+        BusyError
+            If it has.
+        """
+        if not self.backend.donates:
+            return program(self._params, self._state, *arguments)
+        params, state = self.params, self.state
+        try:
+            return program(params, state, *arguments)
+        except (RuntimeError, ValueError):  # JAX raises either
+            self._require_readable()
+            if params is self._params:
+                raise
+            return self._run(program, *arguments)  # that training has ended in the meantime, and left other arrays
 
     # -- programs -----------------------------------------------------------------------------------------
 

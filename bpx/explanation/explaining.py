@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -80,6 +81,8 @@ def explain(
     ------
     InputError
         If an argument or an array is not as described; before any work.
+    BusyError
+        If the network is being trained, and the steps are to be made in place.
 
     References
     ----------
@@ -106,13 +109,14 @@ def explain(
     xs, ys, weight = net.place(x, y, sample_weight)
     data = (net.backend.copy(xs), ys, weight)  # the trace outlives the caller's array, which may change
     full = _count_numbers(net, data[0].shape[0]) <= MAX_NUMBERS if detail == "auto" else detail == "full"
-    walk = _Walk(net, chosen, training)
-    step = make_step(walk.watch, chosen, penalties, clip, gather=False)
     builder = Builder(net.backend, full, make_symbols(net.layers))
-    with net.backend.computing():
-        made = [walk.step(step, builder, data, number, full or number == 0) for number in range(steps)]
-    if in_place:
-        walk.hand_over()
+    with net.occupancy if in_place else contextlib.nullcontext():
+        walk = _Walk(net, chosen, training)
+        step = make_step(walk.watch, chosen, penalties, clip, gather=False)
+        with net.backend.computing():
+            made = [walk.step(step, builder, data, number, full or number == 0) for number in range(steps)]
+        if in_place:
+            walk.hand_over()
     return Trace(
         made, int(data[0].shape[0]), " → ".join(map(repr, net.layers)), f"{net.loss.name} ({net.loss.reduction})",
         repr(chosen), net.backend.spec, net.dtype, "full" if full else "summary", _write_notes(net, training, full),

@@ -106,8 +106,9 @@ class MultilayerPerceptron(BaseEstimator, ABC):  # type: ignore[misc]
         self.n_outputs_ = n_outputs
         net = self._make_network(backend)
         fit = fit_by_batches if stochastic else fit_by_lbfgs
-        best = fit(self, net, samples, validation, incremental)
-        self.coefs_, self.intercepts_ = self._session.hand_out(net, best, X)
+        with net.occupancy:
+            best = fit(self, net, samples, validation, incremental)
+            self.coefs_, self.intercepts_ = self._session.hand_out(net, best, X)
         if not is_finite(net):
             raise ValueError(NOT_FINITE)
 

@@ -36,7 +36,7 @@ def open_source(net: Model, x: Any, y: Any, sample_weight: Any, settings: Settin
             raise InputError("the weights of an iterable of batches are in the batches: (x, y, sample_weight)")
         if x is None:
             raise InputError("x is missing: got None")
-        source: Source = IterableStream(net, Iterables(net, x, "x"), settings, limit)
+        source: Source = IterableStream(net, Iterables(net, x, "x", settings.prefetch), settings, limit)
     else:
         mapped = _map_if_larger(limit, net, x, y, sample_weight)
         if mapped is None:
@@ -79,7 +79,7 @@ class HeldOut:
         self.batches: Iterables | None = None
         self.mapped: MappedArrays | None = None
         if not isinstance(validation_data, (tuple, list)):
-            self.batches = Iterables(net, validation_data, "validation_data")
+            self.batches = Iterables(net, validation_data, "validation_data", settings.prefetch)
             if self.batches.once and settings.epochs > 1:
                 raise InputError("validation_data is a generator, good for one epoch; pass the function that makes it")
             return

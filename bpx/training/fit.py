@@ -42,21 +42,24 @@ def fit(
     on_checkpoint_error: str = "warn",
     resume: str | os.PathLike[str] | None = None,
     memory_limit: int | None = None,
+    prefetch: bool = True,
 ) -> History:
     """Train a network by backpropagation; `bpx.Network.fit` describes the arguments."""
     settings = check_settings(
         epochs=epochs, batch_size=batch_size, optimizer=optimizer, metrics=metrics, callbacks=callbacks,
         shuffle=shuffle, progress=progress, penalties=penalties, clip=clip, class_weight=class_weight,
+        prefetch=prefetch,
     )  # fmt: skip
     checkpointer = None
     if checkpoint is not None or resume is not None:
         checkpointer = Checkpointer(checkpoint, checkpoint_every, keep, on_checkpoint_error, resume)
-    source = open_source(net, x, y, sample_weight, settings, memory_limit)
-    validation = None
-    if validation_data is not None:
-        validation = HeldOut(net, validation_data, settings, memory_limit)
-    run = FitRun(net, source, validation, settings)
-    return Loop(run, checkpointer).train()
+    with net.occupancy:
+        source = open_source(net, x, y, sample_weight, settings, memory_limit)
+        validation = None
+        if validation_data is not None:
+            validation = HeldOut(net, validation_data, settings, memory_limit)
+        run = FitRun(net, source, validation, settings)
+        return Loop(run, checkpointer).train()
 
 
 def refuse_unknown(unknown: Mapping[str, Any], optimizer: Any) -> NoReturn:

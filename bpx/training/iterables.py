@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
-from collections.abc import Iterable, Iterator
+import re
+import warnings
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import AbstractContextManager
 from typing import Any
 
 import numpy as np
 
-from bpx.backend.transfer import library_of
+from bpx.backend.transfer import keep, library_of
 from bpx.core.model import Data, Model
 from bpx.errors import InputError
 from bpx.training.batches import drop_steps
@@ -31,6 +35,13 @@ class Iterables:
         A callable returns an iterable, and is given the epoch's number, from 1, if it takes an argument.
     name : str
         What it is called in errors.
+    prefetch : bool
+        Whether this training reads batches in a thread of its own.
+
+    Attributes
+    ----------
+    given : int
+        Batches that it has given in this epoch so far.
 
     Raises
     ------
@@ -38,12 +49,13 @@ class Iterables:
         If it is neither.
     """
 
-    def __init__(self, net: Model, batches: Any, name: str) -> None:
+    def __init__(self, net: Model, batches: Any, name: str, prefetch: bool = True) -> None:
         if library_of(batches) is not None or hasattr(batches, "__array__") or isinstance(batches, (str, bytes, dict)):
             raise InputError(f"{name} is a {type(batches).__name__} without targets: give (x, y), or batches (x, y)")
         if not (callable(batches) or isinstance(batches, Iterable)):
             raise InputError(f"{name} must be arrays, or an iterable of batches (x, y), got {type(batches).__name__}")
-        self.net, self.batches, self.name = net, batches, name
+        self.net, self.batches, self.name, self.prefetch = net, batches, name, prefetch
+        self.given = 0
         self._takes_epoch = callable(batches) and _takes_argument(batches)
 
     @property
@@ -58,30 +70,55 @@ class Iterables:
         except TypeError:
             return None
 
-    def place_batches(self, epoch: int) -> Iterator[Data]:
-        """Return the batches of an epoch, numbered from 0, checked, on the device."""
-        batches = self.batches
-        if callable(batches):
-            batches = batches(epoch + 1) if self._takes_epoch else batches()
-            if not isinstance(batches, Iterable):
-                raise InputError(f"{self.name} must return an iterable of batches, got {type(batches).__name__}")
-        iterator = iter(batches)
+    def place_batches(self, epoch: int, *, kept: bool = False) -> Generator[Data, None, None]:
+        """Return the batches of an epoch, numbered from 0, checked, on the device.
+
+        Whoever keeps a batch when the next one is asked for says so: what is written into its arrays later, as by a
+        generator that fills the same ones again and again, does not change it then.
+        """
+        self.given = 0
+        iterator: Any = None
         weighted: bool | None = None
         try:
+            iterator = self._start(epoch)
             for number, item in enumerate(iterator, 1):
+                self.given = number
                 x, y, weight = self._split(item, number)
                 if weighted is None:
                     weighted = weight is not None
                 elif weighted != (weight is not None):
                     raise InputError(f"batch {number} of {self.name}: either all batches have weights or none has")
                 try:
-                    yield self.net.place(x, y, weight)
+                    placed = self.net.place(x, y, weight)
                 except InputError as error:
                     raise InputError(f"batch {number} of {self.name}: {error}") from None
+                yield self._keep(placed, (x, y, weight)) if kept else placed
+        except Exception as error:
+            if self.prefetch and is_bound_to_thread(error):
+                error.add_note(
+                    f"{self.name}: fit reads batches to train on in a thread of its own; where something belongs to "
+                    "the thread that made it, fit(..., prefetch=False) reads them in the one that called fit"
+                )
+            raise
         finally:
             close = getattr(iterator, "close", None)
             if close is not None and iterator is not self.batches:
                 close()
+
+    def _start(self, epoch: int) -> Iterator[Any]:
+        """Return an iterator over the batches of an epoch."""
+        batches = self.batches
+        if callable(batches):
+            batches = batches(epoch + 1) if self._takes_epoch else batches()
+            if not isinstance(batches, Iterable):
+                raise InputError(f"{self.name} must return an iterable of batches, got {type(batches).__name__}")
+        return iter(batches)
+
+    def _keep(self, placed: Data, given: tuple[Any, Any, Any]) -> Data:
+        """Return what was placed in memory that nobody else writes into."""
+        pairs = zip(placed, given, strict=True)
+        x, y, weight = (None if a is None else keep(self.net.backend, a, source) for a, source in pairs)
+        return x, y, weight
 
     def _split(self, item: Any, number: int) -> tuple[Any, Any, Any]:
         if not isinstance(item, (tuple, list)) or len(item) not in (2, 3):
@@ -123,22 +160,47 @@ class IterableStream(Stream):
         self.steps_per_epoch = batches.count()
         self._table = weigh_classes(net, settings.class_weight, None)
 
-    def _make_blocks(self, epoch: int, first: int) -> Iterator[Block]:
+    def open_blocks(self, epoch: int, first: int, poll: Callable[[], None]) -> AbstractContextManager[Iterator[Block]]:
+        if self.prefetch:
+            return contextlib.closing(self._read_ahead_if_possible(epoch, first, poll))
+        return super().open_blocks(epoch, first, poll)
+
+    def _read_ahead_if_possible(self, epoch: int, first: int, poll: Callable[[], None]) -> Generator[Block, None, None]:
+        """Yield the blocks as a thread makes them, or, where the batches show that they belong to this one, here."""
+        try:
+            with self._read_ahead(epoch, first, poll) as blocks:
+                yield from blocks
+            return
+        except Exception as error:
+            if self.batches.given or self.batches.once or not is_bound_to_thread(error):
+                raise
+            reason = f"{type(error).__name__}: {error}"
+        warnings.warn(
+            f"{self.batches.name} cannot be read in a thread of its own ({reason}), and is read where fit was called; "
+            "fit(..., prefetch=False) does so from the start",
+            stacklevel=2,
+        )
+        self.prefetch = False
+        yield from self._make_blocks(epoch, first, poll)
+
+    def _make_blocks(self, epoch: int, first: int, poll: Callable[[], None]) -> Generator[Block, None, None]:
         pieces: list[Data] = []
         taken = number = 0
-        for piece in self.batches.place_batches(epoch):
-            size = count_bytes(self.net, piece)
-            if size > self.block_bytes:
-                raise InputError(
-                    f"a batch of {piece[0].shape[0]} samples takes {size} bytes, and a block may take "
-                    f"{self.block_bytes}, a sixth of memory_limit={self.memory_limit}; raise memory_limit"
-                )
-            if pieces and (taken + size > self.block_bytes or len(pieces) == BATCHES_PER_BLOCK):
-                yield from self._make_block_of(pieces, epoch, number, first)
-                first = max(0, first - len(pieces))
-                number, pieces, taken = number + 1, [], 0
-            pieces.append(piece)
-            taken += size
+        with contextlib.closing(self.batches.place_batches(epoch, kept=True)) as placed:
+            for piece in placed:
+                poll()
+                size = count_bytes(self.net, piece)
+                if size > self.block_bytes:
+                    raise InputError(
+                        f"a batch of {piece[0].shape[0]} samples takes {size} bytes, and a block may take "
+                        f"{self.block_bytes}, a sixth of memory_limit={self.memory_limit}; raise memory_limit"
+                    )
+                if pieces and (taken + size > self.block_bytes or len(pieces) == BATCHES_PER_BLOCK):
+                    yield from self._make_block_of(pieces, epoch, number, first)
+                    first = max(0, first - len(pieces))
+                    number, pieces, taken = number + 1, [], 0
+                pieces.append(piece)
+                taken += size
         if pieces:
             yield from self._make_block_of(pieces, epoch, number, first)
 
@@ -161,6 +223,21 @@ class IterableStream(Stream):
 
     def describe(self) -> dict[str, Any]:
         return {"batches": self.batches.count(), "memory_limit": self.memory_limit}
+
+
+_OF_THREADS = re.compile(
+    r"thread|event loop|greenlet|current context|application context|apartment|CoInitialize|BAD_RSLOT", re.IGNORECASE
+)
+"""What messages of sources say that may be used in one thread only: SQLite, Tk, asyncio, greenlets, CUDA, COM, LMDB."""
+
+
+def is_bound_to_thread(error: BaseException | None) -> bool:
+    """Tell whether an exception, or one that it comes of, is typical of sources that belong to a thread."""
+    while error is not None:
+        if _OF_THREADS.search(f"{type(error).__module__}.{type(error).__qualname__}: {error}"):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def _takes_argument(function: Any) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import mmap
-from collections.abc import Iterator
+from collections.abc import Callable, Generator
 from typing import Any
 
 import numpy as np
@@ -142,7 +142,7 @@ class MappedStream(Stream):
             total += sum_by_class(self.net, y, weight, n_classes)
         return total
 
-    def _make_blocks(self, epoch: int, first: int) -> Iterator[Block]:
+    def _make_blocks(self, epoch: int, first: int, poll: Callable[[], None]) -> Generator[Block, None, None]:
         spans = self._list_spans()
         draw = generator(self.net.seed, SHUFFLE, epoch)
         chunks = draw.permutation(len(spans)) if self.shuffle else np.arange(len(spans))
@@ -154,6 +154,7 @@ class MappedStream(Stream):
             left = drop_steps(groups, first)
             if left:
                 yield self._make_block([self.arrays.read(begin, stop) for begin, stop in chosen], left)
+                poll()
             first = max(0, first - steps)
 
     def describe(self) -> dict[str, Any]:

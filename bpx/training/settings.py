@@ -46,6 +46,7 @@ class Settings:
     penalties : tuple of Penalty
     clip : Clip or None
     class_weight : dict, "balanced" or None
+    prefetch : bool
     """
 
     epochs: int
@@ -58,6 +59,7 @@ class Settings:
     penalties: tuple[Penalty, ...]
     clip: Clip | None
     class_weight: Any
+    prefetch: bool = True
 
     def choose_batch_size(self, rows: int | None) -> int | None:
         """Return how many samples a step takes of a set of that many; None for all of them.
@@ -104,6 +106,7 @@ def check_settings(
     penalties: Any,
     clip: Any,
     class_weight: Any,
+    prefetch: Any = True,
 ) -> Settings:
     """Return the settings of a call of ``fit``.
 
@@ -116,6 +119,8 @@ def check_settings(
     check_clip(clip)
     if not (isinstance(shuffle, (bool, np.bool_)) or callable(shuffle)):
         raise InputError(f"shuffle is True, False or a function of the epoch's number, got {shuffle!r}")
+    if not isinstance(prefetch, (bool, np.bool_)):
+        raise InputError(f"prefetch is True or False, got {prefetch!r}")
     return Settings(
         epochs=check_count("epochs", epochs),
         batch_size=_check_batch_size(batch_size),
@@ -127,6 +132,7 @@ def check_settings(
         penalties=penalties,
         clip=clip,
         class_weight=class_weight,
+        prefetch=bool(prefetch),
     )
 
 

@@ -1,10 +1,12 @@
-"""Samples that come block by block, each made in a thread while the one before it is in use."""
+"""Samples that come block by block, each made while the one before it is in use, or when it is asked for."""
 
 from __future__ import annotations
 
+import contextlib
+import contextvars
 import queue
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import Any, Generic, TypeVar
@@ -34,7 +36,7 @@ CLOSE_SECONDS = 5.0
 
 
 class Stream(Source):
-    """Data that comes in blocks, each made in a thread while the one before it is in use.
+    """Data that comes in blocks: each made in a thread while the one before it is in use, or without ``prefetch`` here.
 
     Parameters
     ----------
@@ -49,13 +51,20 @@ class Stream(Source):
             raise InputError("a function as shuffle needs data that is in memory as a whole; use shuffle=True or False")
         self.net, self.shuffle, self.memory_limit = net, settings.shuffle, memory_limit
         self.block_bytes = memory_limit // BLOCK_SHARE
+        self.prefetch = settings.prefetch
         self._table: np.ndarray | None = None
 
     def open_blocks(self, epoch: int, first: int, poll: Callable[[], None]) -> AbstractContextManager[Iterator[Block]]:
-        return Prefetch(self.net.backend, lambda: self._make_blocks(epoch, first), poll)
+        if self.prefetch:
+            return self._read_ahead(epoch, first, poll)
+        return contextlib.closing(self._make_blocks(epoch, first, poll))
 
-    def _make_blocks(self, epoch: int, first: int) -> Iterator[Block]:
-        """Return the blocks of an epoch without its first steps."""
+    def _read_ahead(self, epoch: int, first: int, poll: Callable[[], None]) -> Prefetch[Block]:
+        """Return the blocks as a thread makes them."""
+        return Prefetch(self.net.backend, lambda: self._make_blocks(epoch, first, lambda: None), poll)
+
+    def _make_blocks(self, epoch: int, first: int, poll: Callable[[], None]) -> Generator[Block, None, None]:
+        """Return the blocks of an epoch without its first steps; ``poll`` is called after each piece that is read."""
         raise TypeError(f"{type(self).__name__} defines no blocks")
 
     def _draw_order(self, rows: int, epoch: int, block: int) -> np.ndarray:
@@ -95,7 +104,7 @@ class Prefetch(AbstractContextManager["Prefetch[Item]"], Generic[Item]):
     backend : Backend
         Its ``computing()`` context is the thread's too.
     make : callable
-        ``make() -> iterator``; called, gone through and closed in the thread.
+        ``make() -> iterator``; called, gone through and closed in the thread, with the caller's context variables.
     poll : callable
         Called now and then while an item is waited for; what it raises ends the waiting.
 
@@ -109,7 +118,8 @@ class Prefetch(AbstractContextManager["Prefetch[Item]"], Generic[Item]):
         self._items: queue.Queue[tuple[str, Any]] = queue.Queue()
         self._permits = threading.Semaphore(1)  # how many items may be made beyond the one in use
         self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._work, name="bpx-prefetch", daemon=True)
+        work = contextvars.copy_context().run
+        self._thread = threading.Thread(target=work, args=(self._work,), name="bpx-prefetch", daemon=True)
 
     def __enter__(self) -> Prefetch[Item]:
         self._thread.start()

@@ -173,6 +173,22 @@ def test_ctrl_c_while_batches_are_waited_for(small, monkeypatch):
     released.set()
 
 
+def test_ctrl_c_between_two_batches_that_are_read_without_prefetch(small, tmp_path):
+    """Batches of the block that is being read are not waited for."""
+    given = []
+
+    def batches():
+        for i in range(10):
+            given.append(i)
+            if i == 2:
+                os.kill(os.getpid(), signal.SIGINT)
+            yield networks.classes(60)
+
+    with pytest.raises(bpx.Interrupted, match="saved"):
+        small.fit(batches, epochs=1, prefetch=False, checkpoint=tmp_path)
+    assert given == [0, 1, 2]
+
+
 SCRIPT = """
 import sys, time
 import numpy as np

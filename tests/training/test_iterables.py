@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextvars
 import itertools
+import sqlite3
 import threading
 
 import networks
@@ -226,6 +228,143 @@ def test_the_iterable_is_closed_where_training_ends_in_the_middle(data, monkeypa
     assert not [thread for thread in threading.enumerate() if thread.name == "bpx-prefetch"]
 
 
+class Shelf:
+    """Batches in a database that only the thread may read that opened it."""
+
+    def __init__(self, data, opened=True):
+        self.rows = np.hstack([data[0], data[1][:, None]]).tolist()
+        self.connection = None
+        if opened:
+            self.open()
+        self.read_by = []
+
+    def open(self):
+        self.connection = sqlite3.connect(":memory:")
+        self.connection.execute("create table samples (a real, b real, c real, d real, y integer)")
+        self.connection.executemany("insert into samples values (?, ?, ?, ?, ?)", self.rows)
+
+    def read(self):
+        if self.connection is None:
+            self.open()
+        try:
+            cursor = self.connection.execute("select * from samples")
+            while rows := cursor.fetchmany(20):
+                self.read_by.append(threading.current_thread())
+                samples = np.array(rows)
+                yield samples[:, :4], samples[:, 4].astype(int)
+        finally:
+            self.closed_by = threading.current_thread()
+
+
+@pytest.mark.parametrize("in_a_thread", [False, True])
+def test_without_prefetch_batches_are_read_in_the_thread_that_called_fit(in_a_thread, data):
+    x, y = data
+    expected = new().fit(x, y, epochs=3, batch_size=20, shuffle=False)
+    found = []
+
+    def train():
+        shelf = Shelf(data)
+        history = new().fit(shelf.read, epochs=3, shuffle=False, validation_data=shelf.read, prefetch=False)
+        found.append((history, {*shelf.read_by, shelf.closed_by}, threading.current_thread()))
+
+    if in_a_thread:
+        thread = threading.Thread(target=train)
+        thread.start()
+        thread.join()
+    else:
+        train()
+    ((history, threads, caller),) = found
+    assert history.loss == expected.loss
+    assert threads == {caller}
+
+
+@pytest.mark.parametrize("prefetch", [True, False])
+def test_a_generator_is_closed_where_it_was_read_though_training_ends_in_the_middle(prefetch, data):
+    threads = []
+
+    def batches():
+        try:
+            threads.append(threading.current_thread())
+            yield from cut(*data, 20)
+        finally:
+            threads.append(threading.current_thread())
+
+    with pytest.raises(bpx.InputError, match="a batch of 20 samples takes 1120 bytes"):
+        new().fit(batches, epochs=1, memory_limit=600, prefetch=prefetch)
+    assert threads[0] is threads[1]
+    assert (threads[0] is threading.current_thread()) is not prefetch
+
+
+def test_without_prefetch_a_mapped_file_is_read_to_the_same_bits(data, tmp_path):
+    np.save(tmp_path / "x.npy", data[0])
+    x = np.load(tmp_path / "x.npy", mmap_mode="r")
+    nets = [new(), new()]
+    for net, prefetch in zip(nets, (True, False), strict=True):
+        net.fit(x, data[1], epochs=2, batch_size=4, memory_limit=1800, prefetch=prefetch)
+    assert_same_bits(nets[1].params, nets[0].params)
+
+
+@pytest.mark.parametrize("memory_limit", [None, 7000])
+def test_batches_that_refuse_the_thread_are_read_where_fit_was_called(memory_limit, data):
+    shelf = Shelf(data)
+    with pytest.warns(UserWarning, match=r"x cannot be read in a thread .*SQLite objects.*prefetch=False") as caught:
+        history = new().fit(shelf.read, epochs=3, shuffle=False, validation_data=shelf.read, memory_limit=memory_limit)
+    assert len(caught) == 1
+    assert history.loss == new().fit(*data, epochs=3, batch_size=20, shuffle=False).loss
+    assert set(shelf.read_by) == {threading.current_thread()}
+
+
+def _notes(call):
+    with pytest.raises(sqlite3.ProgrammingError, match="can only be used in that same thread") as caught:
+        call()
+    return "".join(caught.value.__notes__)
+
+
+def test_an_error_of_a_source_that_belongs_to_a_thread_names_prefetch(data):
+    """A generator cannot start again, nor can what has given a batch; a connection opened on the way is elsewhere."""
+    shelf, lazy = Shelf(data), Shelf(data, opened=False)
+    assert "prefetch=False" in _notes(lambda: new().fit(shelf.read(), epochs=1))
+
+    def late():
+        yield from cut(*data, 20)
+        yield from shelf.read()
+
+    assert "prefetch=False" in _notes(lambda: new().fit(late, epochs=1))
+    notes = _notes(lambda: new().fit(lazy.read, epochs=1, validation_data=lazy.read))
+    assert notes.startswith("validation_data: ")
+    lazy.connection = None
+    assert len(new().fit(lazy.read, epochs=2, validation_data=lazy.read, prefetch=False)) == 2
+
+
+def test_other_errors_have_no_such_note_and_no_second_try(data):
+    tries = []
+
+    def broken():
+        tries.append(1)
+        raise KeyError("column")
+        yield
+
+    with pytest.raises(KeyError) as caught:
+        new().fit(broken, epochs=1)
+    assert not hasattr(caught.value, "__notes__")
+    assert len(tries) == 1
+
+
+def test_the_thread_has_the_context_variables_of_the_caller(data):
+    kind = contextvars.ContextVar("kind")
+    kind.set("mine")
+
+    def batches():
+        assert kind.get() == "mine"
+        seen.append(bpx.get_backend(None).spec)
+        yield data
+
+    seen = []
+    with bpx.use_backend("array-api-strict:device1"):
+        new(backend="numpy").fit(batches, epochs=1)
+    assert seen == ["array-api-strict:device1"]
+
+
 @pytest.mark.parametrize(
     "batches, message",
     [
@@ -256,6 +395,7 @@ def test_what_is_no_iterable_of_batches_is_refused(batches, message):
         ({"batch_size": 10}, "batch_size is set by the iterable of batches; leave it out"),
         ({"sample_weight": np.ones(60)}, "the weights of an iterable of batches are in the batches"),
         ({"class_weight": "balanced"}, "needs to count the classes first, which an iterable of batches does not allow"),
+        ({"prefetch": "no"}, "prefetch is True or False, got 'no'"),
         ({"metrics": "accuracy"}, "are measured on validation_data; give some, or leave metrics out"),
         ({"shuffle": lambda epoch: [0]}, "a function as shuffle needs data that is in memory as a whole"),
         ({"optimizer": "lbfgs"}, "'lbfgs' takes the whole set at each step"),
