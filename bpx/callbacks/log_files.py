@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import csv
-import errno
 import io
 import json
 import math
 import os
-import warnings
-from typing import IO, Any
+from typing import Any
 
 from bpx.arguments import check_count
-from bpx.errors import CheckpointWarning, InputError
+from bpx.callbacks.growing_file import GrowingFile
 from bpx.training.callback import Callback, Run
 from bpx.writing import check_path
 
@@ -39,85 +36,34 @@ class LogFile(Callback):
     def __init__(self, path: str | os.PathLike[str], append: bool = False) -> None:
         self.path = check_path("the name of a log", path)
         self.append = bool(append)
-        self._file: IO[bytes] | None = None
-        self._length = 0
-        self._waiting = b""
-        self._failing = False
+        self._file: GrowingFile | None = None
 
     def text(self, run: Run) -> str:
         """Return what an epoch adds to the file."""
         raise TypeError(f"{type(self).__name__} defines no text")
 
-    @property
-    def empty(self) -> bool:
-        """Whether the file holds nothing, and nothing waits to be written."""
-        return not self._length and not self._waiting
-
     def on_train_begin(self, run: Run) -> None:
-        keep = self.append or run.resumed
-        try:
-            self._file = self.path.open("ab" if keep else "wb", buffering=0)
-            self._length = os.fstat(self._file.fileno()).st_size
-        except OSError as error:
-            raise InputError(f"cannot write the log {self.path}: {error.strerror or error}") from error
-        self._waiting, self._failing = b"", False
+        self._file = GrowingFile(self.path, keep=self.append or run.resumed)
 
     def on_epoch_end(self, run: Run) -> None:
         if self._file is not None:
-            self._waiting += self.text(run).encode()
-            self._write()
+            self._file.append(self.text(run).encode())
 
     def on_train_end(self, run: Run) -> None:
         if self._file is not None:
-            if self._waiting:
-                self._write()
-            with contextlib.suppress(OSError):
-                self._file.close()
+            self._file.close()
             self._file = None
-
-    def _write(self) -> None:
-        """Write what waits, whole or not at all."""
-        assert self._file is not None
-        written = 0
-        try:
-            while written < len(self._waiting):  # a disk that is nearly full takes a part
-                written += self._file.write(self._waiting[written:])
-        except OSError as error:
-            with contextlib.suppress(OSError):
-                self._file.truncate(self._length)
-                self._file.seek(self._length)
-            self._report_failure(error)
-            return
-        self._length += written
-        self._waiting, self._failing = b"", False
-
-    def _report_failure(self, error: OSError) -> None:
-        """Warn about a log that cannot be written, once until it can be again."""
-        if not self._failing:
-            warnings.warn(
-                f"cannot write the log {self.path}: {error.strerror or error}; training goes on, and the missing "
-                "epochs are written as soon as that is possible",
-                CheckpointWarning,
-                stacklevel=2,
-            )
-        self._failing = True
 
     def state_dict(self) -> dict[str, Any]:
         if self._file is None:
             return {"length": self.path.stat().st_size if self.path.exists() else 0}
-        try:
-            os.fsync(self._file.fileno())
-        except OSError as error:
-            if error.errno not in (errno.EINVAL, errno.ENOTSUP, errno.EROFS):  # a pipe or a terminal has no disk
-                self._report_failure(error)
-        return {"length": self._length, **({"waiting": self._waiting.decode()} if self._waiting else {})}
+        self._file.synchronize()
+        waiting = self._file.waiting.decode()
+        return {"length": self._file.length, **({"waiting": waiting} if waiting else {})}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         if self._file is not None:
-            self._length = min(check_count("length", state["length"], 0), self._length)
-            self._waiting = state.get("waiting", "").encode()
-            self._file.truncate(self._length)
-            self._file.seek(0, os.SEEK_END)
+            self._file.cut(check_count("length", state["length"], 0), state.get("waiting", "").encode())
 
 
 class CSVLog(LogFile):
@@ -148,7 +94,7 @@ class CSVLog(LogFile):
     def text(self, run: Run) -> str:
         out = io.StringIO()
         writer = csv.writer(out, lineterminator="\n")
-        if self.empty:
+        if self._file is not None and not self._file.length and not self._file.waiting:
             writer.writerow(["epoch", *run.logs])
         writer.writerow([run.epoch, *map(repr, run.logs.values())])
         return out.getvalue()

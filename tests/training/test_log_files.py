@@ -202,6 +202,38 @@ def test_a_log_that_waits_for_the_disk_is_complete_after_a_resume(data, small, t
     assert (tmp_path / "b.csv").read_text() == (tmp_path / "a.csv").read_text()
 
 
+def test_tensorboard_on_a_full_disk_does_not_stop_the_training_and_misses_nothing(data, small, tmp_path, monkeypatch):
+    pytest.importorskip("tensorboardX")
+    monkeypatch.setattr("pathlib.Path.open", lambda self, mode, **options: FullDisk(self, mode))
+
+    def watch(run):
+        FullDisk.room = 2000 if run.epoch < 30 else 10**9
+
+    try:
+        with pytest.warns(bpx.CheckpointWarning, match="cannot write the log .*: No space left on device") as caught:
+            history = small.fit(*data, epochs=40, callbacks=[bpx.TensorBoard(tmp_path / "run", 5), watch])
+    finally:
+        FullDisk.room = 10**9
+    monkeypatch.undo()
+    assert len(caught) == 1
+    scalars, histograms = events(tmp_path / "run")
+    assert [step for step, tag, _ in scalars if tag == "loss"] == list(range(1, 41))
+    np.testing.assert_allclose([v for _, tag, v in scalars if tag == "loss"], history.loss, rtol=1e-6)
+    assert len(histograms) == 4
+
+
+def test_tensorboard_shows_weights_that_are_not_finite_by_the_others(data, small, tmp_path):
+    pytest.importorskip("tensorboardX")
+
+    def spoil(run):
+        run.net.params[0]["weight"][0, 0] = np.inf
+        run.net.params[0]["bias"][:] = np.nan
+
+    with pytest.raises(bpx.DivergenceError):
+        small.fit(*data, epochs=2, callbacks=[spoil, bpx.TensorBoard(tmp_path / "run", 1)])
+    assert events(tmp_path / "run")[1] == {"0.weight", "2.weight", "2.bias"}
+
+
 def test_a_log_that_cannot_be_synchronized_is_a_warning(data, small, tmp_path, monkeypatch):
     fsync = os.fsync
 
