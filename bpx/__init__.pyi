@@ -28,6 +28,7 @@ from bpx.errors import BusyError as BusyError
 from bpx.errors import CheckpointWarning as CheckpointWarning
 from bpx.errors import DivergenceError as DivergenceError
 from bpx.errors import FileFormatError as FileFormatError
+from bpx.errors import FileWarning as FileWarning
 from bpx.errors import InputError as InputError
 from bpx.errors import Interrupted as Interrupted
 from bpx.explanation import Trace as Trace

@@ -73,6 +73,8 @@ def check_number(
         if isinstance(value, (bool, str)):
             raise TypeError
         result = float(value)
+    except OverflowError:  # a whole number beyond all floats
+        result = math.inf
     except (TypeError, ValueError):
         raise InputError(f"{name} must be a number, got {value!r}") from None
     bounds = (

@@ -15,6 +15,7 @@ __all__ = [
     "CheckpointWarning",
     "DivergenceError",
     "FileFormatError",
+    "FileWarning",
     "FixedAttributeError",
     "InputError",
     "Interrupted",
@@ -55,7 +56,11 @@ class FileFormatError(BpxError, ValueError):
     """A file is truncated, of another format or version, or does not fit the network it describes."""
 
 
-class CheckpointWarning(UserWarning):
+class FileWarning(UserWarning):
+    """A file was read or written, and there is something to know about it."""
+
+
+class CheckpointWarning(FileWarning):
     """A checkpoint could not be written, or a damaged one was skipped; training continues."""
 
 

@@ -12,7 +12,7 @@ from bpx.backend.base import Array
 from bpx.backend.selection import BackendSpec
 from bpx.backend.transfer import convert_like
 from bpx.core.model import Model
-from bpx.errors import FileFormatError, InputError
+from bpx.errors import InputError
 from bpx.layers.base import Layer, Params
 from bpx.losses import Loss
 
@@ -497,10 +497,15 @@ def load(path: str | os.PathLike[str], backend: BackendSpec = None) -> Network:
     Raises
     ------
     FileFormatError
-        If the file is truncated, is no safetensors file, holds another format or version, or arrays that do not fit the
-        architecture.
+        If the file is truncated or damaged, is no safetensors file, holds another format or version, or arrays that do
+        not fit the architecture.
     InputError
-        If there is no such file.
+        If there is no such file, or it cannot be read.
+
+    Warns
+    -----
+    FileWarning
+        If the file was written by an earlier bpx, without a checksum.
 
     Examples
     --------
@@ -510,13 +515,26 @@ def load(path: str | os.PathLike[str], backend: BackendSpec = None) -> Network:
     >>> bpx.load(path).n_params
     9
     """
-    from bpx.files.network_file import fill, read, read_architecture
+    return load_with_extra(path, backend)[0]
 
-    metadata, arrays = read(path)
-    architecture = read_architecture(path, metadata)
-    try:
-        net = Network(**architecture, backend=backend)
-    except InputError as error:
-        raise FileFormatError(f"{path}: the network it describes cannot be built: {error}") from error
-    fill(path, net, arrays)
-    return net
+
+def load_with_extra(path: str | os.PathLike[str], backend: BackendSpec = None) -> tuple[Network, dict[str, Any] | None]:
+    """Read a network and the plain data kept with it, both from the same file even if that is replaced meanwhile.
+
+    Raises
+    ------
+    FileFormatError, InputError
+        As for `load`.
+    """
+    from bpx.files.array_file import describe_fault
+    from bpx.files.network_file import check_arrays, fill, open_network, read_architecture, read_extra
+
+    with open_network(path) as file:
+        architecture = read_architecture(file)
+        try:
+            net = Network.without_arrays(**architecture, backend=backend)
+        except InputError as error:
+            raise describe_fault(path, f": the network it describes cannot be built: {error}") from error
+        check_arrays(file, net.layers)
+        fill(file, net)
+        return net, read_extra(file)

@@ -7,6 +7,7 @@ from typing import Any
 from bpx.arguments import check_count
 from bpx.backend.base import Array
 from bpx.callbacks.monitoring import Monitor
+from bpx.errors import InputError
 from bpx.training.callback import Callback, Run
 
 
@@ -70,6 +71,7 @@ class EarlyStopping(Callback):
     def _forget(self) -> None:
         self.best_epoch = 0
         self._weights: dict[str, list[dict[str, Array]]] | None = None
+        self._shapes: list[list[dict[str, tuple[int, ...]]]] = []
 
     @property
     def best(self) -> float:
@@ -79,6 +81,7 @@ class EarlyStopping(Callback):
     def on_train_begin(self, run: Run) -> None:
         self.monitor.begin(run, "EarlyStopping")
         self._forget()
+        self._shapes = _list_shapes({"params": run.net.params, "state": run.net.state})
 
     def on_epoch_end(self, run: Run) -> None:
         is_best, _ = self.monitor.see(run.logs[self.monitor.name])
@@ -106,4 +109,15 @@ class EarlyStopping(Callback):
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self.monitor.load_state_dict(state["monitor"])
-        self.best_epoch, self._weights = int(state["best_epoch"]), state["weights"]
+        self.best_epoch = check_count("best_epoch", state["best_epoch"], 0)
+        if state["weights"] is not None and _list_shapes(state["weights"]) != self._shapes:
+            raise InputError("the weights of the best epoch do not fit the network")
+        self._weights = state["weights"]
+
+
+def _list_shapes(weights: dict[str, list[dict[str, Array]]]) -> list[list[dict[str, tuple[int, ...]]]]:
+    """Return the shapes of parameters and running statistics."""
+    return [
+        [{name: tuple(array.shape) for name, array in part.items()} for part in weights[kind]]
+        for kind in ("params", "state")
+    ]

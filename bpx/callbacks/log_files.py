@@ -7,11 +7,12 @@ import io
 import json
 import math
 import os
-from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
-from bpx.errors import InputError
+from bpx.arguments import check_count
+from bpx.callbacks.growing_file import GrowingFile
 from bpx.training.callback import Callback, Run
+from bpx.writing import check_path
 
 
 class LogFile(Callback):
@@ -26,30 +27,27 @@ class LogFile(Callback):
 
     Notes
     -----
-    The file is flushed after each epoch. When a training is resumed, it is cut back to where it was when the checkpoint
-    was written, so that it ends as if nothing had happened. A file that was removed in between starts anew.
+    The file holds whole epochs after each one. Where one cannot be written (a full disk), what was written of it is cut
+    off again and a `CheckpointWarning` says so, once; training continues, and the missing epochs are written as soon as
+    that is possible. When a training is resumed, the file is cut back to where it was when the checkpoint was written,
+    so that it ends as if nothing had happened. A file that was removed in between starts anew.
     """
 
     def __init__(self, path: str | os.PathLike[str], append: bool = False) -> None:
-        self.path = Path(path)
+        self.path = check_path("the name of a log", path)
         self.append = bool(append)
-        self._file: IO[bytes] | None = None
+        self._file: GrowingFile | None = None
 
     def text(self, run: Run) -> str:
         """Return what an epoch adds to the file."""
         raise TypeError(f"{type(self).__name__} defines no text")
 
     def on_train_begin(self, run: Run) -> None:
-        keep = self.append or run.resumed
-        try:
-            self._file = self.path.open("ab" if keep else "wb")
-        except OSError as error:
-            raise InputError(f"cannot write the log {self.path}: {error.strerror or error}") from error
+        self._file = GrowingFile(self.path, keep=self.append or run.resumed)
 
     def on_epoch_end(self, run: Run) -> None:
         if self._file is not None:
-            self._file.write(self.text(run).encode())
-            self._file.flush()
+            self._file.append(self.text(run).encode())
 
     def on_train_end(self, run: Run) -> None:
         if self._file is not None:
@@ -59,13 +57,13 @@ class LogFile(Callback):
     def state_dict(self) -> dict[str, Any]:
         if self._file is None:
             return {"length": self.path.stat().st_size if self.path.exists() else 0}
-        os.fsync(self._file.fileno())
-        return {"length": self._file.tell()}
+        self._file.synchronize()
+        waiting = self._file.waiting.decode()
+        return {"length": self._file.length, **({"waiting": waiting} if waiting else {})}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         if self._file is not None:
-            self._file.truncate(min(int(state["length"]), os.fstat(self._file.fileno()).st_size))
-            self._file.seek(0, os.SEEK_END)
+            self._file.cut(check_count("length", state["length"], 0), state.get("waiting", "").encode())
 
 
 class CSVLog(LogFile):
@@ -96,7 +94,7 @@ class CSVLog(LogFile):
     def text(self, run: Run) -> str:
         out = io.StringIO()
         writer = csv.writer(out, lineterminator="\n")
-        if self._file is not None and self._file.tell() == 0:
+        if self._file is not None and not self._file.length and not self._file.waiting:
             writer.writerow(["epoch", *run.logs])
         writer.writerow([run.epoch, *map(repr, run.logs.values())])
         return out.getvalue()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from bpx.arguments import check_choice, check_number
+from bpx.arguments import check_choice, check_count, check_number
 from bpx.errors import InputError
 from bpx.training.callback import Run
 
@@ -90,4 +90,4 @@ class Monitor:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Take what `state_dict` returned."""
-        self.best, self.waited = float(state["best"]), int(state["waited"])
+        self.best, self.waited = float(state["best"]), check_count("waited", state["waited"], 0)

@@ -100,4 +100,4 @@ class ReduceOnPlateau(Callback):
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self.monitor.load_state_dict(state["monitor"])
-        self.reductions, self._resting = list(state["reductions"]), int(state["resting"])
+        self.reductions, self._resting = list(state["reductions"]), check_count("resting", state["resting"], 0)

@@ -8,6 +8,7 @@ from typing import IO, Any
 import numpy as np
 
 from bpx.arguments import check_choice, check_count
+from bpx.errors import InputError
 from bpx.training.callback import Callback, Run
 
 
@@ -86,4 +87,7 @@ class LearningRateRecorder(Callback):
         return {"rates": np.array(self.rates, dtype=np.float64), "next": self._next}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        self.rates, self._next = state["rates"].tolist(), int(state["next"])
+        following = check_count("next", state["next"], 0)
+        if following > self._next:
+            raise InputError(f"next must be at most {self._next}, got {following}")
+        self.rates, self._next = state["rates"].tolist(), following

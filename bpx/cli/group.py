@@ -6,13 +6,14 @@ import contextlib
 import io
 import os
 import sys
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, Any
+import warnings
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
 from typer.core import TyperGroup
 
-from bpx.errors import BpxError
+from bpx.errors import BpxError, FileWarning
 
 if TYPE_CHECKING:
     from bpx.backend import Backend
@@ -88,10 +89,31 @@ class Commands(TyperGroup):
     def invoke(self, ctx: Any) -> Any:
         """Run the command that was named; Ctrl-C ends it with one line."""
         try:
-            return super().invoke(ctx)
+            with _print_warnings():
+                return super().invoke(ctx)
         except KeyboardInterrupt:
             complain("interrupted")
             raise typer.Exit(INTERRUPTED) from None
+
+
+@contextlib.contextmanager
+def _print_warnings() -> Iterator[None]:
+    """Write warnings about files as a line each on standard error."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", FileWarning)
+        usual = warnings.showwarning
+
+        def show(
+            message: Warning | str, category: type[Warning], filename: str, lineno: int,
+            file: TextIO | None = None, line: str | None = None,
+        ) -> None:  # fmt: skip
+            if issubclass(category, FileWarning):
+                complain(f"warning: {message}")
+            else:
+                usual(message, category, filename, lineno, file, line)
+
+        warnings.showwarning = show
+        yield
 
 
 def _prepare_streams() -> None:

@@ -11,8 +11,8 @@ import numpy as np
 
 from bpx.backend import Backend
 from bpx.errors import FileFormatError, InputError
-from bpx.files import load_extra, save
-from bpx.network import Network, load
+from bpx.files import save
+from bpx.network import Network, load_with_extra
 from bpx.tables import Preprocessor
 
 __all__ = ["Model", "check_place", "load_model", "save_model"]
@@ -94,8 +94,7 @@ def load_model(path: str, backend: Backend) -> Model:
         If the file is none of bpx's, was not written by ``bpx train``, is of another version, or its parts do not fit
         each other.
     """
-    network = load(path, backend=backend)
-    extra = load_extra(path)
+    network, extra = load_with_extra(path, backend)
     if extra is None or extra.get("format") != FORMAT:
         raise FileFormatError(
             f"{path} holds a network without the preprocessing of its data: 'bpx train --output' did not write it; "

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-import sys
-import warnings
-from collections.abc import Iterator
-from typing import Any, TextIO
+from typing import Any
 
 import typer
 
@@ -20,7 +16,7 @@ from bpx.cli.run_folder import CHANGEABLE, Plan, check_new, read_plan, write_pla
 from bpx.cli.train_options import TrainOptions
 from bpx.cli.train_report import announce, conclude
 from bpx.datasets import names
-from bpx.errors import CheckpointWarning, InputError, Interrupted
+from bpx.errors import InputError, Interrupted
 
 __all__ = ["train"]
 
@@ -62,8 +58,7 @@ def train(
     if plan.checkpoint is not None:
         write_plan(dataclasses.replace(plan, backend=backend.spec))
     try:
-        with _print_warnings():
-            prepared.train(curves=plan.plot is not None, **plan.fit_options(resume=resume is not None))
+        prepared.train(curves=plan.plot is not None, **plan.fit_options(resume=resume is not None))
     except Interrupted as interrupted:
         complain(_advise_resume(plan, interrupted))
         raise typer.Exit(INTERRUPTED) from None
@@ -99,23 +94,3 @@ def _advise_resume(plan: Plan, interrupted: Interrupted) -> str:
     if interrupted.checkpoint is None:
         return f"{where}; no checkpoint could be written to {plan.checkpoint}"
     return f"{where}; go on with: bpx train --resume {plan.checkpoint}"
-
-
-@contextlib.contextmanager
-def _print_warnings() -> Iterator[None]:
-    """Write warnings about checkpoints as a line each on standard error."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("always", CheckpointWarning)
-        usual = warnings.showwarning
-
-        def show(
-            message: Warning | str, category: type[Warning], filename: str, lineno: int,
-            file: TextIO | None = None, line: str | None = None,
-        ) -> None:  # fmt: skip
-            if issubclass(category, CheckpointWarning):
-                print(f"bpx: warning: {message}", file=sys.stderr)
-            else:
-                usual(message, category, filename, lineno, file, line)
-
-        warnings.showwarning = show
-        yield

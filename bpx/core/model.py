@@ -77,6 +77,29 @@ class Model(Pickled):
     def __init__(
         self, layers: Sequence[Layer], loss: str | Loss, dtype: str, seed: int | None, backend: BackendSpec
     ) -> None:
+        self._define(layers, loss, dtype, seed, backend)
+        self.reset()
+
+    @classmethod
+    def without_arrays(
+        cls, layers: Sequence[Layer], loss: str | Loss, dtype: str, seed: int | None, backend: BackendSpec
+    ) -> Self:
+        """Return a network that has no arrays yet, for `adopt` to give it some: nothing is drawn for it.
+
+        Raises
+        ------
+        InputError, BackendError
+            As for `bpx.Network`.
+        """
+        net = cls.__new__(cls)
+        net._define(layers, loss, dtype, seed, backend)
+        net._params, net._state, net.training = [], [], None
+        return net
+
+    def _define(
+        self, layers: Sequence[Layer], loss: str | Loss, dtype: str, seed: int | None, backend: BackendSpec
+    ) -> None:
+        """Check and keep what is fixed when a network is made."""
         if isinstance(layers, Layer) or not isinstance(layers, Iterable):
             raise InputError(f"layers must be a sequence of layers, got {layers!r}")
         self.layers = tuple(layers)
@@ -98,7 +121,6 @@ class Model(Pickled):
         self.stateful = any(layer.stateful for layer in self.layers)
         self._programs: dict[Any, Any] = {}
         self.occupancy = Occupancy()
-        self.reset()
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name in self._FIXED and hasattr(self, name):

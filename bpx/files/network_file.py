@@ -5,25 +5,30 @@ from __future__ import annotations
 import json
 import os
 import warnings
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from bpx.core.model import Model
-from bpx.errors import FileFormatError, InputError
+from bpx.errors import FileFormatError, FileWarning, InputError
+from bpx.files.array_file import CHECKSUM, ArrayFile, StoredArray, describe_fault, to_bytes
 from bpx.layers import LAYERS, layer_from_config
+from bpx.layers.base import Layer, Shape, find_shapes
 from bpx.losses import loss_from_config
 from bpx.writing import write_whole
 
-FORMAT, VERSION = "bpx", "1"
-"""What the file says of itself; a file of another version is refused."""
+FORMAT, VERSION, EARLIER = "bpx", "2", "1"
+"""What the file says of itself; a file of another version is refused.
 
-KINDS = "of classes"
-"""How classes are named in files: a user's by their own name. Files without it are of a time when some had others."""
+Networks of version 1 have no checksum, and do not always call classes of the user's own by their names.
+"""
 
 TRAINING = "training."
 """Start of the names of a checkpoint's further arrays, which `bpx.load` passes over."""
+
+LARGEST_DESCRIPTION = 4 * 2**20
+"""Characters that the description of a network may take: some ten thousand layers."""
 
 
 def save(net: Model, path: str | os.PathLike[str], extra: dict[str, Any] | None = None) -> None:
@@ -40,14 +45,12 @@ def save(net: Model, path: str | os.PathLike[str], extra: dict[str, Any] | None 
     Raises
     ------
     InputError
-        If the file cannot be written there.
+        If the file cannot be written there, or the network has more layers than a file describes.
     """
-    from safetensors.numpy import save as to_bytes
-
     metadata, arrays = describe_network(net)
     if extra is not None:
         metadata["extra"] = json.dumps(extra)
-    write_whole(path, to_bytes(arrays, metadata=metadata))
+    write_whole(path, to_bytes(metadata, arrays))
 
 
 def describe_network(net: Model) -> tuple[dict[str, str], dict[str, np.ndarray]]:
@@ -58,23 +61,24 @@ def describe_network(net: Model) -> tuple[dict[str, str], dict[str, np.ndarray]]
         "dtype": net.dtype,
         "seed": net.seed,
     }
+    text = json.dumps(architecture)
+    if len(text) > LARGEST_DESCRIPTION:
+        raise InputError(f"a network of {len(net.layers):,} layers is larger than a file can describe")
     arrays = {
         f"{kind}.{i}.{name}": np.ascontiguousarray(net.backend.to_numpy(array))
         for kind, parts in (("params", net.params), ("state", net.state))
         for i, part in enumerate(parts)
         for name, array in part.items()
     }
-    return {"format": FORMAT, "version": VERSION, "kinds": KINDS, "network": json.dumps(architecture)}, arrays
+    return {"format": FORMAT, "version": VERSION, "network": text}, arrays
 
 
-def update_kinds(net: Model, metadata: dict[str, str], architecture: Any) -> Any:
-    """Return the architecture that a file describes, with classes named as today where it is an older file.
+def update_kinds(net: Model, architecture: Any) -> Any:
+    """Return the architecture that a file of version 1 describes, with classes named as today.
 
-    Older files call a loss of the user's by its or its parent's ``name``, or not at all, and a layer of the user's by
+    Such files call a loss of the user's by its or its parent's ``name``, or not at all, and a layer of the user's by
     its name even where bpx has that name. Where ``net`` has such a class in that place, it is taken for the one meant.
     """
-    if metadata.get("kinds") == KINDS:
-        return architecture
     try:
         layers = [
             {**config, "kind": layer.kind} if config["kind"] == type(layer).__name__ else config
@@ -91,43 +95,82 @@ def update_kinds(net: Model, metadata: dict[str, str], architecture: Any) -> Any
 
 
 def load_extra(path: str | os.PathLike[str]) -> dict[str, Any] | None:
-    """Return the plain data kept with a network in a file, or None."""
-    extra = read(path)[0].get("extra")
-    try:
-        return None if extra is None else dict(json.loads(extra))
-    except (TypeError, ValueError) as error:
-        raise FileFormatError(f"{path}: the data kept with the network cannot be read: {error}") from error
-
-
-def read(path: str | os.PathLike[str]) -> tuple[dict[str, str], dict[str, np.ndarray]]:
-    """Return the metadata and the arrays of a bpx file.
+    """Return the plain data kept with a network in a file, or None.
 
     Raises
     ------
     FileFormatError, InputError
-        As for `load`.
+        As for `bpx.load`.
     """
-    from safetensors import SafetensorError, safe_open
+    with open_network(path) as file:
+        for _ in file.read_arrays(wanted=lambda name: False):
+            pass  # the checksum is over the arrays too
+        return read_extra(file)
 
-    if not Path(path).is_file():
-        raise InputError(f"there is no file {path}" if not Path(path).exists() else f"{path} is a folder, not a file")
+
+def read_extra(file: ArrayFile) -> dict[str, Any] | None:
+    """Return the plain data kept with a network in an open file, or None."""
+    if "extra" not in file.metadata:
+        return None
+    extra = file.read_json("extra", "the data kept with the network")
+    if not isinstance(extra, dict):
+        raise describe_fault(file.path, f": the data kept with the network cannot be read: it is {extra!r}")
+    return extra
+
+
+def open_network(path: str | os.PathLike[str]) -> ArrayFile:
+    """Open a file that holds a network, a checkpoint too, and look at what it says of itself.
+
+    Raises
+    ------
+    InputError
+        If there is no such file.
+    FileFormatError
+        If it is none of bpx's, of another version, or without the checksum that its version has.
+
+    Warns
+    -----
+    FileWarning
+        If it was written by an earlier bpx, without a checksum.
+    """
+    file = ArrayFile(path)
     try:
-        with safe_open(path, framework="numpy") as file:
-            metadata = file.metadata() or {}
-            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
-    except (SafetensorError, OSError, ValueError) as error:
-        raise FileFormatError(f"{path} is no whole safetensors file: {error}") from error
-    if metadata.get("format") != FORMAT:
-        raise FileFormatError(f"{path} is a safetensors file, but bpx did not write it (no format {FORMAT!r} in it)")
-    if metadata.get("version") != VERSION:
+        check_format(file)
+        check_checksum(file)
+    except BaseException:
+        file.close()
+        raise
+    return file
+
+
+def check_format(file: ArrayFile) -> None:
+    """Raise FileFormatError unless a file is one of bpx's, of a version that is read here."""
+    if file.metadata.get("format") != FORMAT:
         raise FileFormatError(
-            f"{path} has format version {metadata.get('version')!r}, this bpx reads {VERSION!r}; use the bpx that "
-            "wrote it"
+            f"{file.path} is a safetensors file, but bpx did not write it (no format {FORMAT!r} in it)"
         )
-    return metadata, arrays
+    version = file.metadata.get("version")
+    if version not in (VERSION, EARLIER):
+        raise describe_fault(
+            file.path, f" has format version {version!r}, this bpx reads {VERSION!r}; use the bpx that wrote it"
+        )
 
 
-def read_architecture(path: str | os.PathLike[str], metadata: dict[str, str]) -> dict[str, Any]:
+def check_checksum(file: ArrayFile) -> None:
+    """Raise FileFormatError if a file has no checksum, or warn where files of its version have none."""
+    if CHECKSUM in file.metadata:
+        return
+    if file.metadata["version"] == VERSION or "training" in file.metadata:  # checkpoints of version 1 have one
+        raise FileFormatError(f"{file.path} is damaged: its checksum is missing")
+    warnings.warn(
+        f"{file.path} was written by an earlier bpx, without a checksum: damage to it would not be noticed; save the "
+        "network again to give it one",
+        FileWarning,
+        stacklevel=5,
+    )
+
+
+def read_architecture(file: ArrayFile) -> dict[str, Any]:
     """Return layers, loss, dtype and seed of the network that a file describes, as the arguments of `bpx.Network`.
 
     Raises
@@ -135,22 +178,28 @@ def read_architecture(path: str | os.PathLike[str], metadata: dict[str, str]) ->
     FileFormatError
         If the description cannot be read, or names a layer or loss whose class is not known.
     """
+    what = "the description of the network"
+    if len(file.metadata.get("network", "")) > LARGEST_DESCRIPTION:
+        raise FileFormatError(f"{file.path}: {what} is larger than any that bpx writes")
+    described = file.read_json("network", what)
     try:
-        architecture = json.loads(metadata["network"])
-        if metadata.get("kinds") != KINDS:
-            warn_of_rivals(path, architecture["layers"])
-        return {
-            "layers": [layer_from_config(config) for config in architecture["layers"]],
-            "loss": loss_from_config(architecture["loss"]),
-            "dtype": architecture["dtype"],
-            "seed": architecture["seed"],
+        architecture = {
+            "layers": [layer_from_config(config) for config in described["layers"]],
+            "loss": loss_from_config(described["loss"]),
+            "dtype": described["dtype"],
+            "seed": described["seed"],
         }
-    except (KeyError, TypeError, ValueError) as error:
-        raise FileFormatError(f"{path}: the description of the network cannot be read: {error}") from error
+        if file.metadata["version"] == EARLIER:
+            warn_of_rivals(file.path, described["layers"])
+        if architecture["seed"] is None:
+            raise FileFormatError("seed must be a whole number, got None")
+    except Exception as error:  # settings of any type reach classes of the user's own too
+        raise describe_fault(file.path, f": {what} cannot be read: {error}") from error
+    return architecture
 
 
 def warn_of_rivals(path: str | os.PathLike[str], layers: list[dict[str, Any]]) -> None:
-    """Warn where an older file names a layer that bpx has and a user's class is called, too: it may mean that."""
+    """Warn where a file of version 1 names a layer that bpx has and a user's class is called, too: it may mean that."""
     for config in layers:
         rivals = LAYERS.find_rivals(config["kind"])
         if rivals:
@@ -162,27 +211,57 @@ def warn_of_rivals(path: str | os.PathLike[str], layers: list[dict[str, Any]]) -
             )
 
 
-def fill(path: str | os.PathLike[str], net: Model, arrays: dict[str, np.ndarray]) -> None:
-    """Give a network the arrays of its file.
+def check_arrays(file: ArrayFile, layers: tuple[Layer, ...]) -> None:
+    """Raise unless a file holds the arrays that layers have, in their shapes; nothing is allocated for it.
 
     Raises
     ------
     FileFormatError
-        If one is missing, has another shape than the network's, or there are others.
+        If one is missing, has another shape or no floating-point numbers, or there are others.
     """
-    left = {name for name in arrays if not name.startswith(TRAINING)}
-    for kind in ("params", "state"):
-        parts = []
-        for i, part in enumerate(getattr(net, kind)):
-            names = {name: f"{kind}.{i}.{name}" for name in part}
-            missing = [name for name in names.values() if name not in arrays]
-            if missing:
-                raise FileFormatError(f"{path}: the array {missing[0]!r} is missing")
-            left -= set(names.values())
-            parts.append({name: arrays[key] for name, key in names.items()})
+    left = {name for name in file.arrays if not name.startswith(TRAINING)}
+    for i, layer in enumerate(layers):
         try:
-            setattr(net, kind, parts)
-        except InputError as error:
-            raise FileFormatError(f"{path}: the arrays do not fit the network: {error}") from error
+            found = find_shapes(layer)
+        except Exception as error:  # a class of the user's own draws its arrays, of the sizes that the file says
+            raise describe_fault(file.path, f": layer {i} cannot be built: {error}") from error
+        for kind, shapes in zip(("params", "state"), found, strict=True):
+            names = {name: f"{kind}.{i}.{name}" for name in shapes}
+            missing = [name for name in names.values() if name not in file.arrays]
+            if missing:
+                raise describe_fault(file.path, f": the array {missing[0]!r} is missing")
+            left -= set(names.values())
+            _check_layer(
+                file, f"{kind} of layer {i} ({layer!r})", shapes, {n: file.arrays[k] for n, k in names.items()}
+            )
     if left:
-        raise FileFormatError(f"{path}: holds arrays that the network has no place for: {', '.join(sorted(left))}")
+        listed = ", ".join(sorted(left))
+        raise describe_fault(file.path, f": holds arrays that the network has no place for: {listed}")
+
+
+def _check_layer(file: ArrayFile, which: str, shapes: Mapping[str, Shape], stored: Mapping[str, StoredArray]) -> None:
+    """Raise unless the arrays of one layer have their shapes, and are made of floating-point numbers."""
+    got = {name: array.shape for name, array in stored.items()}
+    if got != shapes:
+        fault = f"{which} must have shapes {shapes}, got {got}"
+    elif any(array.dtype.kind != "f" for array in stored.values()):
+        fault = f"{which} must hold floating-point numbers, got {[str(array.dtype) for array in stored.values()]}"
+    else:
+        return
+    raise describe_fault(file.path, f": the arrays do not fit the network: {fault}")
+
+
+def fill(file: ArrayFile, net: Model) -> None:
+    """Give a network the arrays of its file, which `check_arrays` has looked at, one after the other.
+
+    Raises
+    ------
+    FileFormatError
+        If the file is damaged.
+    """
+    found: dict[str, list[dict[str, Any]]] = {kind: [{} for _ in net.layers] for kind in ("params", "state")}
+    for key, array in file.read_arrays(wanted=lambda name: not name.startswith(TRAINING)):
+        kind, layer, name = key.split(".", 2)
+        found[kind][int(layer)][name] = net.backend.asarray(array.astype(net.dtype, copy=False))
+        del array  # on a device it is there now, and the next one needs the memory
+    net.adopt(found["params"], found["state"])

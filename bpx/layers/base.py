@@ -13,6 +13,7 @@ from bpx.backend.base import Array
 from bpx.errors import FileFormatError, InputError
 from bpx.formulas import Formula, find_declared
 from bpx.naming import Kinds, Pickled, convert_settings, list_settings
+from bpx.rng import WEIGHTS, generator
 
 Params = dict[str, Array]
 """Arrays of one layer by name."""
@@ -134,6 +135,16 @@ class Layer(Pickled):
         """Return the running statistics at the start."""
         return {}
 
+    @property
+    def param_shapes(self) -> dict[str, Shape]:
+        """The shapes of what `init` returns; `bpx.load` looks at them before it makes anything."""
+        return {}
+
+    @property
+    def state_shapes(self) -> dict[str, Shape]:
+        """The shapes of what `init_state` returns."""
+        return {}
+
     def forward(self, xp: Any, params: Params, x: Array, context: Any = None) -> tuple[Array, Any]:
         """Return the layer's output and what its backward pass needs to remember."""
         raise TypeError(f"{type(self).__name__} defines no forward pass")
@@ -207,6 +218,21 @@ def add_to_onnx(graph: OnnxGraph, layer: Layer, x: str, place: str) -> str:
             "those of bpx do"
         )
     return graph.node(operator, [x], place)
+
+
+def find_shapes(layer: Layer) -> tuple[dict[str, Shape], dict[str, Shape]]:
+    """Return the shapes of a layer's parameters and running statistics by name.
+
+    A class that defines ``init`` or ``init_state`` and says no shapes beside it is asked for its first arrays.
+    """
+    kinds = []
+    for declared, making in (("param_shapes", "init"), ("state_shapes", "init_state")):
+        if find_declared(type(layer), declared, making) is not None:
+            kinds.append(getattr(layer, declared))
+        else:
+            first = layer.init(generator(0, WEIGHTS)) if making == "init" else layer.init_state()
+            kinds.append({name: tuple(array.shape) for name, array in first.items()})
+    return kinds[0], kinds[1]
 
 
 def layer_from_config(config: Any) -> Layer:

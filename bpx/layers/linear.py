@@ -71,6 +71,11 @@ class Linear(Layer):
     def param_names(self) -> tuple[str, ...]:
         return ("weight", "bias") if self.bias else ("weight",)
 
+    @property
+    def param_shapes(self) -> dict[str, Shape]:
+        shapes: dict[str, Shape] = {"weight": (self.n_in, self.n_out), "bias": (self.n_out,)}
+        return {name: shapes[name] for name in self.param_names}
+
     def init(self, generator: np.random.Generator) -> dict[str, np.ndarray]:
         weight = get_initializer(self.weight_init or "glorot_uniform")(generator, self.n_in, self.n_out)
         if not self.bias:

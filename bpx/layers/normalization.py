@@ -67,6 +67,10 @@ class LayerNorm(Layer):
     def param_names(self) -> tuple[str, ...]:
         return ("weight", "bias")
 
+    @property
+    def param_shapes(self) -> dict[str, Shape]:
+        return dict.fromkeys(self.param_names, (self.n_features,))
+
     def init(self, generator: np.random.Generator) -> dict[str, np.ndarray]:
         return {"weight": np.ones(self.n_features), "bias": np.zeros(self.n_features)}
 
@@ -144,8 +148,16 @@ class BatchNorm(Layer):
     def param_names(self) -> tuple[str, ...]:
         return ("weight", "bias")
 
+    @property
+    def param_shapes(self) -> dict[str, Shape]:
+        return dict.fromkeys(self.param_names, (self.n_features,))
+
     def init(self, generator: np.random.Generator) -> dict[str, np.ndarray]:
         return {"weight": np.ones(self.n_features), "bias": np.zeros(self.n_features)}
+
+    @property
+    def state_shapes(self) -> dict[str, Shape]:
+        return {"running_mean": (self.n_features,), "running_var": (self.n_features,)}
 
     def init_state(self) -> dict[str, np.ndarray]:
         return {"running_mean": np.zeros(self.n_features), "running_var": np.ones(self.n_features)}

@@ -12,7 +12,7 @@ import numpy as np
 from bpx.backend.base import Array
 from bpx.errors import InputError
 from bpx.formulas import Formula
-from bpx.layers.base import Layer, LayerFormulas, OnnxGraph, Params, Shape, add_to_onnx, layer_from_config
+from bpx.layers.base import Layer, LayerFormulas, OnnxGraph, Params, Shape, add_to_onnx, find_shapes, layer_from_config
 
 
 @dataclass(frozen=True, repr=False)
@@ -72,6 +72,14 @@ class Residual(Layer):
     def param_names(self) -> tuple[str, ...]:
         return tuple(f"{i}.{name}" for i, layer in enumerate(self.layers) for name in layer.param_names)
 
+    @property
+    def param_shapes(self) -> dict[str, Shape]:
+        return _join([find_shapes(layer)[0] for layer in self.layers])
+
+    @property
+    def state_shapes(self) -> dict[str, Shape]:
+        return _join([find_shapes(layer)[1] for layer in self.layers])
+
     def init(self, generator: np.random.Generator) -> dict[str, np.ndarray]:
         return _join([layer.init(generator) for layer in self.layers])
 
@@ -128,8 +136,8 @@ class Residual(Layer):
         return f"Residual([{', '.join(map(repr, self.layers))}])"
 
 
-def _join(parts: Sequence[Params]) -> Params:
-    """Return the arrays of several layers in one dict, named ``"i.name"``."""
+def _join(parts: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Return the arrays of several layers, or their shapes, in one dict, named ``"i.name"``."""
     return {f"{i}.{name}": array for i, part in enumerate(parts) for name, array in part.items()}
 
 

@@ -11,6 +11,7 @@ from bpx.optional import import_optional
 from bpx.tables.messages import listed, shown
 from bpx.tables.preprocessor import Preprocessor
 from bpx.tables.target import ClassTarget
+from bpx.writing import open_whole
 
 if TYPE_CHECKING:
     import polars as pl
@@ -89,18 +90,12 @@ def write_predictions(
     table = predictions_table(frame, outputs, preprocessor)
     import polars as pl
 
-    part = file.with_name(f".{file.name}.{os.getpid()}.part")
     try:
-        with part.open("wb") as stream:
+        with open_whole(file) as stream:
             if suffix == ".parquet":
                 table.write_parquet(stream)
             else:
                 table.write_csv(stream, separator="\t" if suffix == ".tsv" else ",")
-        os.replace(part, file)
-    except OSError as error:
-        raise InputError(f"{file}: cannot be written: {error.strerror or error}") from error
     except pl.exceptions.PolarsError as error:
         reason = str(error).splitlines()[0]
         raise InputError(f"{file}: cannot be written as {suffix[1:].upper()}: {shown(reason)}") from error
-    finally:
-        part.unlink(missing_ok=True)

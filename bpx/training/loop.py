@@ -16,6 +16,7 @@ from bpx.optimizers import LBFGS
 from bpx.optimizers.schedules import as_schedule
 from bpx.rng import step_keys
 from bpx.training.checkpoints.checkpointer import Checkpointer
+from bpx.training.checkpoints.snapshot import restore_callback
 from bpx.training.fit_run import FitRun
 from bpx.training.history import History
 from bpx.training.interrupts import Interrupts, make_interrupted
@@ -71,7 +72,7 @@ class Loop:
             for i, callback in enumerate(run.callbacks):
                 callback.on_train_begin(run)
                 if saved is not None:
-                    callback.load_state_dict(saved["callbacks"][i])
+                    restore_callback(callback, saved["callbacks"][i])
             with self.progress, self.interrupts:
                 self.progress.update(run.done, None)
                 with net.backend.computing():

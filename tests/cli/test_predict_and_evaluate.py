@@ -2,9 +2,12 @@
 
 import csv
 import json
+import os
 
 import numpy as np
 import pytest
+from hostile_files import flip, read_parts
+from safetensors.numpy import save_file
 
 import bpx
 from bpx import files
@@ -122,6 +125,19 @@ def test_a_model_of_one_output(as_json, tmp_path):
 # -- what is wrong with a model ---------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("name", ["predict", "evaluate"])
+def test_a_model_of_an_earlier_bpx_is_used_with_a_note(name, command, moons, tmp_path):
+    metadata, arrays = read_parts(moons)
+    save_file(arrays, tmp_path / "old", metadata={**metadata, "version": "1"})
+    result = command(name, tmp_path / "old", "moons")
+    assert result.exit_code == 0
+    assert result.stderr.startswith(
+        f"bpx: warning: {tmp_path / 'old'} was written by an earlier bpx, without a checksum"
+    )
+    assert result.stderr.count("\n") == 1
+    assert command(name, moons, "moons").stderr == ""
+
+
 def _edited(model, path, change):
     extra = files.load_extra(model)
     change(extra)
@@ -136,6 +152,8 @@ def _edited(model, path, change):
         (lambda model, path: path, "there is no file"),
         (lambda model, path: path.mkdir() or path, "is a folder"),
         (lambda model, path: path.write_bytes(model.read_bytes()[:-7]) and path, "no whole safetensors file"),
+        (lambda model, path: path.write_bytes(flip(model.read_bytes(), -1)) and path, "is damaged: its content is not"),
+        (lambda model, path: os.mkfifo(path) or path, "is a device or a pipe, not a file"),
         (lambda model, path: path.write_bytes(b"x1,x2\n1,2\n") and path, "no whole safetensors file"),
         (lambda model, path: path.write_bytes(b"") or path, "no whole safetensors file"),
         (lambda model, path: bpx.mlp([2, 2]).save(path) or path, "'bpx train --output' did not write it"),

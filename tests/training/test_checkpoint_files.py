@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import os
 import resource
 import shutil
+import stat
 import subprocess
 import sys
 import time
 import warnings
 
+import hostile_files
 import networks
 import numpy as np
 import pytest
@@ -20,7 +23,6 @@ from bpx.training.checkpoints import folder as folders
 from bpx.training.checkpoints.checkpointer import parse_interval
 from bpx.training.checkpoints.folder import list_checkpoints
 from bpx.training.checkpoints.snapshot import pack, unpack
-from bpx.writing import write_whole
 
 
 def new():
@@ -348,21 +350,6 @@ def test_a_folder_that_is_removed_is_a_warning(data, tmp_path):
     assert len(history) == 3
 
 
-def test_a_file_is_synchronized_before_it_is_renamed_and_its_folder_after(tmp_path, monkeypatch):
-    calls = []
-    fsync, replace = os.fsync, os.replace
-    monkeypatch.setattr(
-        os, "fsync", lambda number: (calls.append(f"fsync {os.readlink(f'/proc/self/fd/{number}')}"), fsync(number))
-    )
-    monkeypatch.setattr("pathlib.os.replace", lambda *names: (calls.append("rename"), replace(*names)))
-    path = tmp_path / "file"
-    path.write_bytes(b"old")
-    write_whole(path, b"new")
-    part = f"{tmp_path}/.file.{os.getpid()}.part"
-    assert calls == [f"fsync {part}", "rename", f"fsync {tmp_path}"]
-    assert path.read_bytes() == b"new"
-
-
 def test_packing_keeps_everything_that_json_and_arrays_hold():
     tree = {
         "numbers": [1, -2.5e-300, float("inf"), True, None, 2**70],
@@ -389,3 +376,144 @@ def test_no_warning_is_given_where_nothing_is_wrong(tmp_path):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         networks.everything().fit(*networks.classes(60), epochs=2, batch_size=20, checkpoint=tmp_path)
+
+
+# -- checkpoints whose checksum fits and whose content does not ---------------------------------------------
+
+
+def wrong_tree(path, change):
+    """Write a checkpoint anew with something else in its training."""
+    metadata, arrays = hostile_files.read_parts(path)
+    tree = json.loads(metadata["training"])
+    change(tree, arrays)
+    hostile_files.write_parts(path, {**metadata, "training": json.dumps(tree)}, arrays)
+
+
+def _set(*place):
+    *way, last, value = place
+
+    def change(tree, arrays):
+        holder = tree
+        for key in way:
+            holder = holder[key]
+        holder[last] = value
+
+    return change
+
+
+WRONG = [
+    (_set("counters", "step", "ten"), "step must be a whole number"),
+    (_set("counters", "epoch", 10**30), "epoch is too large"),
+    (_set("counters", "optimizer_step", -1), "optimizer_step must be at least 0"),
+    (_set("counters", "first_step", 99), "it ends before it begins"),
+    (_set("counters", "rate_scale", float("nan")), "rate_scale must be finite"),
+    (_set("counters", []), "counters in the training must be a dict, got list"),
+    (_set("counters", "position", 1), "losses must hold 1 numbers, got 0"),
+    (lambda tree, arrays: tree["counters"].pop("epoch"), "'epoch'"),
+    (lambda tree, arrays: tree.pop("history"), "'history'"),
+    (_set("slots", 3), "slots in the training must be a list, got int"),
+    (_set("slots", 0, 0, [1]), "slots must be lists of arrays"),
+    (_set("history", "loss", {"__array__": "params.0.weight"}), "loss must be an array of numbers on one axis"),
+    (_set("history", "metrics", {"a": 1}), "a must be an array of numbers"),
+    (_set("history", "epoch", {"__array__": "training.history.loss"}), "epoch must be an array of numbers"),
+    (_set("losses", {"__array__": "nowhere"}), "the array 'nowhere' is missing"),
+    (_set("losses", {"__array__": []}), "unhashable"),
+    (_set("settings", None), "settings in the training must be a dict, got NoneType"),
+    (_set("backend", 3), "backend in the training must be a str, got int"),
+    (_set("seconds", "1"), "seconds in the training must be a float"),
+    (_set("callbacks", [3]), "the states of callbacks must be dicts"),
+    (_set("stop_reason", json.loads(hostile_files.nest(600))), "its training cannot be read"),
+]
+
+
+@pytest.mark.parametrize("change, message", WRONG, ids=[message for _, message in WRONG])
+def test_a_wrong_training_with_a_checksum_that_fits_is_passed_over(change, message, data, tmp_path):
+    whole, again = new(), new()
+    expected = whole.fit(*data, epochs=3, batch_size=20, checkpoint=tmp_path)
+    newest = list_checkpoints(tmp_path)[-1]
+    wrong_tree(newest, change)
+    with pytest.raises(bpx.FileFormatError, match=f"{newest.name} is no checkpoint: .*{message}"):
+        folders.read_checkpoint(newest)
+    with pytest.warns(bpx.CheckpointWarning, match=f"{message}.*; taking an older checkpoint"):
+        history = again.fit(*data, epochs=3, batch_size=20, resume=tmp_path)
+    assert history.loss == expected.loss
+    assert_same_bits(again.params, whole.params)
+
+
+UNFIT = [
+    (lambda tree, arrays: arrays.pop("params.0.bias"), "the array 'params.0.bias' is missing"),
+    (lambda tree, arrays: arrays.update({"params.0.bias": np.zeros(99)}), r"must have shape \(5,\), got \(99,\)"),
+    (_set("slots", []), "the arrays of the optimizer do not fit the network"),
+    (_set("slots", 0, 0, {"__array__": "params.2.weight"}), "the arrays of the optimizer do not fit the network"),
+    (_set("callbacks", []), "it holds the states of 0 callbacks, not of 1"),
+]
+
+UNFIT_STATES = [
+    (_set("callbacks", 0, {}), "the checkpoint's state of EarlyStopping cannot be taken over: KeyError: 'monitor'"),
+    (_set("callbacks", 0, "weights", {"params": 3, "state": 3}), "EarlyStopping cannot be taken over: TypeError"),
+    (_set("callbacks", 0, "weights", "params", 0, {}), "the weights of the best epoch do not fit the network"),
+    (_set("callbacks", 0, "monitor", "waited", "a" * 9999), "waited must be a whole number"),
+]
+
+
+@pytest.mark.parametrize(
+    "change, message", [*UNFIT, *UNFIT_STATES], ids=[message for _, message in (*UNFIT, *UNFIT_STATES)]
+)
+def test_a_training_that_does_not_fit_the_network_is_an_error(change, message, data, tmp_path):
+    def options():
+        return {"batch_size": 20, "validation_data": data, "callbacks": bpx.EarlyStopping(patience=50)}
+
+    new().fit(*data, epochs=2, checkpoint=tmp_path, keep=1, **options())
+    wrong_tree(list_checkpoints(tmp_path)[-1], change)
+    net = new()
+    with pytest.raises(bpx.FileFormatError, match=message) as caught:
+        net.fit(*data, epochs=3, resume=tmp_path, **options())
+    assert len(str(caught.value)) < 1000
+    if (change, message) in UNFIT:
+        assert net.training is None, "nothing was changed"
+        assert_same_bits(net.params, new().params)
+
+
+def test_settings_that_are_none_are_those_of_another_training(data, tmp_path):
+    new().fit(*data, epochs=2, checkpoint=tmp_path, keep=1)
+    wrong_tree(list_checkpoints(tmp_path)[-1], _set("settings", "optimizer", "b1", {"__array__": "params.0.weight"}))
+    with pytest.raises(bpx.InputError, match="is of another training, which cannot be resumed here: optimizer.b1 is"):
+        new().fit(*data, epochs=3, resume=tmp_path)
+
+
+def test_a_folder_that_cannot_be_read_is_an_error_and_one_file_too_many_is_none(data, tmp_path, monkeypatch):
+    new().fit(*data, epochs=1, checkpoint=tmp_path / "run")
+
+    def refuse(self):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("pathlib.Path.iterdir", refuse)
+    with pytest.raises(bpx.InputError, match="cannot read the folder .*run: Permission denied"):
+        new().fit(*data, epochs=2, resume=tmp_path / "run")
+    folders.remove_old(tmp_path / "run", folders.make_path(tmp_path / "run", 1), 1)
+
+
+def test_a_pipe_is_nothing_to_resume(data, tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(bpx.InputError, match="nothing to resume: .*pipe is neither a file nor a folder"):
+        new().fit(*data, epochs=1, resume=tmp_path / "pipe")
+    run = tmp_path / "run"
+    new().fit(*data, epochs=1, checkpoint=run)
+    os.mkfifo(folders.make_path(run, 5))
+    with pytest.warns(bpx.CheckpointWarning, match="is a device or a pipe, not a file; taking an older checkpoint"):
+        assert len(new().fit(*data, epochs=2, resume=run, checkpoint=tmp_path / "other")) == 2
+
+
+def test_a_folder_that_cannot_be_synchronized_is_a_warning_and_the_checkpoint_counts(data, tmp_path, monkeypatch):
+    fsync = os.fsync
+
+    def refuse(number):
+        if stat.S_ISDIR(os.fstat(number).st_mode):
+            raise PermissionError(13, "Permission denied")
+        fsync(number)
+
+    monkeypatch.setattr(os, "fsync", refuse)
+    with pytest.warns(bpx.FileWarning, match="the folder cannot be synchronized") as caught:
+        new().fit(*data, epochs=2, checkpoint=tmp_path, on_checkpoint_error="raise")
+    assert "none yet" not in str([warning.message for warning in caught])
+    assert steps(tmp_path) == [1, 2]

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import math
+import os
 import sys
 
 import numpy as np
@@ -141,3 +143,106 @@ def test_a_network_that_cannot_be_saved_is_a_warning_or_an_error_as_asked(data, 
         small.fit(*data, epochs=1, callbacks=bpx.Checkpoint(tmp_path / "missing" / "net.safetensors"))
     with pytest.raises(bpx.InputError, match="unknown on_error 'ignore'"):
         bpx.Checkpoint("x", on_error="ignore")
+
+
+class FullDisk(io.FileIO):
+    """A file on a disk that has room for so many bytes, and then for more."""
+
+    room = 10**9
+
+    def write(self, content):
+        left = max(self.room - self.tell(), 0)
+        if not left:
+            raise OSError(28, "No space left on device")
+        return super().write(bytes(content)[:left])
+
+
+@pytest.mark.parametrize("kind", [bpx.CSVLog, bpx.JSONLinesLog])
+def test_a_log_on_a_full_disk_is_a_warning_and_misses_nothing_in_the_end(kind, data, small, tmp_path, monkeypatch):
+    path, whole = tmp_path / "log", tmp_path / "whole"
+    monkeypatch.setattr("pathlib.Path.open", lambda self, mode, **options: FullDisk(self, mode))
+    seen = []
+
+    def watch(run):
+        seen.append(path.read_bytes())
+        FullDisk.room = 60 if run.epoch < 4 else 10**9
+
+    try:
+        with pytest.warns(bpx.CheckpointWarning) as caught:
+            history = small.fit(*data, epochs=6, callbacks=[kind(path), kind(whole), watch])
+    finally:
+        FullDisk.room = 10**9
+    assert len(history) == 6
+    assert len(caught) == 2, "one for each log"
+    assert "cannot write the log" in str(caught[0].message)
+    assert "No space left on device; training goes on" in str(caught[0].message)
+    assert all(content.endswith(b"\n") for content in seen), "whole epochs, and nothing of a half one"
+    assert len(seen[2]) <= 60
+    lines = path.read_text().splitlines()
+    assert len(lines) == 6 + (kind is bpx.CSVLog)
+    assert path.read_bytes() == whole.read_bytes()
+
+
+def test_a_log_that_waits_for_the_disk_is_complete_after_a_resume(data, small, tmp_path, monkeypatch):
+    monkeypatch.setattr("pathlib.Path.open", lambda self, mode, **options: FullDisk(self, mode))
+
+    def options(name):
+        return {"epochs": 5, "callbacks": [bpx.CSVLog(tmp_path / f"{name}.csv"), lambda run: None]}
+
+    net = small.copy()
+    small.fit(*data, checkpoint=tmp_path / "a", **options("a"))
+    FullDisk.room = 60
+    try:
+        with pytest.warns(bpx.CheckpointWarning, match="cannot write the log"):
+            net.copy().fit(*data, checkpoint=tmp_path / "b", **{**options("b"), "epochs": 3})
+    finally:
+        FullDisk.room = 10**9
+    assert len((tmp_path / "b.csv").read_text().splitlines()) < 4
+    net.fit(*data, resume=tmp_path / "b", **options("b"))
+    assert (tmp_path / "b.csv").read_text() == (tmp_path / "a.csv").read_text()
+
+
+def test_tensorboard_on_a_full_disk_does_not_stop_the_training_and_misses_nothing(data, small, tmp_path, monkeypatch):
+    pytest.importorskip("tensorboardX")
+    monkeypatch.setattr("pathlib.Path.open", lambda self, mode, **options: FullDisk(self, mode))
+
+    def watch(run):
+        FullDisk.room = 2000 if run.epoch < 30 else 10**9
+
+    try:
+        with pytest.warns(bpx.CheckpointWarning, match="cannot write the log .*: No space left on device") as caught:
+            history = small.fit(*data, epochs=40, callbacks=[bpx.TensorBoard(tmp_path / "run", 5), watch])
+    finally:
+        FullDisk.room = 10**9
+    monkeypatch.undo()
+    assert len(caught) == 1
+    scalars, histograms = events(tmp_path / "run")
+    assert [step for step, tag, _ in scalars if tag == "loss"] == list(range(1, 41))
+    np.testing.assert_allclose([v for _, tag, v in scalars if tag == "loss"], history.loss, rtol=1e-6)
+    assert len(histograms) == 4
+
+
+def test_tensorboard_shows_weights_that_are_not_finite_by_the_others(data, small, tmp_path):
+    pytest.importorskip("tensorboardX")
+
+    def spoil(run):
+        run.net.params[0]["weight"][0, 0] = np.inf
+        run.net.params[0]["bias"][:] = np.nan
+
+    with pytest.raises(bpx.DivergenceError):
+        small.fit(*data, epochs=2, callbacks=[spoil, bpx.TensorBoard(tmp_path / "run", 1)])
+    assert events(tmp_path / "run")[1] == {"0.weight", "2.weight", "2.bias"}
+
+
+def test_a_log_that_cannot_be_synchronized_is_a_warning(data, small, tmp_path, monkeypatch):
+    fsync = os.fsync
+
+    def refuse(number):
+        if os.readlink(f"/proc/self/fd/{number}").endswith(".csv"):
+            raise OSError(28, "No space left on device")
+        fsync(number)
+
+    monkeypatch.setattr(os, "fsync", refuse)
+    with pytest.warns(bpx.CheckpointWarning, match="cannot write the log .*: No space left"):
+        small.fit(*data, epochs=1, callbacks=bpx.CSVLog(tmp_path / "log.csv"), checkpoint=tmp_path / "run")
+    assert len(list((tmp_path / "run").iterdir())) == 1

@@ -12,11 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from bpx.arguments import check_choice, check_count, check_number
-from bpx.errors import CheckpointWarning, InputError
+from bpx.errors import CheckpointWarning, FileFormatError, InputError
+from bpx.files.array_file import describe_fault, shorten
 from bpx.files.network_file import describe_network, update_kinds
 from bpx.training.checkpoints import folder as folders
 from bpx.training.checkpoints.snapshot import Snapshot, restore, take_snapshot
 from bpx.training.fit_run import FitRun
+from bpx.writing import check_path
 
 UNITS = ("epochs", "steps", "seconds")
 
@@ -75,13 +77,13 @@ class Checkpointer:
         self.every, self.unit = parse_interval(checkpoint_every)
         self.keep = sys.maxsize if keep is None else check_count("keep", keep)
         self.on_error = check_choice("on_checkpoint_error", on_checkpoint_error, ("warn", "raise"))
-        self.resume = None if resume is None else _check_path("resume", resume)
+        self.resume = None if resume is None else check_path("resume", resume, "a folder")
         self.required = checkpoint is None
         if checkpoint is None:
             assert self.resume is not None
-            self.folder = self.resume.parent if self.resume.is_file() else self.resume
+            self.folder = self.resume.parent if os.path.isfile(self.resume) else self.resume
         else:
-            self.folder = _check_path("checkpoint", checkpoint)
+            self.folder = check_path("checkpoint", checkpoint, "a folder")
             self.required = self.resume is not None and self.resume.absolute() != self.folder.absolute()
         self.last: Path | None = None
         self._saved: Any = None
@@ -112,7 +114,7 @@ class Checkpointer:
             self._make_folder()
             return None
         path, snapshot, tree = found
-        self._check_same(run, path, snapshot.metadata, tree)
+        self._check_same(run, path, tree)
         later = [p for p in folders.list_checkpoints(self.folder) if folders.read_step(p) > folders.read_step(path)]
         if later and self.resume == path:
             raise InputError(
@@ -120,7 +122,10 @@ class Checkpointer:
                 "folder with checkpoint=, or remove the later ones"
             )
         self._make_folder()
-        restore(run, snapshot, tree)
+        try:
+            restore(run, snapshot, tree)
+        except FileFormatError as error:
+            raise describe_fault(path, f" cannot be resumed: {error}") from error
         if same:
             self.last, self._saved = path, self._mark(run)
         return tree
@@ -129,25 +134,28 @@ class Checkpointer:
         """Return path, snapshot and content of the checkpoint to continue from, or None to start from the beginning."""
         if self.resume is None:
             return None
-        if self.resume.is_file():
+        if os.path.isfile(self.resume):
             return self.resume, *folders.read_checkpoint(self.resume)
         found = folders.find_newest(self.resume)
         if found is None and self.required:
-            what = "holds no checkpoint" if self.resume.is_dir() else "does not exist"
+            what = "is neither a file nor a folder" if os.path.lexists(self.resume) else "does not exist"
+            what = "holds no checkpoint" if os.path.isdir(self.resume) else what
             raise InputError(
                 f"there is nothing to resume: {self.resume} {what}; to start a training that can be resumed, give "
                 f"checkpoint={str(self.resume)!r}"
             )
         return found
 
-    def _check_same(self, run: FitRun, path: Path, metadata: dict[str, str], tree: dict[str, Any]) -> None:
+    def _check_same(self, run: FitRun, path: Path, tree: dict[str, Any]) -> None:
         """Raise unless a checkpoint is of the same network, data and settings; says what differs."""
         here = {"network": json.loads(describe_network(run.net)[0]["network"]), **run.describe()}
-        network = update_kinds(run.net, metadata, json.loads(metadata["network"]))
+        network = update_kinds(run.net, tree["network"]) if tree["earlier"] else tree["network"]
         there = {"network": network, **tree["settings"]}
         found = find_differences(here, there)
         if found:
-            raise InputError(f"{path} is of another training, which cannot be resumed here: {'; '.join(found)}")
+            raise InputError(
+                f"{path} is of another training, which cannot be resumed here: {shorten('; '.join(found))}"
+            )
         if tree["backend"] != run.net.backend.spec:
             warnings.warn(
                 f"the checkpoint was written on {tree['backend']}, and training continues on {run.net.backend.spec}: "
@@ -162,7 +170,7 @@ class Checkpointer:
         except OSError as error:
             self._report_failure(f"cannot make the folder {self.folder}: {error.strerror or error}", None)
             return
-        folders.remove_parts(self.folder)
+        folders.remove_left_over(self.folder)
 
     # -- between steps ------------------------------------------------------------------------------------
 
@@ -216,13 +224,6 @@ class Checkpointer:
         if not self._failing:
             warnings.warn(f"{reason}; training goes on, {kept}", CheckpointWarning, stacklevel=2)
         self._failing = True
-
-
-def _check_path(name: str, value: Any) -> Path:
-    """Return a path; refuse what is none."""
-    if not isinstance(value, (str, os.PathLike)) or not os.fspath(value):
-        raise InputError(f"{name} must be a folder, got {value!r}")
-    return Path(os.fsdecode(value))
 
 
 def find_differences(here: Any, there: Any, name: str = "") -> list[str]:

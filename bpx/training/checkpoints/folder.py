@@ -5,16 +5,15 @@ from __future__ import annotations
 import contextlib
 import re
 import warnings
-import zlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from bpx.errors import CheckpointWarning, FileFormatError, InputError
-from bpx.files.network_file import read
-from bpx.training.checkpoints.snapshot import Snapshot, open_snapshot
-from bpx.writing import write_whole
+from bpx.files.array_file import CHECKSUM, ArrayFile, describe_fault, to_bytes
+from bpx.files.network_file import check_checksum, check_format
+from bpx.training.checkpoints.snapshot import Snapshot, check_version, open_snapshot
+from bpx.writing import remove_parts, write_whole
 
 _NAME = re.compile(r"checkpoint-(\d{12})\.safetensors")
 
@@ -25,10 +24,19 @@ def make_path(folder: Path, step: int) -> Path:
 
 
 def list_checkpoints(folder: Path) -> list[Path]:
-    """Return the checkpoints in a folder, the oldest first; none where there is no folder."""
-    if not folder.is_dir():
+    """Return the checkpoints in a folder, the oldest first; none where there is no folder.
+
+    Raises
+    ------
+    InputError
+        If the folder cannot be read.
+    """
+    try:
+        return sorted(path for path in folder.iterdir() if _NAME.fullmatch(path.name))
+    except (FileNotFoundError, NotADirectoryError):
         return []
-    return sorted(path for path in folder.iterdir() if _NAME.fullmatch(path.name))
+    except OSError as error:
+        raise InputError(f"cannot read the folder {folder}: {error.strerror or error}") from error
 
 
 def read_step(path: Path) -> int:
@@ -45,24 +53,23 @@ def write(path: Path, snapshot: Snapshot) -> None:
     InputError
         If it cannot be written; what was there before is still there.
     """
-    from safetensors.numpy import save as to_bytes
-
-    metadata = {**snapshot.metadata, "checksum": _compute_checksum(snapshot)}
-    write_whole(path, to_bytes(snapshot.arrays, metadata=metadata))
+    write_whole(path, to_bytes(snapshot.metadata, snapshot.arrays))
 
 
 def remove_old(folder: Path, newest: Path, keep: int) -> None:
     """Remove the oldest checkpoints up to the newest so that ``keep`` of them stay; later ones are left alone."""
-    older = [path for path in list_checkpoints(folder) if read_step(path) <= read_step(newest)]
-    for path in older[:-keep]:
-        with contextlib.suppress(OSError):  # one file too many does no harm
-            path.unlink()
+    with contextlib.suppress(InputError):  # a file too many does no harm
+        older = [path for path in list_checkpoints(folder) if read_step(path) <= read_step(newest)]
+        for path in older[:-keep]:
+            with contextlib.suppress(OSError):
+                path.unlink()
 
 
-def remove_parts(folder: Path) -> None:
-    """Remove what a killed process left of files that it had not finished."""
-    for path in folder.glob(".checkpoint-*.part"):
-        with contextlib.suppress(OSError):
+def remove_left_over(folder: Path) -> None:
+    """Remove what killed processes left of files that they had not finished, those of an earlier bpx too."""
+    remove_parts(folder)
+    with contextlib.suppress(OSError):
+        for path in folder.glob(".checkpoint-*.part"):
             path.unlink()
 
 
@@ -76,16 +83,24 @@ def read_checkpoint(path: Path) -> tuple[Snapshot, dict[str, Any]]:
     InputError
         If there is no such file.
     """
-    metadata, arrays = read(path)
-    checksum = metadata.pop("checksum", "")
-    snapshot = Snapshot(metadata, arrays)
+    with ArrayFile(path) as file:
+        check_format(file)
+        with _naming(path):
+            check_version(file.metadata)
+        check_checksum(file)
+        metadata = {key: text for key, text in file.metadata.items() if key != CHECKSUM}
+        snapshot = Snapshot(metadata, dict(file.read_arrays()))
+    with _naming(path):
+        return snapshot, open_snapshot(snapshot)
+
+
+@contextlib.contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Name the file in what is found wrong with its training."""
     try:
-        tree = open_snapshot(snapshot)
+        yield
     except FileFormatError as error:
-        raise FileFormatError(f"{path} is no checkpoint: {error}") from error
-    if checksum != _compute_checksum(snapshot):
-        raise FileFormatError(f"{path} is damaged: its content is not what was written")
-    return snapshot, tree
+        raise describe_fault(path, f" is no checkpoint: {error}") from error
 
 
 def find_newest(folder: Path) -> tuple[Path, Snapshot, dict[str, Any]] | None:
@@ -108,15 +123,3 @@ def find_newest(folder: Path) -> tuple[Path, Snapshot, dict[str, Any]] | None:
                 continue
             raise FileFormatError(f"{folder} holds no checkpoint that can be read; the oldest: {error}") from error
     return None
-
-
-def _compute_checksum(snapshot: Snapshot) -> str:
-    """Return a checksum of text and numbers."""
-    total = 0
-    for key in sorted(snapshot.metadata):
-        total = zlib.crc32(f"{key}={snapshot.metadata[key]}".encode(), total)
-    for name in sorted(snapshot.arrays):
-        array = np.ascontiguousarray(snapshot.arrays[name])
-        total = zlib.crc32(f"{name}:{array.dtype}{array.shape}".encode(), total)
-        total = zlib.crc32(array.tobytes(), total)
-    return f"{total:08x}"
