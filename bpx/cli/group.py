@@ -10,14 +10,14 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
-from bpx.errors import BpxError
+from bpx.errors import BpxError, InputError
 
 if TYPE_CHECKING:
     from bpx.backend import Backend
 
-__all__ = ["INTERRUPTED", "BackendOption", "Commands", "JsonOption", "choose_backend", "complain"]
+__all__ = ["INTERRUPTED", "BackendOption", "Command", "Commands", "JsonOption", "choose_backend", "complain"]
 
 MISTAKE, INTERRUPTED, NOBODY_READS = 2, 130, 1
 """Exit codes: of a user's mistake, of Ctrl-C, and of a pipe whose reader has gone."""
@@ -52,6 +52,27 @@ def choose_backend(spec: str | None) -> Backend:
     from bpx.backend import get_backend
 
     return get_backend(spec)
+
+
+class Command(TyperCommand):
+    """A command of bpx: an option that cannot be repeated is given once, instead of the last one counting in silence."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Read the arguments of the command.
+
+        Raises
+        ------
+        InputError
+            If an option is given twice that can be given once.
+        """
+        if not ctx.resilient_parsing:
+            _, _, given = self.make_parser(ctx).parse_args(list(args))
+            options = [one for one in given if one.param_type_name == "option" and not one.is_eager]  # --help is eager
+            for option in options:
+                if options.count(option) > 1 and not option.multiple:  # type: ignore[attr-defined] # options have it
+                    names = " or ".join(sorted(option.opts, key=len, reverse=True))
+                    raise InputError(f"{names} is given {options.count(option)} times; give it once")
+        return super().parse_args(ctx, args)
 
 
 class Commands(TyperGroup):

@@ -16,7 +16,7 @@ from bpx.training.checkpoints.checkpointer import parse_interval
 from bpx.training.checkpoints.folder import list_checkpoints
 from bpx.writing import write_whole
 
-__all__ = ["CHANGEABLE", "Plan", "check_new", "read_plan", "write_plan"]
+__all__ = ["CHANGEABLE", "Plan", "check_new", "read_plan", "restore_plan", "write_plan"]
 
 FORMAT, VERSION, FILE = "bpx-run", 1, "command.json"
 
@@ -100,8 +100,13 @@ def check_new(folder: str) -> None:
         )
 
 
-def write_plan(plan: Plan) -> None:
+def write_plan(plan: Plan) -> bytes | None:
     """Keep in a run's folder what the training was asked for, with paths that hold from everywhere.
+
+    Returns
+    -------
+    bytes or None
+        What was kept there before, for `restore_plan`.
 
     Raises
     ------
@@ -123,7 +128,17 @@ def write_plan(plan: Plan) -> None:
         if kept[name] is not None:
             kept[name] = str(Path(kept[name]).absolute())
     content = {"format": FORMAT, "version": VERSION, **kept}
+    before = (folder / FILE).read_bytes() if (folder / FILE).is_file() else None
     write_whole(folder / FILE, (json.dumps(content, indent=2) + "\n").encode())
+    return before
+
+
+def restore_plan(folder: str, before: bytes | None) -> None:
+    """Put back what a run's folder kept before `write_plan`, where what it was asked for since cannot be done."""
+    if before is None:
+        (Path(folder) / FILE).unlink(missing_ok=True)
+    else:
+        write_whole(Path(folder) / FILE, before)
 
 
 def read_plan(folder: str, changes: Mapping[str, Any]) -> Plan:

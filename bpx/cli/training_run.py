@@ -16,11 +16,11 @@ from bpx.cli.model_files import check_place, save_model
 from bpx.cli.pictures import check_picture, draw_training
 from bpx.cli.prepared_training import PreparedTraining
 from bpx.cli.printing import Printer
-from bpx.cli.run_folder import CHANGEABLE, Plan, check_new, read_plan, write_plan
+from bpx.cli.run_folder import CHANGEABLE, Plan, check_new, read_plan, restore_plan, write_plan
 from bpx.cli.train_options import TrainOptions
 from bpx.cli.train_report import announce, conclude
 from bpx.datasets import names
-from bpx.errors import CheckpointWarning, InputError, Interrupted
+from bpx.errors import BpxError, CheckpointWarning, InputError, Interrupted
 
 __all__ = ["train"]
 
@@ -59,11 +59,14 @@ def train(
     backend = choose_backend(plan.backend)
     prepared = PreparedTraining.prepare(plan.options, backend)
     announce(printer, prepared)
-    if plan.checkpoint is not None:
-        write_plan(dataclasses.replace(plan, backend=backend.spec))
+    before = None if plan.checkpoint is None else write_plan(dataclasses.replace(plan, backend=backend.spec))
     try:
         with _print_warnings():
             prepared.train(curves=plan.plot is not None, **plan.fit_options(resume=resume is not None))
+    except BpxError:
+        if plan.checkpoint is not None and prepared.model.network.training is None:  # refused before the first step
+            restore_plan(plan.checkpoint, before)
+        raise
     except Interrupted as interrupted:
         complain(_advise_resume(plan, interrupted))
         raise typer.Exit(INTERRUPTED) from None

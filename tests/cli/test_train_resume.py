@@ -42,6 +42,30 @@ def test_more_epochs_are_as_if_asked_for_at_once(as_json, uninterrupted, tmp_pat
     assert as_json("train", "--resume", folder) | {"seconds": 0} == data | {"seconds": 0}
 
 
+def test_fewer_epochs_than_are_done_are_refused_and_forgotten(as_json, mistake, tmp_path):
+    folder, model = tmp_path / "run", tmp_path / "net.safetensors"
+    first = as_json("train", *OPTIONS, "--epochs", 4, "--checkpoint", folder)
+    before = (folder / "command.json").read_bytes()
+    line = mistake("train", "--resume", folder, "--epochs", 3, "-o", model, "--json")
+    assert "has done 4 epochs, more than the 3 asked for; ask for at least 4 epochs in all" in line
+    assert not model.exists()
+    assert (folder / "command.json").read_bytes() == before
+    assert as_json("train", "--resume", folder)["loss"] == first["loss"]
+
+
+def test_a_new_training_that_cannot_begin_leaves_no_trace_of_one(as_json, mistake, tmp_path, monkeypatch):
+    from bpx.cli.prepared_training import PreparedTraining
+
+    def refuse(self, **how):
+        raise bpx.InputError("not like this")
+
+    folder = tmp_path / "run"
+    with monkeypatch.context() as patch:
+        patch.setattr(PreparedTraining, "train", refuse)
+        mistake("train", *OPTIONS, "--epochs", 1, "--checkpoint", folder, "--json")
+    assert as_json("train", *OPTIONS, "--epochs", 1, "--checkpoint", folder)["epochs"] == 1
+
+
 def test_a_finished_training_is_not_trained_again(as_json, tmp_path, monkeypatch):
     folder = tmp_path / "run"
     first = as_json("train", *OPTIONS, "--epochs", 2, "--checkpoint", folder)

@@ -96,8 +96,8 @@ class Checkpointer:
         Raises
         ------
         InputError
-            If there is nothing to resume, the checkpoint is of another training, or the folder holds checkpoints that
-            are not of this one.
+            If there is nothing to resume, the checkpoint is of another training or past the epochs asked for, or the
+            folder holds checkpoints that are not of this one.
         FileFormatError
             If no checkpoint can be read.
         """
@@ -113,6 +113,7 @@ class Checkpointer:
             return None
         path, snapshot, tree = found
         self._check_same(run, path, snapshot.metadata, tree)
+        _check_epochs(run, path, tree["counters"])
         later = [p for p in folders.list_checkpoints(self.folder) if folders.read_step(p) > folders.read_step(path)]
         if later and self.resume == path:
             raise InputError(
@@ -214,6 +215,18 @@ class Checkpointer:
         if not self._failing:
             warnings.warn(f"{reason}; training goes on, {kept}", CheckpointWarning, stacklevel=2)
         self._failing = True
+
+
+def _check_epochs(run: FitRun, path: Path, counters: dict[str, int]) -> None:
+    """Raise if a checkpoint is past the epochs that are asked for: its network has learned for longer."""
+    done, position = counters["epoch"] - counters["first_epoch"], counters["position"]
+    if done + (position > 0) <= run.epochs:
+        return
+    part = f" and {position} batches of the next" if position else ""
+    raise InputError(
+        f"{path} is of a training that has done {done} epochs{part}, more than the {run.epochs} asked for; ask for at "
+        f"least {done + (position > 0)} epochs in all, or train anew"
+    )
 
 
 def _check_path(name: str, value: Any) -> Path:
