@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from bpx.cli.advice import offer_options, translate
 from bpx.errors import BpxError, InputError
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ def choose_backend(spec: str | None) -> Backend:
 
 
 class Command(TyperCommand):
-    """A command of bpx: an option that cannot be repeated is given once, instead of the last one counting in silence."""
+    """A command of bpx: one option is given once, and a mistake of the user's is told in words of the command."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Read the arguments of the command.
@@ -73,6 +74,15 @@ class Command(TyperCommand):
                     names = " or ".join(sorted(option.opts, key=len, reverse=True))
                     raise InputError(f"{names} is given {options.count(option)} times; give it once")
         return super().parse_args(ctx, args)
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command; a mistake of the user's ends it with one line, in words of the command's own options."""
+        with offer_options([name for option in self.params for name in option.opts]):
+            try:
+                return super().invoke(ctx)
+            except BpxError as error:
+                complain(str(error))
+                raise typer.Exit(MISTAKE) from error
 
 
 class Commands(TyperGroup):
@@ -133,6 +143,6 @@ def _drop_output() -> None:
 
 def complain(message: str, context: Any = None) -> None:
     """Write one line on standard error."""
-    line = " ".join(message.split("\n")).strip()
+    line = " ".join(translate(message).split("\n")).strip()
     help_line = "" if context is None else f" (see {context.command_path} --help)"
     print(f"bpx: {line}{help_line}", file=sys.stderr)

@@ -12,6 +12,8 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from bpx.cli.advice import translate
+
 __all__ = ["Printer", "plain", "seconds"]
 
 _WIDTH_OF_A_PIPE = 120
@@ -40,7 +42,7 @@ class Printer:
     def notes(self, notes: Iterable[str]) -> None:
         """Print what the user should know, a line each."""
         for note in notes:
-            self.line(f"note: {note}", style="yellow")
+            self.line(f"note: {translate(note)}", style="yellow")
 
     def facts(self, facts: Sequence[tuple[str, str]]) -> None:
         """Print names and values in two columns."""
@@ -63,6 +65,8 @@ class Printer:
     def result(self, data: dict[str, Any]) -> None:
         """Print the JSON object, if it is wanted."""
         if self.json:
+            if "notes" in data:
+                data = data | {"notes": [translate(note) for note in data["notes"]]}
             print(json.dumps(plain(data), allow_nan=False))
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import sys
 import warnings
 from collections.abc import Iterator
 from typing import Any, TextIO
@@ -116,7 +115,7 @@ def _print_warnings() -> Iterator[None]:
             file: TextIO | None = None, line: str | None = None,
         ) -> None:  # fmt: skip
             if issubclass(category, CheckpointWarning):
-                print(f"bpx: warning: {message}", file=sys.stderr)
+                complain(f"warning: {message}")
             else:
                 usual(message, category, filename, lineno, file, line)
 
