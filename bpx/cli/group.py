@@ -13,15 +13,16 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from bpx.cli.advice import offer_options, translate
+from bpx.cli.signals import Ended, Signals
 from bpx.errors import BpxError, InputError
 
 if TYPE_CHECKING:
     from bpx.backend import Backend
 
-__all__ = ["INTERRUPTED", "BackendOption", "Command", "Commands", "JsonOption", "choose_backend", "complain"]
+__all__ = ["BackendOption", "Command", "Commands", "JsonOption", "choose_backend", "complain"]
 
-MISTAKE, INTERRUPTED, NOBODY_READS = 2, 130, 1
-"""Exit codes: of a user's mistake, of Ctrl-C, and of a pipe whose reader has gone."""
+MISTAKE, NOBODY_READS = 2, 1
+"""Exit codes: of a user's mistake, and of a pipe whose reader has gone."""
 
 
 BackendOption = Annotated[
@@ -95,18 +96,18 @@ class Commands(TyperGroup):
         if not standalone_mode:
             return super().main(args, standalone_mode=False, **extra)
         _prepare_streams()
+        code: Any = None
         try:
             code = super().main(args, standalone_mode=False, **extra)
             sys.stdout.flush()
         except BpxError as error:
             complain(str(error))
             code = MISTAKE
-        except BrokenPipeError:
-            code = NOBODY_READS
-            _drop_output()
         except OSError as error:
-            complain(str(error))
-            code = MISTAKE
+            if not code:  # a terminal that has gone takes nothing of an exit code that says so
+                code = NOBODY_READS if isinstance(error, BrokenPipeError) else MISTAKE
+                if code == MISTAKE:
+                    complain(str(error))
             _drop_output()
         except Exception as error:
             # Typer's own errors of usage: older versions take their classes from click, later ones bring them along.
@@ -117,12 +118,13 @@ class Commands(TyperGroup):
         sys.exit(code if isinstance(code, int) else 0)
 
     def invoke(self, ctx: Any) -> Any:
-        """Run the command that was named; Ctrl-C ends it with one line."""
-        try:
-            return super().invoke(ctx)
-        except KeyboardInterrupt:
-            complain("interrupted")
-            raise typer.Exit(INTERRUPTED) from None
+        """Run the command that was named; Ctrl-C, SIGTERM and SIGHUP end it with one line."""
+        with Signals() as signals:
+            try:
+                return super().invoke(ctx)
+            except KeyboardInterrupt as error:
+                complain((isinstance(error, Ended) and str(error)) or signals.describe())
+                raise typer.Exit(signals.exit_code) from None
 
 
 def _prepare_streams() -> None:
@@ -145,4 +147,5 @@ def complain(message: str, context: Any = None) -> None:
     """Write one line on standard error."""
     line = " ".join(translate(message).split("\n")).strip()
     help_line = "" if context is None else f" (see {context.command_path} --help)"
-    print(f"bpx: {line}{help_line}", file=sys.stderr)
+    with contextlib.suppress(OSError):  # a terminal that has gone
+        print(f"bpx: {line}{help_line}", file=sys.stderr, flush=True)

@@ -14,6 +14,7 @@ from bpx.cli.train_options import TrainOptions
 from bpx.errors import FileFormatError, InputError
 from bpx.training.checkpoints.checkpointer import parse_interval
 from bpx.training.checkpoints.folder import list_checkpoints
+from bpx.training.checkpoints.lock import FolderLock
 from bpx.writing import write_whole
 
 __all__ = ["CHANGEABLE", "Plan", "check_new", "read_plan", "restore_plan", "write_plan"]
@@ -93,11 +94,47 @@ def check_new(folder: str) -> None:
     path = Path(folder)
     if path.exists() and not path.is_dir():
         raise InputError(f"--checkpoint {folder} is a file; name a folder")
-    if (path / FILE).exists() or list_checkpoints(path):
+    if is_begun(folder) or list_checkpoints(path):
+        with FolderLock(path):  # raises, and says who it is, if that training is running
+            pass
         raise InputError(
             f"--checkpoint {folder} holds a training already; go on with it by 'bpx train --resume {folder}', or name "
             "another folder"
         )
+
+
+def check_old(folder: str) -> None:
+    """Raise unless a training was begun in a folder.
+
+    Raises
+    ------
+    InputError
+        If there is no training to go on with.
+    """
+    if not is_begun(folder):
+        what = f"holds no {FILE}, which 'bpx train --checkpoint' writes" if Path(folder).is_dir() else "is no folder"
+        raise InputError(f"there is no training to go on with: {folder} {what}")
+
+
+def is_begun(folder: str) -> bool:
+    """Tell whether a training was begun in a folder."""
+    return (Path(folder) / FILE).is_file()
+
+
+def make_folder(folder: str) -> Path:
+    """Make a run's folder, if there is none.
+
+    Raises
+    ------
+    InputError
+        If it cannot be made.
+    """
+    path = Path(folder)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"--checkpoint {folder}: cannot make the folder: {error.strerror or error}") from error
+    return path
 
 
 def write_plan(plan: Plan) -> bytes | None:
@@ -115,10 +152,6 @@ def write_plan(plan: Plan) -> bytes | None:
     """
     assert plan.checkpoint is not None
     folder = Path(plan.checkpoint)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"--checkpoint {folder}: cannot make the folder: {error.strerror or error}") from error
     kept = dataclasses.asdict(plan)
     kept["options"] = plan.options.to_dict()
     del kept["checkpoint"]  # the folder itself, which may be moved
@@ -153,14 +186,11 @@ def read_plan(folder: str, changes: Mapping[str, Any]) -> Plan:
     Raises
     ------
     InputError
-        If there is no training in the folder.
+        If it cannot be opened.
     FileFormatError
         If what it was asked for cannot be read.
     """
     path = Path(folder) / FILE
-    if not path.is_file():
-        what = f"holds no {FILE}, which 'bpx train --checkpoint' writes" if Path(folder).is_dir() else "is no folder"
-        raise InputError(f"there is no training to go on with: {folder} {what}")
     try:
         content = json.loads(path.read_text("utf-8"))
         if content.pop("format") != FORMAT or content.pop("version") != VERSION:

@@ -114,8 +114,9 @@ def test_python_has_what_messages_advise():
 
     public = [getattr(bpx, name) for name in dir(bpx) if not name.startswith("_")]
     public += [getattr(bpx.plot, name) for name in bpx.plot.__all__]
-    public += [method for one in (bpx.Network, *vars(bpx.sklearn).values()) if isinstance(one, type)
-               for method in vars(one).values() if callable(method)]  # fmt: skip
+    classes = [bpx.Network, *(getattr(bpx.sklearn, name) for name in bpx.sklearn.__all__)]
+    public += [method for one in classes for method in vars(one).values() if callable(method)]
+    public += classes
     from bpx.explanation import write_page
     from bpx.tables import Preprocessor
 

@@ -270,6 +270,22 @@ def test_a_plan_that_was_edited(mistake, run_folder, content, words):
     assert words in mistake("train", "--resume", run_folder)
 
 
+@posix
+def test_a_second_command_is_told_who_trains(start, process, tmp_path):
+    folder = tmp_path / "run"
+    running = _started(start, folder, tmp_path / "net.safetensors", 1000000)
+    before = (folder / "command.json").read_bytes()
+    for arguments in (("--resume", folder, "--epochs", 5), (*OPTIONS, "--checkpoint", folder)):
+        ran = process("train", *arguments)
+        assert ran.returncode == 2
+        assert f"{folder} is in use: process {running.pid} on " in ran.stderr
+        assert ran.stderr.count("\n") == 1
+    assert (folder / "command.json").read_bytes() == before
+    running.kill()
+    running.communicate()
+    assert process("train", "--resume", folder, "--epochs", 1).stderr.count("more than the 1 asked for") == 1
+
+
 def test_data_that_has_changed_since(as_json, mistake, tmp_path):
     pytest.importorskip("polars", reason="tables need polars: the extra table")
     table, folder = tmp_path / "data.csv", tmp_path / "run"

@@ -15,6 +15,7 @@ from bpx.arguments import check_choice, check_count, check_number
 from bpx.errors import CheckpointWarning, InputError
 from bpx.files.network_file import describe_network
 from bpx.training.checkpoints import folder as folders
+from bpx.training.checkpoints.lock import FolderLock
 from bpx.training.checkpoints.snapshot import Snapshot, restore, take_snapshot
 from bpx.training.fit_run import FitRun
 
@@ -84,6 +85,7 @@ class Checkpointer:
             self.folder = _check_path("checkpoint", checkpoint)
             self.required = self.resume is not None and self.resume.absolute() != self.folder.absolute()
         self.last: Path | None = None
+        self._lock: FolderLock | None = None
         self._saved: Any = None
         self._saved_at = time.monotonic()
         self._failing = False
@@ -91,23 +93,44 @@ class Checkpointer:
     # -- before the first step ----------------------------------------------------------------------------
 
     def begin(self, run: FitRun) -> dict[str, Any] | None:
-        """Make the folder, and put the run where its checkpoint was written; return what that holds, or None.
+        """Make the folder, lock it, and put the run where its checkpoint was written; return what that holds, or None.
+
+        The lock is held until `release`.
 
         Raises
         ------
         InputError
             If there is nothing to resume, the checkpoint is of another training or past the epochs asked for, or the
-            folder holds checkpoints that are not of this one.
+            folder holds checkpoints that are not of this one, or another training has it.
         FileFormatError
             If no checkpoint can be read.
         """
+        try:
+            self._lock_folder()
+            return self._go_on(run)
+        except BaseException:
+            self.release()
+            raise
+
+    def release(self) -> None:
+        """Let others train in the folder."""
+        if self._lock is not None:
+            self._lock.release()
+            self._lock = None
+
+    def _lock_folder(self) -> None:
+        """Lock the folder, if it is there and not locked yet."""
+        if self._lock is None and self.folder.is_dir():
+            lock = FolderLock(self.folder)
+            lock.acquire()
+            self._lock = lock
+
+    def _go_on(self, run: FitRun) -> dict[str, Any] | None:
+        """Put the run where its checkpoint was written; return what that holds, or None for a new training."""
         found = self._find()
         same = found is not None and found[0].parent.absolute() == self.folder.absolute()
-        if not same and folders.list_checkpoints(self.folder):
-            raise InputError(
-                f"{self.folder} holds the checkpoints of another training; go on with it by "
-                f"resume={str(self.folder)!r}, or give another folder, or remove them"
-            )
+        if not same:
+            self._check_empty()
         if found is None:
             self._make_folder()
             return None
@@ -156,13 +179,25 @@ class Checkpointer:
                 stacklevel=2,
             )
 
+    def _check_empty(self) -> None:
+        """Raise if there are checkpoints in the folder, which are not of this training."""
+        if folders.list_checkpoints(self.folder):
+            raise InputError(
+                f"{self.folder} holds the checkpoints of another training; go on with it by "
+                f"resume={str(self.folder)!r}, or give another folder, or remove them"
+            )
+
     def _make_folder(self) -> None:
+        if self.folder.is_dir():
+            folders.remove_parts(self.folder)
+            return
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             self._report_failure(f"cannot make the folder {self.folder}: {error.strerror or error}", None)
             return
-        folders.remove_parts(self.folder)
+        self._lock_folder()
+        self._check_empty()  # another training may have made it, and ended, since it was looked for
 
     # -- between steps ------------------------------------------------------------------------------------
 
