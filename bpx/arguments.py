@@ -75,6 +75,8 @@ def check_number(
         result = float(value)
     except (TypeError, ValueError):
         raise InputError(f"{name} must be a number, got {value!r}") from None
+    except OverflowError:  # a whole number beyond the floats
+        result = math.inf
     bounds = (
         (above is None or result > above, f"above {above}"),
         (minimum is None or result >= minimum, f"at least {minimum}"),

@@ -65,7 +65,7 @@ _resume = _option(
     "FOLDER",
     _BREAKS,
     "Go on with the training in this folder: no DATASET, and of the other options only --epochs (more of them), "
-    "--output, --backend and those about checkpoints.",
+    "--output, --plot, --backend and those about checkpoints.",
 )
 _checkpoint_every = _option(
     "--checkpoint-every", "WHEN", _BREAKS, "Epochs between two, or '500 steps', '30 seconds'; 1 by default."
