@@ -234,6 +234,7 @@ def _print_part(printer: Printer, step: StepTrace, part: str) -> None:
             for layer, q in list_part(step, part)
         ],
         left=range(5),
+        lines=True,
     )
 
 

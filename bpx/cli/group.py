@@ -15,6 +15,7 @@ from typer.core import TyperCommand, TyperGroup
 from bpx.cli.advice import offer_options, translate
 from bpx.cli.signals import Ended, Signals
 from bpx.errors import BpxError, InputError
+from bpx.markup import escape_controls
 
 if TYPE_CHECKING:
     from bpx.backend import Backend
@@ -71,7 +72,7 @@ class Command(TyperCommand):
             _, _, given = self.make_parser(ctx).parse_args(list(args))
             options = [one for one in given if one.param_type_name == "option" and not one.is_eager]  # --help is eager
             for option in options:
-                if options.count(option) > 1 and not option.multiple:  # type: ignore[attr-defined] # options have it
+                if options.count(option) > 1 and not option.multiple:
                     names = " or ".join(sorted(option.opts, key=len, reverse=True))
                     raise InputError(f"{names} is given {options.count(option)} times; give it once")
         return super().parse_args(ctx, args)
@@ -145,7 +146,7 @@ def _drop_output() -> None:
 
 def complain(message: str, context: Any = None) -> None:
     """Write one line on standard error."""
-    line = " ".join(translate(message).split("\n")).strip()
+    line = escape_controls(" ".join(translate(message).split("\n")).strip())
     help_line = "" if context is None else f" (see {context.command_path} --help)"
     with contextlib.suppress(OSError):  # a terminal that has gone
         print(f"bpx: {line}{help_line}", file=sys.stderr, flush=True)

@@ -260,10 +260,9 @@ def _check_files(path: Path, content: dict[str, Any], changes: Mapping[str, Any]
     if "plot" in changes and content.get("plot") is None:
         raise InputError("--plot cannot be given: the training was begun without it, and what it draws is not recorded")
     names = {name: content.get(name) for name in _FILES}
-    for name in _FILES:
-        if names[name] is not None:
-            content[name] = str(path.parent / names[name])
-    far = [n for n in _FILES if names[n] is not None and n not in changes and not _is_inside(path.parent, content[n])]
+    given = {name: str(path.parent / file) for name, file in names.items() if file is not None}
+    content.update(given)
+    far = [name for name, file in given.items() if name not in changes and not _is_inside(path.parent, file)]
     if far and not is_sealed(names, seal):
         listed = ", ".join(f"--{name} {names[name]!r}" for name in far)
         raise InputError(

@@ -33,6 +33,7 @@ from bpx.cli.train_options import TrainOptions
 from bpx.cli.train_report import announce, conclude
 from bpx.datasets import names
 from bpx.errors import BpxError, CheckpointWarning, InputError, Interrupted
+from bpx.markup import escape_controls
 from bpx.training.checkpoints.lock import FolderLock
 
 __all__ = ["train"]
@@ -153,7 +154,7 @@ def _print_warnings() -> Iterator[None]:
             if issubclass(category, CheckpointWarning):
                 complain(f"warning: {message}")
             else:
-                usual(message, category, filename, lineno, file, line)
+                usual(escape_controls(str(message), keep="\n"), category, filename, lineno, file, line)
 
         warnings.showwarning = show
         yield

@@ -152,7 +152,7 @@ def _try_to_lock(file: int) -> bool:
 
             os.lseek(file, _FAR, os.SEEK_SET)
             try:
-                msvcrt.locking(file, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
+                msvcrt.locking(file, msvcrt.LK_NBLCK, 1)
             finally:
                 os.lseek(file, 0, os.SEEK_SET)
     except (BlockingIOError, PermissionError):
