@@ -111,6 +111,7 @@ def test_the_folder_is_free_after_any_end(data, small, tmp_path):
         return outcome == ["free"]
 
     small.fit(*data, epochs=1, checkpoint=tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["checkpoint-000000000001.safetensors"]
     assert free()
     with pytest.raises(bpx.InputError, match="holds the checkpoints of another training"):
         small.fit(*data, epochs=1, checkpoint=tmp_path)
@@ -124,6 +125,29 @@ def test_the_folder_is_free_after_any_end(data, small, tmp_path):
         )
     with FolderLock(tmp_path / "other"):
         assert free()
+
+
+def test_many_take_turns_and_no_two_at_once(tmp_path):
+    """The file of the lock comes and goes; whoever has it has it alone."""
+    code = (
+        "import sys, os, time, pathlib, bpx\nfrom bpx.training.checkpoints.lock import FolderLock\n"
+        "folder, got = pathlib.Path(sys.argv[1]), 0\n"
+        "until = time.monotonic() + 1.5\n"
+        "while time.monotonic() < until:\n"
+        "    try:\n        with FolderLock(folder):\n"
+        "            os.close(os.open(folder / 'alone', os.O_CREAT | os.O_EXCL))\n            got += 1\n"
+        "            os.unlink(folder / 'alone')\n"
+        "    except bpx.InputError as error:\n        assert 'is in use: ' in str(error)\n"
+        "print(got)\n"
+    )
+    processes = [
+        subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE, text=True)
+        for _ in range(3)
+    ]
+    got = [int(process.communicate(timeout=60)[0]) for process in processes]
+    assert all(process.returncode == 0 for process in processes)
+    assert sum(got) > 0
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_folder_that_cannot_be_locked_is_trained_in_with_a_warning(data, small, tmp_path):

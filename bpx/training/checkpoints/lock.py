@@ -1,7 +1,7 @@
 """The owner of a folder of checkpoints: one training at a time, by a lock that ends with its process.
 
 The lock is the system's, on the file ``.lock`` in the folder: ``flock`` where there is one, on Windows a locked byte.
-The file stays, and says who has the lock, or had it last.
+The file says who has the lock; it goes with its owner, and one that was killed leaves it to the next.
 """
 
 from __future__ import annotations
@@ -71,23 +71,23 @@ class FolderLock:
             If another training has it: says which process, on which machine.
         """
         with _guard:
-            try:
-                file = _open(self.folder / NAME)
-            except OSError as error:
-                self._warn(error)
-                return
-            found = os.fstat(file)
-            key, thread = (found.st_dev, found.st_ino), threading.get_ident()
-            mine = _held.get(key)
-            if mine is not None:
-                os.close(file)
-                if mine.thread != thread:
-                    raise self._describe_owner(f"another thread of this process, {os.getpid()},")
-                mine.times += 1
-            else:
-                self._lock(file)
-                _held[key] = _Held(file, thread)
-            self._key = key
+            while self._key is None:
+                try:
+                    file = _open(self.folder / NAME)
+                except OSError as error:
+                    self._warn(error)
+                    return
+                key, thread = _identify(os.fstat(file)), threading.get_ident()
+                mine = _held.get(key)
+                if mine is not None:
+                    os.close(file)
+                    if mine.thread != thread:
+                        raise self._describe_owner(f"another thread of this process, {os.getpid()},")
+                    mine.times += 1
+                    self._key = key
+                elif self._lock(file):
+                    _held[key] = _Held(file, thread)
+                    self._key = key
 
     def release(self) -> None:
         """Give the lock back; nothing happens where it is not held."""
@@ -97,20 +97,42 @@ class FolderLock:
                 mine.times -= 1
                 if not mine.times:
                     del _held[self._key]
-                    os.close(mine.file)
+                    self._remove(mine.file)
             self._key = None
 
-    def _lock(self, file: int) -> None:
-        """Lock an open file and write into it whose it is now; it is closed where that cannot be done."""
+    def _lock(self, file: int) -> bool:
+        """Lock an open file and write into it whose it is now; False if its owner has removed it meanwhile."""
         try:
             if not _try_to_lock(file):
                 owner = os.read(file, 200).decode("utf-8", "replace").strip()
                 os.close(file)
                 raise self._describe_owner(owner or "another process")
+            if not self._is_there(file):
+                os.close(file)
+                return False
             os.ftruncate(file, 0)
             os.write(file, f"process {os.getpid()} on {socket.gethostname()}\n".encode())
         except OSError as error:
             self._warn(error)  # a file system without locks, or a full disk, which the first checkpoint will tell of
+        return True
+
+    def _is_there(self, file: int) -> bool:
+        """Tell whether an open file is the one that the folder has."""
+        try:
+            return _identify(os.stat(self.folder / NAME)) == _identify(os.fstat(file))
+        except FileNotFoundError:
+            return False
+
+    def _remove(self, file: int) -> None:
+        """Remove the file and close it, which unlocks it: who waits for it sees that it is gone, and makes another."""
+        if fcntl is not None:
+            with contextlib.suppress(OSError):
+                if self._is_there(file):
+                    os.unlink(self.folder / NAME)
+        os.close(file)
+        if fcntl is None:  # Windows removes no open file, and refuses where somebody else has it open by now
+            with contextlib.suppress(OSError):
+                os.unlink(self.folder / NAME)
 
     def _describe_owner(self, owner: str) -> InputError:
         shown = owner if owner.isprintable() else repr(owner)
@@ -124,6 +146,11 @@ class FolderLock:
             CheckpointWarning,
             stacklevel=3,
         )
+
+
+def _identify(found: os.stat_result) -> tuple[int, int]:
+    """Return what tells a file from every other."""
+    return found.st_dev, found.st_ino
 
 
 def _open(path: Path) -> int:
