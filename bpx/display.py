@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from bpx.core.model import Model
-from bpx.markup import make_paragraph, make_table
+from bpx.markup import escape_controls, make_paragraph, make_table
 
 HEADER = ("", "layer", "output", "parameters")
 
@@ -37,7 +37,7 @@ def summarize(net: Model) -> str:
     rule = "-" * len(align(HEADER))
     loss = f"loss {net.loss.name} ({net.loss.reduction})"
     total = f"{net.n_params:,} parameters, {net.dtype}, {loss}, on {net.backend.spec}"
-    return "\n".join([align(HEADER), rule, *map(align, table), rule, total])
+    return escape_controls("\n".join([align(HEADER), rule, *map(align, table), rule, total]), keep="\n")
 
 
 def make_html(net: Model) -> str:

@@ -1,7 +1,8 @@
-"""Numbers as text, and tables as HTML for notebooks: escaped, and in the notebook's own colors."""
+"""Numbers and names as text for terminals, and tables as HTML for notebooks: escaped, in the notebook's own colors."""
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterable, Sequence
 from html import escape
 
@@ -18,6 +19,38 @@ def format_number(value: float, digits: int = 6) -> str:
     ('−0.125', '0', '0.667')
     """
     return f"{value + 0.0:.{digits}g}".replace("-", "−")  # adding 0 turns -0 into 0
+
+
+_UNSEEN = ("Cc", "Cf", "Cs", "Zl", "Zp")
+"""Categories of characters that a terminal obeys instead of showing them: controls, directions, ends of lines."""
+
+_JOINERS = "\u200c\u200d"
+"""Parts of words and of emoji."""
+
+
+def escape_controls(text: str, keep: str = "") -> str:
+    r"""Return a text that a terminal shows and does not obey: control characters are written as Python writes them.
+
+    Parameters
+    ----------
+    text : str
+        With names of columns, labels or files in it, which may hold anything.
+    keep : str
+        Control characters to leave, such as the ends of lines of one's own.
+
+    Examples
+    --------
+    >>> print(escape_controls("a\x1b[2Jb\r\u202e"))
+    a\x1b[2Jb\r\u202e
+    """
+    if text.isprintable():
+        return text
+    return "".join(
+        character.encode("unicode_escape").decode()
+        if unicodedata.category(character) in _UNSEEN and character not in keep + _JOINERS
+        else character
+        for character in text
+    )
 
 
 def make_paragraph(text: str) -> str:

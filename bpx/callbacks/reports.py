@@ -9,6 +9,7 @@ import numpy as np
 
 from bpx.arguments import check_choice, check_count
 from bpx.errors import InputError
+from bpx.markup import escape_controls
 from bpx.training.callback import Callback, Run
 
 
@@ -40,9 +41,9 @@ class ProgressPrinter(Callback):
         if run.done % self.every and not last:
             return
         numbers = ", ".join(f"{name} {value:.4g}" for name, value in run.logs.items())
-        print(f"epoch {run.done}/{run.epochs}: {numbers}", file=self.file or sys.stderr, flush=True)
+        print(escape_controls(f"epoch {run.done}/{run.epochs}: {numbers}"), file=self.file or sys.stderr, flush=True)
         if run.stop_reason:
-            print(run.stop_reason, file=self.file or sys.stderr, flush=True)
+            print(escape_controls(run.stop_reason), file=self.file or sys.stderr, flush=True)
 
 
 class LearningRateRecorder(Callback):

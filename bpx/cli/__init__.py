@@ -24,7 +24,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     ------
     SystemExit
         Always. The code is 0 after a success, 2 after a mistake of the user's, which one line on standard error names,
-        and 130 after Ctrl-C.
+        130 after Ctrl-C, 143 after SIGTERM and 129 after SIGHUP.
     """
     try:
         from bpx.cli.app import app

@@ -10,7 +10,7 @@ from bpx._version import __version__
 from bpx.cli.backends_command import backends
 from bpx.cli.evaluate_command import evaluate
 from bpx.cli.explain_command import explain
-from bpx.cli.group import Commands
+from bpx.cli.group import Command, Commands
 from bpx.cli.predict_command import predict
 from bpx.cli.train_command import train
 from bpx.cli.xor_command import xor
@@ -49,4 +49,4 @@ def common(
 
 
 for command in (xor, train, predict, evaluate, explain, backends):
-    app.command()(command)
+    app.command(cls=Command)(command)

@@ -10,6 +10,7 @@ from bpx.cli.group import BackendOption, JsonOption, choose_backend
 from bpx.cli.pictures import PlotOption, check_picture, draw_evaluation
 from bpx.cli.predict_command import ModelArgument, UnseenOption
 from bpx.cli.printing import Printer
+from bpx.errors import FileFormatError
 
 if TYPE_CHECKING:
     from bpx.cli.model_files import Model
@@ -102,9 +103,12 @@ def _note_same_data(model: Model, data: str) -> list[str]:
     if model.training.get("origin") != identify(data):
         return []
     rows, scores = model.training.get("rows", {}), model.training.get("scores", {})
-    line = f"the network was trained on {rows.get('training', 0):,} of these rows, so this is no test of it"
-    held_out = scores.get("held_out", {})
-    for name, what in (("accuracy", "accuracy"), ("r2", "R2")):
-        if name in held_out:
-            line += f"; on the {rows.get('held_out', 0):,} held-out rows its {what} was {held_out[name]:.4f}"
+    try:
+        line = f"the network was trained on {rows.get('training', 0):,} of these rows, so this is no test of it"
+        held_out = scores.get("held_out", {})
+        for name, what in (("accuracy", "accuracy"), ("r2", "R2")):
+            if name in held_out:
+                line += f"; on the {rows.get('held_out', 0):,} held-out rows its {what} was {held_out[name]:.4f}"
+    except (AttributeError, TypeError, ValueError) as error:
+        raise FileFormatError(f"how the network was trained cannot be read from its file: {error}") from error
     return [line]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from bpx.cli.group import BackendOption, JsonOption, choose_backend
+from bpx.cli.predict_command import UnseenOption
 from bpx.cli.printing import Printer
 
 if TYPE_CHECKING:
@@ -85,6 +86,22 @@ def explain(
         str | None,
         typer.Option("--html", metavar="FILE", help="Write a page to step through, which needs no network connection."),
     ] = None,
+    max_bytes: Annotated[
+        int | None,
+        typer.Option("--max-bytes", metavar="N", help="Largest page to write, 1000000 by default; 0 for any size."),
+    ] = None,
+    detail: Annotated[
+        str | None,
+        typer.Option(
+            "--detail",
+            metavar="HOW",
+            help="full, every number; summary, norms and extremes; auto, the default, by how many there are.",
+        ),
+    ] = None,
+    training: Annotated[
+        bool, typer.Option("--training", help="Have dropout and batch normalization behave as in training.")
+    ] = False,
+    unseen: UnseenOption = "refuse",
     seed: Annotated[int, typer.Option("--seed", metavar="N", help="Of the first weights of xor and digits.")] = 0,
     backend: BackendOption = None,
     json: JsonOption = False,
@@ -92,7 +109,7 @@ def explain(
     """Show one training step with its true numbers: forward, error, backward, update, and the chain rule of one
     weight."""  # fmt: skip
     printer = Printer(json=json)
-    from bpx.arguments import check_count, check_number
+    from bpx.arguments import check_choice, check_count, check_number
     from bpx.cli.explained import find_subject
     from bpx.cli.model_files import check_place
     from bpx.errors import InputError
@@ -101,23 +118,35 @@ def explain(
         check_count("--epochs", epochs, 0)
     if learning_rate is not None:
         check_number("--learning-rate", learning_rate, above=0.0)
+    check_choice("way to treat unseen categories", unseen, ("ignore", "refuse"))
+    if detail is not None:
+        check_choice("detail", detail, ("auto", "full", "summary"))
     if html is not None:
         check_place(html, "--html")
+        if detail is not None or training:
+            raise InputError("--detail and --training are for the step that the terminal shows, not for --html")
+    if max_bytes is not None and html is None:
+        raise InputError("--max-bytes is for the page that --html writes")
+    if max_bytes is not None:
+        check_count("--max-bytes", max_bytes, 0)
     found = find_subject(
-        what, data, as_published=as_published, seed=check_count("--seed", seed, 0), backend=choose_backend(backend)
-    )
+        what, data, as_published=as_published, seed=check_count("--seed", seed, 0), backend=choose_backend(backend),
+        ignore_unseen=unseen == "ignore",
+    )  # fmt: skip
     if sample is not None and check_count("--sample", sample, 0) >= len(found.x):
         raise InputError(f"--sample must be a row from 0 to {len(found.x) - 1}, got {sample}")
     rate = found.learning_rate if learning_rate is None else learning_rate
     if html is None:
-        _explain_in_terminal(printer, found, sample, weight, epochs or 0, rate, step)
+        how = {"detail": detail or "auto", "training": training}
+        _explain_in_terminal(printer, found, sample, weight, epochs or 0, rate, step, how)
     else:
-        _write_page(printer, found, sample, weight, epochs, rate, html)
+        _write_page(printer, found, sample, weight, epochs, rate, html, max_bytes)
 
 
 def _explain_in_terminal(
-    printer: Printer, found: Subject, sample: int | None, weight: str | None, epochs: int, rate: float, pause: bool
-) -> None:
+    printer: Printer, found: Subject, sample: int | None, weight: str | None, epochs: int, rate: float, pause: bool,
+    how: dict[str, Any],
+) -> None:  # fmt: skip
     from bpx.explanation import explain
     from bpx.optimizers import SGD
 
@@ -126,7 +155,7 @@ def _explain_in_terminal(
     whole = found.whole and sample is None
     row = 0 if sample is None else sample
     x, y = (found.x, found.y) if whole else (found.x[row : row + 1], found.y[row : row + 1])
-    trace = explain(found.network, x, y, optimizer=SGD(rate))
+    trace = explain(found.network, x, y, optimizer=SGD(rate), **how)
     chain = trace.chain(weight or trace.steepest())
     after = f" after {epochs:,} epochs" if epochs else ""
     rows = f"all {len(x)} rows" if whole else f"row {row}"
@@ -143,18 +172,20 @@ def _explain_in_terminal(
 
 
 def _write_page(
-    printer: Printer, found: Subject, sample: int | None, weight: str | None, epochs: int | None, rate: float, path: str
-) -> None:
+    printer: Printer, found: Subject, sample: int | None, weight: str | None, epochs: int | None, rate: float,
+    path: str, max_bytes: int | None,
+) -> None:  # fmt: skip
     from pathlib import Path
 
     from bpx.explanation import write_page
+    from bpx.explanation.page import MAX_PAGE_BYTES
     from bpx.optimizers import SGD
 
     epochs = found.page_epochs if epochs is None else epochs
     write_page(
         path, found.network, found.x, found.y, epochs=epochs, optimizer=SGD(rate), batch_size=found.batch_size,
         title=found.title, feature_names=found.feature_names, class_names=found.class_names, notes=found.notes,
-        sample=sample, weight=weight,
+        sample=sample, weight=weight, max_bytes=MAX_PAGE_BYTES if max_bytes is None else max_bytes or None,
     )  # fmt: skip
     size = Path(path).stat().st_size
     printer.line(f"{found.title}: {path} ({size:,} bytes) holds {epochs:,} epochs of training; open it in a browser")
@@ -203,6 +234,7 @@ def _print_part(printer: Printer, step: StepTrace, part: str) -> None:
             for layer, q in list_part(step, part)
         ],
         left=range(5),
+        lines=True,
     )
 
 

@@ -58,7 +58,9 @@ class Subject:
     notes: tuple[str, ...] = ()
 
 
-def find_subject(what: str, data: str | None, *, as_published: bool, seed: int, backend: Backend) -> Subject:
+def find_subject(
+    what: str, data: str | None, *, as_published: bool, seed: int, backend: Backend, ignore_unseen: bool = False
+) -> Subject:
     """Return what is to be explained.
 
     Raises
@@ -78,7 +80,7 @@ def find_subject(what: str, data: str | None, *, as_published: bool, seed: int, 
         check_choice("network to explain", what, SUBJECTS)
     if data is None:
         raise InputError(f"which data? 'bpx explain {what} DATA', a file or a data set like that of the training")
-    return _load(what, data, backend)
+    return _load(what, data, backend, ignore_unseen)
 
 
 def _make_xor(as_published: bool, seed: int, backend: Backend) -> Subject:
@@ -106,12 +108,12 @@ def _make_digits(seed: int, backend: Backend) -> Subject:
     )  # fmt: skip
 
 
-def _load(path: str, data: str, backend: Backend) -> Subject:
+def _load(path: str, data: str, backend: Backend, ignore_unseen: bool) -> Subject:
     from bpx.cli.model_files import load_model
     from bpx.cli.sources import load_rows
 
     model = load_model(path, backend)
-    rows = load_rows(data, model.preprocessor, with_target=True)
+    rows = load_rows(data, model.preprocessor, with_target=True, ignore_unseen=ignore_unseen)
     assert rows.y is not None
     names = model.preprocessor.column_names
     classes = model.preprocessor.class_names if model.preprocessor.task == "classification" else None

@@ -11,17 +11,20 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
-from bpx.errors import BpxError, FileWarning
+from bpx.cli.advice import offer_options, translate
+from bpx.cli.signals import Ended, Signals
+from bpx.errors import BpxError, FileWarning, InputError
+from bpx.markup import escape_controls
 
 if TYPE_CHECKING:
     from bpx.backend import Backend
 
-__all__ = ["INTERRUPTED", "BackendOption", "Commands", "JsonOption", "choose_backend", "complain"]
+__all__ = ["BackendOption", "Command", "Commands", "JsonOption", "choose_backend", "complain"]
 
-MISTAKE, INTERRUPTED, NOBODY_READS = 2, 130, 1
-"""Exit codes: of a user's mistake, of Ctrl-C, and of a pipe whose reader has gone."""
+MISTAKE, NOBODY_READS = 2, 1
+"""Exit codes: of a user's mistake, and of a pipe whose reader has gone."""
 
 
 BackendOption = Annotated[
@@ -55,6 +58,36 @@ def choose_backend(spec: str | None) -> Backend:
     return get_backend(spec)
 
 
+class Command(TyperCommand):
+    """A command of bpx: one option is given once, and a mistake of the user's is told in words of the command."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Read the arguments of the command.
+
+        Raises
+        ------
+        InputError
+            If an option is given twice that can be given once.
+        """
+        if not ctx.resilient_parsing:
+            _, _, given = self.make_parser(ctx).parse_args(list(args))
+            options = [one for one in given if one.param_type_name == "option" and not one.is_eager]  # --help is eager
+            for option in options:
+                if options.count(option) > 1 and not option.multiple:
+                    names = " or ".join(sorted(option.opts, key=len, reverse=True))
+                    raise InputError(f"{names} is given {options.count(option)} times; give it once")
+        return super().parse_args(ctx, args)
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command; a mistake of the user's ends it with one line, in words of the command's own options."""
+        with offer_options([name for option in self.params for name in option.opts]):
+            try:
+                return super().invoke(ctx)
+            except BpxError as error:
+                complain(str(error))
+                raise typer.Exit(MISTAKE) from error
+
+
 class Commands(TyperGroup):
     """The commands of bpx, with one ending for all of them."""
 
@@ -65,18 +98,18 @@ class Commands(TyperGroup):
         if not standalone_mode:
             return super().main(args, standalone_mode=False, **extra)
         _prepare_streams()
+        code: Any = None
         try:
             code = super().main(args, standalone_mode=False, **extra)
             sys.stdout.flush()
         except BpxError as error:
             complain(str(error))
             code = MISTAKE
-        except BrokenPipeError:
-            code = NOBODY_READS
-            _drop_output()
         except OSError as error:
-            complain(str(error))
-            code = MISTAKE
+            if not code:  # a terminal that has gone takes nothing of an exit code that says so
+                code = NOBODY_READS if isinstance(error, BrokenPipeError) else MISTAKE
+                if code == MISTAKE:
+                    complain(str(error))
             _drop_output()
         except Exception as error:
             # Typer's own errors of usage: older versions take their classes from click, later ones bring them along.
@@ -87,13 +120,14 @@ class Commands(TyperGroup):
         sys.exit(code if isinstance(code, int) else 0)
 
     def invoke(self, ctx: Any) -> Any:
-        """Run the command that was named; Ctrl-C ends it with one line."""
-        try:
-            with _print_warnings():
-                return super().invoke(ctx)
-        except KeyboardInterrupt:
-            complain("interrupted")
-            raise typer.Exit(INTERRUPTED) from None
+        """Run the command that was named; Ctrl-C, SIGTERM and SIGHUP end it with one line."""
+        with Signals() as signals:
+            try:
+                with _print_warnings():
+                    return super().invoke(ctx)
+            except KeyboardInterrupt as error:
+                complain((isinstance(error, Ended) and str(error)) or signals.describe())
+                raise typer.Exit(signals.exit_code) from None
 
 
 @contextlib.contextmanager
@@ -110,7 +144,7 @@ def _print_warnings() -> Iterator[None]:
             if issubclass(category, FileWarning):
                 complain(f"warning: {message}")
             else:
-                usual(message, category, filename, lineno, file, line)
+                usual(escape_controls(str(message), keep="\n"), category, filename, lineno, file, line)
 
         warnings.showwarning = show
         yield
@@ -134,6 +168,7 @@ def _drop_output() -> None:
 
 def complain(message: str, context: Any = None) -> None:
     """Write one line on standard error."""
-    line = " ".join(message.split("\n")).strip()
+    line = escape_controls(" ".join(translate(message).split("\n")).strip())
     help_line = "" if context is None else f" (see {context.command_path} --help)"
-    print(f"bpx: {line}{help_line}", file=sys.stderr)
+    with contextlib.suppress(OSError):  # a terminal that has gone
+        print(f"bpx: {line}{help_line}", file=sys.stderr, flush=True)

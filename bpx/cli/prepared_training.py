@@ -13,6 +13,7 @@ from bpx.cli.measures import measure_model
 from bpx.cli.model_files import Model
 from bpx.cli.sources import TrainingData, identify, load_training
 from bpx.cli.train_options import Settings, TrainOptions
+from bpx.core.regularization import ClipNorm
 from bpx.errors import InputError
 from bpx.perceptron import mlp
 from bpx.tables import Preprocessor
@@ -95,6 +96,7 @@ class PreparedTraining:
             epochs=settings.epochs,
             batch_size=settings.batch_size,
             optimizer=settings.optimizer,
+            clip=None if settings.clip is None else ClipNorm(settings.clip),
             **how,
         )
         self.model.training.update(self.describe())

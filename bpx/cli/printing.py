@@ -12,6 +12,9 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from bpx.cli.advice import translate
+from bpx.markup import escape_controls
+
 __all__ = ["Printer", "plain", "seconds"]
 
 _WIDTH_OF_A_PIPE = 120
@@ -29,40 +32,44 @@ class Printer:
     def __init__(self, *, json: bool) -> None:
         self.json = json
         width = None if sys.stdout.isatty() else _WIDTH_OF_A_PIPE
-        # Names of columns and files are printed as they are: no markup, no emoji, nothing highlighted.
+        # Names of columns and files are printed as they are, but for control characters: no markup, no emoji.
         self._console = Console(width=width, markup=False, emoji=False, highlight=False)
 
     def line(self, text: str = "", style: str | None = None) -> None:
         """Print a sentence for people, wrapped at the width of the terminal."""
         if not self.json:
-            self._console.print(text, style=style)
+            self._console.print(escape_controls(text, keep="\n"), style=style)
 
     def notes(self, notes: Iterable[str]) -> None:
         """Print what the user should know, a line each."""
         for note in notes:
-            self.line(f"note: {note}", style="yellow")
+            self.line(f"note: {escape_controls(translate(note))}", style="yellow")
 
     def facts(self, facts: Sequence[tuple[str, str]]) -> None:
         """Print names and values in two columns."""
         grid = Table.grid(padding=(0, 2))
         for name, value in facts:
-            grid.add_row(name, value)
+            grid.add_row(escape_controls(name), escape_controls(value))
         if not self.json:
             self._console.print(grid)
 
-    def table(self, header: Sequence[str], rows: Iterable[Sequence[str]], *, left: Sequence[int] = ()) -> None:
-        """Print a table; columns are flush right, those of ``left`` flush left."""
+    def table(
+        self, header: Sequence[str], rows: Iterable[Sequence[str]], *, left: Sequence[int] = (), lines: bool = False
+    ) -> None:
+        """Print a table; columns are flush right, those of ``left`` flush left; with ``lines``, cells may have some."""
         table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
         for i, name in enumerate(header):
-            table.add_column(name, justify="left" if i in left else "right")
+            table.add_column(escape_controls(name), justify="left" if i in left else "right")
         for row in rows:
-            table.add_row(*row)
+            table.add_row(*(escape_controls(cell, keep="\n" if lines else "") for cell in row))
         if not self.json:
             self._console.print(table)
 
     def result(self, data: dict[str, Any]) -> None:
         """Print the JSON object, if it is wanted."""
         if self.json:
+            if "notes" in data:
+                data = data | {"notes": [translate(note) for note in data["notes"]]}
             print(json.dumps(plain(data), allow_nan=False))
 
 

@@ -113,9 +113,11 @@ def load_training(options: TrainOptions) -> TrainingData:
 
 
 def _load_builtin(options: TrainOptions) -> TrainingData:
-    for name in ("target", "task", "missing", "drop"):
+    for name in ("target", "task", "missing", "drop", "categories_max"):
         if getattr(options, name):
-            raise InputError(f"--{name} is for files; the data set {options.dataset!r} says itself what it holds")
+            raise InputError(
+                f"--{name.replace('_', '-')} is for files; the data set {options.dataset!r} says itself what it holds"
+            )
     dataset, recipe = load(options.dataset), RECIPES[options.dataset]
     y = builtin_data.list_classes(dataset)
     share = recipe.validation if options.validation is None else options.validation
@@ -142,6 +144,7 @@ def _load_table(options: TrainOptions) -> TrainingData:
         task=options.asked_task,
         missing=options.missing or "refuse",  # type: ignore[arg-type]
         drop=options.drop,
+        categories_max=100 if options.categories_max is None else options.categories_max,
     )
     return TrainingData(
         choose_table_recipe(len(prepared.x_train), classes=isinstance(prepared.preprocessor.target, ClassTarget)),

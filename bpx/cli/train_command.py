@@ -26,6 +26,9 @@ _target = _option("--target", "COLUMN", _DATA, "The column to predict.")
 _task = _option("--task", "TASK", _DATA, "auto, classes or regression; auto finds it from the target.")
 _missing = _option("--missing", "HOW", _DATA, "Missing values: refuse them, or impute (medians, most frequent ones).")
 _drop = _option("--drop", "COLUMN", _DATA, "Leave a column out; repeatable.")
+_categories_max = _option(
+    "--categories-max", "N", _DATA, "Most categories that a column of text may have; 100 by default."
+)
 _validation = _option(
     "--validation",
     "SHARE",
@@ -50,6 +53,7 @@ _loss = _option(
 )
 _optimizer = _option("--optimizer", "NAME", _TRAINING, "adam, adamw, rmsprop or sgd.")
 _learning_rate = _option("--learning-rate", "RATE", _TRAINING, "Size of a step.")
+_clip = _option("--clip", "NORM", _TRAINING, "Largest norm of the gradients of a step; longer ones are shrunk to it.")
 _epochs = _option("--epochs", "N", _TRAINING, "Passes over the training rows.")
 _batch_size = _option("--batch-size", "N", _TRAINING, "Rows of a step.")
 _seed = _option("--seed", "N", _TRAINING, "Of the split, the weights, the shuffles and dropout; 0 by default.")
@@ -61,7 +65,7 @@ _resume = _option(
     "FOLDER",
     _BREAKS,
     "Go on with the training in this folder: no DATASET, and of the other options only --epochs (more of them), "
-    "--output, --backend and those about checkpoints.",
+    "--output, --plot, --backend and those about checkpoints.",
 )
 _checkpoint_every = _option(
     "--checkpoint-every", "WHEN", _BREAKS, "Epochs between two, or '500 steps', '30 seconds'; 1 by default."
@@ -82,6 +86,7 @@ def train(
     task: Annotated[str | None, _task] = None,
     missing: Annotated[str | None, _missing] = None,
     drop: Annotated[list[str] | None, _drop] = None,
+    categories_max: Annotated[int | None, _categories_max] = None,
     validation: Annotated[float | None, _validation] = None,
     hidden: Annotated[str | None, _hidden] = None,
     activation: Annotated[str | None, _activation] = None,
@@ -90,6 +95,7 @@ def train(
     loss: Annotated[str | None, _loss] = None,
     optimizer: Annotated[str | None, _optimizer] = None,
     learning_rate: Annotated[float | None, _learning_rate] = None,
+    clip: Annotated[float | None, _clip] = None,
     epochs: Annotated[int | None, _epochs] = None,
     batch_size: Annotated[int | None, _batch_size] = None,
     seed: Annotated[int | None, _seed] = None,
@@ -115,6 +121,7 @@ def train(
         "task": task,
         "missing": missing,
         "drop": tuple(drop or ()),
+        "categories_max": categories_max,
         "validation": validation,
         "hidden": hidden,
         "activation": activation,
@@ -122,6 +129,7 @@ def train(
         "loss": loss,
         "optimizer": optimizer,
         "learning_rate": learning_rate,
+        "clip": clip,
         "epochs": epochs,
         "batch_size": batch_size,
         "seed": seed,

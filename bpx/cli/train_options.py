@@ -113,6 +113,8 @@ class TrainOptions:
     batch_size: int | None = None
     seed: int | None = None
     dtype: str | None = None
+    clip: float | None = None
+    categories_max: int | None = None
 
     def __post_init__(self) -> None:
         names: list[tuple[str, Any, Any]] = [
@@ -131,11 +133,13 @@ class TrainOptions:
             ("--epochs", self.epochs, 1),
             ("--batch-size", self.batch_size, 1),
             ("--seed", self.seed, 0),
+            ("--categories-max", self.categories_max, 1),
         ):
             if value is not None:
                 check_count(name, value, least)
-        if self.learning_rate is not None:
-            check_number("--learning-rate", self.learning_rate, above=0.0)
+        for name, number in (("--learning-rate", self.learning_rate), ("--clip", self.clip)):
+            if number is not None:
+                check_number(name, number, above=0.0)
         for name, share in (("--validation", self.validation), ("--dropout", self.dropout)):
             if share is not None:
                 check_number(name, share, minimum=0.0, below=1.0)
@@ -175,6 +179,7 @@ class Settings:
     batch_size: int
     seed: int
     dtype: str
+    clip: float | None
 
     @classmethod
     def decide(cls, options: TrainOptions, recipe: Recipe) -> Settings:
@@ -206,6 +211,7 @@ class Settings:
             batch_size=options.batch_size or recipe.batch_size,
             seed=options.seed or 0,
             dtype=options.dtype or "float32",
+            clip=options.clip,
         )
 
 

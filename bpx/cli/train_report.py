@@ -26,7 +26,8 @@ def announce(printer: Printer, run: PreparedTraining) -> None:
             ("rows", f"{len(data.x_train):,} to train on, {held_out:,} held out"),
             ("network", f"{'-'.join(map(str, sizes))}{', ' + hidden if hidden else ''}{dropout}; "
              f"{network.n_params:,} parameters, {settings.dtype}, on {network.backend.spec}"),
-            ("training", f"{settings.loss}, {settings.optimizer.name} at {settings.optimizer.learning_rate:g}, "
+            ("training", f"{settings.loss}, {settings.optimizer.name} at {settings.optimizer.learning_rate:g}"
+             f"{'' if settings.clip is None else f', gradients of norm {settings.clip:g} at most'}, "
              f"{settings.epochs:,} epochs, batches of {min(settings.batch_size, len(data.x_train)):,}, "
              f"seed {settings.seed}"),
         ]
@@ -96,6 +97,7 @@ def _as_json(run: PreparedTraining, where: str) -> dict[str, Any]:
         "batch_size": settings.batch_size,
         "optimizer": settings.optimizer.name,
         "learning_rate": settings.optimizer.learning_rate,
+        "clip": settings.clip,
         "seed": settings.seed,
         "dtype": settings.dtype,
         "backend": run.model.network.backend.spec,

@@ -2,21 +2,36 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import os
+import shlex
+import subprocess
+from pathlib import Path
 from typing import Any
 
-import typer
-
-from bpx.cli.group import INTERRUPTED, choose_backend, complain
+from bpx.cli.group import choose_backend
 from bpx.cli.model_files import check_place, save_model
 from bpx.cli.pictures import check_picture, draw_training
 from bpx.cli.prepared_training import PreparedTraining
 from bpx.cli.printing import Printer
-from bpx.cli.run_folder import CHANGEABLE, Plan, check_new, read_plan, write_plan
+from bpx.cli.run_folder import (
+    CHANGEABLE,
+    Plan,
+    check_new,
+    check_old,
+    is_begun,
+    make_folder,
+    read_plan,
+    restore_plan,
+    write_plan,
+)
+from bpx.cli.signals import Ended
 from bpx.cli.train_options import TrainOptions
 from bpx.cli.train_report import announce, conclude
 from bpx.datasets import names
-from bpx.errors import InputError, Interrupted
+from bpx.errors import BpxError, InputError, Interrupted
+from bpx.training.checkpoints.lock import FolderLock
 
 __all__ = ["train"]
 
@@ -42,26 +57,47 @@ def train(
     ------
     InputError
         If an option is not as it has to be, before any work.
-    typer.Exit
-        With code 130, after Ctrl-C.
+    Ended
+        After Ctrl-C, SIGTERM or SIGHUP; with the line that resumes.
     """
-    plan = _plan_new(dataset, training, around) if resume is None else _plan_resumed(resume, dataset, training | around)
+    with contextlib.ExitStack() as held:
+        if resume is None:
+            plan = _plan_new(dataset, training, around)
+        else:
+            given = training | around
+            _check_resumed(dataset, given)
+            check_old(resume)
+            held.enter_context(FolderLock(Path(resume)))
+            plan = read_plan(resume, given)
+        try:
+            _train(printer, plan, held, resumed=resume is not None)
+        except KeyboardInterrupt as interrupted:
+            raise Ended(_advise_resume(plan, interrupted)) from None
+
+
+def _train(printer: Printer, plan: Plan, held: contextlib.ExitStack, *, resumed: bool) -> None:
+    """Do what is planned; ``held`` takes the lock of a new run's folder."""
     if plan.output is not None:
         check_place(plan.output, "--output")
     if plan.plot is not None:
         check_picture(plan.plot)
-    if resume is None and plan.checkpoint is not None:
+    if plan.checkpoint is not None and not resumed:
         check_new(plan.checkpoint)
     backend = choose_backend(plan.backend)
     prepared = PreparedTraining.prepare(plan.options, backend)
     announce(printer, prepared)
+    before = None
     if plan.checkpoint is not None:
-        write_plan(dataclasses.replace(plan, backend=backend.spec))
+        if not resumed:
+            held.enter_context(FolderLock(make_folder(plan.checkpoint)))
+            check_new(plan.checkpoint)  # again: another training may have begun in it since
+        before = write_plan(dataclasses.replace(plan, backend=backend.spec))
     try:
-        prepared.train(curves=plan.plot is not None, **plan.fit_options(resume=resume is not None))
-    except Interrupted as interrupted:
-        complain(_advise_resume(plan, interrupted))
-        raise typer.Exit(INTERRUPTED) from None
+        prepared.train(curves=plan.plot is not None, **plan.fit_options(resume=resumed))
+    except BpxError:
+        if plan.checkpoint is not None and prepared.model.network.training is None:  # refused before the first step
+            restore_plan(plan.checkpoint, before)
+        raise
     if plan.output is not None:
         save_model(plan.output, prepared.model)
     if plan.plot is not None:
@@ -75,7 +111,8 @@ def _plan_new(dataset: str | None, training: dict[str, Any], around: dict[str, A
     return Plan(TrainOptions(dataset, **training), **around)
 
 
-def _plan_resumed(folder: str, dataset: str | None, given: dict[str, Any]) -> Plan:
+def _check_resumed(dataset: str | None, given: dict[str, Any]) -> None:
+    """Raise if something is given that a training cannot change on its way."""
     fixed = [f"--{name.replace('_', '-')}" for name in given if name not in CHANGEABLE]
     if dataset is not None:
         fixed.insert(0, f"DATASET ({dataset})")
@@ -84,13 +121,16 @@ def _plan_resumed(folder: str, dataset: str | None, given: dict[str, Any]) -> Pl
             f"--resume goes on with a training as it was begun, so {', '.join(fixed)} cannot be given; what can be: "
             f"{', '.join('--' + name.replace('_', '-') for name in CHANGEABLE)}"
         )
-    return read_plan(folder, given)
 
 
-def _advise_resume(plan: Plan, interrupted: Interrupted) -> str:
-    where = str(interrupted).partition(";")[0]
+def _advise_resume(plan: Plan, interrupted: KeyboardInterrupt) -> str:
+    """Return what a training that a signal ends says: where it stood, and the line that resumes it."""
+    where = str(interrupted).partition(";")[0] if isinstance(interrupted, Interrupted) else "interrupted"
     if plan.checkpoint is None:
         return f"{where}; nothing is kept (--checkpoint FOLDER keeps what it takes to go on)"
-    if interrupted.checkpoint is None:
+    if not is_begun(plan.checkpoint):
+        return f"{where}; the training had not begun"
+    if isinstance(interrupted, Interrupted) and interrupted.checkpoint is None:
         return f"{where}; no checkpoint could be written to {plan.checkpoint}"
-    return f"{where}; go on with: bpx train --resume {plan.checkpoint}"
+    folder = subprocess.list2cmdline([plan.checkpoint]) if os.name == "nt" else shlex.quote(plan.checkpoint)
+    return f"{where}; go on with: bpx train --resume {folder}"

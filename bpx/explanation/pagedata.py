@@ -13,7 +13,7 @@ import numpy as np
 from bpx.arguments import check_count, check_number
 from bpx.backend.transfer import to_numpy
 from bpx.errors import InputError
-from bpx.explanation.page import PAGE_FORMAT, render_page
+from bpx.explanation.page import MAX_PAGE_BYTES, PAGE_FORMAT, render_page
 from bpx.explanation.snapshots import choose_moments, record
 from bpx.explanation.symbols import list_shapes, parse_weight
 from bpx.layers import Flatten, Layer, Linear
@@ -143,7 +143,15 @@ def page_data(
     return data
 
 
-def write_page(path: str | os.PathLike[str], net: Network, x: Any, y: Any, **options: Any) -> None:
+def write_page(
+    path: str | os.PathLike[str],
+    net: Network,
+    x: Any,
+    y: Any,
+    *,
+    max_bytes: int | None = MAX_PAGE_BYTES,
+    **options: Any,
+) -> None:
     """Write the page that explains a network: one HTML file, which needs no other file and no network connection.
 
     Parameters
@@ -152,11 +160,13 @@ def write_page(path: str | os.PathLike[str], net: Network, x: Any, y: Any, **opt
         Written beside and renamed, so that it is there whole or not at all.
     net, x, y, **options
         As for `page_data`.
+    max_bytes : int or None
+        The largest page to write; None for any size.
 
     Raises
     ------
     InputError
-        As for `page_data`; or if the page would be larger than a megabyte, or cannot be written there.
+        As for `page_data`; or if the page would be larger than ``max_bytes``, or cannot be written there.
 
     Examples
     --------
@@ -168,7 +178,7 @@ def write_page(path: str | os.PathLike[str], net: Network, x: Any, y: Any, **opt
     >>> os.path.getsize(path) < 1_000_000
     True
     """
-    write_whole(path, render_page(page_data(net, x, y, **options)).encode())
+    write_whole(path, render_page(page_data(net, x, y, **options), max_bytes=max_bytes).encode())
 
 
 def _describe_layer(index: int, layer: Layer) -> dict[str, Any]:

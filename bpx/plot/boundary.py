@@ -11,7 +11,15 @@ from bpx.arguments import check_count
 from bpx.backend.transfer import to_numpy
 from bpx.errors import InputError
 from bpx.network import Network
-from bpx.plot.labels import check_names, compute_class_probabilities, decides, find_labels
+from bpx.plot.labels import (
+    check_names,
+    check_network,
+    compute_class_probabilities,
+    decides,
+    find_labels,
+    list_names,
+    read_array,
+)
 from bpx.plot.style import choose_axes, color, marker
 
 if TYPE_CHECKING:
@@ -65,8 +73,8 @@ def decision_boundary(
     Raises
     ------
     InputError
-        If x or the network has not two features, the network does not decide for classes, y does not fit, or matplotlib
-        is not installed.
+        If net is no network, x or the network has not two features, the network does not decide for classes, y does not
+        fit, or matplotlib is not installed.
 
     Examples
     --------
@@ -77,12 +85,13 @@ def decision_boundary(
     >>> [text.get_text() for text in ax.get_legend().get_texts()][:2]
     ['0', '1']
     """
-    points = to_numpy(x)
+    check_network(net)
+    points = read_array("x", x)
     if points.ndim != 2 or points.shape[1] != 2:
         raise InputError(f"a decision boundary is drawn in a plane: x must have shape (samples, 2), got {points.shape}")
     if net.input_shape not in ((2,), None):
         raise InputError(f"a decision boundary needs a network with 2 inputs, this one has {net.input_shape[0]}")
-    if not decides(net, to_numpy(y)):
+    if not decides(net, read_array("y", y)):
         raise InputError(
             "a decision boundary needs a network that decides for classes; this one has the loss "
             f"{net.loss.name!r} and outputs of shape {net.output_shape}"
@@ -91,8 +100,9 @@ def decision_boundary(
     if true.dtype.kind == "U" or true.size != len(points):
         raise InputError(f"y must hold one class number for each of the {len(points)} samples, got {to_numpy(y).shape}")
     check_count("resolution", resolution, 2)
-    if feature_names is not None and len(feature_names) != 2:
-        raise InputError(f"feature_names must be two names, got {len(feature_names)}")
+    axis_names = list_names("feature_names", feature_names) or ["first input", "second input"]
+    if len(axis_names) != 2:
+        raise InputError(f"feature_names must be two names, got {len(axis_names)}")
     at_samples = compute_class_probabilities(net, points)
     n_classes = at_samples.shape[1]
     if true.min() < 0 or true.max() >= n_classes:
@@ -102,8 +112,8 @@ def decision_boundary(
     _draw_ground(ax, net, points, resolution)
     size = 70.0 if len(points) <= 20 else 28.0 if len(points) <= 400 else 16.0
     _draw_samples(ax, points, true, at_samples.argmax(axis=1), names, size)
-    ax.set_xlabel(str(feature_names[0]) if feature_names is not None else "first input")
-    ax.set_ylabel(str(feature_names[1]) if feature_names is not None else "second input")
+    ax.set_xlabel(axis_names[0])
+    ax.set_ylabel(axis_names[1])
     ax.legend(loc="upper left", bbox_to_anchor=(1.01, 1.0), frameon=False, markerscale=(40.0 / size) ** 0.5)
     return ax
 

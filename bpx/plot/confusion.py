@@ -9,7 +9,7 @@ import numpy as np
 
 from bpx.backend.transfer import to_numpy
 from bpx.errors import InputError
-from bpx.plot.labels import check_names, find_labels
+from bpx.plot.labels import check_names, find_labels, list_names, read_array
 from bpx.plot.style import MUTED, choose_axes
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ def _count(y_true: Any, y_pred: Any, class_names: Sequence[Any] | None) -> tuple
     if (true.dtype.kind == "U") != (predicted.dtype.kind == "U"):
         raise InputError("y_true and y_pred must both hold numbers or both hold texts")
     if true.dtype.kind == "U":
-        names = [str(name) for name in (np.unique([*true, *predicted]) if class_names is None else class_names)]
+        names = list_names("class_names", np.unique([*true, *predicted]) if class_names is None else class_names) or []
         number = {name: i for i, name in enumerate(names)}
         unknown = sorted({str(label) for label in (*true, *predicted)} - number.keys())
         if unknown:
@@ -110,8 +110,9 @@ def _count(y_true: Any, y_pred: Any, class_names: Sequence[Any] | None) -> tuple
             raise InputError(f"class numbers start at 0, got {min(true.min(), predicted.min())}")
         widths = [to_numpy(y).shape[1] for y in (y_true, y_pred) if to_numpy(y).ndim == 2]
         highest = max(true.max(), predicted.max()) + 1
-        n_classes = max([int(highest), 2 if not class_names else len(class_names), *(w for w in widths if w > 1)])
-        names = check_names(class_names, n_classes)
+        given = list_names("class_names", class_names)
+        n_classes = max([int(highest), len(given) if given else 2, *(w for w in widths if w > 1)])
+        names = check_names(given or None, n_classes)
     counts = np.zeros((len(names), len(names)), dtype=np.int64)
     np.add.at(counts, (true, predicted), 1)
     return counts, names
@@ -119,7 +120,7 @@ def _count(y_true: Any, y_pred: Any, class_names: Sequence[Any] | None) -> tuple
 
 def _given(matrix: Any, class_names: Sequence[Any] | None) -> tuple[np.ndarray, list[str]]:
     """Return counts and names of a matrix that was counted elsewhere."""
-    counts = to_numpy(matrix)
+    counts = read_array("matrix", matrix)
     if counts.ndim != 2 or counts.shape[0] != counts.shape[1] or not counts.size:
         raise InputError(f"matrix must be square, (classes, classes), got shape {counts.shape}")
     if counts.dtype.kind not in "fiu" or not np.isfinite(counts).all() or (counts < 0).any() or not counts.any():

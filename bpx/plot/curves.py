@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bpx.errors import InputError, unknown_name
+from bpx.plot.labels import list_names
 from bpx.plot.style import choose_axes, color, tidy_up
 from bpx.training.history import History
 
@@ -60,7 +61,7 @@ def learning_curves(history: History, ax: Axes | None = None, *, names: Sequence
         raise InputError("the history holds no epochs, so there is nothing to draw")
     if names is None:
         names = [name for name in ("loss", "validation_loss") if name in curves]
-    elif isinstance(names, str) or not names:
+    elif isinstance(names, str) or not (names := list_names("names", names)):
         raise InputError(f"names must be a sequence of names such as ['loss'], got {names!r}")
     for name in names:
         if name not in curves:

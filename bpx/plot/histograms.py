@@ -12,6 +12,7 @@ from bpx.backend.transfer import to_numpy
 from bpx.errors import InputError
 from bpx.files.pytorch import Entry, list_entries
 from bpx.network import Network
+from bpx.plot.labels import check_network
 from bpx.plot.style import check_axes, color, make_figure, require_matplotlib, tidy_up
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def weight_histograms(net: Network, axes: Sequence[Axes] | Axes | None = None) -
     Raises
     ------
     InputError
-        If the network has no parameters, there are not as many axes as panels, a value is NaN or infinite, or
+        If net is no network or has no parameters, there are not as many axes as panels, a value is NaN or infinite, or
         matplotlib is not installed.
 
     Examples
@@ -59,6 +60,7 @@ def weight_histograms(net: Network, axes: Sequence[Axes] | Axes | None = None) -
     >>> [ax.get_title() for ax in axes]
     ['0: Linear(2, 8)', '2: Linear(8, 3)']
     """
+    check_network(net)
     return _draw_histograms(net, net.params, "parameter", axes)
 
 
@@ -95,6 +97,7 @@ def gradient_histograms(net: Network, x: Any, y: Any, axes: Sequence[Axes] | Axe
     'gradient'
     """
     require_matplotlib()
+    check_network(net)
     return _draw_histograms(net, net.gradients(x, y)[1], "gradient", axes)
 
 

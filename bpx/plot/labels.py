@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,48 @@ from bpx.backend.transfer import to_numpy
 from bpx.errors import InputError
 from bpx.layers import Sigmoid, Softmax
 from bpx.network import Network
+
+
+def check_network(net: Any) -> None:
+    """Raise unless ``net`` is a network.
+
+    Raises
+    ------
+    InputError
+        If it is anything else.
+    """
+    if not isinstance(net, Network):
+        kind = f"the class {net.__name__}" if isinstance(net, type) else f"an object of the class {type(net).__name__}"
+        raise InputError(f"net must be a bpx.Network, got {kind}")
+
+
+def read_array(name: str, data: Any) -> np.ndarray:
+    """Return data of any backend as an array on the host.
+
+    Raises
+    ------
+    InputError
+        If its rows are of different lengths.
+    """
+    try:
+        return to_numpy(data)
+    except ValueError as error:
+        raise InputError(f"{name} must be an array, and this {type(data).__name__} is none: {error}") from error
+
+
+def list_names(name: str, names: Any) -> list[str] | None:
+    """Return names as a list of text; None as it is.
+
+    Raises
+    ------
+    InputError
+        If they are no sequence.
+    """
+    if names is None:
+        return None
+    if isinstance(names, (Mapping, Set)) or not isinstance(names, Iterable):
+        raise InputError(f"{name} must be a sequence of names such as ['no', 'yes'], got {type(names).__name__}")
+    return [str(one) for one in names]
 
 
 def find_labels(name: str, data: Any) -> np.ndarray:
@@ -34,7 +76,7 @@ def find_labels(name: str, data: Any) -> np.ndarray:
     InputError
         If the shape is another, or there are no samples.
     """
-    array = to_numpy(data)
+    array = read_array(name, data)
     if array.ndim not in (1, 2) or not array.size:
         raise InputError(
             f"{name} must be one label for each sample, (samples,), or one row of probabilities, (samples, classes), "
@@ -59,11 +101,11 @@ def check_names(class_names: Sequence[Any] | None, n_classes: int) -> list[str]:
     Raises
     ------
     InputError
-        If there are not as many names as classes.
+        If they are no sequence, or not as many as classes.
     """
-    if class_names is None:
+    names = list_names("class_names", class_names)
+    if names is None:
         return [str(i) for i in range(n_classes)]
-    names = [str(name) for name in class_names]
     if len(names) != n_classes:
         raise InputError(f"class_names must hold one name for each of the {n_classes} classes, got {len(names)}")
     return names

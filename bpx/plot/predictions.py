@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bpx.backend.transfer import to_numpy
 from bpx.errors import InputError
+from bpx.plot.labels import list_names, read_array
 from bpx.plot.style import choose_axes, color, marker, tidy_up
 
 if TYPE_CHECKING:
@@ -48,14 +48,15 @@ def predictions(y_true: Any, y_pred: Any, ax: Axes | None = None, *, names: Sequ
     if true.shape != predicted.shape:
         raise InputError(f"y_true has shape {true.shape}, y_pred {predicted.shape}; they must be the same")
     n_outputs = true.shape[1]
-    if names is not None and len(names) != n_outputs:
-        raise InputError(f"names must hold one name for each of the {n_outputs} outputs, got {len(names)}")
+    given = list_names("names", names)
+    if given is not None and len(given) != n_outputs:
+        raise InputError(f"names must hold one name for each of the {n_outputs} outputs, got {len(given)}")
     ax = choose_axes(ax, (5.4, 4.8))
     ends = [min(true.min(), predicted.min()), max(true.max(), predicted.max())]
     ax.plot(ends, ends, color="#303030", linewidth=1.0, linestyle="--", zorder=1)
     titles = []
     for i in range(n_outputs):
-        name = f"output {i}" if names is None else str(names[i])
+        name = f"output {i}" if given is None else given[i]
         score = _compute_determination(true[:, i], predicted[:, i])
         titles.append("" if score is None else f"R² {score:.3f}")
         ax.scatter(
@@ -74,7 +75,7 @@ def predictions(y_true: Any, y_pred: Any, ax: Axes | None = None, *, names: Sequ
 
 def _read_columns(name: str, data: Any) -> np.ndarray:
     """Return numbers as float64 with a column for each output."""
-    array = to_numpy(data)
+    array = read_array(name, data)
     if array.dtype.kind not in "fiub" or array.ndim not in (1, 2) or not array.size:
         raise InputError(
             f"{name} must hold numbers of shape (samples,) or (samples, outputs), "

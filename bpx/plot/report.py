@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bpx.backend.transfer import to_numpy
+from bpx.errors import InputError
 from bpx.network import Network
 from bpx.plot.boundary import decision_boundary
 from bpx.plot.confusion import confusion_matrix
 from bpx.plot.curves import VALIDATION, learning_curves
-from bpx.plot.labels import decides
+from bpx.plot.labels import check_network, decides, list_names, read_array
 from bpx.plot.predictions import predictions
 from bpx.plot.style import make_plain_figure
 from bpx.training.history import History
@@ -58,7 +58,8 @@ def training_report(
     Raises
     ------
     InputError
-        If the history is empty, or samples, targets and names do not fit, or matplotlib is not installed.
+        If net is no network, the history is none or empty, samples, targets and names do not fit, or matplotlib is not
+        installed.
 
     Examples
     --------
@@ -69,21 +70,24 @@ def training_report(
     >>> len(figure.axes)
     2
     """
-    targets = to_numpy(y)
+    check_network(net)
+    if not isinstance(history, History):
+        raise InputError(f"history must be what net.fit returned, a bpx.History, got {type(history).__name__}")
+    targets, width = read_array("y", y), read_array("x", x).shape[1:]
+    feature_names = list_names("feature_names", feature_names)
     classes = decides(net, targets)
     questions = not classes and net.loss.targets == "probabilities"
     n_classes = net.output_shape[0] if classes and net.output_shape else 1
     height = float(np.clip(3.4 + 0.28 * n_classes, 4.9, 10.0))
     figure = make_plain_figure((6.4, 4.6) if questions else (7.5 + height, height))
     parts = [figure] if questions else figure.subfigures(1, 2, squeeze=False, width_ratios=(1.0, 1.12))[0]
-    metrics = _list_drawable_metrics(history) if isinstance(history, History) else []
+    metrics = _list_drawable_metrics(history)
     above, *below = parts[0].subplots(2 if metrics else 1, 1, squeeze=False)[:, 0]
     learning_curves(history, above)
     for ax in below:
         learning_curves(history, ax, names=metrics)
     if not questions:
         ax = parts[1].subplots()
-        width = to_numpy(x).shape[1:]
         if classes and width == (2,):
             names = feature_names if feature_names is not None and len(feature_names) == 2 else None
             decision_boundary(net, x, y, ax, class_names=class_names, feature_names=names)
@@ -91,8 +95,8 @@ def training_report(
             confusion_matrix(y, net.predict(x), ax, class_names=class_names)
         else:
             predictions(targets, net.predict(x), ax, names=output_names)
-    if title:
-        figure.suptitle(title)
+    if title is not None and str(title):
+        figure.suptitle(str(title))
     return figure
 
 

@@ -41,6 +41,8 @@ def save(figure: Any, path: str | os.PathLike[str], *, dpi: float = 150) -> None
     True
     """
     require_matplotlib()
+    if not isinstance(path, (str, os.PathLike)):
+        raise InputError(f"path must be the name of a file, got {type(path).__name__}")
     figure = _find_figure(figure)
     check_number("dpi", dpi, above=0.0)
     known = figure.canvas.get_supported_filetypes()

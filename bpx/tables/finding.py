@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -96,7 +97,7 @@ def find_column(series: pl.Series, rows: Array | None, categories_max: int) -> F
 
 def drop_advice(name: str) -> str:
     """Say how to leave a column out."""
-    return f"leave the column out (drop=[{shown(name)}], --drop {name})"
+    return f"leave the column out (drop=[{shown(name)}], --drop {shlex.quote(name)})"
 
 
 def training_rows(series: pl.Series, rows: Array | None) -> pl.Series:

@@ -1,4 +1,4 @@
-"""Ctrl-C during a training: noted at once, acted upon after the batch."""
+"""Ctrl-C during a training: noted at once, acted upon after the batch; a program may ask for the same."""
 
 from __future__ import annotations
 
@@ -10,6 +10,20 @@ from typing import Any
 from bpx.errors import Interrupted
 from bpx.training.checkpoints.checkpointer import Checkpointer
 from bpx.training.fit_run import FitRun
+
+_running: list[Interrupts] = []
+"""Those of the trainings in the main thread, the innermost last."""
+
+
+def ask_to_end() -> bool:
+    """Have the training in the main thread end as after Ctrl-C; False if there is none, or it was asked before.
+
+    For handlers of signals, which a program may install and ``fit`` does not.
+    """
+    if not _running or _running[-1].caught:
+        return False
+    _running[-1].caught = True
+    return True
 
 
 class Interrupts:
@@ -29,11 +43,15 @@ class Interrupts:
 
     def __enter__(self) -> Interrupts:
         main = threading.current_thread() is threading.main_thread()
+        if main:
+            _running.append(self)
         if main and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
             self._replaced = signal.signal(signal.SIGINT, self._note)
         return self
 
     def __exit__(self, *exception: object) -> None:
+        if self in _running:
+            _running.remove(self)
         if self._replaced is not None:
             signal.signal(signal.SIGINT, self._replaced)
             self._replaced = None
@@ -42,6 +60,13 @@ class Interrupts:
         if self.caught:
             raise KeyboardInterrupt
         self.caught = True
+
+
+def note_way_back(error: KeyboardInterrupt, checkpointer: Checkpointer | None) -> None:
+    """Add to a second Ctrl-C, which does not wait, the line that resumes."""
+    if checkpointer is not None and checkpointer.last is not None and not isinstance(error, Interrupted):
+        line = f"fit(..., resume={str(checkpointer.folder)!r})"
+        error.add_note(f"interrupted at once; the last checkpoint is {checkpointer.last}; go on with {line}")
 
 
 def make_interrupted(run: FitRun, checkpointer: Checkpointer | None) -> Interrupted:

@@ -19,7 +19,7 @@ from bpx.training.checkpoints.checkpointer import Checkpointer
 from bpx.training.checkpoints.snapshot import restore_callback
 from bpx.training.fit_run import FitRun
 from bpx.training.history import History
-from bpx.training.interrupts import Interrupts, make_interrupted
+from bpx.training.interrupts import Interrupts, make_interrupted, note_way_back
 from bpx.training.lbfgs import Outcome, check_full_batch, minimize
 from bpx.training.progress import Progress
 
@@ -80,6 +80,9 @@ class Loop:
                 if self.checkpointer is not None:
                     self.checkpointer.save(run)
                 self._check_for_interrupt()
+        except KeyboardInterrupt as error:
+            note_way_back(error, self.checkpointer)
+            raise
         except Exception as error:
             if net.backend.out_of_memory(error):
                 size = f" with batches of {run.source.batch_size} samples" if run.source.batch_size else ""
@@ -91,6 +94,8 @@ class Loop:
         finally:
             run.history.seconds, run.history.stop_reason = run.seconds, run.stop_reason
             net.release_programs()
+            if self.checkpointer is not None:
+                self.checkpointer.release()
             for callback in run.callbacks:
                 callback.on_train_end(run)
         return run.history

@@ -8,6 +8,12 @@ import sys
 import pytest
 
 
+@pytest.fixture(autouse=True)
+def _state(monkeypatch, tmp_path_factory):
+    """Keep what bpx keeps for its user in a folder of the tests."""
+    monkeypatch.setenv("LOCALAPPDATA" if os.name == "nt" else "XDG_STATE_HOME", str(tmp_path_factory.getbasetemp()))
+
+
 @pytest.fixture
 def command():
     """Return ``run(*arguments)``, which runs ``bpx`` in this process; the result has stdout, stderr and exit_code."""

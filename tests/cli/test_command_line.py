@@ -58,6 +58,36 @@ def test_a_mistake_in_the_command_is_one_line(mistake, arguments, words):
         assert word.lower() in line.lower()
 
 
+def _list_options():
+    """Return each option of each command that can be given once, as ``(command, option, value...)``."""
+    typer = pytest.importorskip("typer", reason="the command line needs typer and rich: the extra cli")
+    from bpx.cli.app import app
+
+    for name, found in typer.main.get_command(app).commands.items():
+        for option in found.params:
+            if option.param_type_name == "option" and not option.multiple:
+                for spelling in option.opts:
+                    yield (name, spelling) if option.is_flag else (name, spelling, "1")
+
+
+def test_an_option_that_cannot_be_repeated_is_given_once(mistake):
+    found = list(_list_options())
+    assert len(found) > 50
+    for name, *option in found:
+        line = mistake(name, *option, *option)
+        assert option[0] in line
+        assert line.endswith(" is given 2 times; give it once\n")
+    assert "--output or -o is given 3 times" in mistake("train", "moons", "-o", "a", "--output", "b", "-oc")
+
+
+def test_an_option_that_can_be_repeated_is_given_as_often_as_wanted(as_json, tmp_path):
+    pytest.importorskip("polars", reason="tables need polars: the extra table")
+    table = tmp_path / "data.csv"
+    table.write_text("a,b,c,y\n" + "".join(f"{i},{-i},{i % 5},{'ab'[i % 2]}\n" for i in range(40)))
+    data = as_json("train", table, "--target", "y", "--drop", "a", "--drop", "b", "--epochs", 1)
+    assert data["features"] == 1
+
+
 def test_an_error_of_our_own_keeps_its_traceback(command, monkeypatch):
     import bpx.notebook
 

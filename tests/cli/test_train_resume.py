@@ -42,6 +42,30 @@ def test_more_epochs_are_as_if_asked_for_at_once(as_json, uninterrupted, tmp_pat
     assert as_json("train", "--resume", folder) | {"seconds": 0} == data | {"seconds": 0}
 
 
+def test_fewer_epochs_than_are_done_are_refused_and_forgotten(as_json, mistake, tmp_path):
+    folder, model = tmp_path / "run", tmp_path / "net.safetensors"
+    first = as_json("train", *OPTIONS, "--epochs", 4, "--checkpoint", folder)
+    before = (folder / "command.json").read_bytes()
+    line = mistake("train", "--resume", folder, "--epochs", 3, "-o", model, "--json")
+    assert "has done 4 epochs, more than the 3 asked for; ask for at least 4 epochs in all" in line
+    assert not model.exists()
+    assert (folder / "command.json").read_bytes() == before
+    assert as_json("train", "--resume", folder)["loss"] == first["loss"]
+
+
+def test_a_new_training_that_cannot_begin_leaves_no_trace_of_one(as_json, mistake, tmp_path, monkeypatch):
+    from bpx.cli.prepared_training import PreparedTraining
+
+    def refuse(self, **how):
+        raise bpx.InputError("not like this")
+
+    folder = tmp_path / "run"
+    with monkeypatch.context() as patch:
+        patch.setattr(PreparedTraining, "train", refuse)
+        mistake("train", *OPTIONS, "--epochs", 1, "--checkpoint", folder, "--json")
+    assert as_json("train", *OPTIONS, "--epochs", 1, "--checkpoint", folder)["epochs"] == 1
+
+
 def test_a_finished_training_is_not_trained_again(as_json, tmp_path, monkeypatch):
     folder = tmp_path / "run"
     first = as_json("train", *OPTIONS, "--epochs", 2, "--checkpoint", folder)
@@ -190,7 +214,7 @@ def run_folder(as_json, tmp_path):
     ("arguments", "words"),
     [
         (("moons",), "DATASET (moons) cannot be given"),
-        (("--hidden", "8"), "--hidden cannot be given; what can be: --epochs, --backend"),
+        (("--hidden", "8"), "--hidden cannot be given; what can be: --epochs, --backend, --output, --plot"),
         (("--learning-rate", "0.1", "--seed", "5"), "--learning-rate, --seed cannot be given"),
         (("--checkpoint", "other"), "--checkpoint cannot be given"),
         (("--epochs", "0"), "--epochs must be at least 1, got 0"),
@@ -244,6 +268,116 @@ def test_nothing_to_go_on_with(mistake, tmp_path):
 def test_a_plan_that_was_edited(mistake, run_folder, content, words):
     (run_folder / "command.json").write_text(content)
     assert words in mistake("train", "--resume", run_folder)
+
+
+@posix
+def test_a_second_command_is_told_who_trains(start, process, tmp_path):
+    folder = tmp_path / "run"
+    running = _started(start, folder, tmp_path / "net.safetensors", 1000000)
+    before = (folder / "command.json").read_bytes()
+    for arguments in (("--resume", folder, "--epochs", 5), (*OPTIONS, "--checkpoint", folder)):
+        ran = process("train", *arguments)
+        assert ran.returncode == 2
+        assert f"{folder} is in use: process {running.pid} on " in ran.stderr
+        assert ran.stderr.count("\n") == 1
+    assert (folder / "command.json").read_bytes() == before
+    running.kill()
+    running.communicate()
+    assert process("train", "--resume", folder, "--epochs", 1).stderr.count("more than the 1 asked for") == 1
+
+
+def _edit(folder, **changes):
+    content = json.loads((folder / "command.json").read_text())
+    content.update(changes)
+    (folder / "command.json").write_text(json.dumps(content))
+
+
+@pytest.mark.parametrize("how", ["edited", "from elsewhere", "of an older bpx", "through a link", "with dots"])
+def test_somebody_elses_folder_names_no_files_outside_it(as_json, mistake, monkeypatch, tmp_path, how):
+    folder, victim, mine = tmp_path / "run", tmp_path / "victim.txt", tmp_path / "mine.safetensors"
+    folder.mkdir()
+    output = tmp_path / "net.safetensors" if how in ("from elsewhere", "of an older bpx") else folder / "net"
+    as_json("train", *OPTIONS, "--epochs", 1, "--checkpoint", folder, "-o", output)
+    victim.write_text("precious")
+    if how == "edited":
+        _edit(folder, output=str(victim))
+    elif how == "from elsewhere":
+        monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "another home"))
+        monkeypatch.setenv("LOCALAPPDATA", str(tmp_path / "another home"))
+        output.write_text("precious")
+        victim = output
+    elif how == "of an older bpx":
+        _edit(folder, seal=None)
+        output.write_text("precious")
+        victim = output
+    elif how == "through a link":
+        (folder / "out").symlink_to(tmp_path, target_is_directory=True)
+        _edit(folder, output="out/victim.txt")
+    else:
+        _edit(folder, output="../victim.txt")
+    line = mistake("train", "--resume", folder)
+    assert "names files outside its folder" in line
+    assert victim.name in line
+    assert "--output" in line
+    assert victim.read_text() == "precious"
+    assert as_json("train", "--resume", folder, "--output", mine)["output"] == str(mine)
+    assert victim.read_text() == "precious"
+    as_json("train", "--resume", folder)  # said once, it is known
+
+
+def test_files_in_the_folder_move_with_it(as_json, tmp_path):
+    folder, moved = tmp_path / "run", tmp_path / "moved"
+    folder.mkdir()
+    as_json("train", *OPTIONS, "--epochs", 1, "--checkpoint", folder, "-o", folder / "net.safetensors")
+    (folder / "net.safetensors").unlink()
+    _edit(folder, seal=None)
+    folder.rename(moved)
+    as_json("train", "--resume", moved)
+    assert (moved / "net.safetensors").is_file()
+
+
+def test_a_picture_may_be_given_again_where_there_was_one(as_json, mistake, run_folder, tmp_path):
+    pytest.importorskip("matplotlib", reason="pictures need matplotlib: the extra plot")
+    assert "the training was begun without it" in mistake("train", "--resume", run_folder, "--plot", tmp_path / "a.png")
+    folder = tmp_path / "drawn"
+    as_json("train", *OPTIONS, "--epochs", 1, "--checkpoint", folder, "--plot", tmp_path / "a.png")
+    _edit(folder, plot=str(tmp_path / "victim.png"))
+    assert "--plot" in mistake("train", "--resume", folder)
+    as_json("train", "--resume", folder, "--plot", tmp_path / "b.png")
+    assert (tmp_path / "b.png").is_file()
+    assert not (tmp_path / "victim.png").exists()
+
+
+WRONG = [None, True, 1.5, -1, 10**400, "", "\0", "\ud800", "x" * 5000, [], ["\0"], [1], {}, {"a": 1}, float("nan")]
+
+
+def test_a_plan_of_wrong_types_is_one_line(command, run_folder):
+    content = json.loads((run_folder / "command.json").read_text())
+    places = [(None, name) for name in content] + [("options", name) for name in content["options"]]
+    refused = 0
+    for part, name in places:
+        for wrong in WRONG:
+            edited = json.loads(json.dumps(content))
+            (edited if part is None else edited[part])[name] = wrong
+            (run_folder / "command.json").write_text(json.dumps(edited))
+            result = command("train", "--resume", run_folder, "--epochs", 1, "--json")
+            assert result.exit_code in (0, 2), (name, wrong)
+            if result.exit_code:
+                assert result.stderr.startswith("bpx: ")
+                assert result.stderr.count("\n") == 1
+                refused += 1
+    assert refused > 0.7 * len(places) * len(WRONG)
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, '{"a":' * 100_000, "\xff", "9" * 10_000, "NaN", " " * 11_000_000])
+def test_a_plan_that_is_no_plan(mistake, run_folder, text):
+    (run_folder / "command.json").write_bytes(text.encode("latin-1"))
+    assert "is not what 'bpx train --checkpoint' wrote" in mistake("train", "--resume", run_folder)
+
+
+@pytest.mark.parametrize("every", ["\u00b2", "9" * 5000])
+def test_an_interval_that_is_no_number(mistake, every):
+    assert mistake("train", *OPTIONS, "--checkpoint-every", every)
 
 
 def test_data_that_has_changed_since(as_json, mistake, tmp_path):

@@ -111,6 +111,34 @@ def test_a_second_ctrl_c_does_not_wait(data, small):
     assert not isinstance(caught.value, bpx.Interrupted)
 
 
+def test_a_second_ctrl_c_says_how_to_go_on_too(data, small, tmp_path):
+    def twice(run):
+        if run.epoch == 3:
+            os.kill(os.getpid(), signal.SIGINT)
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt) as caught:
+        small.fit(*data, epochs=5, callbacks=twice, checkpoint=tmp_path)
+    (path,) = list_checkpoints(tmp_path)[-1:]
+    (note,) = caught.value.__notes__
+    assert note == (
+        f"interrupted at once; the last checkpoint is {path}; go on with fit(..., resume={str(tmp_path)!r})"
+    )
+
+
+def test_a_program_may_ask_a_training_to_end(data, small, tmp_path):
+    from bpx.training.interrupts import ask_to_end
+
+    assert not ask_to_end()
+    asked = []
+    with pytest.raises(bpx.Interrupted, match="after epoch 1; saved"):
+        small.fit(
+            *data, epochs=5, checkpoint=tmp_path, callbacks=lambda run: asked.extend([ask_to_end(), ask_to_end()])
+        )
+    assert asked == [True, False]
+    assert not ask_to_end()
+
+
 def test_ctrl_c_in_the_last_epoch_is_not_swallowed(data, small):
     with pytest.raises(bpx.Interrupted, match="after epoch 2"):
         small.fit(*data, epochs=2, callbacks=press(2))

@@ -110,6 +110,27 @@ def test_more_epochs_may_be_asked_for_than_at_first(data, tmp_path):
     assert_same_bits(everything_of(again), everything_of(whole))
 
 
+@pytest.mark.parametrize(
+    ("every", "done"),
+    [
+        (1, "3 epochs, more than the 2 asked for; ask for at least 3 epochs"),
+        ("5 steps", "2 epochs and 2 batches of the next, more than the 2 asked for; ask for at least 3 epochs"),
+    ],
+)
+def test_fewer_epochs_than_are_done_are_refused(every, done, data, tmp_path):
+    networks.everything().fit(*data, epochs=3, checkpoint=tmp_path, checkpoint_every=every, **OPTIONS)
+    if every != 1:
+        list_checkpoints(tmp_path)[-1].unlink()  # 4 steps are an epoch, and the last checkpoint is within the third now
+    again = networks.everything()
+    start = networks.on_host(again, again.params)
+    with pytest.raises(bpx.InputError) as caught:
+        again.fit(*data, epochs=2, resume=tmp_path, **OPTIONS)
+    assert done in str(caught.value)
+    assert_same_bits(networks.on_host(again, again.params), start)
+    assert again.training is None
+    assert again.fit(*data, epochs=3, resume=tmp_path, **OPTIONS).epoch == [1, 2, 3]
+
+
 def test_a_training_that_has_ended_is_returned_as_it_is(data, tmp_path, small):
     def stop(run):
         if run.epoch == 2:

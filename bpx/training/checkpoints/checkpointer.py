@@ -16,6 +16,7 @@ from bpx.errors import CheckpointWarning, FileFormatError, InputError
 from bpx.files.array_file import describe_fault, shorten
 from bpx.files.network_file import describe_network, update_kinds
 from bpx.training.checkpoints import folder as folders
+from bpx.training.checkpoints.lock import FolderLock
 from bpx.training.checkpoints.snapshot import Snapshot, restore, take_snapshot
 from bpx.training.fit_run import FitRun
 from bpx.writing import check_path
@@ -86,6 +87,7 @@ class Checkpointer:
             self.folder = check_path("checkpoint", checkpoint, "a folder")
             self.required = self.resume is not None and self.resume.absolute() != self.folder.absolute()
         self.last: Path | None = None
+        self._lock: FolderLock | None = None
         self._saved: Any = None
         self._saved_at = time.monotonic()
         self._failing = False
@@ -93,28 +95,50 @@ class Checkpointer:
     # -- before the first step ----------------------------------------------------------------------------
 
     def begin(self, run: FitRun) -> dict[str, Any] | None:
-        """Make the folder, and put the run where its checkpoint was written; return what that holds, or None.
+        """Make the folder, lock it, and put the run where its checkpoint was written; return what that holds, or None.
+
+        The lock is held until `release`.
 
         Raises
         ------
         InputError
-            If there is nothing to resume, the checkpoint is of another training, or the folder holds checkpoints that
-            are not of this one.
+            If there is nothing to resume, the checkpoint is of another training or past the epochs asked for, or the
+            folder holds checkpoints that are not of this one, or another training has it.
         FileFormatError
             If no checkpoint can be read.
         """
+        try:
+            self._lock_folder()
+            return self._go_on(run)
+        except BaseException:
+            self.release()
+            raise
+
+    def release(self) -> None:
+        """Let others train in the folder."""
+        if self._lock is not None:
+            self._lock.release()
+            self._lock = None
+
+    def _lock_folder(self) -> None:
+        """Lock the folder, if it is there and not locked yet."""
+        if self._lock is None and self.folder.is_dir():
+            lock = FolderLock(self.folder)
+            lock.acquire()
+            self._lock = lock
+
+    def _go_on(self, run: FitRun) -> dict[str, Any] | None:
+        """Put the run where its checkpoint was written; return what that holds, or None for a new training."""
         found = self._find()
         same = found is not None and found[0].parent.absolute() == self.folder.absolute()
-        if not same and folders.list_checkpoints(self.folder):
-            raise InputError(
-                f"{self.folder} holds the checkpoints of another training; go on with it by "
-                f"resume={str(self.folder)!r}, or give another folder, or remove them"
-            )
+        if not same:
+            self._check_empty()
         if found is None:
             self._make_folder()
             return None
         path, snapshot, tree = found
         self._check_same(run, path, tree)
+        _check_epochs(run, path, tree["counters"])
         later = [p for p in folders.list_checkpoints(self.folder) if folders.read_step(p) > folders.read_step(path)]
         if later and self.resume == path:
             raise InputError(
@@ -164,13 +188,25 @@ class Checkpointer:
                 stacklevel=2,
             )
 
+    def _check_empty(self) -> None:
+        """Raise if there are checkpoints in the folder, which are not of this training."""
+        if folders.list_checkpoints(self.folder):
+            raise InputError(
+                f"{self.folder} holds the checkpoints of another training; go on with it by "
+                f"resume={str(self.folder)!r}, or give another folder, or remove them"
+            )
+
     def _make_folder(self) -> None:
+        if self.folder.is_dir():
+            folders.remove_left_over(self.folder)
+            return
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             self._report_failure(f"cannot make the folder {self.folder}: {error.strerror or error}", None)
             return
-        folders.remove_left_over(self.folder)
+        self._lock_folder()
+        self._check_empty()  # another training may have made it, and ended, since it was looked for
 
     # -- between steps ------------------------------------------------------------------------------------
 
@@ -224,6 +260,18 @@ class Checkpointer:
         if not self._failing:
             warnings.warn(f"{reason}; training goes on, {kept}", CheckpointWarning, stacklevel=2)
         self._failing = True
+
+
+def _check_epochs(run: FitRun, path: Path, counters: dict[str, int]) -> None:
+    """Raise if a checkpoint is past the epochs that are asked for: its network has learned for longer."""
+    done, position = counters["epoch"] - counters["first_epoch"], counters["position"]
+    if done + (position > 0) <= run.epochs:
+        return
+    part = f" and {position} batches of the next" if position else ""
+    raise InputError(
+        f"{path} is of a training that has done {done} epochs{part}, more than the {run.epochs} asked for; ask for at "
+        f"least {done + (position > 0)} epochs in all, or train anew"
+    )
 
 
 def find_differences(here: Any, there: Any, name: str = "") -> list[str]:
