@@ -10,12 +10,12 @@ import numpy as np
 from bpx.errors import InputError
 from bpx.tables.columns import BooleanColumn, CategoryColumn, Column, NumberColumn
 from bpx.tables.messages import counted, listed, shown
-from bpx.tables.values import as_numbers, as_texts, is_text, looks_like_dates
+from bpx.tables.values import as_numbers, as_texts, differ_by_rounding, is_text, looks_like_dates
 
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["Found", "drop_advice", "find_column", "odd_ones_out", "training_rows"]
+__all__ = ["Found", "constant_reason", "drop_advice", "find_column", "odd_ones_out", "training_rows"]
 
 Array = np.ndarray[Any, Any]
 
@@ -51,7 +51,8 @@ def find_column(series: pl.Series, rows: Array | None, categories_max: int) -> F
 
     Numbers of any width are a number column, booleans a boolean column, text is a category column. The kind is found
     from all rows, the mean, standard deviation, median, categories and most frequent value from the training rows. A
-    column with one value only in the training rows is not used.
+    column with one value only in the training rows is not used; numbers that differ by rounding alone
+    (`differ_by_rounding`) are one value.
 
     Parameters
     ----------
@@ -136,8 +137,8 @@ def _find_number(series: pl.Series, rows: Array | None) -> Found:
     gaps = np.isnan(values)
     if gaps.all():
         return Found(missing, reason=_NO_VALUES)
-    if np.nanmin(values) == np.nanmax(values):
-        return Found(missing, reason=f"it is {np.nanmin(values):.17g} in every training row")
+    if differ_by_rounding(series, values[~gaps]):
+        return Found(missing, reason=constant_reason(series, values[~gaps], rows))
     median = float(np.median(values[~gaps]))
     values = np.where(gaps, median, values)
     with np.errstate(over="ignore", invalid="ignore"):
@@ -148,6 +149,20 @@ def _find_number(series: pl.Series, rows: Array | None) -> Found:
             f"are out of range; rescale the numbers, or {drop_advice(series.name)}"
         )
     return Found(missing, NumberColumn(series.name, mean, std, median))
+
+
+def constant_reason(series: pl.Series, values: Array, rows: Array | None) -> str:
+    """Say that numbers are the same in every training row, exactly or but for rounding."""
+    low, high = values.min(), values.max()
+    exact = training_rows(series, rows).drop_nulls()
+    if series.dtype.is_integer() and exact.n_unique() > 1:
+        return (
+            f"its integers, from {exact.min()} to {exact.max()}, are too large to be told apart as numbers "
+            f"(types={{{shown(series.name)}: 'category'}}, --category {series.name}, takes them as categories)"
+        )
+    if low == high:
+        return f"it is {low:.17g} in every training row"
+    return f"it is {low:.17g} in every training row, but for rounding (up to {high:.17g})"
 
 
 def _find_category(series: pl.Series, rows: Array | None, categories_max: int) -> Found:

@@ -45,7 +45,9 @@ class Preprocessor(TableLayout):
         """Find the types of the columns and the task, and learn the encoding from the training rows.
 
         Numbers are standardized, ``(value - mean) / std``; booleans become 0 and 1; text becomes one-hot
-        categories. A column with one value only in the training rows is left out, with a note.
+        categories. A column with one value only in the training rows is left out, with a note. Numbers count as one
+        value if they differ by rounding alone: ``max - min <= r * max(|min|, |max|)`` with ``r = 1e-13`` for float64,
+        1e-6 for float32 and 0 for integers up to 2^53.
 
         With ``task="auto"``, a target of text or booleans means classes. Integers are classes if they are only 0 and
         1, or if there are at most 20 different ones and each is there twice on average. Other integers and all floats

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from bpx.errors import InputError, unknown_name
-from bpx.tables.finding import odd_ones_out
+from bpx.tables.finding import constant_reason, odd_ones_out
 from bpx.tables.messages import counted, shown
 from bpx.tables.target import (
     ClassTarget,
@@ -18,7 +18,7 @@ from bpx.tables.target import (
     refuse_missing,
     target_numbers,
 )
-from bpx.tables.values import is_text
+from bpx.tables.values import differ_by_rounding, is_text
 
 if TYPE_CHECKING:
     import polars as pl
@@ -129,8 +129,9 @@ def _find_classes(series: pl.Series, label_type: LabelType, categories_max: int,
 def _find_numbers(series: pl.Series, rows: Array | None, what: str) -> NumberTarget:
     numbers = target_numbers(series, what)
     numbers = numbers if rows is None else numbers[rows]
-    if numbers.min() == numbers.max():
-        raise InputError(f"{what}: expected different numbers, got {numbers[0]:.17g} in every training row")
+    if differ_by_rounding(series, numbers):
+        reason = constant_reason(series, numbers, rows)
+        raise InputError(f"{what}: expected different numbers, {reason.replace('it is', 'got', 1)}")
     with np.errstate(over="ignore", invalid="ignore"):
         mean, std = float(numbers.mean()), float(numbers.std())
     if not (np.isfinite(mean) and np.isfinite(std) and std > 0.0):

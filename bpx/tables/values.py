@@ -16,7 +16,21 @@ from bpx.tables.messages import in_row, shown
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["as_booleans", "as_integers", "as_numbers", "as_texts", "is_text", "looks_like_dates", "refuse_rows"]
+__all__ = [
+    "as_booleans",
+    "as_integers",
+    "as_numbers",
+    "as_texts",
+    "differ_by_rounding",
+    "is_text",
+    "looks_like_dates",
+    "refuse_rows",
+]
+
+_ROUNDING = {"Float16": 4e-3, "Float32": 1e-6}
+_ROUNDING_OF_FLOAT64 = 1e-13
+"""How far apart two numbers of one size may be by rounding alone, as a part of that size: some units in the last place,
+which is what a conversion of units and back, or a sum in another order, leaves behind."""
 
 _DATE = r"^(\d{4}-\d{1,2}-\d{1,2}|\d{1,2}[./-]\d{1,2}[./-](\d{4}|\d{2})|\d{4}/\d{1,2}/\d{1,2})([T ]\d{1,2}:\d{2}.*)?$"
 _TIME = r"^\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?$"
@@ -83,6 +97,28 @@ def as_numbers(series: pl.Series, what: str) -> np.ndarray[Any, np.dtype[np.floa
     values: np.ndarray[Any, np.dtype[np.float64]] = numbers.to_numpy()
     refuse_rows(series, np.isinf(values), what, "finite numbers")
     return values
+
+
+def differ_by_rounding(series: pl.Series, numbers: np.ndarray[Any, Any]) -> bool:
+    """Tell whether numbers are all the same but for rounding, so that their spread says nothing.
+
+    That is so if ``max - min <= r * max(|min|, |max|)``, with ``r = 1e-13`` for float64 and ``1e-6`` for float32:
+    relative to the magnitude, so that small numbers and numbers on a large offset are treated alike. Integers that
+    float64 holds exactly are not rounded, and ``r = 0`` for them.
+
+    Parameters
+    ----------
+    series : polars.Series
+        The column, whose type says how it was rounded.
+    numbers : array of float64
+        Its values, or some of them, without NaN.
+    """
+    low, high = float(numbers.min()), float(numbers.max())
+    size = max(abs(low), abs(high))
+    if series.dtype.is_integer() and size < 2.0**53:
+        return low == high
+    with np.errstate(over="ignore"):
+        return bool(np.float64(high) - low <= _ROUNDING.get(str(series.dtype), _ROUNDING_OF_FLOAT64) * size)
 
 
 def as_booleans(series: pl.Series, what: str) -> pl.Series:

@@ -101,6 +101,52 @@ def test_a_constant_column_is_left_out_with_a_note(column, reason):
     assert notes == []
 
 
+_THIRD = 0.1 + 0.2  # one unit in the last place above 0.3
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        pl.Series([0.3, _THIRD, 0.3, 0.3]),
+        pl.Series([-0.3, -_THIRD, -0.3, None]),
+        pl.Series([0.3e-200, _THIRD * 1e-200, 0.3e-200, 0.3e-200]),
+        pl.Series([1e15 * 0.3, 1e15 * _THIRD, 3e14, 3e14]),
+        pl.Series([(c * 1.8 + 32.0 - 32.0) / 1.8 for c in (20.1,) * 3] + [20.1]),
+        pl.Series([0.3, np.nextafter(np.float32(0.3), np.float32(1)), 0.3, 0.3], dtype=pl.Float32),
+        pl.Series(["0.3", repr(_THIRD), "0.30", "0.3"]).cast(pl.Float64),
+    ],
+)
+def test_a_column_that_is_constant_but_for_rounding_is_left_out(column):
+    fitted = Preprocessor.fit(frame_of(n=[1, 2, 3, 6], c=column), "y", missing="impute")
+    assert fitted.left_out == ("c",)
+    assert "column 'c' is left out: it is " in fitted.notes[0]
+    assert "in every training row" in fitted.notes[0]
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        pl.Series([1.7e9 + i * 1e-3 for i in range(4)]),  # milliseconds of a time
+        pl.Series([10**15 + i for i in range(4)]),  # integers are exact
+        pl.Series([1e-100 * i for i in range(4)]),
+        pl.Series([101_325.0 + i for i in range(4)], dtype=pl.Float32),
+        pl.Series([0.3, 0.3, 0.3, 0.3 + 1e-9]),
+    ],
+)
+def test_a_small_spread_on_a_large_offset_is_standardized(column):
+    fitted = Preprocessor.fit(frame_of(n=[1, 2, 3, 6], c=column), "y")
+    assert fitted.feature_names == ("n", "c")
+    x = fitted.transform(frame_of(n=[1, 2, 3, 6], c=column))[:, 1]
+    shifted = (column - column[0]).cast(pl.Float64).to_numpy()
+    np.testing.assert_allclose(x, (shifted - shifted.mean()) / shifted.std(), rtol=1e-3, atol=1e-3)
+
+
+def test_integers_that_float64_cannot_tell_apart_are_left_out_and_said_so():
+    fitted = Preprocessor.fit(frame_of(n=[1, 2, 3, 6], c=[2**53, 2**53 + 1] * 2), "y")
+    assert fitted.left_out == ("c",)
+    assert "from 9007199254740992 to 9007199254740993, are too large to be told apart as numbers" in fitted.notes[0]
+
+
 @pytest.mark.parametrize("column", [[None] * 4, [True, False, None, None], ["u", "v", None, None], [1, 2, None, None]])
 def test_a_column_without_values_in_the_training_rows_is_left_out(column):
     fitted = Preprocessor.fit(frame_of(n=[1, 2, 3, 6], c=column), "y", missing="impute", rows=np.array([2, 3]))

@@ -93,6 +93,11 @@ def test_mean_and_deviation_come_from_the_training_rows_and_classes_from_all():
             "target 'y': expected different numbers, got 2.5 in every training",
         ),
         (
+            [0.3, 0.1 + 0.2, 0.3],
+            {},
+            "target 'y': expected different numbers, got 0.29999999999999999 in every training row, but for rounding",
+        ),
+        (
             ["a", None, "b", None],
             {},
             "target 'y': 2 values missing, in row 2 (and 1 more row); fill them in or take these",
