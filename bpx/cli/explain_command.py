@@ -102,7 +102,7 @@ def explain(
     if learning_rate is not None:
         check_number("--learning-rate", learning_rate, above=0.0)
     if html is not None:
-        check_place(html, "--html")
+        check_place(html, "--html", what, data)
     found = find_subject(
         what, data, as_published=as_published, seed=check_count("--seed", seed, 0), backend=choose_backend(backend)
     )

@@ -51,7 +51,7 @@ def train(
     """
     plan = _plan_new(dataset, training, around) if resume is None else _plan_resumed(resume, dataset, training | around)
     if plan.output is not None:
-        check_place(plan.output, "--output")
+        check_place(plan.output, "--output", plan.options.dataset)
     if plan.plot is not None:
         check_picture(plan.plot)
     if resume is None and plan.checkpoint is not None:

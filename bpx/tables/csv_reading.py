@@ -6,14 +6,13 @@ in which line a fault is. Blocks of rows go to polars as text, and polars then t
 
 from __future__ import annotations
 
-import csv
 import itertools
-import re
 from collections.abc import Collection, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING
 
 from bpx.errors import InputError
+from bpx.tables.csv_rows import Row, find_separator, open_csv, read_rows
 from bpx.tables.messages import counted, listed, shown
 
 if TYPE_CHECKING:
@@ -25,23 +24,20 @@ MISSING_MARKERS = ("", "NA", "N/A", "NaN", "nan", "null", "NULL", "?")
 """What stands for a missing value in a CSV file, spaces around it not counted."""
 
 _ROWS_A_BLOCK = 20_000
-_SEPARATORS = (",", ";", "\t", "|")
 
 
-def read_csv(path: Path, *, separator: str | None = None, text: Collection[str] = ()) -> pl.DataFrame:
+def read_csv(path: Path, *, text: Collection[str] = ()) -> pl.DataFrame:
     """Read a CSV file with a header.
 
-    The text is UTF-8. Spaces around names and values are taken off, blank lines are passed over, and the values in
-    `MISSING_MARKERS` are missing. A column whose other values are all integers becomes ``Int64``; all numbers,
-    ``Float64``; all of true, false, True, False, TRUE, FALSE, ``Boolean``; anything else, ``String``.
+    The text is UTF-8, its separator what `find_separator` finds. Spaces around names and values are taken off, blank
+    lines are passed over, and the values in `MISSING_MARKERS` are missing. A column whose other values are all integers
+    becomes ``Int64``; all numbers, ``Float64``; all of true, false, True, False, TRUE, FALSE, ``Boolean``; anything
+    else, ``String``.
 
     Parameters
     ----------
     path : pathlib.Path
         The file.
-    separator : str, optional
-        What stands between values. By default a comma, or the first of semicolon, tab and bar that a header without
-        commas has.
     text : collection of str, optional
         Columns that stay text whatever their values are.
 
@@ -58,46 +54,24 @@ def read_csv(path: Path, *, separator: str | None = None, text: Collection[str] 
     """
     import polars as pl
 
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        try:
-            rows = _rows(path, file, separator)
-            line, header = next(rows, (1, []))
-            names = [name.strip() for name in header]
-            first = next(rows, None)
-            _check_header(f"{path}, line {line}", names, first[1] if first else [])
-            rows = itertools.chain([first] if first else [], rows)
-            blocks = [pl.DataFrame({name: [] for name in names}, schema=dict.fromkeys(names, pl.String))]
-            while block := _block(path, rows, len(names)):
-                columns = zip(names, zip(*block, strict=True), strict=True)
-                blocks.append(pl.DataFrame([pl.Series(name, values, dtype=pl.String) for name, values in columns]))
-        except UnicodeDecodeError:
-            raise InputError(f"{path}, line {_undecodable_line(path)}: not UTF-8 text; save it as CSV UTF-8") from None
+    with open_csv(path) as file:
+        rows = (row for row in read_rows(path, file, find_separator(path, file)) if row.values)
+        header = next(rows, Row(1, [], ""))
+        names = [name.strip() for name in header.values]
+        first = next(rows, None)
+        _check_header(f"{path}, line {header.line}", names, first.values if first else [])
+        rows = itertools.chain([first] if first else [], rows)
+        blocks = [pl.DataFrame({name: [] for name in names}, schema=dict.fromkeys(names, pl.String))]
+        while block := _block(path, rows, len(names)):
+            columns = zip(names, zip(*block, strict=True), strict=True)
+            blocks.append(pl.DataFrame([pl.Series(name, values, dtype=pl.String) for name, values in columns]))
     frame = pl.concat(blocks)
     return frame.with_columns(_typed(frame.get_column(name), keep_text=name in text) for name in names)
 
 
-def _rows(path: Path, file: TextIO, separator: str | None) -> Iterator[tuple[int, list[str]]]:
-    """Yield the rows that are not blank, the header first, each with the number of the line it starts in."""
-    if separator is None:
-        head = re.sub(r'"[^"]*"', "", next((line for line in file if line.strip()), ""))
-        separator = next((mark for mark in _SEPARATORS if mark in head), ",")
-        file.seek(0)
-    reader = csv.reader(file, delimiter=separator, strict=True)
-    line = 1
-    try:
-        for row in reader:
-            blank = not row or (len(row) == 1 and row[0].isspace())
-            if not blank:
-                yield line, row
-            line = reader.line_num + 1
-    except csv.Error as error:
-        reason = "a quotation mark is not closed" if "end of data" in str(error) else str(error)
-        raise InputError(f"{path}, line {line}: not CSV: {reason}") from error
-
-
-def _block(path: Path, rows: Iterator[tuple[int, list[str]]], width: int) -> list[list[str]]:
+def _block(path: Path, rows: Iterator[Row], width: int) -> list[list[str]]:
     block = []
-    for line, row in itertools.islice(rows, _ROWS_A_BLOCK):
+    for line, row, _ in itertools.islice(rows, _ROWS_A_BLOCK):
         if len(row) != width:
             values = counted(width, "value")
             raise InputError(f"{path}, line {line}: expected {values}, as in the header, got {len(row)}")
@@ -135,17 +109,6 @@ def _is_number(text: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _undecodable_line(path: Path) -> int:
-    """Find the first line that is not UTF-8."""
-    with path.open("rb") as file:
-        for number, line in enumerate(file, start=1):
-            try:
-                line.decode("utf-8")
-            except UnicodeDecodeError:
-                return number
-    return 1
 
 
 def _typed(column: pl.Series, *, keep_text: bool) -> pl.Series:

@@ -64,7 +64,7 @@ def read_table(path: str | os.PathLike[str], *, text: Collection[str] = ()) -> p
         elif suffix == ".npz":
             frame = read_npz(file)
         else:
-            frame = read_csv(file, separator="\t" if suffix == ".tsv" else None, text=text)
+            frame = read_csv(file, text=text)
     except OSError as error:
         raise InputError(f"{file}: cannot be read: {error.strerror or error}") from error
     if frame.height == 0 or frame.width == 0:

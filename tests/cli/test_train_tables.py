@@ -213,3 +213,62 @@ def test_files_that_are_none(mistake, tmp_path):
         assert str(tmp_path / name) in mistake("train", tmp_path / name, "--target", "b")
     (tmp_path / "data.txt").write_text("a,b\n1,2\n")
     assert "ends in .csv, .tsv, .parquet, .npz" in mistake("train", tmp_path / "data.txt", "--target", "b")
+
+
+# -- what comes back from predict -------------------------------------------------------------------------
+
+
+@pytest.fixture
+def ids(tmp_path, command):
+    """Return the paths of a table with ids and of a model that was trained without them."""
+    path, model = tmp_path / "ids.csv", tmp_path / "net.safetensors"
+    rows = [
+        f"{i:05d};8931440400000000{i:04d};{'NA' if i % 7 == 0 else '=A1'};{i % 10}.50;{i % 2}\r\n" for i in range(40)
+    ]
+    path.write_bytes(("\ufeffid;iccid;flag;x;y\r\n" + "".join(rows)).encode())
+    options = ["--drop", "id", "--drop", "iccid", "--drop", "flag", "--epochs", 1, "-o", model]
+    assert command("train", path, "--target", "y", *options).exit_code == 0
+    return path, model
+
+
+def test_a_predicted_csv_file_holds_the_given_one_to_the_byte(as_json, ids, tmp_path):
+    path, model = ids
+    found = as_json("predict", model, path, "-o", tmp_path / "out.csv")
+    given, written = path.read_bytes().splitlines(True), (tmp_path / "out.csv").read_bytes().splitlines(True)
+    assert len(given) == len(written) == 41
+    for before, after in zip(given, written, strict=True):
+        assert after.startswith(before.removesuffix(b"\r\n") + b";")
+        assert after.endswith(b"\r\n")
+    assert [int(line.split(b";")[5]) for line in written[1:]] == found["predictions"]
+
+
+@pytest.mark.parametrize("how", ["as it is", "relative", "link", "hard link"])
+def test_an_output_that_is_the_input_is_refused_unless_it_may_be_overwritten(
+    mistake, command, ids, tmp_path, monkeypatch, how
+):
+    path, model = ids
+    before = path.read_bytes()
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder").mkdir()
+    out = {"as it is": path, "relative": "folder/../ids.csv"}.get(how, tmp_path / "other.csv")
+    if how == "link":
+        out.symlink_to("ids.csv")
+    if how == "hard link":
+        out.hardlink_to(path)
+    assert "which this command reads; name another file, or pass --overwrite" in mistake(
+        "predict", model, path, "-o", out
+    )
+    assert path.read_bytes() == before
+    assert command("predict", model, path, "-o", out, "--overwrite").exit_code == 0
+    written = path if how != "hard link" else out
+    assert written.read_bytes().splitlines()[1].startswith(before.splitlines()[1])
+    assert written.read_bytes() != before
+    assert out == "folder/../ids.csv" or out.is_symlink() == (how == "link")
+
+
+def test_no_command_writes_over_the_model_or_the_table_it_reads(mistake, ids, tmp_path):
+    path, model = ids
+    (tmp_path / "model.csv").symlink_to(model)
+    assert "which this command reads" in mistake("predict", model, path, "-o", tmp_path / "model.csv", "--overwrite")
+    assert "which this command reads" in mistake("train", path, "--target", "y", "-o", path)
+    assert "which this command reads" in mistake("explain", model, path, "--html", model)
