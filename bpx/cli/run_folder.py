@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from bpx.arguments import check_choice, check_count
-from bpx.cli.train_options import TrainOptions
+from bpx.cli.train_options import REPEATABLE, TrainOptions
 from bpx.errors import FileFormatError, InputError
 from bpx.training.checkpoints.checkpointer import parse_interval
 from bpx.training.checkpoints.folder import list_checkpoints
@@ -150,11 +150,11 @@ def read_plan(folder: str, changes: Mapping[str, Any]) -> Plan:
         content = json.loads(path.read_text("utf-8"))
         if content.pop("format") != FORMAT or content.pop("version") != VERSION:
             raise FileFormatError(f"{path} is of another format or version; use the bpx that wrote it")
-        options = content.pop("options")
+        options = {"text": [], "number": [], "category": []} | content.pop("options")  # which older runs lack
         if "epochs" in changes:
             options["epochs"] = changes["epochs"]
         content |= {name: value for name, value in changes.items() if name != "epochs"}
-        options = TrainOptions(**options | {"drop": tuple(options["drop"])})
+        options = TrainOptions(**options | {name: tuple(options[name]) for name in REPEATABLE})
         return Plan(options=options, checkpoint=folder, **content)
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror or error}") from error

@@ -26,6 +26,11 @@ _target = _option("--target", "COLUMN", _DATA, "The column to predict.")
 _task = _option("--task", "TASK", _DATA, "auto, classes or regression; auto finds it from the target.")
 _missing = _option("--missing", "HOW", _DATA, "Missing values: refuse them, or impute (medians, most frequent ones).")
 _drop = _option("--drop", "COLUMN", _DATA, "Leave a column out; repeatable.")
+_text = _option("--text", "COLUMN", _DATA, "Take a column as text, each value as it stands; repeatable.")
+_number = _option("--number", "COLUMN", _DATA, "Take a column as numbers, and refuse what is none; repeatable.")
+_category = _option(
+    "--category", "COLUMN", _DATA, "Take a column as categories, however many and whatever they look like; repeatable."
+)
 _validation = _option(
     "--validation",
     "SHARE",
@@ -82,6 +87,9 @@ def train(
     task: Annotated[str | None, _task] = None,
     missing: Annotated[str | None, _missing] = None,
     drop: Annotated[list[str] | None, _drop] = None,
+    text: Annotated[list[str] | None, _text] = None,
+    number: Annotated[list[str] | None, _number] = None,
+    category: Annotated[list[str] | None, _category] = None,
     validation: Annotated[float | None, _validation] = None,
     hidden: Annotated[str | None, _hidden] = None,
     activation: Annotated[str | None, _activation] = None,
@@ -115,6 +123,9 @@ def train(
         "task": task,
         "missing": missing,
         "drop": tuple(drop or ()),
+        "text": tuple(text or ()),
+        "number": tuple(number or ()),
+        "category": tuple(category or ()),
         "validation": validation,
         "hidden": hidden,
         "activation": activation,

@@ -24,15 +24,19 @@ MISSING_MARKERS = ("", "NA", "N/A", "NaN", "nan", "null", "NULL", "?")
 """What stands for a missing value in a CSV file, spaces around it not counted."""
 
 _ROWS_A_BLOCK = 20_000
+_LEADING_ZERO = r"^[+-]?0\d"
+_DIGITS = 310
+"""Integers of more digits than this are out of the range of float64."""
 
 
-def read_csv(path: Path, *, text: Collection[str] = ()) -> pl.DataFrame:
+def read_csv(path: Path, *, text: Collection[str] = (), verbatim: Collection[str] = ()) -> pl.DataFrame:
     """Read a CSV file with a header.
 
     The text is UTF-8, its separator what `find_separator` finds. Spaces around names and values are taken off, blank
     lines are passed over, and the values in `MISSING_MARKERS` are missing. A column whose other values are all integers
     becomes ``Int64``; all numbers, ``Float64``; all of true, false, True, False, TRUE, FALSE, ``Boolean``; anything
-    else, ``String``.
+    else, ``String``. No value is lost by that: a column of integers with leading zeros (``01`` is not ``1``), or with
+    one that neither 64 bits nor a float64 hold exactly, stays text.
 
     Parameters
     ----------
@@ -40,6 +44,8 @@ def read_csv(path: Path, *, text: Collection[str] = ()) -> pl.DataFrame:
         The file.
     text : collection of str, optional
         Columns that stay text whatever their values are.
+    verbatim : collection of str, optional
+        Columns that stay text, with `MISSING_MARKERS` as any other: only an empty value is missing.
 
     Returns
     -------
@@ -66,7 +72,9 @@ def read_csv(path: Path, *, text: Collection[str] = ()) -> pl.DataFrame:
             columns = zip(names, zip(*block, strict=True), strict=True)
             blocks.append(pl.DataFrame([pl.Series(name, values, dtype=pl.String) for name, values in columns]))
     frame = pl.concat(blocks)
-    return frame.with_columns(_typed(frame.get_column(name), keep_text=name in text) for name in names)
+    return frame.with_columns(
+        _typed(frame.get_column(name), text=name in text, verbatim=name in verbatim) for name in names
+    )
 
 
 def _block(path: Path, rows: Iterator[Row], width: int) -> list[list[str]]:
@@ -111,19 +119,27 @@ def _is_number(text: str) -> bool:
     return True
 
 
-def _typed(column: pl.Series, *, keep_text: bool) -> pl.Series:
+def _typed(column: pl.Series, *, text: bool = False, verbatim: bool = False) -> pl.Series:
     """Give a column of text its type: the narrowest of integers, floats, booleans and text that loses no value."""
     import polars as pl
 
     stripped = column.str.strip_chars()
-    values = stripped.set(stripped.is_in(list(MISSING_MARKERS)), None)
-    if keep_text or values.null_count() == len(values):
+    values = stripped.set(stripped.is_in([""] if verbatim else list(MISSING_MARKERS)), None)
+    if text or verbatim or values.null_count() == len(values):
         return values
-    for dtype in (pl.Int64, pl.Float64):
-        numbers = values.cast(dtype, strict=False)
-        if numbers.null_count() == values.null_count():
-            return numbers
+    integers = values.cast(pl.Int64, strict=False)
+    if integers.null_count() == values.null_count():
+        return values if values.str.contains(_LEADING_ZERO).any() else integers
+    numbers = values.cast(pl.Float64, strict=False)
+    if numbers.null_count() == values.null_count():
+        return numbers if _holds_integers(values, numbers) else values
     lowered = values.str.to_lowercase()
     if lowered.drop_nulls().is_in(["true", "false"]).all():
         return lowered == "true"
     return values
+
+
+def _holds_integers(values: pl.Series, numbers: pl.Series) -> bool:
+    """Tell whether floats hold each integer among the texts that they were made of exactly."""
+    large = values.filter((numbers.abs() >= 2.0**53) & values.str.contains(r"^[+-]?\d+$"))
+    return all(len(text) < _DIGITS and int(text) == float(text) for text in large)

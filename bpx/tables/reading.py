@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bpx.errors import InputError
 from bpx.optional import import_optional
 from bpx.tables.csv_reading import read_csv
+from bpx.tables.frames import ColumnType
 from bpx.tables.messages import shown
 from bpx.tables.npz_reading import read_npz
 
@@ -22,7 +23,9 @@ __all__ = ["read_table"]
 SUFFIXES = (".csv", ".tsv", ".parquet", ".npz")
 
 
-def read_table(path: str | os.PathLike[str], *, text: Collection[str] = ()) -> pl.DataFrame:
+def read_table(
+    path: str | os.PathLike[str], *, text: Collection[str] = (), types: Mapping[str, ColumnType] | None = None
+) -> pl.DataFrame:
     """Read a CSV, TSV, Parquet or NPZ file as a table.
 
     Parameters
@@ -33,12 +36,16 @@ def read_table(path: str | os.PathLike[str], *, text: Collection[str] = ()) -> p
     text : collection of str, optional
         Columns of a CSV or TSV file that stay text even if every value is a number, such as postal codes. For a
         trained model this is `Preprocessor.text_columns`. Names that the file lacks are ignored.
+    types : dict from str to {"text", "number", "category"}, optional
+        Columns of a CSV or TSV file whose type is declared. Those of text and of categories keep each text as it
+        stands, ``NA`` and ``?`` among them, and only an empty value is missing. For a trained model this is
+        `Preprocessor.types`. Names that the file lacks are ignored.
 
     Returns
     -------
     polars.DataFrame
         At least one row and one column. Missing values are null (NaN may occur too, in Parquet and NPZ). A CSV column
-        is integers, floats, booleans (true, false) or text, whichever its values allow; see `read_csv` for the details.
+        is integers, floats, booleans (true, false) or text, whichever loses no value; see `read_csv` for the details.
 
     Raises
     ------
@@ -64,7 +71,8 @@ def read_table(path: str | os.PathLike[str], *, text: Collection[str] = ()) -> p
         elif suffix == ".npz":
             frame = read_npz(file)
         else:
-            frame = read_csv(file, text=text)
+            verbatim = [name for name, declared in (types or {}).items() if declared != "number"]
+            frame = read_csv(file, text=text, verbatim=verbatim)
     except OSError as error:
         raise InputError(f"{file}: cannot be read: {error.strerror or error}") from error
     if frame.height == 0 or frame.width == 0:

@@ -27,6 +27,7 @@ __all__ = [
     "refuse_rows",
 ]
 
+_INT64 = "integers from -2^63 to 2^63 - 1"
 _ROUNDING = {"Float16": 4e-3, "Float32": 1e-6}
 _ROUNDING_OF_FLOAT64 = 1e-13
 """How far apart two numbers of one size may be by rounding alone, as a part of that size: some units in the last place,
@@ -160,7 +161,7 @@ def as_texts(series: pl.Series, what: str) -> pl.Series:
 
 
 def as_integers(series: pl.Series, what: str) -> pl.Series:
-    """Give a column as 64-bit integers, null where it is missing; takes whole numbers of any type.
+    """Give a column as signed 64-bit integers, null where it is missing; takes whole numbers of any type.
 
     Raises
     ------
@@ -171,10 +172,10 @@ def as_integers(series: pl.Series, what: str) -> pl.Series:
 
     if series.dtype.is_integer():
         integers = series.cast(pl.Int64, strict=False)
-        refuse_rows(series, (integers.is_null() & series.is_not_null()).to_numpy(), what, "integers of 64 bits")
+        refuse_rows(series, (integers.is_null() & series.is_not_null()).to_numpy(), what, _INT64)
         return integers
     numbers = as_numbers(series, what)
     with np.errstate(invalid="ignore"):
         refuse_rows(series, (numbers != np.floor(numbers)) & ~np.isnan(numbers), what, "whole numbers")
-        refuse_rows(series, np.abs(numbers) >= 2.0**63, what, "integers of 64 bits")
+        refuse_rows(series, np.abs(numbers) >= 2.0**63, what, _INT64)
     return pl.Series(series.name, numbers).fill_nan(None).cast(pl.Int64)

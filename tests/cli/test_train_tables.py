@@ -187,6 +187,11 @@ def test_unseen_categories(as_json, mistake, tmp_path):
         ("a,b\n1,x\n2,y\n3,x\n", ("--target", "b"), "class 'y' has one row only"),
         ("a,b\n1,x\n2,y\n", ("--target", "b", "--drop", "c"), "dropped column 'c' is not in the table"),
         ("a,b\n1,x\n2,y\n", ("--target", "b", "--drop", "b"), "is the target and cannot be dropped"),
+        ("a,b\n1,x\n2,y\n", ("--target", "b", "--text", "c"), "text column 'c' is not in the table"),
+        ("a,b\n1,x\n2,y\n", ("--target", "b", "--text", "a", "--number", "a"), "--text and --number both name"),
+        ("a,b\n1,x\n2,y\n", ("--target", "b", "--category", "a", "--drop", "a"), "declared category and dropped too"),
+        ("a,b\n1,x\n2,y\n", ("--target", "b", "--number", "b"), "expected numbers, got 'x' in row 1"),
+        ("a,b\n1,x\n2,y\n", ("--target", "b", "--category", "b", "--task", "regression"), "choose one"),
         ("a,b\n1,x\n2,y\n", ("--target", "b", "--task", "regression"), "target 'b'"),
         ("a,b\n1,x\n2,y\n1,x\n2,y\n", ("--target", "b", "--loss", "poisson"), "--loss poisson is for counts"),
         (NUMBERS, ("--target", "b", "--loss", "cross_entropy"), "which holds numbers"),
@@ -272,3 +277,32 @@ def test_no_command_writes_over_the_model_or_the_table_it_reads(mistake, ids, tm
     assert "which this command reads" in mistake("predict", model, path, "-o", tmp_path / "model.csv", "--overwrite")
     assert "which this command reads" in mistake("train", path, "--target", "y", "-o", path)
     assert "which this command reads" in mistake("explain", model, path, "--html", model)
+
+
+def test_declared_types_go_with_the_model(as_json, tmp_path):
+    path, model = tmp_path / "codes.csv", tmp_path / "net.safetensors"
+    rows = [f"{('NA', '01', '1')[i % 3]},{i % 4},{i % 5 + 1:02d},{('01', '1')[i % 3 == 0]}" for i in range(60)]
+    path.write_text("code,level,month,y\n" + "\n".join(rows) + "\n")
+    options = ("--category", "code", "--category", "level", "--number", "month", "--text", "y", "--epochs", 30)
+    data = as_json("train", path, "--target", "y", *options, "-o", model)
+    assert data["classes"] == ["01", "1"]
+    assert (data["features"], data["notes"]) == (3 + 4 + 1, [])
+    (tmp_path / "new.csv").write_text("code,level,month,y\nNA,0,1,1\n01,1,02,01\n1,2,3,01\n")
+    assert as_json("predict", model, tmp_path / "new.csv")["predictions"] == ["1", "01", "01"]
+    assert as_json("evaluate", model, tmp_path / "new.csv")["accuracy"] == 1.0
+
+
+def test_declared_types_go_on_with_a_resumed_training(as_json, tmp_path):
+    path, run = tmp_path / "codes.csv", tmp_path / "run"
+    path.write_text("code,y\n" + "".join(f"{i % 3},{i % 2}\n" for i in range(60)))
+    options = ("--target", "y", "--category", "code")
+    as_json("train", path, *options, "--epochs", 3, "-o", tmp_path / "whole.safetensors")
+    as_json("train", path, *options, "--epochs", 2, "--checkpoint", run)
+    as_json("train", "--resume", run, "--epochs", 3, "-o", tmp_path / "resumed.safetensors")
+    whole, resumed = (as_json("evaluate", tmp_path / f"{name}.safetensors", path) for name in ("whole", "resumed"))
+    assert whole["loss"] == resumed["loss"]
+
+
+@pytest.mark.parametrize("option", ["--text", "--number", "--category"])
+def test_types_are_for_files(mistake, option):
+    assert f"{option} is for files" in mistake("train", "moons", option, "x1")

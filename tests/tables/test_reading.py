@@ -63,8 +63,17 @@ def test_spaces_around_names_and_values_do_not_count(written):
 
 def test_columns_asked_for_as_text_stay_text(written):
     path = written("zip,n\n01234,01\n99999,02\n")
-    assert read_table(path, text=["zip", "absent"]).rows() == [("01234", 1), ("99999", 2)]
-    assert read_table(path).rows() == [(1234, 1), (99999, 2)]
+    assert read_table(path, text=["zip", "absent"]).rows() == [("01234", "01"), ("99999", "02")]
+    path = written("zip,n\n12345,1\n99999,2\n")
+    assert read_table(path, text=["zip", "absent"]).rows() == [("12345", 1), ("99999", 2)]
+    assert read_table(path).rows() == [(12345, 1), (99999, 2)]
+
+
+def test_text_and_categories_that_are_declared_stay_as_they_stand(written):
+    path = written("a,b,c,d\nNA,01, null ,1\n?,02,x,01\n,03,,2\n")
+    types = {"a": "category", "b": "text", "c": "text", "d": "number", "absent": "text"}
+    expected = [("NA", "01", "null", "1"), ("?", "02", "x", "01"), (None, "03", None, "2")]
+    assert read_table(path, types=types).rows() == expected
 
 
 @pytest.mark.parametrize(
@@ -92,8 +101,30 @@ def test_a_quoted_separator_does_not_choose_the_separator(written):
     assert read_table(written('"a,b";c\n1;2\n')).rows(named=True) == [{"a,b": 1, "c": 2}]
 
 
-def test_integers_too_large_for_64_bits_become_floats(written):
-    assert read_table(written("a,b\n99999999999999999999,1\n1,2\n")).get_column("a").to_list() == [1e20, 1.0]
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        (["01", "1"], ["01", "1"]),
+        (["+01", "2"], ["+01", "2"]),
+        (["00", "5", "NA"], ["00", "5", None]),
+        (["0", "-0", "+7", "10"], [0, 0, 7, 10]),
+        (["0.5", "-0.25", "00.5"], [0.5, -0.25, 0.5]),
+        (["9223372036854775807", "-9223372036854775808"], [2**63 - 1, -(2**63)]),
+        (["9007199254740993", "9007199254740992"], [2**53 + 1, 2**53]),
+        (["9007199254740993", "0.5"], ["9007199254740993", "0.5"]),
+        (["9007199254740992", "0.5"], [2.0**53, 0.5]),
+        (["18446744073709551615", "18446744073709551614"], ["18446744073709551615", "18446744073709551614"]),
+        (["99999999999999999999", "1"], ["99999999999999999999", "1"]),
+        (["100000000000000000000", "1"], [1e20, 1.0]),
+        (["1" * 5000, "1"], ["1" * 5000, "1"]),
+        (["9" * 309, "1"], ["9" * 309, "1"]),
+        (["1e400", "1"], [float("inf"), 1.0]),
+        (["89314404000000000003", "1e3"], ["89314404000000000003", "1e3"]),
+    ],
+)
+def test_no_type_makes_one_value_of_two(written, values, expected):
+    content = "a,b\n" + "".join(f"{value},x\n" for value in values)
+    assert read_table(written(content)).get_column("a").to_list() == expected
 
 
 @pytest.mark.parametrize("rest", ["", '3,"a ""b"" c"\n', '3,a"b\n'])
