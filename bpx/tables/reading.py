@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import stat
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -57,15 +58,8 @@ def read_table(
     import_optional("polars", "tables", "table")
     file = Path(path)
     suffix = file.suffix.lower()
-    if file.is_dir():
-        raise InputError(f"{file}: expected a file, got a folder")
-    if not file.exists():
-        raise InputError(f"{file}: no such file{_similar_file(file)}")
-    if suffix not in SUFFIXES:
-        raise InputError(f"{file}: expected a file that ends in {', '.join(SUFFIXES)}, got {suffix or 'no ending'!r}")
     try:
-        if file.stat().st_size == 0:
-            raise InputError(f"{file}: the file is empty")
+        _check_file(file, suffix)
         if suffix == ".parquet":
             frame = _read_parquet(file)
         elif suffix == ".npz":
@@ -75,17 +69,41 @@ def read_table(
             frame = read_csv(file, text=text, verbatim=verbatim)
     except OSError as error:
         raise InputError(f"{file}: cannot be read: {error.strerror or error}") from error
+    except MemoryError as error:
+        raise InputError(f"{file}: cannot be read: it takes more memory than there is") from error
     if frame.height == 0 or frame.width == 0:
         raise InputError(f"{file}: the table has no {'columns' if frame.width == 0 else 'rows'}")
     return frame
 
 
+def _check_file(path: Path, suffix: str) -> None:
+    """Refuse what is no file with content, before anything is read: a pipe would wait, and a device never ends."""
+    try:
+        found = path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        raise InputError(f"{path}: no such file{_similar_file(path)}") from None
+    except ValueError as error:  # such as a NUL in the name
+        raise InputError(f"{shown(str(path))}: no such file ({error})") from None
+    if stat.S_ISDIR(found.st_mode):
+        raise InputError(f"{path}: expected a file, got a folder")
+    if suffix not in SUFFIXES:
+        raise InputError(f"{path}: expected a file that ends in {', '.join(SUFFIXES)}, got {suffix or 'no ending'!r}")
+    if not stat.S_ISREG(found.st_mode):
+        raise InputError(f"{path}: expected a file, got a pipe or a device; write its content to a file first")
+    if found.st_size == 0:
+        raise InputError(f"{path}: the file is empty")
+
+
 def _read_parquet(path: Path) -> pl.DataFrame:
     import polars as pl
 
+    with path.open("rb"):  # an error of the system is one, and none of the format
+        pass
     try:
         return pl.read_parquet(path, glob=False, hive_partitioning=False)
-    except pl.exceptions.PolarsError as error:
+    except MemoryError:
+        raise
+    except (Exception, pl.exceptions.PanicException) as error:  # a panic is no Exception
         reason = (str(error).strip() or "unknown reason").splitlines()[0]
         raise InputError(f"{path}: not a Parquet file that can be read ({reason})") from error
 

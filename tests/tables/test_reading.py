@@ -1,7 +1,11 @@
 """Files become tables, and what is wrong with a file is said in one line."""
 
+import contextlib
 import csv
 import datetime
+import os
+import tracemalloc
+import zipfile
 
 import numpy as np
 import pytest
@@ -338,3 +342,142 @@ def test_other_bytes_named_npz_are_refused(tmp_path, refused):
             broken = bytearray(content)
             broken[place : place + 8] = bytes(byte ^ 0xFF for byte in broken[place : place + 8])
             assert "not a NumPy archive that can be read" in refused(bytes(broken), "data.npz")
+
+
+# -- files that are made to harm, or came to harm --------------------------------------------------------
+
+
+@pytest.fixture
+def archive(tmp_path):
+    """Write an archive of entries as they are, and give its path."""
+
+    def write(entries, compression=zipfile.ZIP_DEFLATED):
+        path = tmp_path / "data.npz"
+        with zipfile.ZipFile(path, "w", compression) as file:
+            for name, content in entries.items():
+                file.writestr(name, content)
+        return path
+
+    return write
+
+
+def npy(shape, descr="<f8", content=b""):
+    """Give the bytes of an array, with whatever its header says."""
+    header = f"{{'descr': {descr!r}, 'fortran_order': False, 'shape': {shape!r}, }}".encode()
+    header += b" " * (-(len(header) + 11) % 64) + b"\n"
+    return b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header + content
+
+
+def test_an_archive_that_would_unpack_to_much_more_is_refused_before_it_is_unpacked(tmp_path, monkeypatch):
+    np.savez_compressed(tmp_path / "data.npz", x=np.zeros((2**22, 10)))
+    assert (tmp_path / "data.npz").stat().st_size < 2**20
+    tracemalloc.start()
+    with pytest.raises(InputError, match="would unpack to 335,544,.*save the arrays with numpy.savez, which does not"):
+        read_table(tmp_path / "data.npz")
+    assert tracemalloc.get_traced_memory()[1] < 2**20
+    tracemalloc.stop()
+    np.savez(tmp_path / "data.npz", x=np.zeros((2**16, 2)))
+    monkeypatch.setattr("bpx.tables.npz_reading.MAX_UNPACKED", 0)
+    assert read_table(tmp_path / "data.npz").height == 2**16  # not compressed, it is as large as it says
+
+
+@pytest.mark.parametrize(
+    ("entries", "message"),
+    [
+        ({"x.npy": npy((10**12,))}, "array 'x' is not of the size that it says"),
+        ({"x.npy": npy((10**30,))}, "array 'x' is not of the size that it says"),
+        ({"x.npy": npy((-1, -1), content=bytes(8))}, "array 'x' is not of the size that it says"),
+        ({"x.npy": npy((1,), content=bytes(16))}, "array 'x' is not of the size that it says"),
+        ({"x.npy": npy((10**9,), "|V0")}, "array 'x' has dtype |V0, which holds nothing"),
+        ({"x.npy": npy((1, 100_001), "|b1", bytes(100_001))}, "array 'x' of shape (1, 100001) is more than a table of"),
+        ({"x.npy": npy((1,), "|O", b"cos\nsystem\n(S'true'\ntR.")}, "an array holds Python objects, which are never"),
+        ({"x.npy": npy("(" * 9000)}, "not a NumPy archive that can be read"),
+        ({"x.npy": npy((1,), [("a", "<f8")], bytes(8))}, "array 'x0' has dtype [('a', '<f8')]; expected numbers"),
+        ({"x.npy": npy((1,), "<m8[Y]", bytes(8))}, None),
+        ({"x.npy": b"\x93NUMPY\x09\x00"}, "not a NumPy archive that can be read"),
+        ({"x.npy": b""}, "not a NumPy archive that can be read"),
+        ({"x.txt": b"1"}, "expected a NumPy archive of arrays"),
+        ({}, "expected a NumPy archive of arrays"),
+    ],
+)
+def test_an_archive_with_a_broken_array_is_refused(archive, entries, message):
+    path = archive(entries)
+    if message is None:
+        assert read_table(path).shape == (1, 1)
+        return
+    with pytest.raises(InputError) as caught:
+        read_table(path)
+    assert str(caught.value).startswith(f"{path}: ")
+    assert message in str(caught.value)
+
+
+def test_an_archive_of_more_arrays_than_columns_is_refused(archive, monkeypatch):
+    path = archive({f"c{i}.npy": npy((1,), content=bytes(8)) for i in range(300)}, zipfile.ZIP_STORED)
+    monkeypatch.setattr("bpx.tables.npz_reading.MAX_COLUMNS", 299)
+    with pytest.raises(InputError, match="it holds 300 arrays, more than a table of 299 columns"):
+        read_table(path)
+    monkeypatch.setattr("bpx.tables.npz_reading.MAX_COLUMNS", 10)
+    monkeypatch.setattr(zipfile.ZipFile, "__init__", pytest.fail)  # which would make an object of each
+    with pytest.raises(InputError, match="its list of arrays takes .* bytes, more than a table of 10 columns"):
+        read_table(path)
+
+
+@pytest.mark.parametrize(("place", "value"), [(8, 99), (6, 1)])
+def test_an_unknown_compression_and_encryption_are_refused(archive, place, value):
+    path = archive({"x.npy": npy((1,), content=bytes(8))})
+    content = bytearray(path.read_bytes())
+    for signature, shift in ((b"PK\x03\x04", 0), (b"PK\x01\x02", 2)):
+        content[content.index(signature) + place + shift] = value
+    path.write_bytes(content)
+    with pytest.raises(InputError, match="not a NumPy archive that can be read"):
+        read_table(path)
+
+
+def test_any_flipped_byte_of_an_archive_is_refused_or_read(tmp_path):
+    np.savez_compressed(tmp_path / "whole.npz", x=np.arange(6.0).reshape(3, 2), y=np.array(["a", "b", "a"]))
+    whole, path = (tmp_path / "whole.npz").read_bytes(), tmp_path / "data.npz"
+    generator = np.random.default_rng(0)
+    for place in range(len(whole)):
+        broken = bytearray(whole)
+        broken[place] ^= int(generator.integers(1, 256))
+        path.write_bytes(broken)
+        with contextlib.suppress(InputError):
+            read_table(path)
+
+
+def test_a_panic_of_polars_is_an_error_like_others(tmp_path, monkeypatch):
+    pl.DataFrame({"a": [1]}).write_parquet(tmp_path / "data.parquet")
+
+    def panic(*args, **kwargs):
+        raise pl.exceptions.PanicException("range end index 9 out of range\nmore")
+
+    monkeypatch.setattr(pl, "read_parquet", panic)
+    with pytest.raises(InputError, match=r"not a Parquet file that can be read \(range end index 9 out of range\)$"):
+        read_table(tmp_path / "data.parquet")
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".tsv", ".parquet", ".npz"])
+def test_pipes_and_devices_are_refused_at_once(tmp_path, suffix):
+    pipe, device = tmp_path / f"pipe{suffix}", tmp_path / f"zero{suffix}"
+    os.mkfifo(pipe)
+    device.symlink_to("/dev/zero")
+    for path in (pipe, device):
+        with pytest.raises(InputError, match="expected a file, got a pipe or a device; write its content to a file"):
+            read_table(path)
+
+
+@pytest.mark.parametrize("name", ["a\0b.csv", "a" * 5000 + ".csv", "loop.csv", "file.csv/data.csv", ""])
+def test_a_name_that_leads_nowhere_is_refused(tmp_path, name):
+    (tmp_path / "loop.csv").symlink_to("loop.csv")
+    (tmp_path / "file.csv").write_text("a,b\n1,2\n")
+    with pytest.raises(InputError):
+        read_table(tmp_path / name if name else "")
+
+
+def test_a_file_that_memory_does_not_hold_is_refused(written, monkeypatch):
+    def fill(*args, **kwargs):
+        raise MemoryError
+
+    monkeypatch.setattr("bpx.tables.reading.read_npz", fill)
+    with pytest.raises(InputError, match="it takes more memory than there is"):
+        read_table(written("x", "data.npz"))
