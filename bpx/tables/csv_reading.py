@@ -1,7 +1,8 @@
 """Reading CSV: every row checked, every column typed.
 
-Python's own ``csv`` module splits the lines, because polars fills short rows with nulls without a word and cannot say
-in which line a fault is. Blocks of rows go to polars as text, and polars then types whole columns at once.
+Polars parses what is regular (`parse_regular`). The rest goes through Python's own ``csv`` module, because polars fills
+short rows with nulls without a word and cannot say in which line a fault is: blocks of rows go to polars as text, and
+polars then types whole columns at once.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bpx.errors import InputError
+from bpx.tables.csv_parsing import MISSING_MARKERS, infer_type, parse_regular
 from bpx.tables.csv_rows import Row, find_separator, open_csv, read_rows
 from bpx.tables.messages import counted, listed, shown
 
@@ -20,13 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["MISSING_MARKERS", "read_csv"]
 
-MISSING_MARKERS = ("", "NA", "N/A", "NaN", "nan", "null", "NULL", "?")
-"""What stands for a missing value in a CSV file, spaces around it not counted."""
-
 _ROWS_A_BLOCK = 20_000
-_LEADING_ZERO = r"^[+-]?0\d"
-_DIGITS = 310
-"""Integers of more digits than this are out of the range of float64."""
 
 
 def read_csv(path: Path, *, text: Collection[str] = (), verbatim: Collection[str] = ()) -> pl.DataFrame:
@@ -61,11 +57,15 @@ def read_csv(path: Path, *, text: Collection[str] = (), verbatim: Collection[str
     import polars as pl
 
     with open_csv(path) as file:
-        rows = (row for row in read_rows(path, file, find_separator(path, file)) if row.values)
+        separator = find_separator(path, file)
+        rows = (row for row in read_rows(path, file, separator) if row.values)
         header = next(rows, Row(1, [], ""))
         names = [name.strip() for name in header.values]
         first = next(rows, None)
         _check_header(f"{path}, line {header.line}", names, first.values if first else [])
+        frame = parse_regular(path, separator, names, text=text, verbatim=verbatim) if first else None
+        if frame is not None:
+            return frame
         rows = itertools.chain([first] if first else [], rows)
         blocks = [pl.DataFrame({name: [] for name in names}, schema=dict.fromkeys(names, pl.String))]
         while block := _block(path, rows, len(names)):
@@ -73,7 +73,7 @@ def read_csv(path: Path, *, text: Collection[str] = (), verbatim: Collection[str
             blocks.append(pl.DataFrame([pl.Series(name, values, dtype=pl.String) for name, values in columns]))
     frame = pl.concat(blocks)
     return frame.with_columns(
-        _typed(frame.get_column(name), text=name in text, verbatim=name in verbatim) for name in names
+        infer_type(frame.get_column(name), text=name in text, verbatim=name in verbatim) for name in names
     )
 
 
@@ -117,29 +117,3 @@ def _is_number(text: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _typed(column: pl.Series, *, text: bool = False, verbatim: bool = False) -> pl.Series:
-    """Give a column of text its type: the narrowest of integers, floats, booleans and text that loses no value."""
-    import polars as pl
-
-    stripped = column.str.strip_chars()
-    values = stripped.set(stripped.is_in([""] if verbatim else list(MISSING_MARKERS)), None)
-    if text or verbatim or values.null_count() == len(values):
-        return values
-    integers = values.cast(pl.Int64, strict=False)
-    if integers.null_count() == values.null_count():
-        return values if values.str.contains(_LEADING_ZERO).any() else integers
-    numbers = values.cast(pl.Float64, strict=False)
-    if numbers.null_count() == values.null_count():
-        return numbers if _holds_integers(values, numbers) else values
-    lowered = values.str.to_lowercase()
-    if lowered.drop_nulls().is_in(["true", "false"]).all():
-        return lowered == "true"
-    return values
-
-
-def _holds_integers(values: pl.Series, numbers: pl.Series) -> bool:
-    """Tell whether floats hold each integer among the texts that they were made of exactly."""
-    large = values.filter((numbers.abs() >= 2.0**53) & values.str.contains(r"^[+-]?\d+$"))
-    return all(len(text) < _DIGITS and int(text) == float(text) for text in large)

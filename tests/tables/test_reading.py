@@ -9,14 +9,14 @@ import zipfile
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from bpx.errors import InputError
 
 pl = pytest.importorskip("polars", reason="tables need polars (extra table)")
 
-from bpx.tables import read_table  # noqa: E402
+from bpx.tables import csv_reading, read_table  # noqa: E402
 
 
 @pytest.fixture
@@ -180,6 +180,7 @@ def test_floats_come_back_to_the_bit(tmp_path_factory, numbers):
     ("content", "message"),
     [
         ("a,b\n1,2\n3\n", "line 3: expected 2 values, as in the header, got 1"),
+        ("a,b\n1\n2\n3,4\n", "line 2: expected 2 values, as in the header, got 1"),
         ("a,b\n1,2\n\n3,4,5\n", "line 4: expected 2 values, as in the header, got 3"),
         ('a,b\n1,"x\ny\nz"\n3,4,5\n', "line 5: expected 2 values, as in the header, got 3"),
         ("a\n1\n2,3\n", "line 3: expected 1 value, as in the header, got 2"),
@@ -481,3 +482,89 @@ def test_a_file_that_memory_does_not_hold_is_refused(written, monkeypatch):
     monkeypatch.setattr("bpx.tables.reading.read_npz", fill)
     with pytest.raises(InputError, match="it takes more memory than there is"):
         read_table(written("x", "data.npz"))
+
+
+# -- what polars parses, and what Python's csv module does ------------------------------------------------
+
+_VALUES = (
+    *(
+        "1",
+        "-0",
+        "+5",
+        "01",
+        "+05",
+        "00.5",
+        "2.5",
+        ".5",
+        "1.",
+        "1e5",
+        "1e400",
+        "inf",
+        "NAN",
+        "1_000",
+        "0x1F",
+        "1e",
+        "--1",
+    ),
+    *(
+        "9007199254740993",
+        "18446744073709551615",
+        "-9223372036854775808",
+        "99999999999999999999",
+        "9223372036854775808",
+    ),
+    *("NA", "", "?", "NaN", " 3", "4 ", "\t", "null", "x", "é", "true", "True", "fAlse", "2020-01-02", '5" pipe'),
+    *('"q"', '"a,b"', '"a""b"', '"l\nm"', '""', '"01"', '" 7"', '"NA"', '"x\r\ny"', '"a"b', "a\rb"),
+)
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    data=st.data(), width=st.integers(1, 4), separator=st.sampled_from(",;\t"), line_end=st.sampled_from(["\n", "\r\n"])
+)
+def test_polars_and_the_csv_module_read_the_same(tmp_path, data, width, separator, line_end):
+    columns = [data.draw(st.lists(st.sampled_from(_VALUES), min_size=1, max_size=3)) for _ in range(width)]
+    rows = data.draw(st.lists(st.tuples(*map(st.sampled_from, columns)), min_size=1, max_size=6))
+    names = [f"c{i}" for i in range(width)]
+    end = data.draw(st.sampled_from(["", line_end, 2 * line_end]))
+    path = tmp_path / "data.csv"
+    path.write_bytes((line_end.join(separator.join(row) for row in [names, *rows]) + end).encode())
+    asked = {"text": names[:1], "types": {"c1": "text"}} if data.draw(st.booleans()) else {}
+    results = []
+    for parse in (csv_reading.parse_regular, lambda *args, **options: None):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(csv_reading, "parse_regular", parse)
+            patch.setattr("bpx.tables.csv_parsing._ROWS_TO_INFER_FROM", 2)
+            patch.setattr("bpx.tables.csv_parsing._BYTES_A_BLOCK", 5)
+            try:
+                frame = read_table(path, **asked)
+                results.append((frame.schema, frame.rows()))
+            except InputError as error:
+                results.append(str(error))
+    assert repr(results[0]) == repr(results[1])  # repr, for NaN is not itself
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "i,f,t,b\n1,0.5,x,true\n-2,-1e-5,NA,false\n",
+        "\ufeffi;f\r\n1;\r\n;2\r\n\r\n\r\n",
+        '"i","t"\n"1","a ""b"", c"\n"2","d\ne"\n',
+        "i,t\n01,x\n1,18446744073709551615\n",
+    ],
+)
+def test_a_regular_file_is_left_to_polars(written, monkeypatch, content):
+    monkeypatch.setattr(csv_reading, "_block", pytest.fail)
+    assert read_table(written(content)).height == 2
+    monkeypatch.undo()
+    monkeypatch.setattr(csv_reading, "parse_regular", lambda *args, **options: None)
+    assert read_table(written(content)).height == 2
+
+
+def test_a_value_below_the_rows_that_types_are_inferred_from_decides_the_type_too(written):
+    rows = ["1,2,3"] * 10_001
+    frame = read_table(written("a,b,c\n" + "\n".join([*rows, "x,0.5,03", "4,9007199254740993,4"]) + "\n"))
+    assert frame.dtypes == [pl.String, pl.String, pl.String]
+    frame = read_table(written("a,b,c\n" + "\n".join([*rows, "5,0.5,", "4,1,NA"]) + "\n"))
+    assert frame.dtypes == [pl.Int64, pl.Float64, pl.Int64]
+    assert frame.rows()[-2:] == [(5, 0.5, None), (4, 1.0, None)]
