@@ -66,9 +66,9 @@ def read_csv(path: Path, *, text: Collection[str] = (), verbatim: Collection[str
         frame = parse_regular(path, separator, names, text=text, verbatim=verbatim) if first else None
         if frame is not None:
             return frame
-        rows = itertools.chain([first] if first else [], rows)
+        below = itertools.chain([first] if first else [], rows)
         blocks = [pl.DataFrame({name: [] for name in names}, schema=dict.fromkeys(names, pl.String))]
-        while block := _block(path, rows, len(names)):
+        while block := _block(path, below, len(names)):
             columns = zip(names, zip(*block, strict=True), strict=True)
             blocks.append(pl.DataFrame([pl.Series(name, values, dtype=pl.String) for name, values in columns]))
     frame = pl.concat(blocks)

@@ -159,7 +159,7 @@ def _check_sizes(path: Path, archive: zipfile.ZipFile) -> None:
         if dtype.hasobject:
             reason = "an array holds Python objects, which are never unpickled here; save numbers, or text as dtype str"
             raise _refused(path, reason)
-        if dtype.itemsize == 0 and math.prod(shape):
+        if dtype.itemsize == 0 and 0 not in shape:
             raise _refused(path, f"array {name} has dtype {dtype}, which holds nothing")
         if any(n < 0 for n in shape) or header + math.prod(shape) * dtype.itemsize != entry.file_size:
             raise _refused(path, f"{_NO_ARCHIVE}: array {name} is not of the size that it says")
