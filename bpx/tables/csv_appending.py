@@ -20,7 +20,7 @@ __all__ = ["append_columns"]
 def append_columns(source: Path, columns: Sequence[pl.Series], separator: str | None = None) -> bytes:
     """Return the content of a CSV file with further columns.
 
-    Each row of the file is followed by its new values, in the dialect of the file: its separator, its line ends (none
+    Each row of the file is followed by its new values, in the dialect of the file: its separator, its line tails (none
     after a last line that has none), its byte order mark, and quotation marks around names, text and numbers if the
     file has them around all of those. Blank lines stay. Only if another separator is asked for than the file has are
     its values written anew, each as it was but for quotation marks that it does not need.
@@ -44,10 +44,6 @@ def append_columns(source: Path, columns: Sequence[pl.Series], separator: str | 
     InputError
         If the file is no CSV text, or has another number of rows than the columns.
     """
-    import polars as pl
-
-    are_text = [column.dtype == pl.String for column in columns]
-    new_rows = zip(*(column.cast(pl.String).to_list() for column in columns), strict=True)
     content = io.StringIO(newline="")
     with open_csv(source) as file:
         own = find_separator(source, file)
@@ -57,25 +53,20 @@ def append_columns(source: Path, columns: Sequence[pl.Series], separator: str | 
         mark = own if separator is None else separator
         quote_numbers = _is_quoted(first, own)
         quote_text = quote_numbers or _is_quoted(header, own)
+        names = mark.join(_quote(column.name, mark, always=quote_text) for column in columns)
+        tails = itertools.chain([names], _join_rows(columns, mark, quote_text=quote_text, quote_numbers=quote_numbers))
         for row in itertools.chain(start, rows):
-            text, end = _split_line_end(row.raw)
-            if row.values and mark != own:
+            if not row.values:
+                content.write(row.raw)
+                continue
+            text, line_end = _split_line_end(row.raw)
+            if mark != own:
                 text = BOM * text.startswith(BOM) + mark.join(_quote(value, mark, always=False) for value in row.values)
-            content.write(text)
-            if row is header:
-                new = [_quote(column.name, mark, always=quote_text) for column in columns]
-            elif row.values:
-                values = next(new_rows, None)
-                if values is None:
-                    raise InputError(f"{source}: the file has got more rows since it was read; predict it again")
-                new = [
-                    _quote(value, mark, always=quote_text if is_text else quote_numbers)
-                    for value, is_text in zip(values, are_text, strict=True)
-                ]
-            else:
-                new = []
-            content.write("".join(mark + value for value in new) + end)
-    if next(new_rows, None) is not None:
+            new = next(tails, None)
+            if new is None:
+                raise InputError(f"{source}: the file has got more rows since it was read; predict it again")
+            content.write(f"{text}{mark}{new}{line_end}")
+    if next(tails, None) is not None:
         raise InputError(f"{source}: the file has got fewer rows since it was read; predict it again")
     return content.getvalue().encode()
 
@@ -88,6 +79,21 @@ def _take_two(source: Path, rows: Iterator[Row]) -> list[Row]:
         if sum(bool(one.values) for one in taken) == 2:
             return taken
     raise InputError(f"{source}: the file has lost its rows since it was read; predict it again")
+
+
+def _join_rows(columns: Sequence[pl.Series], mark: str, *, quote_text: bool, quote_numbers: bool) -> list[str]:
+    """Write the values of each row with the separator between them."""
+    import polars as pl
+
+    texts = []
+    for column in columns:
+        values = column.cast(pl.String)
+        if column.dtype == pl.String or quote_numbers:
+            always = quote_text if column.dtype == pl.String else quote_numbers
+            quoted = {value: _quote(value, mark, always=always) for value in values.unique()}
+            values = pl.Series(column.name, [quoted[value] for value in values], dtype=pl.String)
+        texts.append(values)
+    return pl.DataFrame(texts).select(pl.concat_str(pl.all(), separator=mark)).to_series().to_list()
 
 
 def _split_line_end(raw: str) -> tuple[str, str]:
