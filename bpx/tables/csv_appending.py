@@ -93,7 +93,8 @@ def _join_rows(columns: Sequence[pl.Series], mark: str, *, quote_text: bool, quo
             quoted = {value: _quote(value, mark, always=always) for value in values.unique()}
             values = pl.Series(column.name, [quoted[value] for value in values], dtype=pl.String)
         texts.append(values)
-    return pl.DataFrame(texts).select(pl.concat_str(pl.all(), separator=mark)).to_series().to_list()
+    joined: list[str] = pl.DataFrame(texts).select(pl.concat_str(pl.all(), separator=mark)).to_series().to_list()
+    return joined
 
 
 def _split_line_end(raw: str) -> tuple[str, str]:

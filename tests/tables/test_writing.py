@@ -6,7 +6,7 @@ import io
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from bpx.errors import InputError
@@ -165,6 +165,8 @@ _parts = st.text(
     st.sampled_from(",;\t|"),
 )
 def test_any_text_comes_back_as_it_was(tmp_path_factory, cells, quoting, line_end, separator):
+    # Some versions of csv.writer leave a line end that is not their own without quotation marks.
+    assume(quoting != csv.QUOTE_MINIMAL or not any(mark in part for pair in cells for part in pair for mark in "\r\n"))
     path = tmp_path_factory.mktemp("append") / "in.csv"
     stream = io.StringIO(newline="")
     writer = csv.writer(stream, delimiter=separator, quoting=quoting, lineterminator=line_end)
