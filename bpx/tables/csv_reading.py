@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["MISSING_MARKERS", "read_csv"]
 
 _ROWS_A_BLOCK = 20_000
+_BYTES_LOOKED_AT = 4096
 
 
 def read_csv(path: Path, *, text: Collection[str] = (), verbatim: Collection[str] = ()) -> pl.DataFrame:
@@ -56,6 +57,10 @@ def read_csv(path: Path, *, text: Collection[str] = (), verbatim: Collection[str
     """
     import polars as pl
 
+    with path.open("rb") as binary:
+        start = binary.read(_BYTES_LOOKED_AT).partition(b"\n")[0]
+    if b"\0" in start and not start.startswith((b"\xff\xfe", b"\xfe\xff")):  # which is UTF-16, and said so below
+        raise InputError(f"{path}, line 1: not a text file: the header holds NUL bytes")
     with open_csv(path) as file:
         separator = find_separator(path, file)
         rows = (row for row in read_rows(path, file, separator) if row.values)

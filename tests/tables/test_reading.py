@@ -568,3 +568,14 @@ def test_a_value_below_the_rows_that_types_are_inferred_from_decides_the_type_to
     frame = read_table(written("a,b,c\n" + "\n".join([*rows, "5,0.5,", "4,1,NA"]) + "\n"))
     assert frame.dtypes == [pl.Int64, pl.Float64, pl.Int64]
     assert frame.rows()[-2:] == [(5, 0.5, None), (4, 1.0, None)]
+
+
+def test_a_large_file_of_no_text_is_refused_before_it_is_read(tmp_path):
+    path = tmp_path / "data.csv"
+    with path.open("wb") as file:
+        file.truncate(2**26)
+    tracemalloc.start()
+    with pytest.raises(InputError, match="line 1: not a text file: the header holds NUL bytes"):
+        read_table(path)
+    assert tracemalloc.get_traced_memory()[1] < 2**20
+    tracemalloc.stop()
