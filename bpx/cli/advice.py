@@ -13,7 +13,7 @@ _offered: ContextVar[frozenset[str]] = ContextVar("_offered", default=frozenset(
 
 _BOTH = (
     (re.compile(r"\w+='[^']*' \((--[^)]*)\)"), r"\1"),  # missing='impute' (--missing impute)
-    (re.compile(r"\(\w+(?:=\[.*?\])?, (--)"), r"(\1"),  # (drop=['city'], --drop city)
+    (re.compile(r"\(\w+(?:=(?:\[.*?\]|\{.*?\}))?, (--)"), r"(\1"),  # (drop=['city'], --drop city)
 )
 
 _WORDS: tuple[tuple[str, str, str, str], ...] = (

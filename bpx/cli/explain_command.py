@@ -122,7 +122,7 @@ def explain(
     if detail is not None:
         check_choice("detail", detail, ("auto", "full", "summary"))
     if html is not None:
-        check_place(html, "--html")
+        check_place(html, "--html", what, data)
         if detail is not None or training:
             raise InputError("--detail and --training are for the step that the terminal shows, not for --html")
     if max_bytes is not None and html is None:

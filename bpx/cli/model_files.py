@@ -49,15 +49,29 @@ class Model:
         return np.eye(self.preprocessor.n_outputs)[y]
 
 
-def check_place(path: str, option: str) -> None:
+def check_place(path: str, option: str, *inputs: str | None, advice: str = "name another file") -> None:
     """Raise unless a file can be written there, before any work is done for it.
+
+    Parameters
+    ----------
+    path : str
+    option : str
+        The option that names it.
+    *inputs : str or None
+        Files that the command reads, which it is not to write over.
+    advice : str
+        What to do about it if it would.
 
     Raises
     ------
     InputError
-        If the path is a folder, or its folder is missing or read-only.
+        If the path is a folder, its folder is missing or read-only, or it is one of the inputs, by whatever name or
+        link.
     """
     file = Path(path)
+    for name in inputs:
+        if name is not None and file.exists() and Path(name).exists() and file.samefile(name):
+            raise InputError(f"{option} {path} is {name}, which this command reads; {advice}")
     if file.is_dir():
         raise InputError(f"{option} {path} is a folder; name a file in it")
     if not file.parent.is_dir():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -34,9 +35,14 @@ def predict(
     output: Annotated[
         str | None,
         typer.Option(
-            "--output", "-o", metavar="FILE", help="Write the rows with their predictions: .csv, .tsv, .parquet."
+            "--output",
+            "-o",
+            metavar="FILE",
+            help="Write the rows with their predictions: .csv, .tsv, .parquet. A CSV file comes back to the byte, with "
+            "the predictions behind each row.",
         ),
     ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Let --output be DATA itself.")] = False,
     unseen: UnseenOption = "refuse",
     backend: BackendOption = None,
     json: JsonOption = False,
@@ -50,7 +56,8 @@ def predict(
 
     check_choice("way to treat unseen categories", unseen, ("ignore", "refuse"))
     if output is not None:
-        check_place(output, "--output")
+        check_place(output, "--output", model)
+        check_place(output, "--output", None if overwrite else data, advice="name another file, or pass --overwrite")
     loaded = load_model(model, choose_backend(backend))
     preprocessor = loaded.preprocessor
     rows = load_rows(data, preprocessor, with_target=False, ignore_unseen=unseen == "ignore")
@@ -69,7 +76,8 @@ def predict(
         probabilities = preprocessor.target.probabilities(outputs)
         result |= {"classes": list(preprocessor.target.labels), "probabilities": probabilities}
     if output is not None:
-        write_predictions(output, _table(rows), outputs, preprocessor)
+        place = os.path.realpath(output) if overwrite else output  # the file itself, not a link to it
+        write_predictions(place, _table(rows), outputs, preprocessor, source=None if rows.table is None else data)
     result |= {"backend": loaded.network.backend.spec, "output": output, "notes": list(rows.notes)}
     printer.notes(rows.notes)
     header = ["row", preprocessor.target.name, *(["probability"] if probabilities is not None else [])]

@@ -12,7 +12,7 @@ from typing import Any
 
 from bpx.arguments import check_choice, check_count
 from bpx.cli.seal import is_sealed, make_seal
-from bpx.cli.train_options import TrainOptions
+from bpx.cli.train_options import REPEATABLE, TrainOptions
 from bpx.errors import FileFormatError, InputError
 from bpx.training.checkpoints.checkpointer import parse_interval
 from bpx.training.checkpoints.folder import list_checkpoints
@@ -219,13 +219,14 @@ def read_plan(folder: str, changes: Mapping[str, Any]) -> Plan:
         if content.pop("format") != FORMAT or content.pop("version") != VERSION:
             raise FileFormatError(f"{path} is of another format or version; use the bpx that wrote it")
         options, seal = content.pop("options"), content.pop("seal", None)
+        options = {"text": [], "number": [], "category": []} | options  # which older runs lack
         _check_types(Plan, content)
         _check_types(TrainOptions, options)
         _check_files(path, content, changes, seal)
         if "epochs" in changes:
             options["epochs"] = changes["epochs"]
         content |= {name: value for name, value in changes.items() if name != "epochs"}
-        options = TrainOptions(**options | {"drop": tuple(options["drop"])})
+        options = TrainOptions(**options | {name: tuple(options[name]) for name in REPEATABLE})
         return Plan(options=options, checkpoint=folder, **content)
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror or error}") from error

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bpx.cli import builtin_data
-from bpx.cli.train_options import RECIPES, Recipe, TrainOptions, choose_table_recipe
+from bpx.cli.train_options import RECIPES, REPEATABLE, Recipe, TrainOptions, choose_table_recipe
 from bpx.datasets import Dataset, load, names
 from bpx.errors import InputError, unknown_name
 from bpx.tables import ClassTarget, Preprocessor, prepare, read_table, split
@@ -113,7 +113,7 @@ def load_training(options: TrainOptions) -> TrainingData:
 
 
 def _load_builtin(options: TrainOptions) -> TrainingData:
-    for name in ("target", "task", "missing", "drop", "categories_max"):
+    for name in ("target", "task", "missing", "categories_max", *REPEATABLE):
         if getattr(options, name):
             raise InputError(
                 f"--{name.replace('_', '-')} is for files; the data set {options.dataset!r} says itself what it holds"
@@ -129,7 +129,8 @@ def _load_builtin(options: TrainOptions) -> TrainingData:
 
 
 def _load_table(options: TrainOptions) -> TrainingData:
-    frame = read_table(options.dataset)
+    types = options.column_types()
+    frame = read_table(options.dataset, types=types)
     target = options.target
     if target is None:
         if not (options.dataset.lower().endswith(".npz") and "y" in frame.columns):
@@ -145,6 +146,7 @@ def _load_table(options: TrainOptions) -> TrainingData:
         missing=options.missing or "refuse",  # type: ignore[arg-type]
         drop=options.drop,
         categories_max=100 if options.categories_max is None else options.categories_max,
+        types=types,
     )
     return TrainingData(
         choose_table_recipe(len(prepared.x_train), classes=isinstance(prepared.preprocessor.target, ClassTarget)),
@@ -179,7 +181,7 @@ def load_rows(data: str, preprocessor: Preprocessor, *, with_target: bool, ignor
     if is_builtin(data):
         x, y, dataset = builtin_data.encode(data, preprocessor)
         return Rows(x, y if with_target else None, None, dataset)
-    frame = read_table(data, text=preprocessor.text_columns)
+    frame = read_table(data, text=preprocessor.text_columns, types=preprocessor.types)
     if data.lower().endswith(".npz"):
         frame = _name_columns(data, frame, preprocessor)
     notes: list[str] = []

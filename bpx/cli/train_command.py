@@ -29,6 +29,11 @@ _drop = _option("--drop", "COLUMN", _DATA, "Leave a column out; repeatable.")
 _categories_max = _option(
     "--categories-max", "N", _DATA, "Most categories that a column of text may have; 100 by default."
 )
+_text = _option("--text", "COLUMN", _DATA, "Take a column as text, each value as it stands; repeatable.")
+_number = _option("--number", "COLUMN", _DATA, "Take a column as numbers, and refuse what is none; repeatable.")
+_category = _option(
+    "--category", "COLUMN", _DATA, "Take a column as categories, however many and whatever they look like; repeatable."
+)
 _validation = _option(
     "--validation",
     "SHARE",
@@ -87,6 +92,9 @@ def train(
     missing: Annotated[str | None, _missing] = None,
     drop: Annotated[list[str] | None, _drop] = None,
     categories_max: Annotated[int | None, _categories_max] = None,
+    text: Annotated[list[str] | None, _text] = None,
+    number: Annotated[list[str] | None, _number] = None,
+    category: Annotated[list[str] | None, _category] = None,
     validation: Annotated[float | None, _validation] = None,
     hidden: Annotated[str | None, _hidden] = None,
     activation: Annotated[str | None, _activation] = None,
@@ -122,6 +130,9 @@ def train(
         "missing": missing,
         "drop": tuple(drop or ()),
         "categories_max": categories_max,
+        "text": tuple(text or ()),
+        "number": tuple(number or ()),
+        "category": tuple(category or ()),
         "validation": validation,
         "hidden": hidden,
         "activation": activation,

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from bpx.arguments import check_choice, check_count, check_number
 from bpx.errors import InputError
 from bpx.layers import ACTIVATIONS
 from bpx.losses import LOSSES
 from bpx.optimizers import OPTIMIZERS, Optimizer
+from bpx.tables.frames import ColumnType
 
-__all__ = ["RECIPES", "SGD_RATE", "Recipe", "Settings", "TrainOptions", "choose_table_recipe"]
+__all__ = ["RECIPES", "REPEATABLE", "SGD_RATE", "Recipe", "Settings", "TrainOptions", "choose_table_recipe"]
 
 SGD_RATE = 0.1
 """Learning rate of plain gradient descent; those of the recipes are for adaptive methods, such as Adam."""
@@ -87,6 +88,10 @@ _TASKS = {
 """The tasks by the names that people use for them."""
 
 
+REPEATABLE = ("drop", "text", "number", "category")
+"""Options that may be given several times, each with the name of a column."""
+
+
 @dataclass(frozen=True)
 class TrainOptions:
     """The options of ``bpx train``; None where none was given.
@@ -102,6 +107,9 @@ class TrainOptions:
     task: str | None = None
     missing: str | None = None
     drop: tuple[str, ...] = ()
+    text: tuple[str, ...] = ()
+    number: tuple[str, ...] = ()
+    category: tuple[str, ...] = ()
     validation: float | None = None
     hidden: str | None = None
     activation: str | None = None
@@ -129,6 +137,7 @@ class TrainOptions:
             if name is not None:
                 check_choice(kind, name, known)
         self.hidden_sizes()
+        self.column_types()
         for name, value, least in (
             ("--epochs", self.epochs, 1),
             ("--batch-size", self.batch_size, 1),
@@ -156,6 +165,21 @@ class TrainOptions:
             ) from None
         return tuple(check_count("--hidden", size) for size in sizes)
 
+    def column_types(self) -> dict[str, ColumnType]:
+        """Return the declared types of columns, by name.
+
+        Raises
+        ------
+        InputError
+            If a column is declared two of them.
+        """
+        types: dict[str, ColumnType] = {}
+        for declared in get_args(ColumnType):
+            for name in getattr(self, declared):
+                if types.setdefault(name, declared) != declared:
+                    raise InputError(f"--{types[name]} and --{declared} both name the column {name!r}; choose one")
+        return types
+
     @property
     def asked_task(self) -> Literal["auto", "classification", "regression"]:
         """The task, as the tables name it."""
@@ -163,7 +187,7 @@ class TrainOptions:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the options as plain data."""
-        return dataclasses.asdict(self) | {"drop": list(self.drop)}
+        return dataclasses.asdict(self) | {name: list(getattr(self, name)) for name in REPEATABLE}
 
 
 @dataclass(frozen=True)

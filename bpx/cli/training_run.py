@@ -78,7 +78,7 @@ def train(
 def _train(printer: Printer, plan: Plan, held: contextlib.ExitStack, *, resumed: bool) -> None:
     """Do what is planned; ``held`` takes the lock of a new run's folder."""
     if plan.output is not None:
-        check_place(plan.output, "--output")
+        check_place(plan.output, "--output", plan.options.dataset)
     if plan.plot is not None:
         check_picture(plan.plot)
     if plan.checkpoint is not None and not resumed:

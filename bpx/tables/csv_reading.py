@@ -1,19 +1,20 @@
 """Reading CSV: every row checked, every column typed.
 
-Python's own ``csv`` module splits the lines, because polars fills short rows with nulls without a word and cannot say
-in which line a fault is. Blocks of rows go to polars as text, and polars then types whole columns at once.
+Polars parses what is regular (`parse_regular`). The rest goes through Python's own ``csv`` module, because polars fills
+short rows with nulls without a word and cannot say in which line a fault is: blocks of rows go to polars as text, and
+polars then types whole columns at once.
 """
 
 from __future__ import annotations
 
-import csv
 import itertools
-import re
 from collections.abc import Collection, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING
 
 from bpx.errors import InputError
+from bpx.tables.csv_parsing import MISSING_MARKERS, infer_type, parse_regular
+from bpx.tables.csv_rows import Row, find_separator, open_csv, read_rows
 from bpx.tables.messages import counted, listed, shown
 
 if TYPE_CHECKING:
@@ -21,29 +22,27 @@ if TYPE_CHECKING:
 
 __all__ = ["MISSING_MARKERS", "read_csv"]
 
-MISSING_MARKERS = ("", "NA", "N/A", "NaN", "nan", "null", "NULL", "?")
-"""What stands for a missing value in a CSV file, spaces around it not counted."""
-
 _ROWS_A_BLOCK = 20_000
-_SEPARATORS = (",", ";", "\t", "|")
+_BYTES_LOOKED_AT = 4096
 
 
-def read_csv(path: Path, *, separator: str | None = None, text: Collection[str] = ()) -> pl.DataFrame:
+def read_csv(path: Path, *, text: Collection[str] = (), verbatim: Collection[str] = ()) -> pl.DataFrame:
     """Read a CSV file with a header.
 
-    The text is UTF-8. Spaces around names and values are taken off, blank lines are passed over, and the values in
-    `MISSING_MARKERS` are missing. A column whose other values are all integers becomes ``Int64``; all numbers,
-    ``Float64``; all of true, false, True, False, TRUE, FALSE, ``Boolean``; anything else, ``String``.
+    The text is UTF-8, its separator what `find_separator` finds. Spaces around names and values are taken off, blank
+    lines are passed over, and the values in `MISSING_MARKERS` are missing. A column whose other values are all integers
+    becomes ``Int64``; all numbers, ``Float64``; all of true, false, True, False, TRUE, FALSE, ``Boolean``; anything
+    else, ``String``. No value is lost by that: a column of integers with leading zeros (``01`` is not ``1``), or with
+    one that neither 64 bits nor a float64 hold exactly, stays text.
 
     Parameters
     ----------
     path : pathlib.Path
         The file.
-    separator : str, optional
-        What stands between values. By default a comma, or the first of semicolon, tab and bar that a header without
-        commas has.
     text : collection of str, optional
         Columns that stay text whatever their values are.
+    verbatim : collection of str, optional
+        Columns that stay text, with `MISSING_MARKERS` as any other: only an empty value is missing.
 
     Returns
     -------
@@ -58,46 +57,34 @@ def read_csv(path: Path, *, separator: str | None = None, text: Collection[str] 
     """
     import polars as pl
 
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        try:
-            rows = _rows(path, file, separator)
-            line, header = next(rows, (1, []))
-            names = [name.strip() for name in header]
-            first = next(rows, None)
-            _check_header(f"{path}, line {line}", names, first[1] if first else [])
-            rows = itertools.chain([first] if first else [], rows)
-            blocks = [pl.DataFrame({name: [] for name in names}, schema=dict.fromkeys(names, pl.String))]
-            while block := _block(path, rows, len(names)):
-                columns = zip(names, zip(*block, strict=True), strict=True)
-                blocks.append(pl.DataFrame([pl.Series(name, values, dtype=pl.String) for name, values in columns]))
-        except UnicodeDecodeError:
-            raise InputError(f"{path}, line {_undecodable_line(path)}: not UTF-8 text; save it as CSV UTF-8") from None
+    with path.open("rb") as binary:
+        start = binary.read(_BYTES_LOOKED_AT).partition(b"\n")[0]
+    if b"\0" in start and not start.startswith((b"\xff\xfe", b"\xfe\xff")):  # which is UTF-16, and said so below
+        raise InputError(f"{path}, line 1: not a text file: the header holds NUL bytes")
+    with open_csv(path) as file:
+        separator = find_separator(path, file)
+        rows = (row for row in read_rows(path, file, separator) if row.values)
+        header = next(rows, Row(1, [], ""))
+        names = [name.strip() for name in header.values]
+        first = next(rows, None)
+        _check_header(f"{path}, line {header.line}", names, first.values if first else [])
+        frame = parse_regular(path, separator, names, text=text, verbatim=verbatim) if first else None
+        if frame is not None:
+            return frame
+        below = itertools.chain([first] if first else [], rows)
+        blocks = [pl.DataFrame({name: [] for name in names}, schema=dict.fromkeys(names, pl.String))]
+        while block := _block(path, below, len(names)):
+            columns = zip(names, zip(*block, strict=True), strict=True)
+            blocks.append(pl.DataFrame([pl.Series(name, values, dtype=pl.String) for name, values in columns]))
     frame = pl.concat(blocks)
-    return frame.with_columns(_typed(frame.get_column(name), keep_text=name in text) for name in names)
+    return frame.with_columns(
+        infer_type(frame.get_column(name), text=name in text, verbatim=name in verbatim) for name in names
+    )
 
 
-def _rows(path: Path, file: TextIO, separator: str | None) -> Iterator[tuple[int, list[str]]]:
-    """Yield the rows that are not blank, the header first, each with the number of the line it starts in."""
-    if separator is None:
-        head = re.sub(r'"[^"]*"', "", next((line for line in file if line.strip()), ""))
-        separator = next((mark for mark in _SEPARATORS if mark in head), ",")
-        file.seek(0)
-    reader = csv.reader(file, delimiter=separator, strict=True)
-    line = 1
-    try:
-        for row in reader:
-            blank = not row or (len(row) == 1 and row[0].isspace())
-            if not blank:
-                yield line, row
-            line = reader.line_num + 1
-    except csv.Error as error:
-        reason = "a quotation mark is not closed" if "end of data" in str(error) else str(error)
-        raise InputError(f"{path}, line {line}: not CSV: {reason}") from error
-
-
-def _block(path: Path, rows: Iterator[tuple[int, list[str]]], width: int) -> list[list[str]]:
+def _block(path: Path, rows: Iterator[Row], width: int) -> list[list[str]]:
     block = []
-    for line, row in itertools.islice(rows, _ROWS_A_BLOCK):
+    for line, row, _ in itertools.islice(rows, _ROWS_A_BLOCK):
         if len(row) != width:
             values = counted(width, "value")
             raise InputError(f"{path}, line {line}: expected {values}, as in the header, got {len(row)}")
@@ -135,32 +122,3 @@ def _is_number(text: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _undecodable_line(path: Path) -> int:
-    """Find the first line that is not UTF-8."""
-    with path.open("rb") as file:
-        for number, line in enumerate(file, start=1):
-            try:
-                line.decode("utf-8")
-            except UnicodeDecodeError:
-                return number
-    return 1
-
-
-def _typed(column: pl.Series, *, keep_text: bool) -> pl.Series:
-    """Give a column of text its type: the narrowest of integers, floats, booleans and text that loses no value."""
-    import polars as pl
-
-    stripped = column.str.strip_chars()
-    values = stripped.set(stripped.is_in(list(MISSING_MARKERS)), None)
-    if keep_text or values.null_count() == len(values):
-        return values
-    for dtype in (pl.Int64, pl.Float64):
-        numbers = values.cast(dtype, strict=False)
-        if numbers.null_count() == values.null_count():
-            return numbers
-    lowered = values.str.to_lowercase()
-    if lowered.drop_nulls().is_in(["true", "false"]).all():
-        return lowered == "true"
-    return values

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Collection, Mapping, Sequence
+from typing import TYPE_CHECKING, Literal, get_args
 
-from bpx.errors import InputError
+from bpx.errors import InputError, unknown_name
 from bpx.optional import import_optional
 from bpx.tables.messages import counted, listed, nearest, shown
 
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["check_columns", "check_frame", "named_column"]
+__all__ = ["ColumnType", "check_columns", "check_frame", "check_types", "named_column"]
+
+ColumnType = Literal["text", "number", "category"]
+"""What a column can be declared: text and category keep each text of a CSV file as it stands."""
 
 
 def check_frame(frame: object) -> None:
@@ -42,6 +45,24 @@ def named_column(frame: pl.DataFrame, name: str, kind: str) -> pl.Series:
         close = nearest(name, frame.columns)
         raise InputError(f"{kind} {shown(name)} is not in the table{close}; its columns: {listed(frame.columns)}")
     return frame.get_column(name)
+
+
+def check_types(frame: pl.DataFrame, types: Mapping[str, ColumnType], drop: Collection[str]) -> None:
+    """Refuse declared types that no column has, that are no types, and those of columns that are left out.
+
+    Raises
+    ------
+    InputError
+        If there is such a type.
+    """
+    if not isinstance(types, Mapping):
+        raise InputError(f"expected types to be a dict such as {{'zip': 'category'}}, got {shown(types)}")
+    for name, declared in types.items():
+        if declared not in get_args(ColumnType):
+            raise unknown_name("column type", declared, sorted(get_args(ColumnType)))
+        named_column(frame, name, f"{declared} column")
+        if name in drop:
+            raise InputError(f"column {shown(name)} is declared {declared} and dropped too; do one of the two")
 
 
 def check_columns(frame: pl.DataFrame, needed: Sequence[str], also_known: Collection[str]) -> list[str]:

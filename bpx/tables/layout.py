@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Literal, Self
+from dataclasses import dataclass, field
+from typing import Any, Literal, Self, get_args
 
 from bpx.errors import FileFormatError
 from bpx.tables.columns import CategoryColumn, Column, column_from_dict
+from bpx.tables.frames import ColumnType
 from bpx.tables.messages import listed, shown
 from bpx.tables.stored import Fields
 from bpx.tables.target import ClassTarget, Target, Task, target_from_dict
@@ -34,6 +35,8 @@ class TableLayout:
         What happens to missing values in feature columns.
     notes : tuple of str
         What the user should know about the training table, one line each.
+    types : dict from str to {"text", "number", "category"}
+        The columns whose type was declared; pass them to `read_table` before `transform`.
     """
 
     columns: tuple[Column, ...]
@@ -41,6 +44,7 @@ class TableLayout:
     left_out: tuple[str, ...] = ()
     missing: Literal["refuse", "impute"] = "refuse"
     notes: tuple[str, ...] = ()
+    types: Mapping[str, ColumnType] = field(default_factory=dict)
 
     @property
     def task(self) -> Task:
@@ -89,6 +93,7 @@ class TableLayout:
             "left_out": list(self.left_out),
             "missing": self.missing,
             "notes": list(self.notes),
+            **({"types": dict(self.types)} if self.types else {}),
         }
 
     @classmethod
@@ -114,8 +119,11 @@ class TableLayout:
         left_out = fields.texts("left_out")
         missing: Any = fields.choice("missing", ("refuse", "impute"))
         notes = fields.texts("notes")
+        declared = Fields(fields.value("types") if fields.has("types") else {}, f"{where}, types")
         fields.done()
         names = [*(column.name for column in columns), target.name, *left_out]
         if not columns or len(set(names)) != len(names):
             raise FileFormatError(f"{where}: expected one or more columns, each named once, got {listed(names)}")
-        return cls(columns, target, left_out, missing, notes)
+        types: Any = {name: declared.choice(name, get_args(ColumnType)) for name in names if declared.has(name)}
+        declared.done()
+        return cls(columns, target, left_out, missing, notes, types)

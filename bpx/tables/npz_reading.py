@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
+import os
+import struct
+import warnings
 import zipfile
-import zlib
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
-from numpy.lib.npyio import NpzFile
 
 from bpx.errors import InputError
 from bpx.tables.messages import listed, shown
@@ -17,6 +19,19 @@ if TYPE_CHECKING:
     import polars as pl
 
 __all__ = ["read_npz"]
+
+MAX_COLUMNS = 100_000
+"""The most columns of a table from an archive."""
+
+MAX_UNPACKED, MAX_RATIO = 2**28, 100
+"""Bytes that any archive may unpack to, and how many times its own size a larger one may: DEFLATE packs zeros into a
+thousandth."""
+
+_NO_ARCHIVE = "not a NumPy archive that can be read"
+_NO_ARRAYS = "expected a NumPy archive of arrays, as numpy.savez writes it"
+_HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+_END_OF_DIRECTORY = 2**16 + 200
+_BYTES_AN_ENTRY = 128
 
 
 def read_npz(path: Path) -> pl.DataFrame:
@@ -40,7 +55,8 @@ def read_npz(path: Path) -> pl.DataFrame:
     ------
     InputError
         If the file is no NumPy archive, an array holds Python objects, complex numbers or records, a shape does not
-        fit, or the lengths differ.
+        fit, or the lengths differ; or the archive would unpack to more than `MAX_UNPACKED` bytes and `MAX_RATIO` times
+        its size, or to more than `MAX_COLUMNS` columns. That is seen before anything is unpacked.
     """
     import polars as pl
 
@@ -65,23 +81,90 @@ def read_npz(path: Path) -> pl.DataFrame:
             f"{path}: expected columns of one length, got {lengths[short]:,} rows in {shown(short)} "
             f"and {lengths[long]:,} in {shown(long)}"
         )
-    return pl.DataFrame([pl.Series(name, _plain(path, name, array)) for name, array in columns.items()])
+    try:
+        return pl.DataFrame([pl.Series(name, _plain(path, name, array)) for name, array in columns.items()])
+    except InputError:
+        raise
+    except (TypeError, ValueError, OverflowError, pl.exceptions.PolarsError) as error:
+        raise _refused(path, f"an array is none that a table takes ({str(error).splitlines()[0]})") from error
 
 
 def _load(path: Path) -> dict[str, np.ndarray[Any, Any]]:
+    """Read the arrays of an archive whose sizes have been looked at, before anything is unpacked."""
     try:
-        with path.open("rb") as file:
-            archive = np.load(file, allow_pickle=False)
-            arrays = {name: archive[name] for name in archive.files} if isinstance(archive, NpzFile) else {}
-    except (ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as error:
-        if "Object arrays" in str(error):
+        with path.open("rb") as file, warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of headers that Python 2 wrote
+            if file.read(len(np.lib.format.MAGIC_PREFIX)) == np.lib.format.MAGIC_PREFIX:
+                raise _refused(path, _NO_ARRAYS)
+            _check_directory(path, file)
+            with zipfile.ZipFile(file) as archive:
+                _check_sizes(path, archive)
+            file.seek(0)
+            with np.load(file, allow_pickle=False) as arrays:
+                loaded = {name: arrays[name] for name in arrays.files}
+    except (InputError, OSError, MemoryError):
+        raise
+    except Exception as error:  # zipfile, zlib and NumPy raise a dozen classes on bytes that are none of theirs
+        raise _refused(path, _NO_ARCHIVE) from error
+    if not loaded or not all(isinstance(array, np.ndarray) for array in loaded.values()):
+        raise _refused(path, _NO_ARRAYS)
+    return loaded
+
+
+def _refused(path: Path, reason: str) -> InputError:
+    return InputError(f"{path}: {reason}")
+
+
+def _check_directory(path: Path, file: BinaryIO) -> None:
+    """Refuse an archive of more arrays than a table may have columns, by the size of its directory alone.
+
+    ``zipfile`` makes an object of each entry when it opens an archive, which takes minutes for millions of them.
+    """
+    size = file.seek(0, os.SEEK_END)
+    file.seek(max(0, size - _END_OF_DIRECTORY))
+    tail = file.read()
+    file.seek(0)
+    end, end64 = tail.rfind(b"PK\5\6"), tail.rfind(b"PK\6\6")  # the record, and that of archives beyond 4 GiB
+    if end < 0:
+        raise _refused(path, _NO_ARCHIVE)
+    length = struct.unpack_from("<I", tail, end + 12)[0]
+    if end64 >= 0:
+        length = max(length % 0xFFFFFFFF, struct.unpack_from("<Q", tail, end64 + 40)[0])
+    if length > MAX_COLUMNS * _BYTES_AN_ENTRY:
+        raise _refused(path, f"its list of arrays takes {length:,} bytes, more than a table of {MAX_COLUMNS:,} columns")
+
+
+def _check_sizes(path: Path, archive: zipfile.ZipFile) -> None:
+    """Refuse arrays that are larger than their part of the archive, or far larger than the file that holds them."""
+    entries, packed = archive.infolist(), path.stat().st_size
+    unpacked = sum(entry.file_size for entry in entries)
+    if len(entries) > MAX_COLUMNS:
+        raise _refused(path, f"it holds {len(entries):,} arrays, more than a table of {MAX_COLUMNS:,} columns")
+    if unpacked > max(MAX_UNPACKED, MAX_RATIO * packed):
+        raise _refused(
+            path,
+            f"its {packed:,} bytes would unpack to {unpacked:,}, more than {MAX_RATIO} times as many; where right, "
+            "save the arrays with numpy.savez, which does not compress",
+        )
+    for entry in entries:
+        if not entry.filename.endswith(".npy"):
+            raise _refused(path, _NO_ARRAYS)
+        name = shown(entry.filename.removesuffix(".npy"))
+        with archive.open(entry) as stream:
+            version = np.lib.format.read_magic(stream)
+            if version == (3, 0):  # as 2.0, for names of fields beyond Latin-1
+                raise _refused(path, f"array {name} has named fields; save one array a column")
+            shape, _, dtype = _HEADERS[version](stream)
+            header = stream.tell()
+        if dtype.hasobject:
             reason = "an array holds Python objects, which are never unpickled here; save numbers, or text as dtype str"
-        else:
-            reason = "not a NumPy archive that can be read"
-        raise InputError(f"{path}: {reason}") from error
-    if not arrays or not all(isinstance(array, np.ndarray) for array in arrays.values()):
-        raise InputError(f"{path}: expected a NumPy archive of arrays, as numpy.savez writes it")
-    return arrays
+            raise _refused(path, reason)
+        if dtype.itemsize == 0 and 0 not in shape:
+            raise _refused(path, f"array {name} has dtype {dtype}, which holds nothing")
+        if any(n < 0 for n in shape) or header + math.prod(shape) * dtype.itemsize != entry.file_size:
+            raise _refused(path, f"{_NO_ARCHIVE}: array {name} is not of the size that it says")
+        if len(shape) > 1 and math.prod(shape[1:]) > MAX_COLUMNS:
+            raise _refused(path, f"array {name} of shape {shape} is more than a table of {MAX_COLUMNS:,} columns")
 
 
 def _columns_of_x_and_y(path: Path, arrays: dict[str, np.ndarray[Any, Any]]) -> dict[str, np.ndarray[Any, Any]]:

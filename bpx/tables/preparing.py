@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from bpx.errors import InputError
+from bpx.tables.frames import ColumnType
 from bpx.tables.preprocessor import Preprocessor
 from bpx.tables.splitting import split
 from bpx.tables.target import ClassTarget
@@ -60,6 +61,7 @@ def prepare(
     task: AskedTask = "auto",
     missing: Literal["refuse", "impute"] = "refuse",
     drop: Collection[str] = (),
+    types: Mapping[str, ColumnType] | None = None,
     categories_max: int = 100,
 ) -> Prepared:
     """Split a table, fit the preprocessing on its training rows and encode both parts.
@@ -77,7 +79,7 @@ def prepare(
         The part of the rows to hold out; 0 for none.
     seed : int
         The seed of the split.
-    task, missing, drop, categories_max
+    task, missing, drop, types, categories_max
         As in `Preprocessor.fit`.
 
     Returns
@@ -95,7 +97,14 @@ def prepare(
 
     def fit(rows: Array | None) -> Preprocessor:
         return Preprocessor.fit(
-            frame, target, task=task, missing=missing, drop=drop, categories_max=categories_max, rows=rows
+            frame,
+            target,
+            task=task,
+            missing=missing,
+            drop=drop,
+            types=types,
+            categories_max=categories_max,
+            rows=rows,
         )
 
     preprocessor = fit(None)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
@@ -10,7 +10,7 @@ import numpy as np
 from bpx.errors import unknown_name
 from bpx.tables.columns import Encoding
 from bpx.tables.fitting import fit_table
-from bpx.tables.frames import check_columns, check_frame, named_column
+from bpx.tables.frames import ColumnType, check_columns, check_frame, named_column
 from bpx.tables.layout import TableLayout
 from bpx.tables.messages import listed
 from bpx.tables.task import AskedTask
@@ -39,13 +39,16 @@ class Preprocessor(TableLayout):
         task: AskedTask = "auto",
         missing: Literal["refuse", "impute"] = "refuse",
         drop: Collection[str] = (),
+        types: Mapping[str, ColumnType] | None = None,
         categories_max: int = 100,
         rows: Array | None = None,
     ) -> Self:
         """Find the types of the columns and the task, and learn the encoding from the training rows.
 
         Numbers are standardized, ``(value - mean) / std``; booleans become 0 and 1; text becomes one-hot
-        categories. A column with one value only in the training rows is left out, with a note.
+        categories. A column with one value only in the training rows is left out, with a note. Numbers count as one
+        value if they differ by rounding alone: ``max - min <= r * max(|min|, |max|)`` with ``r = 1e-13`` for float64,
+        1e-6 for float32 and 0 for integers up to 2^53.
 
         With ``task="auto"``, a target of text or booleans means classes. Integers are classes if they are only 0 and
         1, or if there are at most 20 different ones and each is there twice on average. Other integers and all floats
@@ -64,8 +67,12 @@ class Preprocessor(TableLayout):
             frequent of booleans and categories (the first in sorted order where two are as frequent).
         drop : collection of str
             Columns to leave out, such as names, numbers of rows and dates.
+        types : dict from str to {"text", "number", "category"}, optional
+            Columns whose type is declared. A text or a category is one-hot, whatever it looks like, and a target of
+            either is classes with labels of text; a category may have any number of different values. A number has to
+            be one in every row, and a target that is one means regression unless the task says otherwise.
         categories_max : int
-            The most categories that a text column may have.
+            The most categories that a column may have that is not declared a category.
         rows : array of int, optional
             The training rows, which statistics and categories are learned from; by default all rows.
 
@@ -77,9 +84,10 @@ class Preprocessor(TableLayout):
         Raises
         ------
         InputError
-            If a named column does not exist, or is the target and dropped; the table has no rows or no column to learn
-            from; a column holds dates, lists, infinite numbers or too many different texts; values are missing and to
-            be refused; or the target has missing values, one value only, or values that do not fit the task.
+            If a named column does not exist, or is the target or declared a type and dropped; the declared type of the
+            target contradicts the task; the table has no rows or no column to learn from; a column holds dates, lists,
+            infinite numbers or too many different texts; values are missing and to be refused; or the target has
+            missing values, one value only, or values that do not fit the task.
 
         Examples
         --------
@@ -94,8 +102,8 @@ class Preprocessor(TableLayout):
         """
         if missing not in ("refuse", "impute"):
             raise unknown_name("way to treat missing values", missing, ("impute", "refuse"))
-        fitted = fit_table(frame, target, task, missing == "impute", drop, categories_max, rows)
-        return cls(fitted.columns, fitted.target, fitted.left_out, missing, fitted.notes)
+        fitted = fit_table(frame, target, task, missing == "impute", drop, types or {}, categories_max, rows)
+        return cls(fitted.columns, fitted.target, fitted.left_out, missing, fitted.notes, types or {})
 
     def transform(
         self,

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Collection
+import stat
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bpx.errors import InputError
 from bpx.optional import import_optional
 from bpx.tables.csv_reading import read_csv
+from bpx.tables.frames import ColumnType
 from bpx.tables.messages import shown
 from bpx.tables.npz_reading import read_npz
 
@@ -22,7 +24,9 @@ __all__ = ["read_table"]
 SUFFIXES = (".csv", ".tsv", ".parquet", ".npz")
 
 
-def read_table(path: str | os.PathLike[str], *, text: Collection[str] = ()) -> pl.DataFrame:
+def read_table(
+    path: str | os.PathLike[str], *, text: Collection[str] = (), types: Mapping[str, ColumnType] | None = None
+) -> pl.DataFrame:
     """Read a CSV, TSV, Parquet or NPZ file as a table.
 
     Parameters
@@ -33,12 +37,16 @@ def read_table(path: str | os.PathLike[str], *, text: Collection[str] = ()) -> p
     text : collection of str, optional
         Columns of a CSV or TSV file that stay text even if every value is a number, such as postal codes. For a
         trained model this is `Preprocessor.text_columns`. Names that the file lacks are ignored.
+    types : dict from str to {"text", "number", "category"}, optional
+        Columns of a CSV or TSV file whose type is declared. Those of text and of categories keep each text as it
+        stands, ``NA`` and ``?`` among them, and only an empty value is missing. For a trained model this is
+        `Preprocessor.types`. Names that the file lacks are ignored.
 
     Returns
     -------
     polars.DataFrame
         At least one row and one column. Missing values are null (NaN may occur too, in Parquet and NPZ). A CSV column
-        is integers, floats, booleans (true, false) or text, whichever its values allow; see `read_csv` for the details.
+        is integers, floats, booleans (true, false) or text, whichever loses no value; see `read_csv` for the details.
 
     Raises
     ------
@@ -50,34 +58,52 @@ def read_table(path: str | os.PathLike[str], *, text: Collection[str] = ()) -> p
     import_optional("polars", "tables", "table")
     file = Path(path)
     suffix = file.suffix.lower()
-    if file.is_dir():
-        raise InputError(f"{file}: expected a file, got a folder")
-    if not file.exists():
-        raise InputError(f"{file}: no such file{_similar_file(file)}")
-    if suffix not in SUFFIXES:
-        raise InputError(f"{file}: expected a file that ends in {', '.join(SUFFIXES)}, got {suffix or 'no ending'!r}")
     try:
-        if file.stat().st_size == 0:
-            raise InputError(f"{file}: the file is empty")
+        _check_file(file, suffix)
         if suffix == ".parquet":
             frame = _read_parquet(file)
         elif suffix == ".npz":
             frame = read_npz(file)
         else:
-            frame = read_csv(file, separator="\t" if suffix == ".tsv" else None, text=text)
+            verbatim = [name for name, declared in (types or {}).items() if declared != "number"]
+            frame = read_csv(file, text=text, verbatim=verbatim)
     except OSError as error:
         raise InputError(f"{file}: cannot be read: {error.strerror or error}") from error
+    except MemoryError as error:
+        raise InputError(f"{file}: cannot be read: it takes more memory than there is") from error
     if frame.height == 0 or frame.width == 0:
         raise InputError(f"{file}: the table has no {'columns' if frame.width == 0 else 'rows'}")
     return frame
 
 
+def _check_file(path: Path, suffix: str) -> None:
+    """Refuse what is no file with content, before anything is read: a pipe would wait, and a device never ends."""
+    try:
+        found = path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        raise InputError(f"{path}: no such file{_similar_file(path)}") from None
+    except ValueError as error:  # such as a NUL in the name
+        raise InputError(f"{shown(str(path))}: no such file ({error})") from None
+    if stat.S_ISDIR(found.st_mode):
+        raise InputError(f"{path}: expected a file, got a folder")
+    if suffix not in SUFFIXES:
+        raise InputError(f"{path}: expected a file that ends in {', '.join(SUFFIXES)}, got {suffix or 'no ending'!r}")
+    if not stat.S_ISREG(found.st_mode):
+        raise InputError(f"{path}: expected a file, got a pipe or a device; write its content to a file first")
+    if found.st_size == 0:
+        raise InputError(f"{path}: the file is empty")
+
+
 def _read_parquet(path: Path) -> pl.DataFrame:
     import polars as pl
 
+    with path.open("rb"):  # an error of the system is one, and none of the format
+        pass
     try:
         return pl.read_parquet(path, glob=False, hive_partitioning=False)
-    except pl.exceptions.PolarsError as error:
+    except MemoryError:
+        raise
+    except (Exception, pl.exceptions.PanicException) as error:  # a panic is no Exception
         reason = (str(error).strip() or "unknown reason").splitlines()[0]
         raise InputError(f"{path}: not a Parquet file that can be read ({reason})") from error
 

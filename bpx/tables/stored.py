@@ -34,6 +34,10 @@ class Fields:
             self._fail("an object", data)
         self._left: dict[Any, Any] = dict(data)
 
+    def has(self, key: str) -> bool:
+        """Tell whether there is a field, not taken yet."""
+        return key in self._left
+
     def value(self, key: str) -> Any:
         """Take a field of any type."""
         if key not in self._left:

@@ -188,12 +188,12 @@ def target_numbers(series: pl.Series, what: str) -> Array:
     return as_numbers(series.cast(pl.Int8) if series.dtype == pl.Boolean else series, what)
 
 
-def refuse_missing(what: str, missing: Array) -> None:
-    """Refuse missing values in the target."""
+def refuse_missing(what: str, missing: Array, advice: str = "") -> None:
+    """Refuse missing values in the target; ``advice`` comes last, with its own punctuation."""
     if missing.any():
         where = in_row(int(missing.argmax()), int(missing.sum()))
         count = counted(int(missing.sum()), "value")
-        raise InputError(f"{what}: {count} missing, {where}; fill them in or take these rows out")
+        raise InputError(f"{what}: {count} missing, {where}; fill them in or take these rows out{advice}")
 
 
 def _finite_outputs(outputs: Any) -> Array:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from bpx.errors import InputError, unknown_name
-from bpx.tables.finding import odd_ones_out
+from bpx.tables.finding import constant_reason, marker_advice, measure_note, odd_ones_out
+from bpx.tables.frames import ColumnType
 from bpx.tables.messages import counted, shown
 from bpx.tables.target import (
     ClassTarget,
@@ -18,7 +19,7 @@ from bpx.tables.target import (
     refuse_missing,
     target_numbers,
 )
-from bpx.tables.values import is_text
+from bpx.tables.values import as_numbers, as_texts, differ_by_rounding, is_text
 
 if TYPE_CHECKING:
     import polars as pl
@@ -32,12 +33,18 @@ _INTEGER_CLASSES_MAX = 20
 
 
 def find_target(
-    series: pl.Series, task: AskedTask = "auto", rows: Array | None = None, *, categories_max: int = 100
+    series: pl.Series,
+    task: AskedTask = "auto",
+    rows: Array | None = None,
+    *,
+    categories_max: int = 100,
+    declared: ColumnType | None = None,
 ) -> tuple[Target, str]:
     """Find the task and learn the encoding of the target.
 
     With ``task="auto"``, text and booleans are classes. Integers are classes if they are only 0 and 1, or if there are
-    at most 20 different ones and each is there twice on average. Other integers and all floats mean regression.
+    at most 20 different ones and each is there twice on average. Other integers and all floats mean regression. The
+    labels of integers that 64 bits with a sign do not hold are text.
 
     Parameters
     ----------
@@ -49,7 +56,10 @@ def find_target(
         The training rows, from which mean and standard deviation are taken; by default all. Classes are taken from all
         rows.
     categories_max : int
-        Text with more classes than this has to have each twice on average.
+        Text with more classes than this has to have each twice on average, unless it is declared a category.
+    declared : {"text", "number", "category"}, optional
+        What the target is, where the user says so: text and categories are classes, with labels of text, and a number
+        is a number unless the task is classification.
 
     Returns
     -------
@@ -62,16 +72,30 @@ def find_target(
     ------
     InputError
         If values are missing, not finite or of a type that cannot be predicted; there is one class or one number only;
-        there are too many classes; or the task is found and text stands among many different numbers.
+        there are too many classes; the task is found and text stands among many different numbers; or the declared type
+        and the task contradict each other.
     """
     if task not in ("auto", "classification", "regression"):
         raise unknown_name("task", task, ("auto", "classification", "regression"))
     what = f"target {shown(series.name)}"
     if series.null_count() == len(series):
         raise InputError(f"{what}: the column has no values")
+    if declared in ("text", "category"):
+        if task == "regression":
+            raise InputError(
+                f"{what}: declared {declared}, which is for classes, and the task is regression; choose one"
+            )
+        series = as_texts(series, what)
+        limit = len(series) if declared == "category" else categories_max
+        refuse_missing(what, series.is_null().to_numpy())
+        return _find_classes(series, "str", limit, what), ""
+    if declared == "number":
+        series = _as_number_series(series, what)
+        task = "regression" if task == "auto" else task
     label_type = _label_type(series, what)
-    refuse_missing(what, label_values(series, label_type, what).is_null().to_numpy())
-    odd = odd_ones_out(label_values(series, "str", what)) if task == "auto" and label_type == "str" else ""
+    advice = marker_advice(series.name if is_text(series) else None)
+    refuse_missing(what, label_values(series, label_type, what).is_null().to_numpy(), advice)
+    odd = odd_ones_out(label_values(series, "str", what)) if task == "auto" and is_text(series) else ""
     if odd:
         raise InputError(
             f"{what}: expected classes or numbers, got text among numbers: {odd}; correct it, or pass "
@@ -79,7 +103,19 @@ def find_target(
         )
     if task == "regression" or (task == "auto" and not _holds_classes(series, label_type)):
         return _find_numbers(series, rows, what), _classes_note(series, label_type, task)
-    return _find_classes(series, label_type, categories_max, what), ""
+    note = measure_note(as_texts(series, what), what) if task == "auto" and is_text(series) else ""
+    return _find_classes(series, label_type, categories_max, what), note
+
+
+def _as_number_series(series: pl.Series, what: str) -> pl.Series:
+    """Give text as integers, or as floats where one of them is none; other columns as they are."""
+    import polars as pl
+
+    if not is_text(series):
+        return series
+    numbers = pl.Series(series.name, as_numbers(series, what)).fill_nan(None)
+    integers = numbers.cast(pl.Int64, strict=False)
+    return integers if integers.null_count() == numbers.null_count() and (integers == numbers).all() else numbers
 
 
 def _label_type(series: pl.Series, what: str) -> LabelType:
@@ -90,14 +126,15 @@ def _label_type(series: pl.Series, what: str) -> LabelType:
     if series.dtype == pl.Boolean:
         return "bool"
     if series.dtype.is_integer():
-        return "int"
+        fits = series.cast(pl.Int64, strict=False).null_count() == series.null_count()
+        return "int" if fits else "str"
     if series.dtype.is_numeric():
         return "float"
     raise InputError(f"{what}: expected text, booleans or numbers, got {series.dtype}")
 
 
 def _holds_classes(series: pl.Series, label_type: LabelType) -> bool:
-    if label_type != "int":
+    if not series.dtype.is_integer():
         return label_type != "float"
     different = series.unique().sort().to_list()
     return different == [0, 1] or len(different) <= min(_INTEGER_CLASSES_MAX, len(series) / 2)
@@ -129,8 +166,9 @@ def _find_classes(series: pl.Series, label_type: LabelType, categories_max: int,
 def _find_numbers(series: pl.Series, rows: Array | None, what: str) -> NumberTarget:
     numbers = target_numbers(series, what)
     numbers = numbers if rows is None else numbers[rows]
-    if numbers.min() == numbers.max():
-        raise InputError(f"{what}: expected different numbers, got {numbers[0]:.17g} in every training row")
+    if differ_by_rounding(series, numbers):
+        reason = constant_reason(series, numbers, rows)
+        raise InputError(f"{what}: expected different numbers, {reason.replace('it is', 'got', 1)}")
     with np.errstate(over="ignore", invalid="ignore"):
         mean, std = float(numbers.mean()), float(numbers.std())
     if not (np.isfinite(mean) and np.isfinite(std) and std > 0.0):

@@ -16,7 +16,22 @@ from bpx.tables.messages import in_row, shown
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["as_booleans", "as_integers", "as_numbers", "as_texts", "is_text", "looks_like_dates", "refuse_rows"]
+__all__ = [
+    "as_booleans",
+    "as_integers",
+    "as_numbers",
+    "as_texts",
+    "differ_by_rounding",
+    "is_text",
+    "looks_like_dates",
+    "refuse_rows",
+]
+
+_INT64 = "integers from -2^63 to 2^63 - 1"
+_ROUNDING = {"Float16": 4e-3, "Float32": 1e-6}
+_ROUNDING_OF_FLOAT64 = 1e-13
+"""How far apart two numbers of one size may be by rounding alone, as a part of that size: some units in the last place,
+which is what a conversion of units and back, or a sum in another order, leaves behind."""
 
 _DATE = r"^(\d{4}-\d{1,2}-\d{1,2}|\d{1,2}[./-]\d{1,2}[./-](\d{4}|\d{2})|\d{4}/\d{1,2}/\d{1,2})([T ]\d{1,2}:\d{2}.*)?$"
 _TIME = r"^\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?$"
@@ -85,6 +100,28 @@ def as_numbers(series: pl.Series, what: str) -> np.ndarray[Any, np.dtype[np.floa
     return values
 
 
+def differ_by_rounding(series: pl.Series, numbers: np.ndarray[Any, Any]) -> bool:
+    """Tell whether numbers are all the same but for rounding, so that their spread says nothing.
+
+    That is so if ``max - min <= r * max(|min|, |max|)``, with ``r = 1e-13`` for float64 and ``1e-6`` for float32:
+    relative to the magnitude, so that small numbers and numbers on a large offset are treated alike. Integers that
+    float64 holds exactly are not rounded, and ``r = 0`` for them.
+
+    Parameters
+    ----------
+    series : polars.Series
+        The column, whose type says how it was rounded.
+    numbers : array of float64
+        Its values, or some of them, without NaN.
+    """
+    low, high = float(numbers.min()), float(numbers.max())
+    size = max(abs(low), abs(high))
+    if series.dtype.is_integer() and size < 2.0**53:
+        return low == high
+    with np.errstate(over="ignore"):
+        return bool(np.float64(high) - low <= _ROUNDING.get(str(series.dtype), _ROUNDING_OF_FLOAT64) * size)
+
+
 def as_booleans(series: pl.Series, what: str) -> pl.Series:
     """Give a column as booleans, null where it is missing; takes true and false as text, and 1 and 0.
 
@@ -124,7 +161,7 @@ def as_texts(series: pl.Series, what: str) -> pl.Series:
 
 
 def as_integers(series: pl.Series, what: str) -> pl.Series:
-    """Give a column as 64-bit integers, null where it is missing; takes whole numbers of any type.
+    """Give a column as signed 64-bit integers, null where it is missing; takes whole numbers of any type.
 
     Raises
     ------
@@ -135,10 +172,10 @@ def as_integers(series: pl.Series, what: str) -> pl.Series:
 
     if series.dtype.is_integer():
         integers = series.cast(pl.Int64, strict=False)
-        refuse_rows(series, (integers.is_null() & series.is_not_null()).to_numpy(), what, "integers of 64 bits")
+        refuse_rows(series, (integers.is_null() & series.is_not_null()).to_numpy(), what, _INT64)
         return integers
     numbers = as_numbers(series, what)
     with np.errstate(invalid="ignore"):
         refuse_rows(series, (numbers != np.floor(numbers)) & ~np.isnan(numbers), what, "whole numbers")
-        refuse_rows(series, np.abs(numbers) >= 2.0**63, what, "integers of 64 bits")
+        refuse_rows(series, np.abs(numbers) >= 2.0**63, what, _INT64)
     return pl.Series(series.name, numbers).fill_nan(None).cast(pl.Int64)

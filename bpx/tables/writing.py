@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+import io
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bpx.errors import InputError
 from bpx.optional import import_optional
+from bpx.tables.csv_appending import append_columns
 from bpx.tables.messages import listed, shown
 from bpx.tables.preprocessor import Preprocessor
 from bpx.tables.target import ClassTarget
-from bpx.writing import open_whole
+from bpx.writing import write_whole
 
 if TYPE_CHECKING:
     import polars as pl
 
 __all__ = ["predictions_table", "write_predictions"]
 
-SUFFIXES = (".csv", ".tsv", ".parquet")
+SEPARATORS = {".csv": ",", ".tsv": "\t"}
+SUFFIXES = (*SEPARATORS, ".parquet")
 
 
 def predictions_table(frame: pl.DataFrame, outputs: Any, preprocessor: Preprocessor) -> pl.DataFrame:
@@ -43,6 +46,10 @@ def predictions_table(frame: pl.DataFrame, outputs: Any, preprocessor: Preproces
     InputError
         If the table has a column of such a name already, or ``outputs`` does not fit it.
     """
+    return frame.with_columns(_predicted_columns(frame, outputs, preprocessor))
+
+
+def _predicted_columns(frame: pl.DataFrame, outputs: Any, preprocessor: Preprocessor) -> list[pl.Series]:
     import_optional("polars", "tables", "table")
     import polars as pl
 
@@ -56,13 +63,23 @@ def predictions_table(frame: pl.DataFrame, outputs: Any, preprocessor: Preproces
         raise InputError(f"the table has columns named {listed(taken)} already, where predictions go; rename them")
     if len(columns["prediction"]) != frame.height:
         raise InputError(f"expected predictions for {frame.height:,} rows, got {len(columns['prediction']):,}")
-    return frame.with_columns(pl.Series(name, values) for name, values in columns.items())
+    return [pl.Series(name, values) for name, values in columns.items()]
 
 
 def write_predictions(
-    path: str | os.PathLike[str], frame: pl.DataFrame, outputs: Any, preprocessor: Preprocessor
+    path: str | os.PathLike[str],
+    frame: pl.DataFrame,
+    outputs: Any,
+    preprocessor: Preprocessor,
+    *,
+    source: str | os.PathLike[str] | None = None,
 ) -> None:
     """Write a table with predictions beside its columns, as `predictions_table` makes it.
+
+    From one CSV file to another, the text of the first comes back to the byte, each row with its predictions behind
+    it: ``00123``, ``NA``, numbers of 20 digits, separator, quotation marks and line ends; see `append_columns`. From
+    CSV to TSV, or back, values come back as they were, with the other separator. Anything else is written from
+    ``frame``.
 
     The file is written beside its place and then renamed, so that a fault leaves an older file as it was.
 
@@ -76,26 +93,42 @@ def write_predictions(
         What the network predicts for it, as `Preprocessor.decode_target` takes it.
     preprocessor : Preprocessor
         The preprocessing of the network.
+    source : str or path, optional
+        The file that ``frame`` was read from; without it, CSV is written from ``frame`` too.
 
     Raises
     ------
     InputError
         If the ending is another one, the file cannot be written, a column cannot be written in this format, the table
-        has a column of such a name already, or ``outputs`` does not fit it.
+        has a column of such a name already, ``outputs`` does not fit it, or ``source`` has got other rows meanwhile.
     """
     file = Path(path)
     suffix = file.suffix.lower()
     if suffix not in SUFFIXES:
         raise InputError(f"{file}: expected a file that ends in {', '.join(SUFFIXES)}, got {suffix or 'no ending'!r}")
-    table = predictions_table(frame, outputs, preprocessor)
+    columns = _predicted_columns(frame, outputs, preprocessor)
+    source_suffix = None if source is None else Path(source).suffix.lower()
+    if source is not None and suffix in SEPARATORS and source_suffix in SEPARATORS:
+        try:
+            content = append_columns(Path(source), columns, None if suffix == source_suffix else SEPARATORS[suffix])
+        except OSError as error:
+            raise InputError(f"{source}: cannot be read: {error.strerror or error}") from error
+    else:
+        content = _render(file, frame.with_columns(columns))
+    write_whole(file, content)
+
+
+def _render(file: Path, table: pl.DataFrame) -> bytes:
+    """Return a table as the content of a file, in the format that its ending says."""
     import polars as pl
 
+    stream, suffix = io.BytesIO(), file.suffix.lower()
     try:
-        with open_whole(file) as stream:
-            if suffix == ".parquet":
-                table.write_parquet(stream)
-            else:
-                table.write_csv(stream, separator="\t" if suffix == ".tsv" else ",")
+        if suffix == ".parquet":
+            table.write_parquet(stream)
+        else:
+            table.write_csv(stream, separator=SEPARATORS[suffix])
     except pl.exceptions.PolarsError as error:
         reason = str(error).splitlines()[0]
         raise InputError(f"{file}: cannot be written as {suffix[1:].upper()}: {shown(reason)}") from error
+    return stream.getvalue()

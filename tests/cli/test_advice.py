@@ -34,6 +34,7 @@ NOT_ON_THE_COMMAND_LINE = {
     "health": "no command diagnoses",
     "metrics": "no command takes metrics",
     "naming.py": "pickles",
+    "training/fit.py": "the arguments that a call of fit does not have",
     "network.py": "Python's own",
     "optimizers": "settings that no option has",
     "perceptron.py": "bpx train chooses what suits the loss",
@@ -201,8 +202,8 @@ def tables(tmp_path, monkeypatch):
 
 
 TRIED = [
-    (("train", "cities.csv", "--target", "y"), "leave the column out (--drop 'the city'), or raise --categories-max",
-     ("--drop", "the city")),
+    (("train", "cities.csv", "--target", "y"), "leave the column out (--drop 'the city')", ("--drop", "the city")),
+    (("train", "cities.csv", "--target", "y"), "declare it (--category 'the city')", ("--category", "the city")),
     (("train", "cities.csv", "--target", "y"), "or raise --categories-max", ("--categories-max", "150")),
     (("train", "gaps.csv", "--target", "y"), "leave the columns out (--drop), or pass --missing impute",
      ("--missing", "impute")),

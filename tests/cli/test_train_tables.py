@@ -187,6 +187,11 @@ def test_unseen_categories(as_json, mistake, tmp_path):
         ("a,b\n1,x\n2,y\n3,x\n", ("--target", "b"), "class 'y' has one row only"),
         ("a,b\n1,x\n2,y\n", ("--target", "b", "--drop", "c"), "dropped column 'c' is not in the table"),
         ("a,b\n1,x\n2,y\n", ("--target", "b", "--drop", "b"), "is the target and cannot be dropped"),
+        ("a,b\n1,x\n2,y\n", ("--target", "b", "--text", "c"), "text column 'c' is not in the table"),
+        ("a,b\n1,x\n2,y\n", ("--target", "b", "--text", "a", "--number", "a"), "--text and --number both name"),
+        ("a,b\n1,x\n2,y\n", ("--target", "b", "--category", "a", "--drop", "a"), "declared category and dropped too"),
+        ("a,b\n1,x\n2,y\n", ("--target", "b", "--number", "b"), "expected numbers, got 'x' in row 1"),
+        ("a,b\n1,x\n2,y\n", ("--target", "b", "--category", "b", "--task", "regression"), "choose one"),
         ("a,b\n1,x\n2,y\n", ("--target", "b", "--task", "regression"), "target 'b'"),
         ("a,b\n1,x\n2,y\n1,x\n2,y\n", ("--target", "b", "--loss", "poisson"), "--loss poisson is for counts"),
         (NUMBERS, ("--target", "b", "--loss", "cross_entropy"), "which holds numbers"),
@@ -213,3 +218,91 @@ def test_files_that_are_none(mistake, tmp_path):
         assert str(tmp_path / name) in mistake("train", tmp_path / name, "--target", "b")
     (tmp_path / "data.txt").write_text("a,b\n1,2\n")
     assert "ends in .csv, .tsv, .parquet, .npz" in mistake("train", tmp_path / "data.txt", "--target", "b")
+
+
+# -- what comes back from predict -------------------------------------------------------------------------
+
+
+@pytest.fixture
+def ids(tmp_path, command):
+    """Return the paths of a table with ids and of a model that was trained without them."""
+    path, model = tmp_path / "ids.csv", tmp_path / "net.safetensors"
+    rows = [
+        f"{i:05d};8931440400000000{i:04d};{'NA' if i % 7 == 0 else '=A1'};{i % 10}.50;{i % 2}\r\n" for i in range(40)
+    ]
+    path.write_bytes(("\ufeffid;iccid;flag;x;y\r\n" + "".join(rows)).encode())
+    options = ["--drop", "id", "--drop", "iccid", "--drop", "flag", "--epochs", 1, "-o", model]
+    assert command("train", path, "--target", "y", *options).exit_code == 0
+    return path, model
+
+
+def test_a_predicted_csv_file_holds_the_given_one_to_the_byte(as_json, ids, tmp_path):
+    path, model = ids
+    found = as_json("predict", model, path, "-o", tmp_path / "out.csv")
+    given, written = path.read_bytes().splitlines(True), (tmp_path / "out.csv").read_bytes().splitlines(True)
+    assert len(given) == len(written) == 41
+    for before, after in zip(given, written, strict=True):
+        assert after.startswith(before.removesuffix(b"\r\n") + b";")
+        assert after.endswith(b"\r\n")
+    assert [int(line.split(b";")[5]) for line in written[1:]] == found["predictions"]
+
+
+@pytest.mark.parametrize("how", ["as it is", "relative", "link", "hard link"])
+def test_an_output_that_is_the_input_is_refused_unless_it_may_be_overwritten(
+    mistake, command, ids, tmp_path, monkeypatch, how
+):
+    path, model = ids
+    before = path.read_bytes()
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder").mkdir()
+    out = {"as it is": path, "relative": "folder/../ids.csv"}.get(how, tmp_path / "other.csv")
+    if how == "link":
+        out.symlink_to("ids.csv")
+    if how == "hard link":
+        out.hardlink_to(path)
+    assert "which this command reads; name another file, or pass --overwrite" in mistake(
+        "predict", model, path, "-o", out
+    )
+    assert path.read_bytes() == before
+    assert command("predict", model, path, "-o", out, "--overwrite").exit_code == 0
+    written = path if how != "hard link" else out
+    assert written.read_bytes().splitlines()[1].startswith(before.splitlines()[1])
+    assert written.read_bytes() != before
+    assert out == "folder/../ids.csv" or out.is_symlink() == (how == "link")
+
+
+def test_no_command_writes_over_the_model_or_the_table_it_reads(mistake, ids, tmp_path):
+    path, model = ids
+    (tmp_path / "model.csv").symlink_to(model)
+    assert "which this command reads" in mistake("predict", model, path, "-o", tmp_path / "model.csv", "--overwrite")
+    assert "which this command reads" in mistake("train", path, "--target", "y", "-o", path)
+    assert "which this command reads" in mistake("explain", model, path, "--html", model)
+
+
+def test_declared_types_go_with_the_model(as_json, tmp_path):
+    path, model = tmp_path / "codes.csv", tmp_path / "net.safetensors"
+    rows = [f"{('NA', '01', '1')[i % 3]},{i % 4},{i % 5 + 1:02d},{('01', '1')[i % 3 == 0]}" for i in range(60)]
+    path.write_text("code,level,month,y\n" + "\n".join(rows) + "\n")
+    options = ("--category", "code", "--category", "level", "--number", "month", "--text", "y", "--epochs", 30)
+    data = as_json("train", path, "--target", "y", *options, "-o", model)
+    assert data["classes"] == ["01", "1"]
+    assert (data["features"], data["notes"]) == (3 + 4 + 1, [])
+    (tmp_path / "new.csv").write_text("code,level,month,y\nNA,0,1,1\n01,1,02,01\n1,2,3,01\n")
+    assert as_json("predict", model, tmp_path / "new.csv")["predictions"] == ["1", "01", "01"]
+    assert as_json("evaluate", model, tmp_path / "new.csv")["accuracy"] == 1.0
+
+
+def test_declared_types_go_on_with_a_resumed_training(as_json, tmp_path):
+    path, run = tmp_path / "codes.csv", tmp_path / "run"
+    path.write_text("code,y\n" + "".join(f"{i % 3},{i % 2}\n" for i in range(60)))
+    options = ("--target", "y", "--category", "code")
+    as_json("train", path, *options, "--epochs", 3, "-o", tmp_path / "whole.safetensors")
+    as_json("train", path, *options, "--epochs", 2, "--checkpoint", run)
+    as_json("train", "--resume", run, "--epochs", 3, "-o", tmp_path / "resumed.safetensors")
+    whole, resumed = (as_json("evaluate", tmp_path / f"{name}.safetensors", path) for name in ("whole", "resumed"))
+    assert whole["loss"] == resumed["loss"]
+
+
+@pytest.mark.parametrize("option", ["--text", "--number", "--category"])
+def test_types_are_for_files(mistake, option):
+    assert f"{option} is for files" in mistake("train", "moons", option, "x1")

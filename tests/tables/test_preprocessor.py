@@ -101,6 +101,52 @@ def test_a_constant_column_is_left_out_with_a_note(column, reason):
     assert notes == []
 
 
+_THIRD = 0.1 + 0.2  # one unit in the last place above 0.3
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        pl.Series([0.3, _THIRD, 0.3, 0.3]),
+        pl.Series([-0.3, -_THIRD, -0.3, None]),
+        pl.Series([0.3e-200, _THIRD * 1e-200, 0.3e-200, 0.3e-200]),
+        pl.Series([1e15 * 0.3, 1e15 * _THIRD, 3e14, 3e14]),
+        pl.Series([(c * 1.8 + 32.0 - 32.0) / 1.8 for c in (20.1,) * 3] + [20.1]),
+        pl.Series([0.3, np.nextafter(np.float32(0.3), np.float32(1)), 0.3, 0.3], dtype=pl.Float32),
+        pl.Series(["0.3", repr(_THIRD), "0.30", "0.3"]).cast(pl.Float64),
+    ],
+)
+def test_a_column_that_is_constant_but_for_rounding_is_left_out(column):
+    fitted = Preprocessor.fit(frame_of(n=[1, 2, 3, 6], c=column), "y", missing="impute")
+    assert fitted.left_out == ("c",)
+    assert "column 'c' is left out: it is " in fitted.notes[0]
+    assert "in every training row" in fitted.notes[0]
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        pl.Series([1.7e9 + i * 1e-3 for i in range(4)]),  # milliseconds of a time
+        pl.Series([10**15 + i for i in range(4)]),  # integers are exact
+        pl.Series([1e-100 * i for i in range(4)]),
+        pl.Series([101_325.0 + i for i in range(4)], dtype=pl.Float32),
+        pl.Series([0.3, 0.3, 0.3, 0.3 + 1e-9]),
+    ],
+)
+def test_a_small_spread_on_a_large_offset_is_standardized(column):
+    fitted = Preprocessor.fit(frame_of(n=[1, 2, 3, 6], c=column), "y")
+    assert fitted.feature_names == ("n", "c")
+    x = fitted.transform(frame_of(n=[1, 2, 3, 6], c=column))[:, 1]
+    shifted = (column - column[0]).cast(pl.Float64).to_numpy()
+    np.testing.assert_allclose(x, (shifted - shifted.mean()) / shifted.std(), rtol=1e-3, atol=1e-3)
+
+
+def test_integers_that_float64_cannot_tell_apart_are_left_out_and_said_so():
+    fitted = Preprocessor.fit(frame_of(n=[1, 2, 3, 6], c=[2**53, 2**53 + 1] * 2), "y")
+    assert fitted.left_out == ("c",)
+    assert "from 9007199254740992 to 9007199254740993, are too large to be told apart as numbers" in fitted.notes[0]
+
+
 @pytest.mark.parametrize("column", [[None] * 4, [True, False, None, None], ["u", "v", None, None], [1, 2, None, None]])
 def test_a_column_without_values_in_the_training_rows_is_left_out(column):
     fitted = Preprocessor.fit(frame_of(n=[1, 2, 3, 6], c=column), "y", missing="impute", rows=np.array([2, 3]))
@@ -424,3 +470,110 @@ def test_prepare_refuses_a_part_that_is_none(validation):
 def test_prepare_names_a_class_with_one_row_by_its_label():
     frame = pl.DataFrame({"n": range(5), "y": ["a", "a", "b", "b", "rare"]})
     assert refusal(prepare, frame, "y", validation=0.4).startswith("class 'rare' has one row only")
+
+
+# -- columns whose type is declared, and text that looks like numbers -------------------------------------
+
+
+@pytest.mark.parametrize("declared", ["text", "category"])
+@pytest.mark.parametrize(
+    "column",
+    [
+        [1, 2, 1, 3],
+        [1.5, 2.0, 1.5, 3.0],
+        [True, False, True, True],
+        ["2020-01-02", "2020-01-03"] * 2,
+        ["1,5", "NA"] * 2,
+    ],
+)
+def test_a_declared_text_or_category_is_one_hot_whatever_it_looks_like(declared, column):
+    frame = frame_of(n=[1, 2, 3, 6], c=column)
+    fitted = Preprocessor.fit(frame, "y", types={"c": declared})
+    texts = pl.Series(column).cast(pl.String).to_list()
+    assert fitted.feature_names == ("n", *(f"c={text}" for text in sorted(set(texts))))
+    assert fitted.transform(frame)[:, 1:].argmax(axis=1).tolist() == [sorted(set(texts)).index(text) for text in texts]
+    assert (fitted.notes, fitted.text_columns[0], fitted.types) == ((), "c", {"c": declared})
+
+
+def test_a_declared_category_may_have_any_number_of_values_and_a_text_may_not():
+    frame = pl.DataFrame({"c": [f"{i},5" for i in range(150)], "y": ["a", "b"] * 75})
+    assert Preprocessor.fit(frame, "y", types={"c": "category"}).n_features == 150
+    message = refusal(Preprocessor.fit, frame, "y", types={"c": "text"})
+    assert "150 different texts are too many" in message
+    assert "declare it (types={'c': 'category'}, --category c) to have them all" in message
+
+
+def test_text_declared_a_number_is_one_in_every_row():
+    frame = frame_of(c=["01", " 2.5", "3", "89314404000000000003"])
+    assert Preprocessor.fit(frame, "y", types={"c": "number"}).feature_names == ("c",)
+    frame = frame_of(c=["01", "2", "three", "4"])
+    assert "column 'c': expected numbers, got 'three' in row 3" in refusal(
+        Preprocessor.fit, frame, "y", types={"c": "number"}
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"types": {"d": "text"}}, "text column 'd' is not in the table"),
+        ({"types": {"c": "words"}}, "column type"),
+        ({"types": ["c"]}, "expected types to be a dict"),
+        ({"types": {"c": "number"}, "drop": ["c"]}, "column 'c' is declared number and dropped too"),
+    ],
+)
+def test_a_type_that_makes_no_sense_is_refused(options, message):
+    assert message in refusal(prepare, frame_of(n=[1, 2, 3, 6], c=["1", "2", "3", "4"]), "y", **options)
+
+
+def test_numbers_that_are_text_are_categories_with_a_note():
+    (note,) = Preprocessor.fit(frame_of(zip=["01", "1", "20", "01"]), "y").notes
+    assert "column 'zip': taken as categories, because its numbers are text ('01')" in note
+    assert note.endswith("if they are numbers, declare it (types={'zip': 'number'}, --number zip)")
+
+
+@pytest.mark.parametrize(
+    "form", ["${}.50", "{}%", "{}, 5", "{},5", "{} kg", "{},000", "-{} m/s", "€ {}", "{}.000,5", "{}°C"]
+)
+def test_numbers_with_a_unit_or_commas_are_categories_with_a_note(form):
+    values = [form.format(i) for i in (1, 2, 3, 4)]
+    notes = Preprocessor.fit(frame_of(c=values), "y").notes
+    if form == "{}, 5":
+        assert notes == ()
+    else:
+        assert notes[0].startswith("column 'c': taken as 4 different texts, though they look like numbers")
+        assert "--category c" in notes[0]
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        ["1st", "2nd", "3rd", "4th"],
+        ["4wd", "2wd"] * 2,
+        ["1.2.3", "1.2.4", "2.0.0", "2.1.0"],
+        ["18-25", "26-40", "41-65", "66-99"],
+    ],
+)
+def test_other_text_with_digits_gets_no_note(values):
+    assert Preprocessor.fit(frame_of(c=values), "y").notes == ()
+
+
+@pytest.mark.parametrize(
+    ("form", "hint"),
+    [("{},700", "'1,700' (a comma between thousands? write 1700)"), ("{},7", "'1,7' (a decimal comma? write a point)")],
+)
+@pytest.mark.parametrize("others", [0, 30])
+def test_commas_in_numbers_get_the_right_advice(form, hint, others):
+    values = [form.format(i) for i in range(1, 31)] + [str(i) for i in range(2 * others)]
+    frame = pl.DataFrame({"c": values, "y": ["a", "b"] * (len(values) // 2)})
+    message = refusal(Preprocessor.fit, frame, "y")
+    assert "expected numbers, got text among them: '1,7" in message
+    assert hint.partition("(")[2] in message
+
+
+def test_imputed_text_says_how_its_markers_are_kept():
+    fitted = Preprocessor.fit(frame_of(c=["EU", None, "AS", "EU"]), "y", missing="impute")
+    assert fitted.notes[0].startswith(
+        "column 'c': 1 missing value, taken as 'EU'; if NA, N/A, NaN, null or ? are values"
+    )
+    message = refusal(Preprocessor.fit, frame_of(c=["EU", None, "AS", "EU"], n=[1, None, 2, 3]), "y")
+    assert message.endswith("are values of 'c', declare it (types={'c': 'category'}, --category c)")

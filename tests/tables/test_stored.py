@@ -2,6 +2,7 @@
 
 import copy
 import json
+import re
 
 import pytest
 from hypothesis import assume, given, settings
@@ -170,3 +171,19 @@ def test_labels_of_another_type_are_refused(labels):
 def test_what_is_no_object_is_refused(data):
     with pytest.raises(FileFormatError, match="table preprocessing: expected an object, got"):
         Preprocessor.from_dict(data)
+
+
+def test_declared_types_are_stored_and_stored_ones_are_checked():
+    frame = pl.DataFrame({"a": ["NA", "01", "1", "1"], "n": [1, 2, 3, 4], "c": [7, 7, 7, 7], "y": ["u", "v"] * 2})
+    fitted = Preprocessor.fit(frame, "y", types={"a": "category", "c": "text", "y": "text"})
+    restored = through_json(fitted)
+    assert restored == fitted
+    assert restored.types == {"a": "category", "c": "text", "y": "text"}
+    assert "types" not in Preprocessor.fit(frame, "y").to_dict()  # so that older versions read it
+    for types, message in (
+        ({"a": "words"}, "expected one of 'text', 'number', 'category' in the field 'a', got 'words'"),
+        ({"b": "text"}, "unknown fields 'b'"),
+        (["a"], "expected an object, got"),
+    ):
+        with pytest.raises(FileFormatError, match=re.escape(message)):
+            Preprocessor.from_dict(fitted.to_dict() | {"types": types})
