@@ -70,10 +70,10 @@ def check_number(
 ) -> float:
     """Return ``value`` as a finite float within the bounds."""
     try:
-        if isinstance(value, (bool, str)):
+        if isinstance(value, (bool, str, bytes, complex)) or "complex" in str(getattr(value, "dtype", "")):
             raise TypeError
         result = float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise InputError(f"{name} must be a number, got {value!r}") from None
     bounds = (
         (above is None or result > above, f"above {above}"),

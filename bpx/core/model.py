@@ -13,7 +13,7 @@ from bpx.arguments import check_count
 from bpx.backend.base import Array, Backend, check_float_dtype
 from bpx.backend.portable import hold, release
 from bpx.backend.selection import BackendSpec, get_backend
-from bpx.backend.transfer import to_numpy
+from bpx.backend.transfer import read_real
 from bpx.core import samples
 from bpx.core.backpropagation import forward_pass, make_gradients
 from bpx.errors import FixedAttributeError, InputError
@@ -147,7 +147,7 @@ class Model(Pickled):
     def _check_and_copy(self, kind: str, old: list[Params], new: Sequence[Params]) -> list[Params]:
         if len(new) != len(old):
             raise InputError(f"{kind} must be a list of {len(old)} dicts, one for each layer, got {len(new)}")
-        arrays = [{name: to_numpy(array) for name, array in part.items()} for part in new]
+        arrays = [{name: read_real(f"{name} of {kind}", a) for name, a in part.items()} for part in new]
         for i, (mine, theirs) in enumerate(zip(old, arrays, strict=True)):
             shapes = {name: tuple(array.shape) for name, array in mine.items()}
             got = {name: tuple(array.shape) for name, array in theirs.items()}

@@ -9,10 +9,12 @@ import numpy as np
 
 from bpx.backend.base import Array, Backend
 from bpx.backend.numpy_functions import numpy_namespace
-from bpx.backend.transfer import backend_of, host_array, is_host
+from bpx.backend.transfer import backend_of, check_real, host_array, is_host, library_of
 from bpx.errors import InputError
 from bpx.layers.base import Shape
 from bpx.losses import Loss, one_hot
+
+_NO_NUMBERS = (str, bytes, complex, np.complexfloating, np.datetime64, np.timedelta64)
 
 CHECKED_ON_HOST = 65_536
 """Numbers up to which host data is checked before it is moved: to ask a device takes longer (JAX on a CPU: 0.2 ms)."""
@@ -103,6 +105,8 @@ def check_together(**arrays: Any) -> None:
     """Raise unless all arrays are of one library on one device; host data of several libraries is one."""
     places = {}
     for name, array in arrays.items():
+        if library_of(array) not in (None, "numpy"):
+            check_real(name, array)
         backend = None if array is None else backend_of(array)
         if backend is not None:
             places[name] = backend.spec
@@ -119,6 +123,7 @@ def _check_numbers(name: str, data: Any) -> Any:
         return data
     if data is None:
         raise InputError(f"{name} is missing: got None")
+    check_real(name, data)
     backend = backend_of(data)
     if backend is not None and not is_host(backend):
         return data
@@ -128,9 +133,12 @@ def _check_numbers(name: str, data: Any) -> Any:
     if host.dtype == np.bool_:
         return host.astype(np.int8)
     if host.dtype.kind == "O":
+        strange = next((value for value in host.flat if isinstance(value, _NO_NUMBERS)), None)
+        if strange is not None:  # NumPy would read text, drop imaginary parts, and count days
+            raise InputError(f"{name} must hold numbers, got objects: {strange!r} among them")
         try:
             host = host.astype(np.float64)
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, RuntimeError, OverflowError) as error:
             raise InputError(f"{name} must hold numbers, got objects: {error}") from error
     if host.dtype.kind not in "iuf":
         raise InputError(f"{name} must hold real numbers, got dtype {host.dtype}")

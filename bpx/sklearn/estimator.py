@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import Any, ClassVar
 
+from sklearn import get_config
 from sklearn.base import BaseEstimator, is_regressor
 from sklearn.utils import check_random_state, column_or_1d
 from sklearn.utils._array_api import check_same_namespace, get_namespace_and_device, supported_float_dtypes
@@ -12,7 +13,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 
 from bpx.backend.base import Array, Backend
 from bpx.backend.selection import get_backend
-from bpx.backend.transfer import backend_of, convert_like
+from bpx.backend.transfer import backend_of, check_real, convert_like, host_array, library_of
 from bpx.errors import InputError
 from bpx.losses import one_hot
 from bpx.network import Network
@@ -31,6 +32,20 @@ from bpx.sklearn.samples import (
 )
 from bpx.sklearn.session import Session
 from bpx.sklearn.solvers import STOCHASTIC
+
+
+def _check_given(name: str, data: Any) -> Any:
+    """Return what a user gives, its mask and its imaginary part looked at before scikit-learn makes an array of it.
+
+    Where scikit-learn is not told to compute with arrays of other libraries, these come to the host here: bfloat16,
+    and tensors that require a gradient, are numbers too.
+    """
+    if data is None or is_sparse(data):
+        return data
+    check_real(name, data)
+    if library_of(data) in (None, "numpy") or get_config()["array_api_dispatch"]:
+        return data
+    return host_array(data)
 
 
 class MultilayerPerceptron(BaseEstimator, ABC):  # type: ignore[misc]
@@ -88,6 +103,7 @@ class MultilayerPerceptron(BaseEstimator, ABC):  # type: ignore[misc]
         X, y = self._check(X, y, reset=first)
         y = self._learn_targets(y, incremental)
         if sample_weight is not None:
+            _check_given("sample_weight", sample_weight)
             sample_weight = _check_sample_weight(sample_weight, X)
         if incremental and self.early_stopping:
             raise ValueError("partial_fit does not support early_stopping=True")
@@ -113,6 +129,7 @@ class MultilayerPerceptron(BaseEstimator, ABC):  # type: ignore[misc]
 
     def _check(self, X: Any, y: Any, reset: bool) -> tuple[Any, Any]:
         """Return samples and targets as arrays of one library on one device; labels that are text stay on the host."""
+        X, y = _check_given("X", X), _check_given("y", y)
         xp, _, device = get_namespace_and_device(X)
         floats = [dtype for dtype in supported_float_dtypes(xp, device) if dtype in (xp.float64, xp.float32)]
         X, y = validate_data(
@@ -144,6 +161,8 @@ class MultilayerPerceptron(BaseEstimator, ABC):  # type: ignore[misc]
             return None
         if not isinstance(validation_data, (tuple, list)) or len(validation_data) not in (2, 3):
             raise InputError("validation_data must be (X, y) or (X, y, sample_weight)")
+        for entry in validation_data[2:]:
+            _check_given("sample_weight of validation_data", entry)
         X, y = self._check(validation_data[0], validation_data[1], reset=False)
         weight = _check_sample_weight(validation_data[2], X) if len(validation_data) == 3 else None
         targets = self._one_hot(backend, self._encode(backend, self._check_targets(y), dtype), X.shape[1], dtype)
@@ -211,6 +230,7 @@ class MultilayerPerceptron(BaseEstimator, ABC):  # type: ignore[misc]
     def _predict(self, X: Any, method: str) -> Array:
         """Return probabilities (samples, outputs), or values, as an array of the samples' library."""
         check_is_fitted(self)
+        X = _check_given("X", X)
         check_same_namespace(X, self, attribute="_any_weights", method=method)
         X = validate_data(self, X, accept_sparse=["csr", "csc"], reset=False)
         backend = self._choose_backend(self.coefs_[0])

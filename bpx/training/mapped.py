@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from bpx.backend.transfer import library_of
+from bpx.backend.transfer import check_real, library_of
 from bpx.core.model import Data, Model
 from bpx.errors import InputError
 from bpx.rng import SHUFFLE, generator
@@ -59,6 +59,8 @@ class MappedArrays:
 
     def __init__(self, net: Model, x: Any, y: Any, sample_weight: Any) -> None:
         self.net = net
+        for name, array in (("x", x), ("y", y), ("sample_weight", sample_weight)):
+            check_real(name, array)
         self.x = x
         self.y = np.asarray(y) if library_of(y) is None else y
         self.weight = sample_weight if sample_weight is None or library_of(sample_weight) else np.asarray(sample_weight)

@@ -176,3 +176,35 @@ def test_a_diverging_loss_ends_no_early_stopping():
         assert np.isnan(e.validation_scores_[-1])
         assert np.isfinite(e.coefs_[0]).all()
         assert e.n_iter_ == 20
+
+
+MASKED = np.ma.array(X, mask=X > 7.0)
+
+
+@pytest.mark.parametrize("name", ["MLPClassifier", "MLPRegressor"])
+def test_masked_and_complex_values_are_refused(name, torch):
+    def fitted(**arguments: Any) -> Any:
+        return getattr(ours, name)(max_iter=1).fit(**{"X": X, "y": Y, **arguments})
+
+    masked_column = np.ma.array(Y, mask=[0, 0, 0, 1])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        estimator = fitted()
+        for call in (
+            lambda: fitted(X=MASKED),
+            lambda: fitted(X=list(MASKED)),
+            lambda: fitted(y=masked_column),
+            lambda: fitted(sample_weight=masked_column),
+            lambda: fitted(validation_data=(MASKED, Y)),
+            lambda: fitted(validation_data=(X, masked_column)),
+            lambda: fitted(validation_data=(X, Y, masked_column)),
+            lambda: estimator.predict(MASKED),
+        ):
+            with pytest.raises(ValueError, match="has masked values, which are no numbers"):
+                call()
+        for call in (lambda x: fitted(X=x), estimator.predict):
+            with pytest.raises(ValueError, match="X must hold real numbers, got dtype torch.complex128"):
+                call(torch.tensor(X + 1j))
+        expected = estimator.predict(X)
+        for tensor in (torch.tensor(X).bfloat16(), torch.tensor(X).requires_grad_()):
+            np.testing.assert_array_equal(estimator.predict(tensor), expected)  # whole numbers, exact in bfloat16
