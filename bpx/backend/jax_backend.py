@@ -134,7 +134,7 @@ class JaxBackend(Backend):
                 carry, output = body(carry, data, inputs)
                 return carry, outputs.at[i].set(output)
 
-            outputs = self.xp.zeros(room, dtype=jax.tree.leaves(carry)[0].dtype)
+            outputs = self.xp.zeros(room, dtype=jax.tree.leaves((carry, data))[0].dtype)
             return jax.lax.fori_loop(0, length, step, (carry, outputs))  # type: ignore[no-any-return]
 
         compiled = jax.jit(steps, donate_argnums=(0,), static_argnums=(5,))

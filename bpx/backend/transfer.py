@@ -23,7 +23,8 @@ _LIBRARY_OF_MODULE = {
 def library_of(value: Any) -> str | None:
     """Return the name of the backend whose arrays ``value`` is one of, or None (lists, tables, numbers)."""
     kind = type(value)  # asked first: PyTorch's nested tensors raise where they are asked for a shape
-    return _library_of_type(kind) if hasattr(kind, "shape") or hasattr(value, "shape") else None
+    shaped = hasattr(kind, "shape") or hasattr(value, "shape")
+    return _library_of_type(kind) if shaped else None  # type: ignore[arg-type]
 
 
 @lru_cache(maxsize=256)
@@ -95,12 +96,15 @@ def host_array(data: Any) -> np.ndarray:
 
 def _common(host: np.ndarray) -> np.ndarray:
     """Return an array in a dtype that every library has: in this machine's byte order, floats of 32 or 64 bits."""
-    name, size = host.dtype.name, host.dtype.itemsize
+    size = host.dtype.itemsize
+    if host.dtype.kind in "iub" or (host.dtype.kind == "f" and size in (4, 8)):  # a dtype's name takes a microsecond
+        return host if host.dtype.isnative else host.astype(host.dtype.newbyteorder("="))
+    name = host.dtype.name
     if name.startswith(("float", "bfloat")) and size not in (4, 8):
         return host.astype(np.float32 if size < 4 else np.float64)
     if name in ("int2", "int4", "uint2", "uint4"):
         return host.astype(np.int8)
-    return host if host.dtype.isnative else host.astype(host.dtype.newbyteorder("="))
+    return host
 
 
 def check_real(name: str, data: Any) -> None:

@@ -242,8 +242,10 @@ class Model(Pickled):
             check_sample(self.layers, tuple(xs.shape[1:]))
         return xs
 
-    def place(self, x: Any, y: Any, sample_weight: Any) -> Data:
+    def place(self, x: Any, y: Any, sample_weight: Any, whole: bool = True) -> Data:
         """Return samples, targets and weights, checked, on the device.
+
+        Where this is not the ``whole`` set but a batch of it, all its weights may be 0.
 
         Raises
         ------
@@ -255,7 +257,7 @@ class Model(Pickled):
             xs = self.place_samples(x)
             n_out = self.output_shape[0] if self.output_shape else None
             ys = samples.place_targets(self.backend, y, self.loss, xs.shape[0], n_out, self.dtype, xs.shape[1])
-            return xs, ys, samples.place_weights(self.backend, sample_weight, xs.shape[0], self.dtype)
+            return xs, ys, samples.place_weights(self.backend, sample_weight, xs.shape[0], self.dtype, whole)
 
     def make_contexts(self, training: bool, keys: Iterable[Any] | None, state: Sequence[Params]) -> list[Any]:
         """Return what each layer's forward pass is told, given one step's keys and the running statistics."""

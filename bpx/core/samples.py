@@ -80,13 +80,24 @@ def place_targets(backend: Backend, y: Any, loss: Loss, rows: int, n_out: int | 
     return y
 
 
-def place_weights(backend: Backend, weight: Any, rows: int, dtype: str) -> Array | None:
+def place_weights(backend: Backend, weight: Any, rows: int, dtype: str, whole: bool = True) -> Array | None:
     """Return sample weights on the device, or None where there are none.
+
+    Parameters
+    ----------
+    backend : Backend
+    weight : array_like (rows,) or None
+    rows : int
+    dtype : str
+        The network's.
+    whole : bool
+        Whether these are all samples, so that one of them must count; False for one batch of many.
 
     Raises
     ------
     InputError
-        If there is not one weight for each sample, one is negative, NaN or infinite, or all are zero.
+        If there is not one weight for each sample, one is negative, NaN or infinite, all are zero, or their sum is too
+        large or too small for the dtype.
     """
     if weight is None:
         return None
@@ -96,9 +107,39 @@ def place_weights(backend: Backend, weight: Any, rows: int, dtype: str) -> Array
     weight = _move(backend, "sample_weight", weight, dtype)
     if float(backend.xp.min(weight)) < 0.0:
         raise InputError("sample_weight must be at least 0 everywhere")
-    if float(backend.xp.sum(weight)) <= 0.0:
-        raise InputError("sample_weight is 0 for every sample: there is nothing to learn from")
+    check_mass("sample_weight", float(backend.xp.sum(weight)), dtype, whole)
     return weight
+
+
+def check_mass(name: str, mass: float, dtype: str, whole: bool = True) -> None:
+    """Raise unless a loss can be divided by the sum of weights: divided by infinity it is 0, and nothing is learned.
+
+    The inverse of the sum must be a normal number of the dtype too: XLA multiplies by it, and takes smaller ones as 0.
+
+    Parameters
+    ----------
+    name : str
+        What the weights are called in errors.
+    mass : float
+        Their sum.
+    dtype : str
+    whole : bool
+        Whether these are all weights, so that their sum must be above 0.
+    """
+    low = float(np.finfo(dtype).tiny)
+    high = 0.5 / low
+    if not mass <= high:
+        raise InputError(
+            f"the sum of {name} is above {high:.1e}, and no loss in {dtype} can be divided by it; divide all weights "
+            "by one number"
+        )
+    if whole and mass <= 0.0:
+        raise InputError(f"{name} is 0 for every sample: there is nothing to learn from")
+    if 0.0 < mass < low:
+        raise InputError(
+            f"the sum of {name} is {mass:.1e}, and no loss in {dtype} can be divided by what is below {low:.1e}; "
+            "multiply all weights by one number"
+        )
 
 
 def check_together(**arrays: Any) -> None:

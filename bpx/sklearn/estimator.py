@@ -14,10 +14,18 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 from bpx.backend.base import Array, Backend
 from bpx.backend.selection import get_backend
 from bpx.backend.transfer import backend_of, check_real, convert_like, host_array, library_of
+from bpx.core.samples import check_mass, place_weights
 from bpx.errors import InputError
 from bpx.losses import one_hot
 from bpx.network import Network
-from bpx.sklearn.architecture import NOT_FINITE, build_layers, draw_weights, is_finite, list_hidden_sizes
+from bpx.sklearn.architecture import (
+    NOT_FINITE,
+    build_layers,
+    draw_weights,
+    is_finite,
+    list_hidden_activations,
+    list_hidden_sizes,
+)
 from bpx.sklearn.fitting import CURVES, fit_by_batches, fit_by_lbfgs
 from bpx.sklearn.objectives import make_objective
 from bpx.sklearn.parameters import CONSTRAINTS
@@ -100,6 +108,8 @@ class MultilayerPerceptron(BaseEstimator, ABC):  # type: ignore[misc]
         sizes = list_hidden_sizes(self.hidden_layer_sizes)
         stochastic = self.solver in STOCHASTIC
         first = not hasattr(self, "coefs_") or not (self.warm_start or incremental)
+        if not first:
+            self._check_same_architecture(sizes)
         X, y = self._check(X, y, reset=first)
         y = self._learn_targets(y, incremental)
         if sample_weight is not None:
@@ -110,7 +120,7 @@ class MultilayerPerceptron(BaseEstimator, ABC):  # type: ignore[misc]
         backend = self._choose_backend(X)
         dtype = name_dtype(X) if first else name_dtype(self.coefs_[0])
         require_dtype(backend, dtype)
-        samples = self._place(backend, X, y, sample_weight, dtype)
+        samples = self._place(backend, X, y, sample_weight, dtype, whole=not incremental)
         validation = self._place_validation(backend, validation_data, dtype)
         n_outputs = self.classes_.shape[0] if samples.y.ndim == 1 else samples.y.shape[1]
         if first:
@@ -145,13 +155,17 @@ class MultilayerPerceptron(BaseEstimator, ABC):  # type: ignore[misc]
                 y = source.asarray(y)
         return X, y
 
-    def _place(self, backend: Backend, X: Any, y: Any, sample_weight: Any, dtype: str) -> Samples:
-        """Return samples, targets and weights on the network's device."""
+    def _place(self, backend: Backend, X: Any, y: Any, sample_weight: Any, dtype: str, whole: bool) -> Samples:
+        """Return samples, targets and weights on the network's device; of the ``whole`` set some must weigh."""
         targets = self._encode(backend, y, dtype)
-        given = weight = None if sample_weight is None else backend.asarray(sample_weight, dtype)
+        with backend.computing():
+            given = weight = place_weights(backend, sample_weight, X.shape[0], dtype, whole)
         of_classes = self._weigh_classes(backend, targets, dtype)
         if of_classes is not None:
-            weight = of_classes if given is None else given * of_classes
+            with backend.computing():
+                weight = of_classes if given is None else given * of_classes
+                mass = float(backend.xp.sum(weight))
+            check_mass("the samples' weights times those of their classes", mass, dtype, whole)
         targets = self._one_hot(backend, targets, X.shape[1], dtype)
         return Samples(place(backend, X, dtype), targets, weight, given, X)
 
@@ -166,7 +180,8 @@ class MultilayerPerceptron(BaseEstimator, ABC):  # type: ignore[misc]
         X, y = self._check(validation_data[0], validation_data[1], reset=False)
         weight = _check_sample_weight(validation_data[2], X) if len(validation_data) == 3 else None
         targets = self._one_hot(backend, self._encode(backend, self._check_targets(y), dtype), X.shape[1], dtype)
-        given = None if weight is None else backend.asarray(weight, dtype)
+        with backend.computing():
+            given = place_weights(backend, weight, X.shape[0], dtype)
         return Samples(place(backend, X, dtype), targets, given, given, X)
 
     def _one_hot(self, backend: Backend, targets: Array, features: int, dtype: str) -> Array:
@@ -189,9 +204,35 @@ class MultilayerPerceptron(BaseEstimator, ABC):  # type: ignore[misc]
         )
         self.n_iter_ = self.t_ = 0
         self.n_layers_ = len(sizes)
+        self._architecture = self._describe_architecture(len(sizes) - 2)
         self.out_activation_ = self._name_out_activation()
         for name in CURVES:
             self.__dict__.pop(name, None)
+
+    def _describe_architecture(self, hidden: int) -> tuple[Any, ...]:
+        """Return what the fitted weights mean something for: the hidden activations, and the loss."""
+        return list_hidden_activations(self.activation, hidden), self.loss
+
+    def _check_same_architecture(self, sizes: list[int]) -> None:
+        """Raise unless the parameters still describe the network whose weights are to be trained on.
+
+        Raises
+        ------
+        ValueError
+            If the hidden layers' sizes, their activations or the loss were changed after the first fit.
+        """
+        fitted = [c.shape[1] for c in self.coefs_[:-1]]
+        advice = "set it back, or fit a new estimator (sklearn.base.clone), which draws new weights"
+        if sizes != fitted:
+            raise ValueError(
+                f"hidden_layer_sizes is {tuple(sizes)}, and the fitted network, whose training is to continue, has "
+                f"{tuple(fitted)}: {advice}"
+            )
+        names = ("activation", "loss")
+        known = getattr(self, "_architecture", None)  # estimators of earlier versions did not keep it
+        for name, now, then in zip(names, self._describe_architecture(len(sizes)), known or (), strict=bool(known)):
+            if now != then:
+                raise ValueError(f"{name} is {now!r}, and the fitted network was made with {then!r}: {advice}")
 
     def _make_network(self, backend: Backend) -> Network:
         """Return the network on a backend, computing with ``coefs_`` and ``intercepts_``."""
@@ -199,9 +240,10 @@ class MultilayerPerceptron(BaseEstimator, ABC):  # type: ignore[misc]
             random_state = check_random_state(self.random_state)
             self._session = Session(random_state, seed=draw_dropout_seed(random_state))
         sizes = [self.coefs_[0].shape[0], *(c.shape[1] for c in self.coefs_)]
+        activation, loss = getattr(self, "_architecture", (self.activation, self.loss))  # as they were at the fit
         return self._session.network(
-            build_layers(sizes, self.activation, self.dropout),
-            make_objective(self.loss, self.out_activation_, sizes[-1]), self.coefs_, self.intercepts_, backend,
+            build_layers(sizes, activation, self.dropout), make_objective(loss, self.out_activation_, sizes[-1]),
+            self.coefs_, self.intercepts_, backend,
         )  # fmt: skip
 
     def _choose_backend(self, array: Any) -> Backend:

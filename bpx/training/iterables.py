@@ -75,7 +75,7 @@ class Iterables:
                 elif weighted != (weight is not None):
                     raise InputError(f"batch {number} of {self.name}: either all batches have weights or none has")
                 try:
-                    yield self.net.place(x, y, weight)
+                    yield self.net.place(x, y, weight, whole=False)
                 except InputError as error:
                     raise InputError(f"batch {number} of {self.name}: {error}") from None
         finally:

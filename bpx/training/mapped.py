@@ -83,7 +83,7 @@ class MappedArrays:
         """Return rows from ``start`` to before ``stop``, checked, on the device, and no longer mapped."""
         weight = None if self.weight is None else self.weight[start:stop]
         try:
-            piece = self.net.place(self.x[start:stop], self.y[start:stop, ...], weight)
+            piece = self.net.place(self.x[start:stop], self.y[start:stop, ...], weight, whole=False)
         except InputError as error:
             raise InputError(f"rows {start} to {stop - 1}: {error}") from None
         x, y, weight = (array if find_file_map(array) is None else self.net.backend.copy(array) for array in piece)
