@@ -70,7 +70,7 @@ def check_number(
 ) -> float:
     """Return ``value`` as a finite float within the bounds."""
     try:
-        if isinstance(value, (bool, str)):
+        if isinstance(value, (bool, str, bytes, complex)) or "complex" in str(getattr(value, "dtype", "")):
             raise TypeError
         result = float(value)
     except OverflowError:  # a whole number beyond all floats

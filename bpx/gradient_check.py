@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from bpx.arguments import check_count, check_number
-from bpx.backend.transfer import backend_of, to_numpy
+from bpx.backend.transfer import check_real, library_of, to_numpy
 from bpx.core.model import Model
 from bpx.errors import InputError
 from bpx.rng import generator
@@ -98,9 +98,8 @@ def check_gradients(
     if samples is not None:
         check_count("samples", samples)
     double = net.copy(dtype="float64", backend="numpy")
-    x, y = (to_numpy(a) if backend_of(a) is not None else np.asarray(a) for a in (x, y))
-    weight = None if sample_weight is None else to_numpy(sample_weight)
-    xs, ys, ws = double.place(x, y, weight)
+    given = (_fetch("x", x), _fetch("y", y), _fetch("sample_weight", sample_weight))
+    xs, ys, ws = double.place(*given)
     _, analytic = double.compute_gradients(xs, ys, ws, training=training)
     scale = max((float(np.abs(g).max()) for part in analytic for g in part.values() if g.size), default=0.0)
     if not any(analytic):
@@ -124,6 +123,12 @@ def check_gradients(
                     largest = error
                     worst = f"{i}.{name}[{', '.join(map(str, np.unravel_index(j, p.shape)))}]"
     return GradientCheck(largest <= tolerance, largest, worst, errors, checked)
+
+
+def _fetch(name: str, data: Any) -> Any:
+    """Return an array of another library or device on the host; everything else as it is."""
+    check_real(name, data)
+    return data if library_of(data) in (None, "numpy") else to_numpy(data)
 
 
 def _choose(seed: int, size: int, samples: int | None) -> np.ndarray:

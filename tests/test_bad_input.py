@@ -222,6 +222,139 @@ def test_data_of_the_host_is_refused_with_the_same_words(rows, backend):
     assert net.training is None
 
 
+# -- what is no array of real numbers, or an odd one ------------------------------------------------------
+
+
+MASKED = np.ma.masked_greater(X, 0.9)
+
+NO_NUMBERS = {
+    "masked": (lambda: MASKED, "x has masked values"),
+    "rows that are masked": (lambda: list(MASKED), "x has masked values"),
+    "masked in lists": (lambda: [list(row) for row in MASKED], "x has masked values"),
+    "text as objects": (lambda: X.astype(str).astype(object), "x must hold numbers, got objects: '-1.0' among them"),
+    "complex objects": (lambda: X.astype(np.complex64).astype(object), "x must hold numbers, got objects: "),
+    "dates as objects": (lambda: np.array([[np.datetime64("2024-01-01")] * 4] * 6, dtype=object), "datetime64"),
+    "a whole number without end": (lambda: [[10**400] * 4] * 6, "x must hold numbers, got objects: int too large"),
+    "records": (lambda: np.zeros((6, 4), dtype=[("a", "f4")]), "x must hold real numbers, got dtype [('a'"),
+}
+
+
+def _call_all(net, x, y=Y):
+    """Return calls that are given samples: all that a person has."""
+    return (
+        lambda: net.predict(x),
+        lambda: net.fit(x, y, epochs=1),
+        lambda: net.fit([(x, y)], epochs=1),
+        lambda: net.fit(X, Y, epochs=1, validation_data=(x, y)),
+        lambda: net.evaluate(x, y),
+        lambda: net.gradients(x, y),
+        lambda: bpx.check_gradients(net, x, y),
+        lambda: bpx.explain(net, x, y),
+        lambda: bpx.diagnose(net, x, y),
+    )
+
+
+@pytest.mark.parametrize("name", NO_NUMBERS)
+def test_what_holds_no_real_numbers_is_refused_wherever_it_is_given(name, backend):
+    make, says = NO_NUMBERS[name]
+    net = bpx.mlp([4, 5, 3], dtype=backend.dtype, backend=backend.backend)
+    for call in _call_all(net, make()):
+        with pytest.raises(bpx.InputError, match=re.escape(says)):
+            call()
+    assert net.training is None or not net.training.step
+
+
+@pytest.mark.parametrize("given", ["x", "y", "sample_weight"])
+def test_masks_are_seen_in_targets_and_weights_too(given):
+    arguments = {"x": X, "y": ONE_HOT, "sample_weight": np.ones(6)}
+    arguments[given] = np.ma.array(arguments[given], mask=False)
+    bpx.mlp([4, 5, 3]).fit(**arguments, epochs=1)  # nothing is masked: an array like any other
+    arguments[given][2] = np.ma.masked
+    calls = (
+        lambda net: net.fit(**arguments, epochs=1),
+        lambda net: net.fit([tuple(arguments.values())], epochs=1),
+        lambda net: net.fit(X, ONE_HOT, epochs=1, validation_data=tuple(arguments.values())),
+        lambda net: net.evaluate(**arguments),
+        lambda net: bpx.check_gradients(net, **arguments),
+    )
+    for call in calls:
+        with pytest.raises(bpx.InputError, match=f"{given} has masked values, which are no numbers"):
+            call(_net())
+
+
+def test_complex_arrays_of_every_library_are_refused(backend):
+    array = backend.array(X.astype(backend.dtype))
+    complex_array = array + 1j * array if backend.name != "array-api-strict" else _make_strict_complex(backend)
+    for place in (backend.backend, "numpy"):
+        if place == "numpy" and "device1" in backend.spec:
+            continue
+        net = bpx.mlp([4, 5, 3], dtype=backend.dtype, backend=place)
+        for call in _call_all(net, complex_array, backend.array(Y))[:6]:
+            with pytest.raises(bpx.InputError, match="x must hold real numbers, got dtype .*complex"):
+                call()
+
+
+def _make_strict_complex(backend):
+    xp = backend.xp
+    return xp.asarray(X.astype(np.complex64), device=backend.array(X).device)
+
+
+@pytest.mark.parametrize("on", ["numpy", "torch", "jax"])
+def test_odd_tensors_are_taken_for_what_they_mean_or_refused(on, torch, request):
+    if on == "jax":
+        request.getfixturevalue("jax")
+    tensor, net = torch.tensor(X, dtype=torch.float32), bpx.mlp([4, 5, 3], backend=on)
+    taken = {
+        "bfloat16": tensor.bfloat16(),
+        "float16": tensor.half(),
+        "float8": tensor.to(torch.float8_e4m3fn),
+        "uint64": (tensor > 0).to(torch.uint64),
+        "bool": tensor > 0,
+        "a gradient is asked for": tensor.clone().requires_grad_(),
+        "a minus that is noted": torch.complex(tensor, -tensor).conj().imag,
+        "transposed": torch.tensor(np.ascontiguousarray(X.T)).T,
+        "expanded": tensor[:, :1].expand(6, 4),
+        "rows": list(tensor.bfloat16().requires_grad_()),
+    }
+    for name, x in taken.items():
+        rows = [row.detach() for row in x] if isinstance(x, list) else x.detach()
+        plain = (torch.stack(rows) if isinstance(rows, list) else rows).float().resolve_neg().contiguous().numpy()
+        np.testing.assert_array_equal(bpx.to_numpy(net.predict(x)), net.predict(plain), err_msg=name)
+    refused = {
+        r"is sparse .* give x.to_dense\(\)": tensor.to_sparse_coo(),
+        "is a nested tensor": torch.nested.nested_tensor([tensor[0], tensor[1, :2]], layout=torch.jagged),
+        "is on PyTorch's device 'meta'": tensor.to("meta"),
+    }
+    for says, x in refused.items():
+        for call in _call_all(net, x, torch.tensor(Y)):
+            with pytest.raises(bpx.InputError, match=says):
+                call()
+
+
+def test_sparse_and_half_arrays_of_jax_and_scipy(jax):
+    sparse, net = pytest.importorskip("jax.experimental.sparse"), _net()
+    x = X.astype(np.float32)
+    for call in _call_all(net, sparse.BCOO.fromdense(jax.numpy.asarray(x)), jax.numpy.asarray(Y)):
+        with pytest.raises(bpx.InputError, match=r"x is sparse \(BCOO\), .* give x.todense\(\)"):
+            call()
+    for call in _call_all(net, pytest.importorskip("scipy.sparse").csr_array(x)):
+        with pytest.raises(bpx.InputError, match=r"x is sparse \(csr_array\), .* give x.toarray\(\)"):
+            call()
+    for dtype in (jax.numpy.bfloat16, jax.numpy.float8_e5m2, jax.numpy.int4):
+        half = jax.numpy.asarray(x, dtype)
+        plain = np.asarray(half).astype(np.float32)
+        np.testing.assert_array_equal(bpx.to_numpy(net.predict(half)), net.predict(plain))
+        np.testing.assert_array_equal(net.predict(np.asarray(half)), net.predict(plain))
+    with pytest.raises(bpx.InputError, match="x is traced by JAX, and has no values yet; call bpx outside of jax.jit"):
+        jax.jit(net.predict)(x)
+
+
+def test_class_ids_beyond_32_bits_are_no_small_ones(jax):
+    net = bpx.mlp([4, 5, 3], backend="jax")
+    with pytest.raises((bpx.InputError, bpx.BackendError), match=r"class ids must be from 0 to 2|holds larger ones"):
+        net.fit(X, Y.astype(np.uint64) + np.uint64(2**32), epochs=1)
+
+
 # -- what is mixed ----------------------------------------------------------------------------------------
 
 

@@ -319,3 +319,144 @@ def test_parameters_given_by_hand_are_where_training_starts(backend):
     hidden = np.tanh(x @ np.full((4, 3), 0.5) + 0.5)
     expected = ((hidden @ np.full((3, 2), 0.5) + 0.5 - y) ** 2).sum() / 2 / 4
     assert net.fit(x, y, epochs=1).loss[0] == pytest.approx(expected, rel=backend.either(1e-13, 1e-5))
+
+
+# -- weights as a whole, and large numbers -----------------------------------------------------------------
+
+
+def _classifier(backend):
+    return bpx.mlp([3, 4, 2], dtype="float32", backend=backend.spec)
+
+
+SUMS = {
+    "above": (np.full(6, 3e37), "the sum of sample_weight is above 4.3e+37, and no loss in float32 can be divided by"),
+    "where the inverse is subnormal": (np.full(6, 2e37), "the sum of sample_weight is above 4.3e+37"),
+    "below": (
+        np.full(6, 1e-42),
+        r"the sum of sample_weight .*is 6.0e-42, .* below 1.2e-38; multiply all|is 0 for every",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", SUMS)
+def test_weights_whose_sum_no_loss_can_be_divided_by_are_refused(name, backend, generator):
+    weight, says = SUMS[name]
+    x, y = generator.normal(size=(6, 3)).astype("float32"), np.array([0, 1] * 3)
+    weight = weight.astype("float32")
+    says = says.replace("+", r"\+")
+    net = _classifier(backend)
+    calls = (
+        lambda: net.fit(x, y, epochs=1, sample_weight=weight),
+        lambda: net.fit(x, y, epochs=1, batch_size=2, sample_weight=weight),
+        lambda: net.fit([(x, y, weight)], epochs=1),
+        lambda: net.fit(x, y, epochs=1, validation_data=(x, y, weight)),
+        lambda: net.evaluate(x, y, weight),
+        lambda: net.gradients(x, y, weight),
+    )
+    for call in calls:
+        with pytest.raises(bpx.InputError, match=says):
+            call()
+
+
+def test_weights_of_classes_are_looked_at_together_with_those_of_samples(backend, generator):
+    x, y = generator.normal(size=(6, 3)).astype("float32"), np.array([0, 1] * 3)
+    for weight, of_class in ((None, 1e39), (1e30, 1e10), (1e20, 1e37)):
+        ws = None if weight is None else np.full(6, weight, dtype="float32")
+        for call in (
+            lambda net, ws=ws, w=of_class: net.fit(x, y, epochs=1, sample_weight=ws, class_weight={0: w}),
+            lambda net, ws=ws, w=of_class: net.fit(
+                [(x, y) if ws is None else (x, y, ws)], epochs=1, class_weight={0: w}
+            ),
+        ):
+            with pytest.raises(bpx.InputError, match="the samples' weights times those of their classes .*is above"):
+                call(_classifier(backend))
+
+
+def test_rows_of_several_batches_may_weigh_too_much_together(on_numpy, generator):
+    x, y = generator.normal(size=(8, 3)), np.array([0, 1] * 4)
+    heavy = [(x[:2], y[:2], np.full(2, 1.5e37)), (x[2:], y[2:], np.full(6, 7e36))]  # shuffled, six rows may be above
+    with pytest.raises(bpx.InputError, match="the sum of sample_weight in a batch is above"):
+        _classifier(on_numpy).fit(heavy, epochs=20)
+
+
+@pytest.mark.parametrize("where", ["class", "batches", "classes of batches", "validation"])
+def test_where_no_sample_counts_there_is_nothing_to_learn_from(where, backend, generator):
+    x, y, nothing = generator.normal(size=(4, 3)), np.zeros(4, dtype=np.int64), np.zeros(4)
+    net, ones = _classifier(backend), {"class_weight": {0: 0.0}}
+    call, says = {
+        "class": (lambda: net.fit(x, y, epochs=1, **ones), "is 0 for every sample: there is nothing to learn from"),
+        "batches": (lambda: net.fit([(x, y, nothing)], epochs=1), "all samples were 0 in epoch 1: there is nothing"),
+        "classes of batches": (lambda: net.fit([(x, y)], epochs=1, **ones), "all samples were 0 in epoch 1"),
+        "validation": (
+            lambda: net.fit(x, y, epochs=1, validation_data=lambda: [(x, y, nothing)]),
+            "the weights of all samples are 0: there is nothing to evaluate on",
+        ),
+    }[where]
+    with pytest.raises(bpx.InputError, match=says):
+        call()
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "adamw", "rmsprop"])
+def test_gradients_whose_squares_overflow_end_a_training(optimizer, backend, generator):
+    x = (generator.normal(size=(6, 3)) * 1e10).astype("float32")
+    net = bpx.mlp([3, 4, 1], loss="squared_error", dtype="float32", backend=backend.spec)
+    with pytest.raises(bpx.DivergenceError, match="float32 does not hold their squares, and no weight would move"):
+        net.fit(x, x[:, :1], epochs=2, optimizer=optimizer)
+
+
+# -- nothing to train ---------------------------------------------------------------------------------------
+
+
+FROZEN = ("weight", "bias")
+
+
+def _frozen_network(kind, backend):
+    layers = {
+        "frozen": [bpx.Linear(3, 4, frozen=FROZEN), bpx.ReLU(), bpx.Linear(4, 2, frozen=FROZEN)],
+        "a frozen block": [bpx.Residual([bpx.Linear(3, 3, frozen=FROZEN)]), bpx.Linear(3, 2, frozen=FROZEN)],
+    }[kind]
+    return bpx.Network(layers, loss="squared_error", dtype=backend.dtype, backend=backend.spec)
+
+
+@pytest.mark.parametrize("kind", ["frozen", "a frozen block"])
+def test_a_network_of_frozen_layers_says_so_and_does_the_rest(kind, backend, generator, tmp_path):
+    net = _frozen_network(kind, backend)
+    x, y = generator.normal(size=(6, 3)), generator.normal(size=(6, 2))
+    for options in (
+        {},
+        {"clip": bpx.ClipNorm(1.0)},
+        {"clip": bpx.ClipValue(1.0), "batch_size": 2},
+        {"penalties": bpx.L2(0.1)},
+        {"optimizer": "lbfgs"},
+        {"checkpoint": tmp_path / "run"},
+    ):
+        with pytest.raises(
+            bpx.InputError, match="there is nothing to train in the network: all its parameters are frozen"
+        ):
+            net.fit(x, y, epochs=2, **options)
+    assert np.isfinite(net.evaluate(x, y)["loss"])
+    assert [sorted(part) for part in net.gradients(x, y)[1]] == [sorted(part) for part in net.params]
+    assert bpx.check_gradients(net, x, y, samples=3).passed
+    assert "frozen" in str(bpx.diagnose(net, x, y))
+    assert str(bpx.explain(net, x, y))
+
+
+def test_a_network_without_parameters_goes_through_a_training_on_every_backend(backend, generator):
+    net = bpx.Network([bpx.Tanh()], loss="squared_error", dtype=backend.dtype, backend=backend.spec)
+    x, y = generator.normal(size=(6, 3)), generator.normal(size=(6, 3))
+    expected = net.evaluate(x, y)["loss"]
+    for options in ({}, {"clip": bpx.ClipNorm(1.0)}, {"batch_size": 2, "penalties": bpx.L2(0.1)}):
+        losses = net.fit(x, y, epochs=130, **options).loss
+        np.testing.assert_allclose(losses, expected, rtol=backend.either(1e-12, 1e-5))
+    with pytest.raises(bpx.InputError, match="optimizer 'lbfgs' needs parameters to train"):
+        net.fit(x, y, epochs=1, optimizer="lbfgs")
+
+
+def test_running_statistics_are_something_to_train(backend, generator):
+    layers = [bpx.BatchNorm(3, frozen=FROZEN), bpx.Linear(3, 2, frozen=FROZEN)]
+    net = bpx.Network(layers, loss="squared_error", dtype=backend.dtype, backend=backend.spec)
+    x, y = generator.normal(5.0, 2.0, size=(8, 3)), generator.normal(size=(8, 2))
+    before = backend.numpy(net.params[1]["weight"]).copy()
+    net.fit(x, y, epochs=150, clip=bpx.ClipNorm(1.0), penalties=bpx.L2(0.1))
+    np.testing.assert_array_equal(backend.numpy(net.params[1]["weight"]), before)
+    np.testing.assert_allclose(backend.numpy(net.state[0]["running_mean"]), x.mean(axis=0), rtol=1e-4)

@@ -256,8 +256,26 @@ def test_says_what_does_not_fit_and_changes_nothing(arrays, said):
     assert_same_bits(left_by_training(net), before)
 
 
-def test_a_dtype_that_numpy_has_not_is_named(torch):
+def test_bfloat16_weights_are_read_as_the_numbers_they_are(torch):
     net = perceptron()
     arrays = {key: torch.from_numpy(array).to(torch.bfloat16) for key, array in net.state_dict().items()}
-    with pytest.raises(bpx.InputError, match="0.weight cannot be read .*BFloat16.*; convert it to float32 first"):
-        net.load_state_dict(arrays)
+    net.load_state_dict(arrays)
+    for key, array in net.state_dict().items():
+        np.testing.assert_array_equal(array, arrays[key].float().numpy())
+
+
+def test_weights_that_are_complex_sparse_or_masked_are_refused(torch):
+    net = perceptron()
+    before, weight = left_by_training(net), net.state_dict()["0.weight"]
+    for bad, says in (
+        (torch.tensor(weight + 1j), "real numbers, got dtype torch.complex"),
+        (torch.tensor(weight).to_sparse(), r"0.weight is sparse .*x.to_dense\(\)"),
+        (np.ma.masked_greater(weight, 0.0), "0.weight has masked values"),
+    ):
+        with pytest.raises(bpx.InputError, match=says):
+            net.load_state_dict({**net.state_dict(), "0.weight": bad})
+        params = [dict(part) for part in net.params]
+        params[0]["weight"] = bad
+        with pytest.raises(bpx.InputError, match=says.replace("0.weight", "weight of params")):
+            net.params = params
+    assert_same_bits(left_by_training(net), before)

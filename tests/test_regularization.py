@@ -106,3 +106,42 @@ def test_a_strength_is_at_least_zero(cls):
 def test_a_limit_is_above_zero(cls):
     with pytest.raises(bpx.InputError, match="limit must be above 0.0, got 0"):
         cls(0.0)
+
+
+@pytest.mark.parametrize("size", [2.0**-60, 1.0, 2.0**100])
+def test_a_limit_on_the_norm_holds_where_squares_overflow_or_vanish(size, backend, generator):
+    dw, db = generator.normal(size=(4, 3)), generator.normal(size=3)
+    grads = [backend.arrays({"weight": dw * size, "bias": db * size})]
+    bpx.ClipNorm(1e-3 * min(size, 1.0)).apply(backend.xp, grads)
+    norm = np.sqrt((dw**2).sum() + (db**2).sum())
+    expected = {"weight": dw / norm, "bias": db / norm}
+    scaled = [{name: array / (1e-3 * min(size, 1.0)) for name, array in part.items()} for part in grads]
+    if size >= 1.0:
+        assert_close(backend, scaled[0], expected, backend.either(1e-12, 1e-5))
+    bpx.ClipNorm(1.0).apply(backend.xp, [{}])  # nothing to limit
+
+
+@pytest.mark.parametrize("penalty", [bpx.L1(0.3, per_sample=True), bpx.L2(0.3, per_sample=True)])
+@pytest.mark.parametrize("source", ["arrays", "batches", "classes"])
+def test_a_batch_whose_samples_all_weigh_0_has_no_penalty_per_sample(penalty, source, backend, generator):
+    x, y = generator.normal(size=(12, 3)), np.repeat([0, 1, 2], 4)
+    weight = np.where(y == 2, 0.0, 1.0)
+
+    def trained(epochs, rows):
+        net = bpx.mlp([3, 4, 3], dtype=backend.dtype, backend=backend.spec)
+        options = {"epochs": epochs, "shuffle": False, "optimizer": bpx.SGD(0.1), "penalties": penalty}
+        xs, ys, ws = (backend.array(a) for a in (x[:rows], y[:rows], weight[:rows]))
+        if source == "arrays":
+            history = net.fit(xs, ys, batch_size=4, sample_weight=ws, **options)
+        elif source == "classes":
+            history = net.fit(xs, ys, batch_size=4, class_weight={2: 0.0}, **options)
+        else:
+            parts = [tuple(a[i : i + 4, ...] for a in (xs, ys, ws)) for i in range(0, rows, 4)]
+            history = net.fit(parts, **options)
+        return net, history.loss
+
+    for epochs in (1, 60):  # plainly, and replayed, recorded or compiled
+        (with_it, losses), (without, expected) = trained(epochs, 12), trained(epochs, 8)
+        np.testing.assert_allclose(losses, expected, rtol=backend.either(1e-12, 1e-5))
+        for mine, theirs in zip(with_it.params, without.params, strict=True):
+            assert_close(backend, mine, {n: backend.numpy(a) for n, a in theirs.items()}, backend.either(1e-12, 1e-5))

@@ -27,6 +27,10 @@ FLOAT_DTYPES = ("float32", "float64")
 """The precisions that a network can compute in."""
 
 
+_REAL_DTYPES = ("bool", "int", "uint", "float", "bfloat")
+"""How the names of dtypes begin whose values are real numbers, in every library."""
+
+
 class EveryStep(NamedTuple):
     """Numbers that are the same at every step, and so are no column of a loop's inputs."""
 
@@ -88,6 +92,18 @@ class Backend(ABC):
     @abstractmethod
     def of(cls, array: Array) -> Backend:
         """Return the backend on which an array of this library lives."""
+
+    @classmethod
+    def find_fault(cls, array: Array) -> str:
+        """Return why an array of this library holds no real numbers, one at each place; empty where it does.
+
+        Half precision, bfloat16 and the floats of 8 bits are real numbers like others; complex numbers are not.
+        """
+        dtype = str(array.dtype)
+        if dtype.rpartition(".")[2].startswith(_REAL_DTYPES):
+            return ""
+        hint = "; give real and imaginary parts as columns of their own" if "complex" in dtype else ""
+        return f"must hold real numbers, got dtype {dtype}{hint}"
 
     @abstractmethod
     def asarray(self, data: Any, dtype: str | None = None) -> Array:

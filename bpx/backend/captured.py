@@ -140,7 +140,7 @@ class _Recording:
     ) -> None:
         self._backend, xp = backend, backend.xp
         self._counter = backend.asarray(np.zeros(1, dtype=np.int64))
-        self._losses = xp.zeros(BUFFERED_STEPS, dtype=list_leaves(carry)[0].dtype)
+        self._losses = xp.zeros(BUFFERED_STEPS, dtype=[*list_leaves(carry), *list_leaves(data)][0].dtype)
         self._buffers = [
             backend.asarray(np.zeros((BUFFERED_STEPS, *column.shape[1:]), dtype=column.dtype))
             if isinstance(column, np.ndarray)

@@ -57,6 +57,16 @@ class JaxBackend(Backend):
         return tuple(_name_device(d) for p in sorted(platforms) for d in jax.devices(p))
 
     @classmethod
+    def find_fault(cls, array: Array) -> str:
+        import jax
+
+        if isinstance(array, jax.core.Tracer):
+            return "is traced by JAX, and has no values yet; call bpx outside of jax.jit, jax.grad and jax.vmap"
+        if not isinstance(array, jax.Array):
+            return f"is sparse ({type(array).__name__}), and a network takes all values: give x.todense()"
+        return super().find_fault(array)
+
+    @classmethod
     def of(cls, array: Array) -> Backend:
         (device, *_) = array.devices()
         from bpx.backend.registry import create
@@ -76,7 +86,7 @@ class JaxBackend(Backend):
         host = np.asarray(host_array(data), dtype=dtype)
         if host.dtype == np.float64 and not self._jax.config.jax_enable_x64:
             self.require_dtype("float64")
-        if host.dtype == np.int64 and not self._jax.config.jax_enable_x64:
+        if host.dtype in (np.int64, np.uint64) and not self._jax.config.jax_enable_x64:
             host = _narrow(host)
         # A copy, always: XLA may take over host memory as it is, and the caller may write into it later.
         return self._jax.device_put(np.array(host), self._device)
@@ -128,7 +138,7 @@ class JaxBackend(Backend):
                 carry, output = body(carry, data, inputs)
                 return carry, outputs.at[i].set(output)
 
-            outputs = self.xp.zeros(room, dtype=jax.tree.leaves(carry)[0].dtype)
+            outputs = self.xp.zeros(room, dtype=jax.tree.leaves((carry, data))[0].dtype)
             return jax.lax.fori_loop(0, length, step, (carry, outputs))  # type: ignore[no-any-return]
 
         compiled = jax.jit(steps, donate_argnums=(0,), static_argnums=(5,))

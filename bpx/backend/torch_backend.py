@@ -85,8 +85,25 @@ class TorchBackend(CapturingBackend):
             host = host.astype(dtype)
         return self._torch.as_tensor(host).to(device=self._device, dtype=target)
 
+    @classmethod
+    def find_fault(cls, array: Array) -> str:
+        if array.is_meta:
+            return "is on PyTorch's device 'meta', and has no values"
+        if array.is_nested:
+            return "is a nested tensor, whose rows have several lengths; pad them to one"
+        if array.is_quantized:
+            return f"is quantized ({array.dtype}); give x.dequantize()"
+        if str(array.layout) != "torch.strided":
+            return f"is sparse ({array.layout}), and a network takes all values: give x.to_dense()"
+        return super().find_fault(array)
+
     def to_numpy(self, array: Array) -> np.ndarray:
-        return np.asarray(array.detach().cpu().numpy())
+        host = array.detach().cpu()
+        try:
+            return np.asarray(host.numpy())
+        except (TypeError, RuntimeError):  # a float that NumPy has not; a minus or a conjugate that is only noted
+            small = host.is_floating_point() and host.dtype.itemsize < 4
+            return np.asarray((host.float() if small else host).resolve_conj().resolve_neg().numpy())
 
     def copy(self, array: Array) -> Array:
         return array.detach().clone()

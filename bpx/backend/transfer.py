@@ -22,7 +22,9 @@ _LIBRARY_OF_MODULE = {
 
 def library_of(value: Any) -> str | None:
     """Return the name of the backend whose arrays ``value`` is one of, or None (lists, tables, numbers)."""
-    return _library_of_type(type(value)) if hasattr(value, "shape") else None  # type: ignore[arg-type]
+    kind = type(value)  # asked first: PyTorch's nested tensors raise where they are asked for a shape
+    shaped = hasattr(kind, "shape") or hasattr(value, "shape")
+    return _library_of_type(kind) if shaped else None  # type: ignore[arg-type]
 
 
 @lru_cache(maxsize=256)
@@ -51,7 +53,8 @@ def to_numpy(array: Any) -> np.ndarray:
     Returns
     -------
     numpy.ndarray
-        The same shape, dtype and values; shares memory where the library allows it.
+        The same shape, dtype and values; shares memory where the library allows it. PyTorch's bfloat16 and its floats
+        of 8 bits, which NumPy has not, come as float32.
 
     Examples
     --------
@@ -78,8 +81,10 @@ def host_array(data: Any) -> np.ndarray:
     backend = backend_of(data)
     if backend is None:
         try:
+            if isinstance(data, (list, tuple)) and data and library_of(data[0]) not in (None, "numpy"):
+                data = [host_array(row) for row in data]
             return _common(np.asarray(data))
-        except (ValueError, TypeError) as error:
+        except (ValueError, TypeError, RuntimeError) as error:
             raise InputError(f"expected an array of numbers, got {type(data).__name__}: {error}") from error
     if not is_host(backend):
         raise BackendError(
@@ -91,9 +96,78 @@ def host_array(data: Any) -> np.ndarray:
 
 def _common(host: np.ndarray) -> np.ndarray:
     """Return an array in a dtype that every library has: in this machine's byte order, floats of 32 or 64 bits."""
-    if host.dtype.kind == "f" and host.dtype.itemsize not in (4, 8):
-        return host.astype(np.float32 if host.dtype.itemsize == 2 else np.float64)
-    return host if host.dtype.isnative else host.astype(host.dtype.newbyteorder("="))
+    size = host.dtype.itemsize
+    if host.dtype.kind in "iub" or (host.dtype.kind == "f" and size in (4, 8)):  # a dtype's name takes a microsecond
+        return host if host.dtype.isnative else host.astype(host.dtype.newbyteorder("="))
+    name = host.dtype.name
+    if name.startswith(("float", "bfloat")) and size not in (4, 8):
+        return host.astype(np.float32 if size < 4 else np.float64)
+    if name in ("int2", "int4", "uint2", "uint4"):
+        return host.astype(np.int8)
+    return host
+
+
+def check_real(name: str, data: Any) -> None:
+    """Raise unless what is given may be an array of real numbers, one at each place, as far as its kind tells.
+
+    Parameters
+    ----------
+    name : str
+        What it is called in errors.
+    data : array_like
+        Of any library; lists are looked at for masks alone, and tables and objects not at all.
+
+    Raises
+    ------
+    InputError
+        If it is complex, sparse, quantized, nested or of another dtype without numbers, or if values are masked.
+    """
+    library = library_of(data)
+    if library is None and (hasattr(data, "nnz") or hasattr(data, "nse")):
+        raise InputError(f"{name} is sparse ({type(data).__name__}), and a network takes all values: {_DENSE}")
+    if library is None or isinstance(data, np.ndarray):
+        if _has_masked(data):
+            raise InputError(
+                f"{name} has masked values, which are no numbers to compute with; drop these rows, or fill them in, "
+                "with filled(value) for example"
+            )
+    else:
+        from bpx.backend.registry import backend_class
+
+        fault = backend_class(library).find_fault(data)
+        if fault:
+            raise InputError(f"{name} {fault}")
+
+
+def read_real(name: str, data: Any) -> np.ndarray:
+    """Return real numbers of any library and device as a NumPy array on the host.
+
+    Raises
+    ------
+    InputError
+        If it is anything else: complex, text, objects, sparse, masked, ragged.
+    """
+    check_real(name, data)
+    try:
+        host = _common(to_numpy(data))
+    except (ValueError, TypeError, RuntimeError) as error:
+        raise InputError(f"{name} cannot be read as numbers: {error}") from error
+    if host.dtype.kind not in "biuf":
+        raise InputError(f"{name} must hold real numbers, got dtype {host.dtype}")
+    return host
+
+
+_DENSE = "give x.toarray(), x.todense() or x.to_dense(), a batch at a time where that is too large"
+
+
+def _has_masked(data: Any) -> bool:
+    """Tell whether a value is masked in a `numpy.ma.MaskedArray`, or in one that lies in a list, at any depth."""
+    if isinstance(data, np.ma.MaskedArray):
+        return bool(np.ma.getmaskarray(data).any()) if data.dtype.names is None else False
+    if not isinstance(data, (list, tuple)):
+        return False
+    kinds = set(map(type, data))
+    return any(issubclass(kind, (list, tuple, np.ma.MaskedArray)) for kind in kinds) and any(map(_has_masked, data))
 
 
 def is_host(backend: Backend) -> bool:

@@ -49,6 +49,8 @@ def measure(net: Model, pieces: Iterable[Data], metrics: Sequence[Metric] = ()) 
         rows += start
     if not rows:
         raise InputError("there is nothing to evaluate on: the data holds no samples")
+    if not share:
+        raise InputError("the weights of all samples are 0: there is nothing to evaluate on")
     result = {"loss": total / share if net.loss.reduction == "mean" else total}
     if classes:
         result["accuracy"] = right / (share if weighted else rows)

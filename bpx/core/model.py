@@ -13,7 +13,7 @@ from bpx.arguments import check_count
 from bpx.backend.base import Array, Backend, check_float_dtype
 from bpx.backend.portable import hold, release
 from bpx.backend.selection import BackendSpec, get_backend, restore_backend
-from bpx.backend.transfer import to_numpy
+from bpx.backend.transfer import read_real
 from bpx.core import samples
 from bpx.core.backpropagation import forward_pass, make_gradients
 from bpx.core.occupancy import Occupancy
@@ -198,7 +198,7 @@ class Model(Pickled):
         self.occupancy.require_not_elsewhere(f"{kind} cannot be assigned")
         if len(new) != len(old):
             raise InputError(f"{kind} must be a list of {len(old)} dicts, one for each layer, got {len(new)}")
-        arrays = [{name: to_numpy(array) for name, array in part.items()} for part in new]
+        arrays = [{name: read_real(f"{name} of {kind}", a) for name, a in part.items()} for part in new]
         for i, (mine, theirs) in enumerate(zip(old, arrays, strict=True)):
             shapes = {name: tuple(array.shape) for name, array in mine.items()}
             got = {name: tuple(array.shape) for name, array in theirs.items()}
@@ -306,8 +306,10 @@ class Model(Pickled):
             check_sample(self.layers, tuple(xs.shape[1:]))
         return xs
 
-    def place(self, x: Any, y: Any, sample_weight: Any) -> Data:
+    def place(self, x: Any, y: Any, sample_weight: Any, whole: bool = True) -> Data:
         """Return samples, targets and weights, checked, on the device.
+
+        Where this is not the ``whole`` set but a batch of it, all its weights may be 0.
 
         Raises
         ------
@@ -319,7 +321,7 @@ class Model(Pickled):
             xs = self.place_samples(x)
             n_out = self.output_shape[0] if self.output_shape else None
             ys = samples.place_targets(self.backend, y, self.loss, xs.shape[0], n_out, self.dtype, xs.shape[1])
-            return xs, ys, samples.place_weights(self.backend, sample_weight, xs.shape[0], self.dtype)
+            return xs, ys, samples.place_weights(self.backend, sample_weight, xs.shape[0], self.dtype, whole)
 
     def make_contexts(self, training: bool, keys: Iterable[Any] | None, state: Sequence[Params]) -> list[Any]:
         """Return what each layer's forward pass is told, given one step's keys and the running statistics."""

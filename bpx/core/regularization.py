@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import reduce
 from typing import Any
 
 from bpx.arguments import check_number
@@ -43,7 +45,7 @@ class L2(Penalty):
         check_number("strength", self.strength, minimum=0.0)
 
     def term(self, xp: Any, w: Array, rows: int) -> tuple[Array, Array]:
-        factor = self.strength / rows if self.per_sample else self.strength
+        factor = _share(xp, self.strength, rows) if self.per_sample else self.strength
         flat = xp.reshape(w, (-1,))
         return (0.5 * factor) * xp.matmul(flat, flat), w * factor
 
@@ -71,8 +73,18 @@ class L1(Penalty):
         check_number("strength", self.strength, minimum=0.0)
 
     def term(self, xp: Any, w: Array, rows: int) -> tuple[Array, Array]:
-        factor = self.strength / rows if self.per_sample else self.strength
+        factor = _share(xp, self.strength, rows) if self.per_sample else self.strength
         return factor * xp.sum(xp.abs(w)), xp.sign(w) * factor
+
+
+def _share(xp: Any, strength: float, rows: Any) -> Any:
+    """Return ``strength / rows``; 0 for a batch whose samples all weigh 0, which counts for nothing in the mean.
+
+    ``rows`` is a number of samples, at least 1, or the sum of their weights as an array without axes.
+    """
+    if isinstance(rows, int):
+        return strength / rows
+    return xp.where(rows > 0.0, strength / rows, xp.zeros_like(rows))
 
 
 class Clip:
@@ -128,12 +140,17 @@ class ClipNorm(Clip):
         check_number("limit", self.limit, above=0.0)
 
     def apply(self, xp: Any, grads: Sequence[Params]) -> None:
-        squares = [xp.sum(xp.reshape(dw * dw, (-1,))) for g in grads for dw in g.values()]
-        total = squares[0]
-        for square in squares[1:]:
-            total = total + square
-        norm = xp.sqrt(total)
-        shrink = xp.where(norm > self.limit, self.limit / norm, xp.ones_like(norm))
+        arrays = [dw for g in grads for dw in g.values()]
+        if not arrays:
+            return
+        peak = reduce(xp.maximum, [xp.maximum(xp.max(dw), -xp.min(dw)) for dw in arrays])
+        # Squares of large gradients overflow, and limit / infinity would be 0; as parts of the largest they do not.
+        unit = xp.where(peak > float(xp.finfo(peak.dtype).max) ** 0.25, peak, xp.ones_like(peak))
+        inverse = 1.0 / unit
+        flat = [xp.reshape(dw * inverse, (-1,)) for dw in arrays]
+        norm = xp.sqrt(reduce(operator.add, [xp.matmul(part, part) for part in flat]))
+        limit = self.limit / unit
+        shrink = xp.where(norm > limit, limit / norm, xp.ones_like(norm))
         for g in grads:
             for name in g:
                 g[name] = g[name] * shrink

@@ -9,10 +9,12 @@ import numpy as np
 
 from bpx.backend.base import Array, Backend
 from bpx.backend.numpy_functions import numpy_namespace
-from bpx.backend.transfer import backend_of, host_array, is_host
+from bpx.backend.transfer import backend_of, check_real, host_array, is_host, library_of
 from bpx.errors import InputError
 from bpx.layers.base import Shape
 from bpx.losses import Loss, one_hot
+
+_NO_NUMBERS = (str, bytes, complex, np.complexfloating, np.datetime64, np.timedelta64)
 
 CHECKED_ON_HOST = 65_536
 """Numbers up to which host data is checked before it is moved: to ask a device takes longer (JAX on a CPU: 0.2 ms)."""
@@ -78,13 +80,24 @@ def place_targets(backend: Backend, y: Any, loss: Loss, rows: int, n_out: int | 
     return y
 
 
-def place_weights(backend: Backend, weight: Any, rows: int, dtype: str) -> Array | None:
+def place_weights(backend: Backend, weight: Any, rows: int, dtype: str, whole: bool = True) -> Array | None:
     """Return sample weights on the device, or None where there are none.
+
+    Parameters
+    ----------
+    backend : Backend
+    weight : array_like (rows,) or None
+    rows : int
+    dtype : str
+        The network's.
+    whole : bool
+        Whether these are all samples, so that one of them must count; False for one batch of many.
 
     Raises
     ------
     InputError
-        If there is not one weight for each sample, one is negative, NaN or infinite, or all are zero.
+        If there is not one weight for each sample, one is negative, NaN or infinite, all are zero, or their sum is too
+        large or too small for the dtype.
     """
     if weight is None:
         return None
@@ -94,15 +107,47 @@ def place_weights(backend: Backend, weight: Any, rows: int, dtype: str) -> Array
     weight = _move(backend, "sample_weight", weight, dtype)
     if float(backend.xp.min(weight)) < 0.0:
         raise InputError("sample_weight must be at least 0 everywhere")
-    if float(backend.xp.sum(weight)) <= 0.0:
-        raise InputError("sample_weight is 0 for every sample: there is nothing to learn from")
+    check_mass("sample_weight", float(backend.xp.sum(weight)), dtype, whole)
     return weight
+
+
+def check_mass(name: str, mass: float, dtype: str, whole: bool = True) -> None:
+    """Raise unless a loss can be divided by the sum of weights: divided by infinity it is 0, and nothing is learned.
+
+    The inverse of the sum must be a normal number of the dtype too: XLA multiplies by it, and takes smaller ones as 0.
+
+    Parameters
+    ----------
+    name : str
+        What the weights are called in errors.
+    mass : float
+        Their sum.
+    dtype : str
+    whole : bool
+        Whether these are all weights, so that their sum must be above 0.
+    """
+    low = float(np.finfo(dtype).tiny)
+    high = 0.5 / low
+    if not mass <= high:
+        raise InputError(
+            f"the sum of {name} is above {high:.1e}, and no loss in {dtype} can be divided by it; divide all weights "
+            "by one number"
+        )
+    if whole and mass <= 0.0:
+        raise InputError(f"{name} is 0 for every sample: there is nothing to learn from")
+    if 0.0 < mass < low:
+        raise InputError(
+            f"the sum of {name} is {mass:.1e}, and no loss in {dtype} can be divided by what is below {low:.1e}; "
+            "multiply all weights by one number"
+        )
 
 
 def check_together(**arrays: Any) -> None:
     """Raise unless all arrays are of one library on one device; host data of several libraries is one."""
     places = {}
     for name, array in arrays.items():
+        if library_of(array) not in (None, "numpy"):
+            check_real(name, array)
         backend = None if array is None else backend_of(array)
         if backend is not None:
             places[name] = backend.spec
@@ -119,6 +164,7 @@ def _check_numbers(name: str, data: Any) -> Any:
         return data
     if data is None:
         raise InputError(f"{name} is missing: got None")
+    check_real(name, data)
     backend = backend_of(data)
     if backend is not None and not is_host(backend):
         return data
@@ -128,9 +174,12 @@ def _check_numbers(name: str, data: Any) -> Any:
     if host.dtype == np.bool_:
         return host.astype(np.int8)
     if host.dtype.kind == "O":
+        strange = next((value for value in host.flat if isinstance(value, _NO_NUMBERS)), None)
+        if strange is not None:  # NumPy would read text, drop imaginary parts, and count days
+            raise InputError(f"{name} must hold numbers, got objects: {strange!r} among them")
         try:
             host = host.astype(np.float64)
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, RuntimeError, OverflowError) as error:
             raise InputError(f"{name} must hold numbers, got objects: {error}") from error
     if host.dtype.kind not in "iuf":
         raise InputError(f"{name} must hold real numbers, got dtype {host.dtype}")

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from bpx.backend.transfer import to_numpy
+from bpx.backend.transfer import read_real
 from bpx.core.model import Model
 from bpx.errors import InputError
 from bpx.layers import BatchNorm, Layer, Linear, Residual
@@ -113,11 +113,8 @@ def load_state_dict(net: Model, arrays: Mapping[str, Any]) -> None:
 
 def _read_numbers(key: str, data: Any) -> np.ndarray:
     """Return an array on the host; refuse what is not made of real numbers."""
-    try:
-        array = to_numpy(data)
-    except (TypeError, ValueError) as error:  # bfloat16 tensors, ragged lists
-        raise InputError(f"{key} cannot be read as numbers: {error}; convert it to float32 first") from error
-    if array.dtype.kind not in "fiu":
+    array = read_real(key, data)
+    if array.dtype.kind == "b":
         raise InputError(f"{key} must hold real numbers, got dtype {array.dtype}; convert it to float32 first")
     return array
 

@@ -102,7 +102,8 @@ class BatchNorm(Layer):
     """Standardise each feature over the batch, then scale and shift it; keep running statistics for prediction.
 
     Training: ``n = (x - mean(x)) / sqrt(var(x) + eps)`` over the batch, ``y = n * weight + bias``, and
-    ``running += momentum * (batch's - running)`` for the mean and the (unbiased) variance.
+    ``running += momentum * (batch's - running)`` for the mean and the (unbiased) variance
+    ``sum((x - mean(x))**2) / (rows - 1)``; a batch of one row leaves both as they are.
     Prediction: the running mean and variance take the place of the batch's.
     Backward (training): ``dweight = sum(dy * n)``, ``dbias = sum(dy)``, ``dn = dy * weight``,
     ``dx = (dn - mean(dn) - n * mean(dn * n)) / sqrt(var(x) + eps)``, means over the batch.
@@ -121,7 +122,9 @@ class BatchNorm(Layer):
     Notes
     -----
     Without a context (a call of ``forward`` by hand) the statistics are the batch's.
-    A batch of one sample has no variance; training on one gives ``y = bias``.
+    One row has no unbiased variance (0 / 0), and its mean is the row itself. Training on a batch of one, such as the
+    rest of 33 rows in batches of 32, gives ``n = 0``, ``y = bias`` and ``dx = 0``, and changes no running statistic;
+    with no larger batch they stay at 0 and 1. Weights of samples do not enter the statistics: each row counts once.
 
     References
     ----------
@@ -190,9 +193,10 @@ class BatchNorm(Layer):
 
     def next_state(self, xp: Any, context: Any, cache: Any) -> Params:
         n, _, mean, var, _ = cache
-        rows = n.shape[0]
-        unbiased = var * (rows / max(rows - 1, 1))
-        old = context.state
+        rows, old = n.shape[0], context.state
+        if rows == 1:
+            return dict(old)
+        unbiased = var * (rows / (rows - 1))
         return {
             "running_mean": old["running_mean"] + self.momentum * (mean - old["running_mean"]),
             "running_var": old["running_var"] + self.momentum * (unbiased - old["running_var"]),

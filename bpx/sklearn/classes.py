@@ -176,4 +176,6 @@ def _weigh_column(class_weight: Any, ids: Array, classes: np.ndarray, backend: B
     table = np.ones(len(classes))
     y = np.repeat(classes, counts)
     table[present] = compute_class_weight(class_weight, classes=classes[present], y=y)
-    return xp.take(backend.asarray(table, dtype), xp.astype(ids, xp.int64), axis=0)
+    with np.errstate(over="ignore"):  # what the dtype does not hold is refused by the sum
+        weights = backend.asarray(table, dtype)
+    return xp.take(weights, xp.astype(ids, xp.int64), axis=0)

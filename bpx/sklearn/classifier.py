@@ -226,8 +226,15 @@ class MLPClassifier(ClassifierMixin, ClassTargets):  # type: ignore[misc]
         AttributeError
             With ``solver="lbfgs"``, which takes no batches.
         ValueError
-            If there is early stopping, or y holds other classes.
+            If there is early stopping, y holds other classes, or class_weight is "balanced".
         """
+        each = self.class_weight if isinstance(self.class_weight, (list, tuple)) else [self.class_weight]
+        if any(isinstance(weight, str) for weight in each):
+            raise ValueError(
+                "class_weight 'balanced' is not supported for partial_fit: the classes of one batch are not those of "
+                "all samples. Give the weights as a dict, for example those of "
+                "sklearn.utils.class_weight.compute_class_weight('balanced', classes=classes, y=y) with all of y."
+            )
         if classes is not None:
             self._learn_classes(classes, y)
         elif not hasattr(self, "classes_"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import Any, ClassVar
 
+from sklearn import get_config
 from sklearn.base import BaseEstimator, is_regressor
 from sklearn.utils import check_random_state, column_or_1d
 from sklearn.utils._array_api import check_same_namespace, get_namespace_and_device, supported_float_dtypes
@@ -12,11 +13,19 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 
 from bpx.backend.base import Array, Backend
 from bpx.backend.selection import get_backend
-from bpx.backend.transfer import backend_of, convert_like
+from bpx.backend.transfer import backend_of, check_real, convert_like, host_array, library_of
+from bpx.core.samples import check_mass, place_weights
 from bpx.errors import InputError
 from bpx.losses import one_hot
 from bpx.network import Network
-from bpx.sklearn.architecture import NOT_FINITE, build_layers, draw_weights, is_finite, list_hidden_sizes
+from bpx.sklearn.architecture import (
+    NOT_FINITE,
+    build_layers,
+    draw_weights,
+    is_finite,
+    list_hidden_activations,
+    list_hidden_sizes,
+)
 from bpx.sklearn.fitting import CURVES, fit_by_batches, fit_by_lbfgs
 from bpx.sklearn.objectives import make_objective
 from bpx.sklearn.parameters import CONSTRAINTS
@@ -31,6 +40,20 @@ from bpx.sklearn.samples import (
 )
 from bpx.sklearn.session import Session
 from bpx.sklearn.solvers import STOCHASTIC
+
+
+def _check_given(name: str, data: Any) -> Any:
+    """Return what a user gives, its mask and its imaginary part looked at before scikit-learn makes an array of it.
+
+    Where scikit-learn is not told to compute with arrays of other libraries, these come to the host here: bfloat16,
+    and tensors that require a gradient, are numbers too.
+    """
+    if data is None or is_sparse(data):
+        return data
+    check_real(name, data)
+    if library_of(data) in (None, "numpy") or get_config()["array_api_dispatch"]:
+        return data
+    return host_array(data)
 
 
 class MultilayerPerceptron(BaseEstimator, ABC):  # type: ignore[misc]
@@ -85,16 +108,19 @@ class MultilayerPerceptron(BaseEstimator, ABC):  # type: ignore[misc]
         sizes = list_hidden_sizes(self.hidden_layer_sizes)
         stochastic = self.solver in STOCHASTIC
         first = not hasattr(self, "coefs_") or not (self.warm_start or incremental)
+        if not first:
+            self._check_same_architecture(sizes)
         X, y = self._check(X, y, reset=first)
         y = self._learn_targets(y, incremental)
         if sample_weight is not None:
+            _check_given("sample_weight", sample_weight)
             sample_weight = _check_sample_weight(sample_weight, X)
         if incremental and self.early_stopping:
             raise ValueError("partial_fit does not support early_stopping=True")
         backend = self._choose_backend(X)
         dtype = name_dtype(X) if first else name_dtype(self.coefs_[0])
         require_dtype(backend, dtype)
-        samples = self._place(backend, X, y, sample_weight, dtype)
+        samples = self._place(backend, X, y, sample_weight, dtype, whole=not incremental)
         validation = self._place_validation(backend, validation_data, dtype)
         n_outputs = self.classes_.shape[0] if samples.y.ndim == 1 else samples.y.shape[1]
         if first:
@@ -114,6 +140,7 @@ class MultilayerPerceptron(BaseEstimator, ABC):  # type: ignore[misc]
 
     def _check(self, X: Any, y: Any, reset: bool) -> tuple[Any, Any]:
         """Return samples and targets as arrays of one library on one device; labels that are text stay on the host."""
+        X, y = _check_given("X", X), _check_given("y", y)
         xp, _, device = get_namespace_and_device(X)
         floats = [dtype for dtype in supported_float_dtypes(xp, device) if dtype in (xp.float64, xp.float32)]
         X, y = validate_data(
@@ -129,13 +156,17 @@ class MultilayerPerceptron(BaseEstimator, ABC):  # type: ignore[misc]
                 y = source.asarray(y)
         return X, y
 
-    def _place(self, backend: Backend, X: Any, y: Any, sample_weight: Any, dtype: str) -> Samples:
-        """Return samples, targets and weights on the network's device."""
+    def _place(self, backend: Backend, X: Any, y: Any, sample_weight: Any, dtype: str, whole: bool) -> Samples:
+        """Return samples, targets and weights on the network's device; of the ``whole`` set some must weigh."""
         targets = self._encode(backend, y, dtype)
-        given = weight = None if sample_weight is None else backend.asarray(sample_weight, dtype)
+        with backend.computing():
+            given = weight = place_weights(backend, sample_weight, X.shape[0], dtype, whole)
         of_classes = self._weigh_classes(backend, targets, dtype)
         if of_classes is not None:
-            weight = of_classes if given is None else given * of_classes
+            with backend.computing():
+                weight = of_classes if given is None else given * of_classes
+                mass = float(backend.xp.sum(weight))
+            check_mass("the samples' weights times those of their classes", mass, dtype, whole)
         targets = self._one_hot(backend, targets, X.shape[1], dtype)
         return Samples(place(backend, X, dtype), targets, weight, given, X)
 
@@ -145,10 +176,13 @@ class MultilayerPerceptron(BaseEstimator, ABC):  # type: ignore[misc]
             return None
         if not isinstance(validation_data, (tuple, list)) or len(validation_data) not in (2, 3):
             raise InputError("validation_data must be (X, y) or (X, y, sample_weight)")
+        for entry in validation_data[2:]:
+            _check_given("sample_weight of validation_data", entry)
         X, y = self._check(validation_data[0], validation_data[1], reset=False)
         weight = _check_sample_weight(validation_data[2], X) if len(validation_data) == 3 else None
         targets = self._one_hot(backend, self._encode(backend, self._check_targets(y), dtype), X.shape[1], dtype)
-        given = None if weight is None else backend.asarray(weight, dtype)
+        with backend.computing():
+            given = place_weights(backend, weight, X.shape[0], dtype)
         return Samples(place(backend, X, dtype), targets, given, given, X)
 
     def _one_hot(self, backend: Backend, targets: Array, features: int, dtype: str) -> Array:
@@ -171,9 +205,35 @@ class MultilayerPerceptron(BaseEstimator, ABC):  # type: ignore[misc]
         )
         self.n_iter_ = self.t_ = 0
         self.n_layers_ = len(sizes)
+        self._architecture = self._describe_architecture(len(sizes) - 2)
         self.out_activation_ = self._name_out_activation()
         for name in CURVES:
             self.__dict__.pop(name, None)
+
+    def _describe_architecture(self, hidden: int) -> tuple[Any, ...]:
+        """Return what the fitted weights mean something for: the hidden activations, and the loss."""
+        return list_hidden_activations(self.activation, hidden), self.loss
+
+    def _check_same_architecture(self, sizes: list[int]) -> None:
+        """Raise unless the parameters still describe the network whose weights are to be trained on.
+
+        Raises
+        ------
+        ValueError
+            If the hidden layers' sizes, their activations or the loss were changed after the first fit.
+        """
+        fitted = [c.shape[1] for c in self.coefs_[:-1]]
+        advice = "set it back, or fit a new estimator (sklearn.base.clone), which draws new weights"
+        if sizes != fitted:
+            raise ValueError(
+                f"hidden_layer_sizes is {tuple(sizes)}, and the fitted network, whose training is to continue, has "
+                f"{tuple(fitted)}: {advice}"
+            )
+        names = ("activation", "loss")
+        known = getattr(self, "_architecture", None)  # estimators of earlier versions did not keep it
+        for name, now, then in zip(names, self._describe_architecture(len(sizes)), known or (), strict=bool(known)):
+            if now != then:
+                raise ValueError(f"{name} is {now!r}, and the fitted network was made with {then!r}: {advice}")
 
     def _make_network(self, backend: Backend) -> Network:
         """Return the network on a backend, computing with ``coefs_`` and ``intercepts_``."""
@@ -181,9 +241,10 @@ class MultilayerPerceptron(BaseEstimator, ABC):  # type: ignore[misc]
             random_state = check_random_state(self.random_state)
             self._session = Session(random_state, seed=draw_dropout_seed(random_state))
         sizes = [self.coefs_[0].shape[0], *(c.shape[1] for c in self.coefs_)]
+        activation, loss = getattr(self, "_architecture", (self.activation, self.loss))  # as they were at the fit
         return self._session.network(
-            build_layers(sizes, self.activation, self.dropout),
-            make_objective(self.loss, self.out_activation_, sizes[-1]), self.coefs_, self.intercepts_, backend,
+            build_layers(sizes, activation, self.dropout), make_objective(loss, self.out_activation_, sizes[-1]),
+            self.coefs_, self.intercepts_, backend,
         )  # fmt: skip
 
     def _choose_backend(self, array: Any) -> Backend:
@@ -212,6 +273,7 @@ class MultilayerPerceptron(BaseEstimator, ABC):  # type: ignore[misc]
     def _predict(self, X: Any, method: str) -> Array:
         """Return probabilities (samples, outputs), or values, as an array of the samples' library."""
         check_is_fitted(self)
+        X = _check_given("X", X)
         check_same_namespace(X, self, attribute="_any_weights", method=method)
         X = validate_data(self, X, accept_sparse=["csr", "csc"], reset=False)
         backend = self._choose_backend(self.coefs_[0])

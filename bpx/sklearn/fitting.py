@@ -53,6 +53,12 @@ class EstimatorLoop(Loop):
         if not (self.tolerant or is_finite(self.net)):
             raise ValueError(NOT_FINITE)
 
+    def _report_large_gradients(self) -> None:
+        raise ValueError(
+            f"The squares of the gradients are beyond {self.net.dtype}, and no weight would move. The input data may "
+            "contain large values and need to be preprocessed."
+        )
+
     def _run_lbfgs(self, optimizer: LBFGS) -> None:
         run = self.run
         assert run.source.whole is not None
@@ -154,7 +160,12 @@ def _set_aside(e: Estimator, net: Network, samples: Samples) -> tuple[Samples, S
     column = samples.y if e.out_activation_ == "logistic" and e.n_outputs_ == 1 else None
     rows = samples.x.shape[0]
     train, validate = split(net.backend, rows, column, e.validation_fraction, e._session.split_draws())
-    return samples.take(net.backend.xp, train), samples.take(net.backend.xp, validate)
+    parts = samples.take(net.backend.xp, train), samples.take(net.backend.xp, validate)
+    for part, weight in ((parts[0], parts[0].weight), (parts[1], parts[1].score_weight)):
+        if weight is not None and not float(net.backend.xp.sum(weight)):
+            what = "to train on" if part is parts[0] else "set aside by early_stopping to validate on"
+            raise ValueError(f"All samples {what} have a weight of 0: change random_state or validation_fraction.")
+    return parts
 
 
 def _begin_curves(e: Estimator, validated: bool) -> None:

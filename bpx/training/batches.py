@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from bpx.core.model import Data, Model
+from bpx.core.samples import check_mass
 from bpx.errors import InputError
 from bpx.rng import permutation
 from bpx.training.class_weights import sum_by_class, weigh_by_class, weigh_classes
@@ -36,7 +37,10 @@ class Batches(Source):
         if settings.class_weight is not None:
             x, y, weight = data
             table = weigh_classes(net, settings.class_weight, lambda n: sum_by_class(net, y, weight, n))
-            self.whole = (x, y, weigh_by_class(net, y, weight, table))
+            products = weigh_by_class(net, y, weight, table)
+            mass = float(net.backend.xp.sum(products))
+            check_mass("the samples' weights times those of their classes", mass, net.dtype)
+            self.whole = (x, y, products)
         self.rows: int = data[0].shape[0]
         self.batch_size = min(settings.choose_batch_size(self.rows) or self.rows, self.rows)
         self.steps_per_epoch = -(-self.rows // self.batch_size)

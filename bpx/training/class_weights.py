@@ -85,8 +85,9 @@ def weigh_by_class(net: Model, y: Array, weight: Array | None, weights: np.ndarr
     """Return the samples' weights on the device, each times the weight of its class."""
     if weights is None:
         return weight
-    factors = net.backend.asarray(weights[fetch_class_ids(net, y)].astype(net.dtype))
-    return factors if weight is None else weight * factors
+    with net.backend.computing(), np.errstate(over="ignore"):  # what the dtype does not hold is refused by the sum
+        factors = net.backend.asarray(weights[fetch_class_ids(net, y)].astype(net.dtype))
+        return factors if weight is None else weight * factors
 
 
 def sum_by_class(net: Model, y: Array, weight: Array | None, n_classes: int) -> np.ndarray:

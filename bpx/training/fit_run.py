@@ -10,7 +10,7 @@ import numpy as np
 from bpx.core.evaluation import measure
 from bpx.core.model import Model
 from bpx.core.state import TrainingState
-from bpx.core.step import start_training_state
+from bpx.core.step import list_trained, start_training_state
 from bpx.errors import InputError
 from bpx.optimizers.schedules import as_schedule
 from bpx.training.data import HeldOut
@@ -85,6 +85,11 @@ class FitRun:
         self._description: dict[str, Any] | None = None
 
     def _check_possible(self) -> None:
+        if not (self.net.stateful or list_trained(self.net)) and self.net.n_params:
+            raise InputError(
+                "there is nothing to train in the network: all its parameters are frozen; leave one free, or leave the "
+                "training out"
+            )
         if self.metrics and self.source.unweighted is None and self.validation is None:
             raise InputError(
                 "metrics of data that is read in blocks or given as batches are measured on validation_data; give "

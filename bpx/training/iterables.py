@@ -89,7 +89,7 @@ class Iterables:
                 elif weighted != (weight is not None):
                     raise InputError(f"batch {number} of {self.name}: either all batches have weights or none has")
                 try:
-                    placed = self.net.place(x, y, weight)
+                    placed = self.net.place(x, y, weight, whole=False)
                 except InputError as error:
                     raise InputError(f"batch {number} of {self.name}: {error}") from None
                 yield self._keep(placed, (x, y, weight)) if kept else placed

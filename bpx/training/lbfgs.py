@@ -53,6 +53,8 @@ def check_full_batch(net: Model, batches: int, clip: Any) -> None:
     """
     if batches != 1:
         raise InputError("optimizer 'lbfgs' takes the whole set at each step; leave batch_size out")
+    if not list_trained(net):
+        raise InputError("optimizer 'lbfgs' needs parameters to train, and this network has none")
     if clip is not None:
         raise InputError(f"optimizer 'lbfgs' needs the loss's own gradients; clip must be None, got {clip!r}")
     for layer in net.layers:

@@ -27,6 +27,10 @@ SEGMENT_SECONDS = 0.1
 """Steps run uninterrupted for about this long; then losses are looked at and progress is shown."""
 
 
+LARGE_LOSS = 1e8
+"""Sum of some steps' losses from which it is looked whether the gradients' squares overflowed."""
+
+
 def find_growth(seconds: float) -> int:
     """Return how many times longer the next segment may be than one that took some time."""
     return next((factor for factor in (8, 2) if factor * seconds < SEGMENT_SECONDS), 1)
@@ -174,9 +178,14 @@ class Loop:
 
     def _average(self, losses: np.ndarray, shares: np.ndarray) -> float:
         """Return an epoch's loss from its steps' losses: their mean, each by its share, or their sum."""
+        mass = float(shares.sum())
+        if not mass:
+            raise InputError(
+                f"the weights of all samples were 0 in epoch {self.run.epoch + 1}: there is nothing to learn from"
+            )
         if self.net.loss.reduction == "sum":
             return float(losses.sum())
-        return float((losses * shares).sum() / shares.sum())
+        return float((losses * shares).sum() / mass)
 
     # -- steps --------------------------------------------------------------------------------------------
 
@@ -214,8 +223,11 @@ class Loop:
         state.optimizer_step += length
         if length == self._segment:
             self._segment *= find_growth(time.perf_counter() - began)
-        if not math.isfinite(float(losses.sum())):
+        total = float(losses.sum())
+        if not math.isfinite(total):
             self._check_losses(losses)
+        elif total > LARGE_LOSS:
+            self._check_slots()
         return losses
 
     def _make_program(self, gather: bool) -> Callable[..., tuple[Any, np.ndarray]]:
@@ -240,7 +252,20 @@ class Loop:
         of = f" of {run.source.steps_per_epoch}" if run.source.steps_per_epoch else ""
         raise DivergenceError(
             f"the loss became {losses[bad[0]]} in epoch {epoch}, batch {step + 1}{of}; try a "
-            "lower learning rate, inputs scaled to zero mean and unit variance, or clip=bpx.ClipNorm(1.0)"
+            "lower learning rate, inputs and targets scaled to zero mean and unit variance, or clip=bpx.ClipNorm(1.0)"
+        )
+
+    def _check_slots(self) -> None:
+        """Raise if the optimizer's sums of squared gradients overflowed: divided by infinity, no weight moves again."""
+        xp = self.net.backend.xp
+        for array in (array for arrays in self.run.training.slots for array in arrays):
+            if not bool(xp.all(xp.isfinite(array))):
+                self._report_large_gradients()
+
+    def _report_large_gradients(self) -> None:
+        raise DivergenceError(
+            f"gradients in epoch {self.run.training.epoch + 1} are so large that {self.net.dtype} does not hold their "
+            "squares, and no weight would move; scale inputs and targets to zero mean and unit variance"
         )
 
     # -- between steps ------------------------------------------------------------------------------------

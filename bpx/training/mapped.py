@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from bpx.backend.transfer import library_of
+from bpx.backend.transfer import check_real, library_of
 from bpx.core.model import Data, Model
 from bpx.errors import InputError
 from bpx.rng import SHUFFLE, generator
@@ -59,6 +59,8 @@ class MappedArrays:
 
     def __init__(self, net: Model, x: Any, y: Any, sample_weight: Any) -> None:
         self.net = net
+        for name, array in (("x", x), ("y", y), ("sample_weight", sample_weight)):
+            check_real(name, array)
         self.x = x
         self.y = np.asarray(y) if library_of(y) is None else y
         self.weight = sample_weight if sample_weight is None or library_of(sample_weight) else np.asarray(sample_weight)
@@ -81,7 +83,7 @@ class MappedArrays:
         """Return rows from ``start`` to before ``stop``, checked, on the device, and no longer mapped."""
         weight = None if self.weight is None else self.weight[start:stop]
         try:
-            piece = self.net.place(self.x[start:stop], self.y[start:stop, ...], weight)
+            piece = self.net.place(self.x[start:stop], self.y[start:stop, ...], weight, whole=False)
         except InputError as error:
             raise InputError(f"rows {start} to {stop - 1}: {error}") from None
         x, y, weight = (array if find_file_map(array) is None else self.net.backend.copy(array) for array in piece)

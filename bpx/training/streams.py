@@ -15,6 +15,7 @@ import numpy as np
 
 from bpx.backend.base import Backend
 from bpx.core.model import Data, Model
+from bpx.core.samples import check_mass
 from bpx.errors import InputError
 from bpx.rng import SHUFFLE, generator
 from bpx.training.batches import fetch_weight, sum_shares
@@ -76,7 +77,10 @@ class Stream(Source):
     def _make_block(self, pieces: list[Data], groups: list[np.ndarray]) -> Block:
         data = concatenate(self.net, pieces)
         data = (*data[:2], weigh_by_class(self.net, data[1], data[2], self._table))
-        return Block(data, groups, sum_shares(groups, fetch_weight(self.net, data)))
+        shares = sum_shares(groups, fetch_weight(self.net, data))
+        name = "sample_weight" if self._table is None else "the samples' weights times those of their classes"
+        check_mass(f"{name} in a batch", float(shares.max()), self.net.dtype, whole=False)
+        return Block(data, groups, shares)
 
 
 def count_bytes(net: Model, data: Data) -> int:

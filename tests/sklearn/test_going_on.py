@@ -174,7 +174,47 @@ def test_the_layers_can_change_while_the_optimizer_goes_on(iris):
     assert e._session.net.training.optimizer_step == 6 * 4
     assert not any(isinstance(layer, bpx.Dropout) for layer in e._session.net.layers)
     e = classifier(5, warm_start=True, early_stopping=True, batch_size=20).fit(x, y)
-    assert len(e.set_params(dropout=0.5, activation="tanh").fit(x, y).loss_curve_) == 10
+    assert len(e.set_params(dropout=0.5).fit(x, y).loss_curve_) == 10
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"hidden_layer_sizes": (9,)}, r"hidden_layer_sizes is \(9,\), and the fitted network, .* has \(5,\)"),
+        ({"hidden_layer_sizes": (5, 5)}, r"hidden_layer_sizes is \(5, 5\), .* has \(5,\): set it back, or fit a new"),
+        ({"hidden_layer_sizes": ()}, r"hidden_layer_sizes is \(\), .* has \(5,\)"),
+        ({"activation": "tanh"}, r"activation is \[Tanh\(\)\], and the fitted network was made with \[ReLU\(\)\]"),
+        ({"activation": ["identity"]}, r"activation is \[Identity\(\)\], and the fitted"),
+    ],
+)
+def test_another_architecture_is_no_continuation(iris, changes, says):
+    x, y = iris
+    e = MLPClassifier((5,), max_iter=2, warm_start=True, random_state=0).fit(x, y)
+    before, expected = [np.array(a) for a in weights.of(e)], e.predict_proba(x)
+    e.set_params(**changes)
+    for go_on in (e.fit, e.partial_fit):
+        with pytest.raises(ValueError, match=says):
+            go_on(x, y)
+    for again in (e, pickle.loads(pickle.dumps(e))):
+        np.testing.assert_array_equal(again.predict_proba(x), expected)  # that of the fit, whatever was set since
+    assert all(np.array_equal(a, b) for a, b in zip(before, weights.of(e), strict=True))
+    assert e.set_params(warm_start=False).fit(x, y).n_layers_ == len(e.coefs_) + 1  # starts over as asked
+
+
+def test_another_loss_is_no_continuation():
+    x, y = np.arange(8.0)[:, None], np.arange(8.0)
+    e = MLPRegressor(hidden_layer_sizes=(3,), max_iter=1, warm_start=True).fit(x, y)
+    with pytest.raises(ValueError, match="loss is 'poisson', and the fitted network was made with 'squared_error'"):
+        e.set_params(loss="poisson").fit(x, y)
+
+
+@pytest.mark.parametrize("balanced", ["balanced", ["balanced", {0: 1.0, 1: 2.0}]])
+def test_balanced_weights_of_one_batch_are_not_those_of_the_data(balanced):
+    x, y = np.arange(8.0)[:, None], np.array([0, 1] * 4)
+    e = MLPClassifier((3,), class_weight=balanced)
+    with pytest.raises(ValueError, match="'balanced' is not supported for partial_fit.*compute_class_weight"):
+        e.partial_fit(x, y, classes=[0, 1])
+    assert not hasattr(e, "classes_")
 
 
 def test_a_fit_without_warm_start_forgets(iris):

@@ -176,3 +176,72 @@ def test_a_diverging_loss_ends_no_early_stopping():
         assert np.isnan(e.validation_scores_[-1])
         assert np.isfinite(e.coefs_[0]).all()
         assert e.n_iter_ == 20
+
+
+MASKED = np.ma.array(X, mask=X > 7.0)
+
+
+@pytest.mark.parametrize("name", ["MLPClassifier", "MLPRegressor"])
+def test_masked_and_complex_values_are_refused(name, torch):
+    def fitted(**arguments: Any) -> Any:
+        return getattr(ours, name)(max_iter=1).fit(**{"X": X, "y": Y, **arguments})
+
+    masked_column = np.ma.array(Y, mask=[0, 0, 0, 1])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        estimator = fitted()
+        for call in (
+            lambda: fitted(X=MASKED),
+            lambda: fitted(X=list(MASKED)),
+            lambda: fitted(y=masked_column),
+            lambda: fitted(sample_weight=masked_column),
+            lambda: fitted(validation_data=(MASKED, Y)),
+            lambda: fitted(validation_data=(X, masked_column)),
+            lambda: fitted(validation_data=(X, Y, masked_column)),
+            lambda: estimator.predict(MASKED),
+        ):
+            with pytest.raises(ValueError, match="has masked values, which are no numbers"):
+                call()
+        for call in (lambda x: fitted(X=x), estimator.predict):
+            with pytest.raises(ValueError, match="X must hold real numbers, got dtype torch.complex128"):
+                call(torch.tensor(X + 1j))
+        expected = estimator.predict(X)
+        for tensor in (torch.tensor(X).bfloat16(), torch.tensor(X).requires_grad_()):
+            np.testing.assert_array_equal(estimator.predict(tensor), expected)  # whole numbers, exact in bfloat16
+
+
+def test_weights_that_no_loss_can_be_divided_by_are_refused():
+    x, e = X.astype(np.float32), ours.MLPClassifier((3,), max_iter=1)
+    half = ours.MLPRegressor(hidden_layer_sizes=(3,), max_iter=1, early_stopping=True, validation_fraction=0.5)
+    for call, words in (
+        (lambda: e.fit(x, Y, sample_weight=np.full(4, 3e37)), "the sum of sample_weight is above 4.3e\\+37"),
+        (lambda: e.fit(x, Y, sample_weight=np.zeros(4)), "at least one non-zero number|is 0 for every sample"),
+        (lambda: e.fit(x, Y, validation_data=(x, Y, np.zeros(4))), "at least one non-zero number|is 0 for every"),
+        (lambda: e.set_params(class_weight={0: 1e39, 1: 1.0}).fit(x, Y), "times those of their classes is above"),
+        (lambda: e.set_params(class_weight={0: 0.0, 1: 0.0}).fit(x, Y), "times those of their classes is 0 for every"),
+        (
+            lambda: half.fit(x, Y, sample_weight=[1.0, 0.0, 0.0, 0.0]),
+            "All samples .* have a weight of 0",
+        ),
+        (
+            lambda: ours.MLPRegressor(hidden_layer_sizes=(3,), max_iter=3).fit(x * 1e10, x[:, 0] * 1e10),
+            "squares of the gradients are beyond float32, and no weight would move",
+        ),
+    ):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            with pytest.raises(ValueError, match=words):
+                call()
+
+
+@pytest.mark.parametrize("solver", ["sgd", "adam"])
+def test_a_batch_whose_classes_all_weigh_0_is_a_batch_of_nothing(solver):
+    x, y = np.vstack([X, X]), np.array([0, 1, 0, 1, 2, 2, 2, 2])
+    e = ours.MLPClassifier(
+        (3,), solver=solver, batch_size=4, max_iter=5, shuffle=False, class_weight={0: 1, 1: 1, 2: 0}, alpha=1.0
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        e.fit(x, y)
+    assert np.isfinite(e.loss_curve_).all()
+    assert all(np.isfinite(a).all() for a in (*e.coefs_, *e.intercepts_))
