@@ -16,6 +16,7 @@ import numpy as np
 import bpx
 from fault_trials.damage import flip_bits, read_hostile
 from fault_trials.disks import fill_disks
+from fault_trials.guided import guide_fuzzer
 from fault_trials.kills import kill_trainings, signal_trainings, start_two_trainings
 from fault_trials.readers import READERS
 from fault_trials.soak import use_for_long
@@ -50,6 +51,9 @@ def list_trials(folder: Path, *, quick: bool, seed: int) -> dict[str, list[Calla
         "hostile": [
             partial(read_hostile, folder, kind, choose(max(8, many // 100), many), seed)
             for kind, many in HOSTILE.items()
+        ],
+        "guided": [
+            partial(guide_fuzzer, folder, kind, choose(200, 20_000)) for kind in ("model", "csv", "npz", "parquet")
         ],
         "soak": [partial(use_for_long, folder, choose(30, 2000))],
     }

@@ -57,7 +57,9 @@ class Tally:
 def start_python(module: str, *arguments: object, **variables: str) -> subprocess.Popen[str]:
     """Start a module of these scripts, or of bpx, in a process of its own, on one thread."""
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", **variables}
-    environment["PYTHONPATH"] = os.pathsep.join([str(SCRIPTS), str(SCRIPTS.parent)])
+    environment["PYTHONPATH"] = os.pathsep.join(
+        [str(SCRIPTS), str(SCRIPTS.parent), *filter(None, [os.environ.get("PYTHONPATH")])]
+    )
     command: Sequence[str] = [sys.executable, "-m", module, *map(str, arguments)]
     return subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True, env=environment
