@@ -1,0 +1,181 @@
+"""The files that bpx reads, each with a good one, ways to spoil it, and the call that reads it."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import random
+import struct
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+import bpx
+from bpx.cli import main as run_command
+from bpx.tables.reading import read_table
+from fault_trials.mutations import mutate_bytes, mutate_csv, mutate_tree
+from fault_trials.training import make_network, make_samples
+
+Mutate = Callable[[bytes, random.Random], bytes]
+
+
+class Reader(NamedTuple):
+    """A kind of file.
+
+    Attributes
+    ----------
+    suffix : str
+    make : callable
+        ``make(folder)`` returns the bytes of a good file.
+    mutate : callable
+        ``mutate(data, draw)`` returns the bytes of a spoiled one.
+    read : callable
+        ``read(path)`` reads a file as a user would.
+    """
+
+    suffix: str
+    make: Callable[[Path], bytes]
+    mutate: Mutate
+    read: Callable[[Path], Any]
+
+
+# -- models and checkpoints -----------------------------------------------------------------------------------
+
+
+def _make_model(folder: Path) -> bytes:
+    path = folder / "good.safetensors"
+    make_network().save(path)
+    return path.read_bytes()
+
+
+def _make_checkpoint(folder: Path) -> bytes:
+    x, y = make_samples()
+    make_network().fit(x, y, epochs=1, checkpoint=folder / "good", keep=1, progress=False)
+    return next((folder / "good").glob("*.safetensors")).read_bytes()
+
+
+def mutate_safetensors(data: bytes, draw: random.Random) -> bytes:
+    """Spoil a safetensors file: its bytes, its header, or the JSON inside its metadata, with a checksum that fits."""
+    if draw.random() < 0.2:
+        return mutate_bytes(data, draw)
+    length = struct.unpack("<Q", data[:8])[0]
+    header, body = json.loads(data[8 : 8 + length]), data[8 + length :]
+    inside = [name for name, text in header["__metadata__"].items() if text[:1] in "{["]
+    if inside and draw.random() < 0.7:
+        name = draw.choice(inside)
+        header["__metadata__"][name] = json.dumps(mutate_tree(json.loads(header["__metadata__"][name]), draw))
+    else:
+        header = mutate_tree(header, draw)
+    return seal(header, body)
+
+
+def seal(header: Any, body: bytes) -> bytes:
+    """Return a safetensors file of a header and the bytes of its arrays."""
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)
+    return struct.pack("<Q", len(text)) + text + body
+
+
+def _resume(path: Path) -> None:
+    bpx.load(path)
+    x, y = make_samples()
+    make_network().fit(x, y, epochs=1, resume=path, progress=False)
+
+
+# -- tables ---------------------------------------------------------------------------------------------------
+
+
+def _make_rows() -> list[list[str]]:
+    draw = random.Random(0)
+    rows = [["id", "size", "kind", "target"]]
+    rows += [[f"{i:04d}", f"{draw.gauss(0, 1):.3f}", draw.choice("abc"), draw.choice(("yes", "no"))] for i in range(30)]
+    return rows
+
+
+def _make_csv(folder: Path) -> bytes:
+    return "\n".join(map(",".join, _make_rows())).encode()
+
+
+def _make_npz(folder: Path) -> bytes:
+    x, y = make_samples()
+    file = io.BytesIO()
+    np.savez_compressed(file, x=x, y=y)
+    return file.getvalue()
+
+
+def _make_parquet(folder: Path) -> bytes:
+    import polars as pl
+
+    names, *rows = _make_rows()
+    file = io.BytesIO()
+    pl.DataFrame({name: [row[i] for row in rows] for i, name in enumerate(names)}).write_parquet(file)
+    return file.getvalue()
+
+
+def _train_on(path: Path) -> None:
+    """Read a table, and train on it by the command line for one epoch where it can be read."""
+    table = read_table(path)
+    if table.width:
+        run("train", path, "--target", table.columns[-1], "--epochs", 1, "--hidden", 2)
+
+
+def _mutate_csv(data: bytes, draw: random.Random) -> bytes:
+    return mutate_csv(data.decode(), draw)
+
+
+# -- the command line -----------------------------------------------------------------------------------------
+
+
+def _make_plan(folder: Path) -> bytes:
+    run("train", "xor", "--epochs", 2, "--checkpoint", folder / "plan")
+    return (folder / "plan" / "command.json").read_bytes()
+
+
+def _mutate_json(data: bytes, draw: random.Random) -> bytes:
+    if draw.random() < 0.2:
+        return mutate_bytes(data, draw)
+    return json.dumps(mutate_tree(json.loads(data), draw)).encode()
+
+
+def _resume_plan(path: Path) -> None:
+    folder = path.parent / "plan"
+    (folder / "command.json").write_bytes(path.read_bytes())
+    run("train", "--resume", folder)
+
+
+class CommandFault(Exception):
+    """The command line ended as it should not."""
+
+
+def run(*arguments: object) -> None:
+    """Run a command of bpx in this process.
+
+    Raises
+    ------
+    CommandFault
+        If it ends with another code than 0 or, a user's mistake, 2 with a message.
+    """
+    out, said = io.StringIO(), io.StringIO()
+    try:
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(said):
+            run_command([str(argument) for argument in arguments])
+    except SystemExit as end:
+        code = end.code or 0
+        if code not in (0, 2) or (code == 2 and not said.getvalue().strip()):
+            raise CommandFault(f"exit code {code}, {said.getvalue()[-200:]!r}") from None
+    if "\x1b" in out.getvalue() + said.getvalue():
+        raise CommandFault(f"a raw escape on the terminal: {(out.getvalue() + said.getvalue())[-200:]!r}")
+
+
+READERS = {
+    "model": Reader(".safetensors", _make_model, mutate_safetensors, bpx.load),
+    "checkpoint": Reader(".safetensors", _make_checkpoint, mutate_safetensors, _resume),
+    "csv": Reader(".csv", _make_csv, _mutate_csv, read_table),
+    "csv and training": Reader(".csv", _make_csv, _mutate_csv, _train_on),
+    "npz": Reader(".npz", _make_npz, mutate_bytes, read_table),
+    "parquet": Reader(".parquet", _make_parquet, mutate_bytes, read_table),
+    "command": Reader(".json", _make_plan, _mutate_json, _resume_plan),
+}
