@@ -12,9 +12,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from safetensors.numpy import load as load_arrays
 
 import bpx
 from bpx.cli import main as run_command
+from bpx.files.array_file import CHECKSUM, to_bytes
 from bpx.tables.reading import read_table
 from fault_trials.mutations import mutate_bytes, mutate_csv, mutate_tree
 from fault_trials.training import make_network, make_samples
@@ -58,25 +60,50 @@ def _make_checkpoint(folder: Path) -> bytes:
 
 
 def mutate_safetensors(data: bytes, draw: random.Random) -> bytes:
-    """Spoil a safetensors file: its bytes, its header, or the JSON inside its metadata, with a checksum that fits."""
-    if draw.random() < 0.2:
+    """Spoil a safetensors file: its bytes, its header, or, with a checksum that fits, its text or its arrays."""
+    way = draw.random()
+    if way < 0.2:
         return mutate_bytes(data, draw)
     length = struct.unpack("<Q", data[:8])[0]
     header, body = json.loads(data[8 : 8 + length]), data[8 + length :]
-    inside = [name for name, text in header["__metadata__"].items() if text[:1] in "{["]
-    if inside and draw.random() < 0.7:
-        name = draw.choice(inside)
-        header["__metadata__"][name] = json.dumps(mutate_tree(json.loads(header["__metadata__"][name]), draw))
-    else:
-        header = mutate_tree(header, draw)
-    return seal(header, body)
+    if way < 0.4:
+        text = json.dumps(mutate_tree(header, draw)).encode()
+        return struct.pack("<Q", len(text)) + text + body
+    metadata = {name: text for name, text in header["__metadata__"].items() if name != CHECKSUM}
+    arrays = load_arrays(data)
+    for _ in range(draw.choice((1, 1, 2))):
+        name = draw.choice(list(metadata))
+        if metadata[name][:1] in "{[" and draw.random() < 0.9:
+            metadata[name] = json.dumps(mutate_tree(_read_json(metadata[name]), draw))
+        elif draw.random() < 0.5:
+            metadata[name] = draw.choice(("", "{", "1", "2", "x", "[" * 5000, "null", "\x1b[2J"))
+        elif arrays:
+            _spoil_array(arrays, draw)
+    return to_bytes(metadata, arrays)
 
 
-def seal(header: Any, body: bytes) -> bytes:
-    """Return a safetensors file of a header and the bytes of its arrays."""
-    text = json.dumps(header).encode()
-    text += b" " * (-len(text) % 8)
-    return struct.pack("<Q", len(text)) + text + body
+def _read_json(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):  # spoiled already
+        return text
+
+
+def _spoil_array(arrays: dict[str, np.ndarray], draw: random.Random) -> None:
+    """Rename an array, leave it out, or give it another shape, type or odd numbers."""
+    name = draw.choice(list(arrays))
+    array = arrays.pop(name)
+    action = draw.randrange(6)
+    if action == 0:
+        arrays[name + "x"] = array
+    elif action == 1:
+        arrays[name] = array.reshape(1, *array.shape)
+    elif action == 2:
+        arrays[name] = array.astype(draw.choice((np.int64, np.float32, np.float16, np.uint8, np.bool_)))
+    elif action == 3:
+        arrays[name] = np.full_like(array, draw.choice((0, 1, 200)))
+    elif action == 4:
+        arrays[name] = array[:0] if array.ndim else array
 
 
 def _resume(path: Path) -> None:
