@@ -354,7 +354,7 @@ def test_a_file_is_synchronized_before_it_is_renamed_and_its_folder_after(tmp_pa
     monkeypatch.setattr(
         os, "fsync", lambda number: (calls.append(f"fsync {os.readlink(f'/proc/self/fd/{number}')}"), fsync(number))
     )
-    monkeypatch.setattr("pathlib.os.replace", lambda *names: (calls.append("rename"), replace(*names)))
+    monkeypatch.setattr(os, "replace", lambda *names: (calls.append("rename"), replace(*names)))
     path = tmp_path / "file"
     path.write_bytes(b"old")
     write_whole(path, b"new")
