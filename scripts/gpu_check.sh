@@ -3,7 +3,7 @@
 #
 #     scripts/gpu_check.sh OUTDIR
 #
-# Needs an environment with `pip install -e ".[test,cupy]"`, and with ".[torch]" for the PyTorch part.
+# Needs an environment with `pip install -e ".[test,cupy]"` (for CUDA 13 `cupy-cuda13x`), and with ".[torch]" for the PyTorch part.
 # PYTHON chooses the interpreter (default: python3). Leaves in OUTDIR:
 #     report.txt               everything below, as it was printed
 #     machine.txt              date, card, driver, library versions, usable backends

@@ -2,6 +2,7 @@
 
 import configparser
 import email
+import html
 import importlib.metadata
 import re
 import subprocess
@@ -55,7 +56,8 @@ def test_the_wheel_holds_the_package_and_nothing_else(wheel):
     info = f"bpx_backprop-{bpx.__version__}.dist-info/"
     assert {name for name in names if not name.startswith(info)} == _sources("bpx")
     assert {"bpx/py.typed", "bpx/datasets/data/digits.npz", "bpx/datasets/data/digits.txt"} <= names
-    assert {f"{info}licenses/LICENSE", f"{info}licenses/bpx/datasets/data/digits.txt"} <= names
+    licenses = {"LICENSE", "bpx/datasets/data/digits.txt", "bpx/explanation/page_licenses.txt"}
+    assert {f"{info}licenses/{name}" for name in licenses} <= names
 
 
 @needs_checkout
@@ -68,12 +70,26 @@ def test_the_wheel_says_what_it_is_and_needs(wheel):
     base = [line for line in metadata.get_all("Requires-Dist") if "extra ==" not in line]
     names = {re.match(r"[\w-]+", line).group() for line in base}
     assert names == {"numpy", "array-api-compat", "safetensors", "tqdm"}
-    assert "numpy>=2.0" in base
+    assert "numpy>=2.1" in base
     extras = {"cli", "plot", "sklearn", "table", "cupy", "torch", "jax", "mpi", "onnx", "tensorboard", "test", "dev"}
-    assert extras <= set(metadata.get_all("Provides-Extra"))
+    assert extras | {"cupy-cuda13x"} <= set(metadata.get_all("Provides-Extra"))
+    assert all(re.fullmatch(r"[\w ]+, https://\S+", line) for line in metadata.get_all("Project-URL"))
     scripts = configparser.ConfigParser()
     scripts.read_string(wheel.read(f"{info}entry_points.txt").decode())
     assert dict(scripts["console_scripts"]) == {"bpx": "bpx.cli:main"}
+
+
+@needs_checkout
+def test_the_wheel_names_the_licenses_of_the_packages_in_its_page(wheel):
+    """Their texts stand in the page, for who is given one, and in a file of their own, for who has the wheel."""
+    page = wheel.read("bpx/explanation/page.html").decode()
+    (in_page,) = re.findall(r'<pre [^>]*aria-label="Licenses">(.*?)</pre>', page, flags=re.DOTALL)
+    of_packages = wheel.read("bpx/explanation/page_licenses.txt").decode()
+    assert of_packages.strip() == html.unescape(in_page).strip()
+    metadata = email.message_from_bytes(wheel.read(f"bpx_backprop-{bpx.__version__}.dist-info/METADATA"))
+    kinds = set(re.findall(r"^[\w@/-]+ \d[\w.]* \((.+)\)$", of_packages, flags=re.MULTILINE))
+    assert kinds == {"ISC", "MIT"}
+    assert kinds | {"BSD-3-Clause", "CC-BY-4.0"} == set(metadata["License-Expression"].split(" AND "))
 
 
 @needs_checkout
@@ -93,6 +109,43 @@ def test_the_top_level_is_as_agreed():
         assert (ROOT / name).is_file(), name
 
 
+@needs_checkout
+def test_the_constraints_of_the_least_versions_are_the_bounds():
+    project = PROJECT["project"]
+    extras = project["optional-dependencies"].values()
+    required = [*project["dependencies"], *(line for extra in extras for line in extra)]
+    bounds = {line for line in required if not line.startswith(f"{project['name']}[")}
+    assert all(re.fullmatch(r"[\w-]+>=[\d.]+", line) for line in bounds), bounds  # one bound each, and no more
+    lines = (ROOT / ".github" / "constraints" / "least.txt").read_text("utf-8").splitlines()
+    least = [line for line in lines if line and not line.startswith("#")]
+    assert sorted(least) == sorted(line.replace(">=", "==") for line in bounds)
+
+
+@needs_checkout
+def test_what_the_workflow_runs_is_pinned_and_may_read_alone():
+    text = (ROOT / ".github" / "workflows" / "ci.yml").read_text("utf-8")
+    uses = re.findall(r"uses: *(.+)\n((?: +with:\n +persist-credentials: false\n)?)", text)
+    assert len(uses) == text.count("uses:") > 8
+    for action, kept in uses:
+        assert re.fullmatch(r"actions/[\w-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", action), action
+        assert bool(kept) == action.startswith("actions/checkout@"), action
+    assert re.findall(r"permissions:\n((?: +.+\n)+)", text) == ["  contents: read\n"]
+    assert "write" not in text
+
+
+@needs_checkout
+def test_the_tools_are_locked_by_hashes_and_name_no_index():
+    tools = ROOT / ".github" / "tools"
+    lines = (tools / "tools.txt").read_text("utf-8").replace("\\\n", "").splitlines()
+    locked = [line for line in lines if line and not line.lstrip().startswith("#")]
+    for line in locked:
+        assert re.fullmatch(r"[\w-]+==[\w.]+( +--hash=sha256:[0-9a-f]{64})+ *", line), line
+    wanted = [line for line in (tools / "tools.in").read_text("utf-8").splitlines() if not line.startswith("#")]
+    assert {"pip", "build", "hatchling"} <= set(wanted) <= {line.partition("==")[0] for line in locked}
+    files = [path for path in (ROOT / ".github").rglob("*") if path.is_file()]
+    assert not [path for path in files if "://" in path.read_text("utf-8")]
+
+
 def test_the_tests_need_neither_torch_nor_jax_nor_cupy():
     extras = PROJECT["project"]["optional-dependencies"]
     wanted, seen = ["test"], set()
@@ -103,7 +156,7 @@ def test_the_tests_need_neither_torch_nor_jax_nor_cupy():
             wanted += (inner or "").split(",") if inner else []
     assert "pytest" in seen
     assert "typer" in seen  # the extras inside the extra were followed
-    assert not seen & {"torch", "jax", "cupy-cuda12x"}
+    assert not seen & {"torch", "jax", "cupy-cuda12x", "cupy-cuda13x"}
 
 
 def test_the_installed_version_is_the_one_in_the_source():

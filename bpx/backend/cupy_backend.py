@@ -12,6 +12,10 @@ import numpy as np
 from bpx.backend.base import Array, Backend, make_missing
 from bpx.backend.captured import CaptureError, CapturingBackend
 from bpx.errors import BackendError
+from bpx.optional import advise_install
+
+_FOR_CUDA_13 = f"for CUDA 13 there is `{advise_install('cupy-cuda13x')}`"
+"""CuPy comes as one package for each major version of CUDA; the extra ``cupy`` brings the one for CUDA 12."""
 
 
 def probe(index: int = 0) -> None:
@@ -26,7 +30,7 @@ def probe(index: int = 0) -> None:
         import cupy
     except ImportError as error:
         if error.name == "cupy":
-            raise make_missing("cupy", "cupy") from error
+            raise BackendError(f"{make_missing('cupy', 'cupy')}; {_FOR_CUDA_13}") from error
         raise _report_missing_library(error) from error
     try:
         count = cupy.cuda.runtime.getDeviceCount()
@@ -44,18 +48,22 @@ def probe(index: int = 0) -> None:
     except ImportError as error:
         raise _report_missing_library(error) from error
     except RuntimeError as error:
-        reason = "a CUDA library is missing" if "lib" in str(error).lower() else "no driver or device"
-        raise BackendError(f"backend 'cupy' cannot be used: {reason} ({error})") from error
+        if "lib" in str(error).lower():
+            raise _report_missing_library(error) from error
+        raise BackendError(f"backend 'cupy' cannot be used: no driver or device ({error})") from error
     if not works:
         raise BackendError(f"backend 'cupy:{index}' cannot be used: it multiplied two matrices and got a wrong result")
 
 
-def _report_missing_library(error: ImportError) -> BackendError:
+def _report_missing_library(error: Exception) -> BackendError:
     """Return the error for a CUDA library that is not there; CuPy wraps its name into a page of advice."""
     first: BaseException = error
     while first.__cause__ is not None:
         first = first.__cause__
-    return BackendError(f"backend 'cupy' cannot be used: a CUDA library is missing ({' '.join(str(first).split())})")
+    return BackendError(
+        f"backend 'cupy' cannot be used: a CUDA library is missing ({' '.join(str(first).split())}); "
+        f"the extra cupy is for CUDA 12, {_FOR_CUDA_13}"
+    )
 
 
 class CupyBackend(CapturingBackend):

@@ -1,5 +1,6 @@
-// Builds bpx/explanation/page.html: one file with the scripts, the styles and the licenses of the bundled libraries.
-// `node build.mjs` writes it; `node build.mjs --check` only says whether the committed file is up to date.
+// Builds bpx/explanation/page.html: one file with the scripts, the styles and the licenses of the bundled libraries; and
+// page_licenses.txt beside it, the licenses alone, which the wheel names among its own.
+// `node build.mjs` writes both; `node build.mjs --check` only says whether the committed files are up to date.
 
 import { build } from "esbuild";
 import { createHash } from "node:crypto";
@@ -8,7 +9,7 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const here = dirname(fileURLToPath(import.meta.url));
-const target = join(here, "..", "..", "bpx", "explanation", "page.html");
+const explanation = join(here, "..", "..", "bpx", "explanation");
 
 const bundle = (entry, options) =>
   build({
@@ -55,10 +56,11 @@ const policy = [
   "base-uri 'none'",
   "form-action 'none'",
 ];
+const licenses = licensesOf(script.metafile).join(`\n\n${"-".repeat(72)}\n\n`);
 const parts = {
   __CSP__: policy.join("; "),
   __STYLES__: styles.outputFiles[0].text.trim(),
-  __LICENSES__: escapeHtml(licensesOf(script.metafile).join(`\n\n${"-".repeat(72)}\n\n`)),
+  __LICENSES__: escapeHtml(licenses),
   __SCRIPT__: code,
 };
 const template = readFileSync(join(here, "src", "template.html"), "utf8");
@@ -69,15 +71,17 @@ for (const placeholder of ["__BPX_DATA__", "__BPX_TITLE__"]) {
 }
 
 const size = `${Math.round(Buffer.byteLength(page) / 1000)} kB`;
-if (process.argv.includes("--check")) {
-  if (readFileSync(target, "utf8") !== page) {
+for (const [name, text] of [
+  ["page.html", page],
+  ["page_licenses.txt", `${licenses}\n`],
+]) {
+  const target = join(explanation, name);
+  if (!process.argv.includes("--check")) writeFileSync(target, text);
+  else if (readFileSync(target, "utf8") !== text) {
     console.error(
-      "bpx/explanation/page.html is not what its source builds; run `npm run build` in scripts/explain_page",
+      `bpx/explanation/${name} is not what its source builds; run \`npm run build\` in scripts/explain_page`,
     );
     process.exit(1);
   }
-  console.log(`bpx/explanation/page.html is up to date, ${size}`);
-} else {
-  writeFileSync(target, page);
-  console.log(`wrote bpx/explanation/page.html, ${size}`);
 }
+console.log(`bpx/explanation/page.html is ${process.argv.includes("--check") ? "up to date" : "written"}, ${size}`);

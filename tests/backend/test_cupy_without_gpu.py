@@ -1,5 +1,6 @@
 """The real CuPy on a machine without a GPU: three reasons, told apart; and what falls back, and what does not."""
 
+import importlib.metadata
 import os
 import subprocess
 import sys
@@ -14,9 +15,9 @@ from bpx.backend.cupy_backend import CupyBackend, probe
 
 
 def _in_a_new_process(code: str, **environment: str) -> str:
-    """Run code where no GPU is visible, warnings are errors, and return what it printed."""
+    """Run code where no GPU is visible, warnings of what goes wrong are errors, and return what it printed."""
     variables = {**os.environ, "CUDA_VISIBLE_DEVICES": "-1", **environment}
-    command = [sys.executable, "-W", "error", "-c", textwrap.dedent(code)]
+    command = [sys.executable, "-W", "error::UserWarning", "-c", textwrap.dedent(code)]
     done = subprocess.run(command, env=variables, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
@@ -63,7 +64,8 @@ def test_where_it_is_not_installed_the_error_has_the_line_that_installs_it():
     blocker = BLOCKER.format(blocked="cupy", message="No module named 'cupy'")
     message = _errors(_in_a_new_process(textwrap.dedent(blocker) + textwrap.dedent(ERROR)))
     assert message == (
-        "backend 'cupy' cannot be used: cupy is not installed; install it with `pip install \"bpx-backprop[cupy]\"`"
+        "backend 'cupy' cannot be used: cupy is not installed; install it with `pip install \"bpx-backprop[cupy]\"`; "
+        'for CUDA 13 there is `pip install "bpx-backprop[cupy-cuda13x]"`'
     )
 
 
@@ -78,7 +80,10 @@ def test_where_it_is_not_installed_the_error_has_the_line_that_installs_it():
 def test_where_a_cuda_library_is_missing_the_error_names_it(blocked, message, cupy):
     blocker = BLOCKER.format(blocked=blocked, message=message)
     got = _errors(_in_a_new_process(textwrap.dedent(blocker) + textwrap.dedent(ERROR)))
-    assert got == f"backend 'cupy' cannot be used: a CUDA library is missing ({message})"
+    assert got == (
+        f"backend 'cupy' cannot be used: a CUDA library is missing ({message}); "
+        'the extra cupy is for CUDA 12, for CUDA 13 there is `pip install "bpx-backprop[cupy-cuda13x]"`'
+    )
 
 
 @pytest.mark.parametrize(
@@ -162,3 +167,14 @@ def test_the_backend_of_an_array_is_the_one_of_its_device(monkeypatch):
     monkeypatch.setattr(registry, "create", lambda spec: f"made from {spec}")
     array = SimpleNamespace(device=SimpleNamespace(id=1))
     assert CupyBackend.of(array) == "made from cupy:1"
+
+
+@pytest.mark.parametrize("installed", ["cupy-cuda12x", "cupy-cuda13x"])
+def test_the_package_of_either_cuda_is_cupy(installed, monkeypatch):
+    def version(name):
+        if name != installed:
+            raise importlib.metadata.PackageNotFoundError(name)
+        return "14.2.0"
+
+    monkeypatch.setattr(importlib.metadata, "version", version)
+    assert registry.status("cupy").version == "14.2.0"

@@ -41,7 +41,7 @@ print("as it should be")
 
 def test_without_x64_float64_is_refused_and_float32_agrees_with_numpy(jax):
     variables = {name: value for name, value in os.environ.items() if name != "JAX_ENABLE_X64"}
-    command = [sys.executable, "-W", "error", "-c", CODE]
+    command = [sys.executable, "-W", "error::UserWarning", "-c", CODE]
     done = subprocess.run(command, env=variables, capture_output=True, text=True, timeout=180, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == "as it should be"

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bpx.errors import InputError
@@ -19,6 +19,7 @@ def test_a_seed_gives_one_split_and_it_stays():
     assert split(10, 0.3, seed=1)[1].tolist() != HELD_OUT
 
 
+@settings(deadline=None)
 @given(st.integers(2, 200), st.floats(0.001, 0.999), st.integers(0, 2**32))
 def test_every_row_is_in_one_part(n, fraction, seed):
     train, held_out = split(n, fraction, seed)
@@ -35,6 +36,7 @@ def test_each_row_is_held_out_about_as_often():
     assert times.max() < 140
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(2, 40), min_size=1, max_size=6), st.floats(0.01, 0.99), st.integers(0, 99))
 def test_classes_are_held_out_in_proportion(counts, fraction, seed):
     labels = np.random.default_rng(seed).permutation(np.repeat(np.arange(len(counts)), counts))
