@@ -262,8 +262,8 @@ def test_survives_as_plain_data(case):
     ("config", "message"),
     [
         (None, "expected a loss with a 'kind', got None"),
-        ({}, "loss: unknown loss None"),
-        ({"kind": "hubert"}, "loss: unknown loss 'hubert'; did you mean 'huber'?"),
+        ({}, "unknown loss None"),
+        ({"kind": "hubert"}, "unknown loss 'hubert'; did you mean 'huber'?"),
         ({"kind": "huber", "delta": 0.0}, "loss: delta must be above 0.0, got 0"),
         ({"kind": "huber", "gamma": 1.0}, "loss: .*gamma"),
         ({"kind": "huber", "reduction": "max"}, "loss: unknown reduction 'max'; valid: 'mean', 'sum'"),

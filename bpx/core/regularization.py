@@ -143,12 +143,12 @@ class ClipNorm(Clip):
         arrays = [dw for g in grads for dw in g.values()]
         if not arrays:
             return
-        peak = reduce(xp.maximum, [xp.maximum(xp.max(dw), -xp.min(dw)) for dw in arrays])
+        peak = reduce(xp.maximum, [xp.max(xp.abs(dw)) for dw in arrays])
         # Squares of large gradients overflow, and limit / infinity would be 0; as parts of the largest they do not.
         unit = xp.where(peak > float(xp.finfo(peak.dtype).max) ** 0.25, peak, xp.ones_like(peak))
         inverse = 1.0 / unit
         flat = [xp.reshape(dw * inverse, (-1,)) for dw in arrays]
-        norm = xp.sqrt(reduce(operator.add, [xp.matmul(part, part) for part in flat]))
+        norm = xp.sqrt(reduce(operator.add, [xp.sum(part * part) for part in flat]))
         limit = self.limit / unit
         shrink = xp.where(norm > limit, limit / norm, xp.ones_like(norm))
         for g in grads:

@@ -55,7 +55,7 @@ def list_trials(folder: Path, *, quick: bool, seed: int) -> dict[str, list[Calla
         "guided": [
             partial(guide_fuzzer, folder, kind, choose(200, 20_000)) for kind in ("model", "csv", "npz", "parquet")
         ],
-        "soak": [partial(use_for_long, folder, choose(30, 2000))],
+        "soak": [partial(use_for_long, folder, choose(20, 400))],
     }
 
 

@@ -208,8 +208,8 @@ TRIED = [
     (("train", "gaps.csv", "--target", "y"), "leave the columns out (--drop), or pass --missing impute",
      ("--missing", "impute")),
     (("train", "dates.csv", "--target", "y"), "leave the column out (--drop day)", ("--drop", "day")),
-    (("train", "moons", "--optimizer", "sgd", "--learning-rate", "1e9"), "try a lower learning rate, inputs scaled "
-     "to zero mean and unit variance, or --clip 1.0", ("--clip", "1.0")),
+    (("train", "moons", "--optimizer", "sgd", "--learning-rate", "1e9"), "try a lower learning rate, inputs and "
+     "targets scaled to zero mean and unit variance, or --clip 1.0", ("--clip", "1.0")),
     (("predict", "kinds.model", "others.csv"), "or pass --unseen ignore", ("--unseen", "ignore")),
     (("evaluate", "kinds.model", "others.csv"), "or pass --unseen ignore", ("--unseen", "ignore")),
     (("explain", "kinds.model", "others.csv"), "or pass --unseen ignore", ("--unseen", "ignore")),

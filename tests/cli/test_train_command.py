@@ -1,5 +1,7 @@
 """``bpx train`` on the data sets that ship with bpx: defaults that work, options that arrive, a model that is whole."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -246,3 +248,10 @@ def test_a_loss_that_diverges_is_one_line_and_leaves_no_model(mistake, tmp_path)
     assert "epoch" in line
     assert "learning rate" in line
     assert not model.exists()
+
+
+def test_the_help_names_every_activation(command):
+    from bpx.layers import ACTIVATIONS
+
+    words = " ".join(command("train", "--help").stdout.replace("│", " ").split())
+    assert all(re.search(rf"\b{name}\b", words) for name in ACTIVATIONS), words

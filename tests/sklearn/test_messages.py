@@ -211,8 +211,9 @@ def test_masked_and_complex_values_are_refused(name, torch):
 
 
 def test_weights_that_no_loss_can_be_divided_by_are_refused():
-    x, e = X.astype(np.float32), ours.MLPClassifier((3,), max_iter=1)
-    half = ours.MLPRegressor(hidden_layer_sizes=(3,), max_iter=1, early_stopping=True, validation_fraction=0.5)
+    x, e = X.astype(np.float32), ours.MLPClassifier((3,), max_iter=1, random_state=0)
+    options = {"hidden_layer_sizes": (3,), "random_state": 0}
+    half = ours.MLPRegressor(max_iter=1, early_stopping=True, validation_fraction=0.5, **options)
     for call, words in (
         (lambda: e.fit(x, Y, sample_weight=np.full(4, 3e37)), "the sum of sample_weight is above 4.3e\\+37"),
         (lambda: e.fit(x, Y, sample_weight=np.zeros(4)), "at least one non-zero number|is 0 for every sample"),
@@ -224,7 +225,7 @@ def test_weights_that_no_loss_can_be_divided_by_are_refused():
             "All samples .* have a weight of 0",
         ),
         (
-            lambda: ours.MLPRegressor(hidden_layer_sizes=(3,), max_iter=3).fit(x * 1e10, x[:, 0] * 1e10),
+            lambda: ours.MLPRegressor(max_iter=3, **options).fit(x * 1e10, x[:, 0] * 1e10),
             "squares of the gradients are beyond float32, and no weight would move",
         ),
     ):
