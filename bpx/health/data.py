@@ -15,6 +15,9 @@ LARGE_INPUT, SMALL_INPUT = 5.0, 0.01
 UNEVEN_SCALES = 100.0
 """Ratio of the features' scales, from the ninth decile to the first, from which they are too different."""
 
+_ROUNDING = {"float32": 1e-6, "float64": 1e-13}
+"""Share of a feature's size up to which its spread is rounding, and says nothing of its scale."""
+
 IMBALANCE = 10.0
 """How many times the largest class may be the smallest."""
 
@@ -23,7 +26,8 @@ def find_unscaled_inputs(evidence: Evidence) -> Iterator[Finding]:
     """Find features far from zero mean and unit variance, or on scales that differ by orders of magnitude."""
     x = evidence.x.reshape(len(evidence.x), -1)
     sizes, spreads = np.sqrt(np.mean(x * x, axis=0)), x.std(axis=0)
-    varying = spreads[spreads > 0.0]
+    rounding = _ROUNDING[evidence.net.dtype] * np.abs(x).max(axis=0)
+    varying = spreads[spreads > rounding]
     low, high = (np.quantile(varying, q) for q in (0.1, 0.9)) if varying.size else (1.0, 1.0)
     large = np.flatnonzero(sizes > LARGE_INPUT)
     reasons = []

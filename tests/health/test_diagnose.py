@@ -396,3 +396,14 @@ def test_mistakes(arguments, message):
     with pytest.raises(bpx.InputError) as caught:
         bpx.diagnose(notebook_network(), **({"x": XOR[0], "y": XOR[1]} | arguments))
     assert message in str(caught.value)
+
+
+def test_features_that_are_constant_but_for_rounding_have_no_scale():
+    draw = np.random.default_rng(0)
+    x, y = draw.normal(size=(64, 3)), draw.normal(size=64)
+    x[:, 1:] = 0.1 + np.where(draw.random((64, 2)) < 0.5, 1e-16, 0.0)
+    assert (x.std(axis=0) > 0.0).all()
+    net = bpx.mlp([3, 8, 1], loss="squared_error", dtype="float64", seed=0)
+    assert "unscaled_inputs" not in bpx.diagnose(net, x, y).names
+    x[:, 1:] *= 1.0 + 1e-6 * draw.normal(size=(64, 2))
+    assert "unscaled_inputs" in bpx.diagnose(net, x, y).names, "a small spread that float64 holds is one"
