@@ -63,6 +63,9 @@ def signal_trainings(folder: Path, times: int, seed: int) -> Tally:
         "the batch is finished, a checkpoint written, the line that resumes printed, the exit code 128 + its number",
     )
     draw = random.Random(seed)
+    for number in SIGNALS.values():  # children hear what nohup, or a start in the background, has us not hear
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, signal.SIG_DFL)
     for i in range(times):
         name, number = list(SIGNALS.items())[i % len(SIGNALS)]
         runs = folder / f"signalled{i}"

@@ -20,6 +20,18 @@ TOLD = (
 """Says when the first step is about to be made."""
 
 
+@pytest.fixture(autouse=True)
+def hears_signals():
+    """Let children hear signals, also where this run was begun by nohup or in the background and does not itself."""
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGHUP, signal.SIGINT)}
+    for number, handler in handlers.items():
+        if handler is signal.SIG_IGN:
+            signal.signal(number, signal.SIG_DFL)
+    yield
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
+
+
 def _start(start, *arguments, code=""):
     running = start(TOLD + code + "main(sys.argv[1:])", *arguments)
     while (line := running.stdout.readline()) != "ready\n":
