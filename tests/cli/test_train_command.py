@@ -19,7 +19,7 @@ def test_digits_with_the_defaults_are_97_percent_right(as_json, seed):
     assert data["measured_on"] == "held_out"
     assert data["rows"]["training"] + data["rows"]["held_out"] == 1797
     assert data["rows"]["held_out"] == round(1797 / 5)
-    assert data["seconds"] < 60
+    assert data["seconds"] < 240  # some 2 on a quiet machine; 96 were seen with all cores taken by others
 
 
 @pytest.mark.parametrize("name", ["xor", "moons", "circles", pytest.param("spirals", marks=pytest.mark.slow)])
