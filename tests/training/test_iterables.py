@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextvars
+import gc
 import itertools
 import sqlite3
 import threading
@@ -14,6 +15,15 @@ from closeness import assert_same_bits
 
 import bpx
 from bpx.training import iterables, streams
+
+pytestmark = pytest.mark.filterwarnings("ignore:unclosed database:ResourceWarning")
+
+
+@pytest.fixture(autouse=True)
+def forget_connections():
+    """Let go of connections of SQLite where an open one is no warning: another thread cannot close it."""
+    yield
+    gc.collect()
 
 
 def new(**options):
