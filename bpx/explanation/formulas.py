@@ -17,7 +17,7 @@ from bpx.optimizers import Optimizer
 _LOSS = Formula("L", "L")
 
 
-def list_settings(value: Any) -> dict[str, Any]:
+def collect_settings(value: Any) -> dict[str, Any]:
     """Return the settings of a layer, loss or optimizer by name."""
     return (
         {f.name: getattr(value, f.name) for f in dataclasses.fields(value)} if dataclasses.is_dataclass(value) else {}
@@ -38,7 +38,7 @@ def write_forward(layer: Layer, z: Symbol, a: Symbol) -> Formula:
     kind = type(layer).__name__
     general = Formula(f"{kind}($x)", rf"\mathrm{{{kind}}}($x)")
     template = general if declared is None else declared.forward
-    return equate(a.of(), template.fill(list_settings(layer), x=z.of(), y=a.of()))
+    return equate(a.of(), template.fill(collect_settings(layer), x=z.of(), y=a.of()))
 
 
 def write_slope_symbol(z: Symbol, a: Symbol, elementwise: bool) -> Formula:
@@ -53,7 +53,7 @@ def write_slope(layer: Layer, z: Symbol, a: Symbol, elementwise: bool) -> Formul
     symbol = write_slope_symbol(z, a, elementwise)
     if template is None:
         return Formula(f"{symbol.text}: {type(layer).__name__}'s backward pass, fed unit vectors", symbol.latex)
-    return equate(symbol, template.fill(list_settings(layer), x=z.of(), y=a.of()))
+    return equate(symbol, template.fill(collect_settings(layer), x=z.of(), y=a.of()))
 
 
 def write_back(z: Symbol, a: Symbol, elementwise: bool) -> Formula:
@@ -86,7 +86,7 @@ def write_parameter_gradient(layer: Layer, name: str, parameter: Symbol, x: Symb
         turned = rf"{{{x.of().latex}}}^\top"
         return equate(symbol, Formula(f"{x.of().text}ᵀ {up.text}", rf"{turned}\, {up.latex}"))
     if declared is not None and name in declared.gradients:
-        return equate(symbol, declared.gradients[name].fill(list_settings(layer), x=x.of(), dy=up))
+        return equate(symbol, declared.gradients[name].fill(collect_settings(layer), x=x.of(), dy=up))
     if name == "bias":
         return equate(symbol, Formula(f"Σₙ {up.text}", rf"\sum_n {up.latex}"))
     own = differentiate(y.of(), parameter.of())
@@ -109,7 +109,7 @@ def _declare_loss(loss: Loss) -> LossFormulas:
 
 def write_sample_loss(loss: Loss, p: Symbol) -> Formula:
     """Return the formula of the loss of one sample."""
-    made = _declare_loss(loss).loss.fill(list_settings(loss), z=p.of())
+    made = _declare_loss(loss).loss.fill(collect_settings(loss), z=p.of())
     smoothing = float(getattr(loss, "label_smoothing", 0.0))
     note = f", y smoothed by {smoothing}" if smoothing else ""
     return Formula(f"Lₙ = {made.text}{note}", f"L_n = {made.latex}")
@@ -117,7 +117,7 @@ def write_sample_loss(loss: Loss, p: Symbol) -> Formula:
 
 def write_error(loss: Loss, p: Symbol, rows: int, weighted: bool) -> Formula:
     """Return the formula of the gradient with respect to the outputs."""
-    made = _declare_loss(loss).gradient.fill(list_settings(loss), z=p.of())
+    made = _declare_loss(loss).gradient.fill(collect_settings(loss), z=p.of())
     if weighted:
         text, latex = f"wₙ ({made.text})", rf"w_n ({made.latex})"
         if loss.reduction == "mean":
@@ -132,7 +132,7 @@ def write_error(loss: Loss, p: Symbol, rows: int, weighted: bool) -> Formula:
 def write_prediction(loss: Loss, p: Symbol) -> Formula | None:
     """Return the formula of what the outputs mean to a person, None where that is the outputs themselves."""
     template = _declare_loss(loss).prediction
-    return None if template is None else equate(Formula("p", "p"), template.fill(list_settings(loss), z=p.of()))
+    return None if template is None else equate(Formula("p", "p"), template.fill(collect_settings(loss), z=p.of()))
 
 
 # -- updates --------------------------------------------------------------------------------------------------
@@ -167,7 +167,7 @@ def write_update(optimizer: Optimizer, rate: float, step: int, parameter: Symbol
         return Formula(
             f"{change.text}: as {kind} makes it of {g.text}", rf"{change.latex} = \mathrm{{{kind}}}({g.latex})"
         )
-    settings = list_settings(optimizer) | {"rate": f"{rate:g}", "t": step}
+    settings = collect_settings(optimizer) | {"rate": f"{rate:g}", "t": step}
     made = template.fill(settings, g=g, w=w)
     note = ",  g: the gradient after penalties and clipping" if altered else ""
     return Formula(f"{change.text} = {made.text}{note}", f"{change.latex} = {made.latex}")
