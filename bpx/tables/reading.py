@@ -5,6 +5,8 @@ from __future__ import annotations
 import difflib
 import os
 import stat
+import subprocess
+import sys
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,6 +24,17 @@ if TYPE_CHECKING:
 __all__ = ["read_table"]
 
 SUFFIXES = (".csv", ".tsv", ".parquet", ".npz")
+
+_TRIAL = """
+import sys
+path, sys.path[:] = sys.argv[1], sys.argv[2:]
+import polars
+try:
+    polars.read_parquet(path, glob=False, hive_partitioning=False)
+except BaseException:
+    pass
+"""
+"""What a process of its own does with a Parquet file."""
 
 
 def read_table(
@@ -99,6 +112,7 @@ def _read_parquet(path: Path) -> pl.DataFrame:
 
     with path.open("rb"):  # an error of the system is one, and none of the format
         pass
+    _try_parquet(path)
     try:
         return pl.read_parquet(path, glob=False, hive_partitioning=False)
     except MemoryError:
@@ -106,6 +120,30 @@ def _read_parquet(path: Path) -> pl.DataFrame:
     except (Exception, pl.exceptions.PanicException) as error:  # a panic is no Exception
         reason = (str(error).strip() or "unknown reason").splitlines()[0]
         raise InputError(f"{path}: not a Parquet file that can be read ({reason})") from error
+
+
+def _try_parquet(path: Path) -> None:
+    """Have a process of its own read a Parquet file first: what is damaged may make polars end its process.
+
+    No exception, that is: asked for more memory than there is, it aborts. An error that it can report is left to who
+    reads the file next.
+
+    Raises
+    ------
+    InputError
+        If that process was ended.
+    """
+    if not sys.executable or getattr(sys, "frozen", False):  # inside another program there is none to start
+        return
+    command = [sys.executable, "-c", _TRIAL, str(path.absolute()), *sys.path]
+    ended = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False)
+    if ended.returncode not in (0, 1):  # 1: it could not begin, or an error that is no exception of Python's
+        said = ended.stderr.decode(errors="replace").strip().splitlines()
+        reason = shown(said[0]) if said else f"exit code {ended.returncode}"
+        raise InputError(
+            f"{path}: not a Parquet file that can be read: it is damaged, or larger than the memory "
+            f"(a process that tried it was ended: {reason})"
+        )
 
 
 def _similar_file(path: Path) -> str:

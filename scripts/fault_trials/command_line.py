@@ -53,7 +53,7 @@ def list_trials(folder: Path, *, quick: bool, seed: int) -> dict[str, list[Calla
             for kind, many in HOSTILE.items()
         ],
         "guided": [
-            partial(guide_fuzzer, folder, kind, choose(200, 20_000)) for kind in ("model", "csv", "npz", "parquet")
+            partial(guide_fuzzer, folder, kind, choose(200, 20_000)) for kind in ("model", "csv", "npz")
         ],
         "soak": [partial(use_for_long, folder, choose(20, 400))],
     }

@@ -3,7 +3,7 @@
     python -m fault_trials.guided READER FOLDER RUNS
 
 starts from a good file of a kind and reads RUNS others. The code is 0 only if each of them was read, or refused by a
-documented error.
+documented error. What reads Parquet is no Python, so the fuzzer would see nothing of it.
 """
 
 from __future__ import annotations

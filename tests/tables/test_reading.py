@@ -16,7 +16,7 @@ from bpx.errors import InputError
 
 pl = pytest.importorskip("polars", reason="tables need polars (extra table)")
 
-from bpx.tables import csv_reading, read_table  # noqa: E402
+from bpx.tables import csv_reading, read_table, reading  # noqa: E402
 
 
 @pytest.fixture
@@ -255,6 +255,28 @@ def test_parquet_keeps_its_types(tmp_path):
 @pytest.mark.parametrize("content", [b"PAR1 this is none", b"a,b\n1,2\n"])
 def test_a_bad_parquet_file_is_refused(refused, content):
     assert refused(content, "data.parquet").startswith("data.parquet: not a Parquet file that can be read")
+
+
+def test_a_parquet_file_that_ends_the_process_of_who_reads_it_is_refused(tmp_path, refused):
+    # 30 values, as the header of the data page says in its zigzag numbers (60), become -30 (59).
+    path = tmp_path / "whole.parquet"
+    pl.DataFrame({"a": [float(i) for i in range(30)]}).write_parquet(path, compression="uncompressed", statistics=False)
+    content = path.read_bytes()
+    assert content.count(b"\x2c\x15\x3c") == 1
+    assert "not a Parquet file" in refused(content.replace(b"\x2c\x15\x3c", b"\x2c\x15\x3b"), "data.parquet")
+
+
+def test_a_parquet_file_is_tried_in_another_process_first(tmp_path, monkeypatch):
+    path = tmp_path / "data.parquet"
+    pl.DataFrame({"a": [1]}).write_parquet(path)
+    monkeypatch.setattr(reading, "_TRIAL", "import os; os.write(2, b'\x1b[31mno memory'); os.abort()")
+    with pytest.raises(InputError, match=r"a process that tried it was ended: '?\\x1b\[31mno memory"):
+        read_table(path)
+    monkeypatch.setattr(reading, "_TRIAL", "this is not Python")  # a trial that could not begin refuses nothing
+    assert read_table(path).shape == (1, 1)
+    monkeypatch.setattr(reading.sys, "executable", "")
+    monkeypatch.setattr(reading, "_TRIAL", "import os; os.abort()")
+    assert read_table(path).shape == (1, 1)
 
 
 def test_a_truncated_parquet_file_is_refused(tmp_path, refused):
