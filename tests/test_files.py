@@ -382,6 +382,28 @@ def test_loading_draws_nothing_and_takes_little_more_than_the_arrays(layers, pat
     assert _peak(lambda: bpx.load(path)) < 1.05 * size + 200_000
 
 
+@pytest.mark.parametrize("spec", ["numpy", "torch", "jax"])
+def test_a_loaded_array_takes_its_memory_once(spec, path, request, monkeypatch):
+    if spec != "numpy":
+        request.getfixturevalue(spec)
+    bpx.Network([bpx.Linear(30, 50), bpx.ReLU(), bpx.Linear(50, 3)], loss="cross_entropy").save(path)
+    read, seen = array_file.ArrayFile._read_array, {}
+
+    def note(self, name):
+        seen[name] = read(self, name)
+        return seen[name]
+
+    monkeypatch.setattr(array_file.ArrayFile, "_read_array", note)
+    net = bpx.load(path, backend=spec)
+    for i in (0, 2):
+        assert np.shares_memory(net.backend.to_numpy(net.params[i]["weight"]), seen[f"params.{i}.weight"])
+    other = bpx.load(path)
+    data = np.ones((40, 30), np.float32), np.arange(40) % 3
+    for trained in (net, other):  # steps that overwrite weights, or take them over, do it to the network's own
+        trained.fit(*data, epochs=5, batch_size=20, progress=False)
+    np.testing.assert_allclose(bpx.to_numpy(net.params[0]["weight"]), other.params[0]["weight"], rtol=1e-4, atol=1e-6)
+
+
 def _measure_message(function):
     """Return how long the message of a documented error is, 0 where there is none."""
     try:

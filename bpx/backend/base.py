@@ -113,6 +113,10 @@ class Backend(ABC):
         library on the same device is taken over without a copy where that library can share it.
         """
 
+    def adopt(self, host: np.ndarray) -> Array:
+        """Return a host array, which nobody else holds, as an array of this library; its memory may be that one's."""
+        return self.asarray(host)
+
     @abstractmethod
     def to_numpy(self, array: Array) -> np.ndarray:
         """Return an array of this library as a NumPy array on the host."""

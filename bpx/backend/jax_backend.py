@@ -91,6 +91,9 @@ class JaxBackend(Backend):
         # A copy, always: XLA may take over host memory as it is, and the caller may write into it later.
         return self._jax.device_put(np.array(host), self._device)
 
+    def adopt(self, host: np.ndarray) -> Array:
+        return self._jax.device_put(host, self._device)
+
     def to_numpy(self, array: Array) -> np.ndarray:
         return np.asarray(array)
 

@@ -23,6 +23,17 @@ _FEW_COLUMNS = 32
 """Up to this many columns the maximum of each row is found faster in a transposed copy."""
 
 
+LINE = 64
+"""Bytes of a cache line: NumPy's own arrays begin at any multiple of 16."""
+
+
+def allocate(nbytes: int) -> np.ndarray:
+    """Return so many bytes, not written to yet, that begin at a cache line."""
+    room = np.empty(nbytes + LINE, dtype=np.uint8)
+    start = -room.__array_interface__["data"][0] % LINE
+    return room[start : start + nbytes]
+
+
 @lru_cache(maxsize=1024)
 def _ones(n: int, kind: str) -> np.ndarray:
     """Return a read-only vector of ones, kept for the next sum of this length."""

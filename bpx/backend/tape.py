@@ -16,12 +16,10 @@ from typing import Any
 
 import numpy as np
 
+from bpx.backend.numpy_functions import allocate
+
 NUMBERS = (int, float, bool)
 """Types of Python numbers, which are the same in every run."""
-
-
-LINE = 64
-"""Bytes of a cache line: NumPy's own arrays begin at any multiple of 16."""
 
 
 class TapeError(Exception):
@@ -164,9 +162,7 @@ class Taped(np.ndarray):
 def _align(result: Any) -> np.ndarray:
     """Return a copy of a result, which may be a number, whose memory begins at a cache line."""
     like = np.array(result)
-    room = np.empty(like.nbytes + LINE, dtype=np.uint8)
-    start = -room.__array_interface__["data"][0] % LINE
-    out = np.ndarray(like.shape, like.dtype, room, start, like.strides)
+    out = np.ndarray(like.shape, like.dtype, allocate(like.nbytes), 0, like.strides)
     out[...] = like
     return out
 

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 
+from bpx.backend.numpy_functions import allocate
 from bpx.errors import FileFormatError, InputError
 from bpx.writing import check_path
 
@@ -232,8 +233,8 @@ class ArrayFile:
         """Return one array, read into memory of its own."""
         stored = self.arrays[name]
         try:
-            array = np.empty(stored.shape, stored.dtype)
-            left = _view_bytes(array)
+            room = allocate(stored.nbytes)  # JAX takes memory over as it is if it begins at a cache line
+            array, left = room.view(stored.dtype).reshape(stored.shape), memoryview(room)
             self._file.seek(stored.start)
             while left:
                 count = self._file.readinto(left)

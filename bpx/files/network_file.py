@@ -262,6 +262,6 @@ def fill(file: ArrayFile, net: Model) -> None:
     found: dict[str, list[dict[str, Any]]] = {kind: [{} for _ in net.layers] for kind in ("params", "state")}
     for key, array in file.read_arrays(wanted=lambda name: not name.startswith(TRAINING)):
         kind, layer, name = key.split(".", 2)
-        found[kind][int(layer)][name] = net.backend.asarray(array.astype(net.dtype, copy=False))
+        found[kind][int(layer)][name] = net.backend.adopt(array.astype(net.dtype, copy=False))
         del array  # on a device it is there now, and the next one needs the memory
     net.adopt(found["params"], found["state"])
