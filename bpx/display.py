@@ -24,6 +24,11 @@ def list_rows(net: Model) -> list[tuple[str, str, str, str]]:
     return rows
 
 
+def name_arithmetic(net: Model) -> str:
+    """Return the dtype of a network, and the precision of its products where that is less."""
+    return net.dtype if net.precision == "float32" else f"{net.dtype} with products in {net.precision}"
+
+
 def summarize(net: Model) -> str:
     """Return a table of the layers, their output shapes and their parameters."""
     table = list_rows(net)
@@ -36,7 +41,7 @@ def summarize(net: Model) -> str:
 
     rule = "-" * len(align(HEADER))
     loss = f"loss {net.loss.name} ({net.loss.reduction})"
-    total = f"{net.n_params:,} parameters, {net.dtype}, {loss}, on {net.backend.spec}"
+    total = f"{net.n_params:,} parameters, {name_arithmetic(net)}, {loss}, on {net.backend.spec}"
     return escape_controls("\n".join([align(HEADER), rule, *map(align, table), rule, total]), keep="\n")
 
 
@@ -48,7 +53,7 @@ def make_html(net: Model) -> str:
         shown.append(("...", f"{len(rows) - MAX_LAYERS} more layers", "", ""))
     trained = f", {net.training.epoch:,} epochs trained" if net.training is not None else ""
     line = (
-        f"Network of {net.n_params:,} parameters, {net.dtype}, loss {net.loss.name} ({net.loss.reduction}), on "
-        f"{net.backend.spec}{trained}"
+        f"Network of {net.n_params:,} parameters, {name_arithmetic(net)}, loss {net.loss.name} ({net.loss.reduction}), "
+        f"on {net.backend.spec}{trained}"
     )
     return make_paragraph(line) + make_table(HEADER, shown)

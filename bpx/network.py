@@ -39,6 +39,9 @@ class Network(Model):
         one from the operating system, kept in ``net.seed``.
     backend : str, Backend or None
         As for `get_backend`.
+    precision : {"float32", "tf32", "bfloat16"}
+        How the operands of matrix products are rounded: not, or to a mantissa of 10 or 7 bits, which GPUs multiply
+        several times as fast. Sums, weights, optimizer state and all else stay in float32. For dtype "float32" alone.
 
     Raises
     ------
@@ -64,8 +67,9 @@ class Network(Model):
         dtype: str = "float32",
         seed: int | None = 0,
         backend: BackendSpec = None,
+        precision: str = "float32",
     ) -> None:
-        super().__init__(layers, loss, dtype, seed, backend)
+        super().__init__(layers, loss, dtype, seed, backend, precision)
 
     # -- learning -----------------------------------------------------------------------------------------
 
@@ -468,9 +472,10 @@ class Network(Model):
 
     def __repr__(self) -> str:
         layers = ", ".join(map(repr, self.layers))
+        precision = "" if self.precision == "float32" else f", precision={self.precision!r}"
         return (
             f"Network([{layers}], loss={self.loss.name!r}, dtype={self.dtype!r}, seed={self.seed}, "
-            f"backend={self.backend.spec!r})"
+            f"backend={self.backend.spec!r}{precision})"
         )
 
     def _repr_html_(self) -> str:

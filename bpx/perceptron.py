@@ -25,6 +25,7 @@ def mlp(
     dtype: str = "float32",
     seed: int | None = 0,
     backend: BackendSpec = None,
+    precision: str = "float32",
 ) -> Network:
     """Build a multilayer perceptron: linear layers with an activation after each hidden one.
 
@@ -50,6 +51,8 @@ def mlp(
         As for `Network`.
     backend : str, Backend or None
         As for `get_backend`.
+    precision : {"float32", "tf32", "bfloat16"}
+        How the operands of matrix products are rounded, as for `Network`.
 
     Returns
     -------
@@ -83,7 +86,7 @@ def mlp(
             layers.append(function)
         if dropout and i < len(sizes) - 2:
             layers.append(Dropout(dropout))
-    return Network(layers, loss=loss, dtype=dtype, seed=seed, backend=backend)
+    return Network(layers, loss=loss, dtype=dtype, seed=seed, backend=backend, precision=precision)
 
 
 def _activations(activation: str | Layer | Sequence[str | Layer], hidden: int) -> list[Layer]:

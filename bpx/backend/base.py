@@ -17,6 +17,7 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 
 from bpx.arguments import check_choice
+from bpx.backend.precision import MANTISSA_BITS, round_mantissa
 from bpx.errors import BackendError
 from bpx.optional import advise_install
 
@@ -142,6 +143,30 @@ class Backend(ABC):
             If the library or the device has no such precision. It is never replaced in silence.
         """
         return
+
+    # -- precision of products ----------------------------------------------------------------------------
+
+    def namespace(self, precision: str) -> Any:
+        """Return `xp` with a ``matmul`` whose float32 operands are rounded to a precision; nothing else is.
+
+        A sum of products that is to stay in float32, such as that of squares, is ``xp.vecdot``.
+        """
+        if precision == "float32":
+            return self.xp
+        return SimpleNamespace(**{**vars(self.xp), "matmul": self.make_matmul(precision)})
+
+    def make_matmul(self, precision: str) -> Callable[[Array, Array], Array]:
+        """Return ``matmul`` of operands rounded to "tf32" or "bfloat16", summed up in float32."""
+        multiply, round_to, bits = self.xp.matmul, self.round_mantissa, MANTISSA_BITS[precision]
+
+        def matmul(a: Array, b: Array, /) -> Array:
+            return multiply(round_to(a, bits), round_to(b, bits))
+
+        return matmul
+
+    def round_mantissa(self, array: Array, bits: int) -> Array:
+        """Return float32 numbers rounded to a mantissa of some bits: here by way of the host, which any library has."""
+        return self.asarray(round_mantissa(self.to_numpy(array), bits))
 
     # -- execution ----------------------------------------------------------------------------------------
 

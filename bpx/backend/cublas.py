@@ -21,6 +21,9 @@ WORKSPACE_BYTES = 32 * 1024 * 1024
 """What NVIDIA recommends for Hopper cards (cuBLAS documentation, cublasSetWorkspace)."""
 
 _TF32_MATH = 3  # CUBLAS_TF32_TENSOR_OP_MATH
+_COMPUTE = {"tf32": 77, "bfloat16": 75}  # CUBLAS_COMPUTE_32F_FAST_TF32, CUBLAS_COMPUTE_32F_FAST_16BF
+_FLOAT32 = 0  # CUDA_R_32F
+_ANY_ALGORITHM = -1  # CUBLAS_GEMM_DEFAULT
 _PLAIN, _TRANSPOSED = 0, 1  # CUBLAS_OP_N, CUBLAS_OP_T
 _FLOATS: dict[str, tuple[str, Any]] = {
     "f": ("cublasSgemm_v2", ctypes.c_float),
@@ -75,7 +78,8 @@ class _Handle:
 class Products:
     """Matrix products on one device.
 
-    In float32 they are computed in float32, never in TF32, unless ``CUPY_TF32=1`` was set, as in CuPy.
+    Without a ``precision`` those of float32 are computed in float32, never in TF32, unless ``CUPY_TF32=1`` was set, as
+    in CuPy.
 
     Parameters
     ----------
@@ -91,7 +95,6 @@ class Products:
         self._cupy = cupy
         self._library = load_cublas(cupy)
         self._of_thread = threading.local()
-        self._dot = cupy.ReductionKernel("T x, T y", "T z", "x * y", "a + b", "z = a", "0", "bpx_dot")
 
     @contextmanager
     def own_handle(self) -> Iterator[_Handle]:
@@ -103,22 +106,29 @@ class Products:
         finally:
             self._of_thread.handle = before
 
-    def matmul(self, a: Any, b: Any, /) -> Any:
-        """Multiply as the array API standard has it; matrices and vectors of floats by cuBLAS."""
+    def vecdot(self, a: Any, b: Any, /, *, axis: int = -1) -> Any:
+        """Sum the products over an axis: by `cupy.sum`, which spreads a long sum over the device."""
+        return self._cupy.sum(a * b, axis=axis)
+
+    def matmul(self, a: Any, b: Any, /, precision: str = "float32") -> Any:
+        """Multiply as the array API standard has it; matrices and vectors of floats by cuBLAS.
+
+        Below float32 cuBLAS rounds the operands to a precision on their way to the tensor cores.
+        """
         if a.dtype != b.dtype or a.dtype.char not in _FLOATS or not 0 < a.ndim < 3 or not 0 < b.ndim < 3:
             return self._cupy.matmul(a, b)
         if a.ndim == 1 and b.ndim == 1:
-            return self._dot(a, b)
+            return self.vecdot(a, b)
         left = a[None, :] if a.ndim == 1 else a
         right = b[:, None] if b.ndim == 1 else b
         if left.shape[1] != right.shape[0] or 0 in left.shape or 0 in right.shape:
             return self._cupy.matmul(a, b)  # an error, or nothing to compute
-        product = self._gemm(left, right)
+        product = self._gemm(left, right, precision)
         if a.ndim == 1:
             return product[0, :]
         return product[:, 0] if b.ndim == 1 else product
 
-    def _gemm(self, a: Any, b: Any) -> Any:
+    def _gemm(self, a: Any, b: Any, precision: str) -> Any:
         """Multiply two matrices. cuBLAS counts down columns, so it is asked for ``c.T = b.T @ a.T``."""
         (m, k), n = a.shape, b.shape[1]
         name, number = _FLOATS[a.dtype.char]
@@ -128,12 +138,16 @@ class Products:
         handle = getattr(self._of_thread, "handle", None)
         if handle is None:
             handle = self._of_thread.handle = _Handle(self._library, self._cupy)
-        one, zero = number(1.0), number(0.0)
-        status = getattr(self._library, name)(
-            handle.on_current_stream(), b_kind, a_kind, n, m, k, ctypes.byref(one),
-            ctypes.c_void_p(b.data.ptr), b_width, ctypes.c_void_p(a.data.ptr), a_width, ctypes.byref(zero),
-            ctypes.c_void_p(c.data.ptr), n,
-        )  # fmt: skip
+        one, zero = ctypes.byref(number(1.0)), ctypes.byref(number(0.0))
+        left, right, out = (ctypes.c_void_p(x.data.ptr) for x in (b, a, c))
+        begin = (handle.on_current_stream(), b_kind, a_kind, n, m, k, one)
+        if precision in _COMPUTE and name == "cublasSgemm_v2":
+            status = self._library.cublasGemmEx(
+                *begin, left, _FLOAT32, b_width, right, _FLOAT32, a_width, zero, out, _FLOAT32, n, _COMPUTE[precision],
+                _ANY_ALGORITHM,
+            )  # fmt: skip
+        else:
+            status = getattr(self._library, name)(*begin, left, b_width, right, a_width, zero, out, n)
         _check(status, f"multiply {m}x{k} by {k}x{n}")
         return c
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
+from functools import partial
 from types import SimpleNamespace
 from typing import Any, ClassVar
 
@@ -90,7 +91,7 @@ class CupyBackend(CapturingBackend):
         with cupy.cuda.Device(self._index):
             self._products = Products(cupy)
         functions = {name: getattr(compat, name) for name in dir(compat) if not name.startswith("__")}
-        self.xp = SimpleNamespace(**{**functions, "matmul": self._products.matmul})
+        self.xp = SimpleNamespace(**{**functions, "matmul": self._products.matmul, "vecdot": self._products.vecdot})
         self._fused: dict[Callable[..., Any], Any] = {}
 
     @property
@@ -135,6 +136,9 @@ class CupyBackend(CapturingBackend):
     def zeros_like(self, array: Array) -> Array:
         with self._cupy.cuda.Device(self._index):
             return self._cupy.zeros_like(array)
+
+    def make_matmul(self, precision: str) -> Callable[[Array, Array], Array]:
+        return partial(self._products.matmul, precision=precision)
 
     def computing(self) -> contextlib.AbstractContextManager[Any]:
         return self._cupy.cuda.Device(self._index)  # type: ignore[no-any-return]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
+from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
@@ -109,6 +110,16 @@ class JaxBackend(Backend):
                 "backend 'jax' computes in float32 unless told otherwise; for float64 call "
                 "jax.config.update('jax_enable_x64', True) first, or set JAX_ENABLE_X64=1, or use dtype='float32'"
             )
+
+    def make_matmul(self, precision: str) -> Callable[[Array, Array], Array]:
+        if self._device.platform == "cpu":
+            return super().make_matmul(precision)
+        presets = self._jax.lax.DotAlgorithmPreset
+        algorithm = {"tf32": presets.TF32_TF32_F32, "bfloat16": presets.BF16_BF16_F32}[precision]
+        return partial(self._jax.numpy.matmul, precision=algorithm)
+
+    def round_mantissa(self, array: Array, bits: int) -> Array:
+        return self._jax.lax.reduce_precision(array, exponent_bits=8, mantissa_bits=bits)
 
     def computing(self) -> contextlib.AbstractContextManager[Any]:
         """Return the context in which bpx computes: float32 is float32, where JAX left alone takes TF32 or bfloat16."""

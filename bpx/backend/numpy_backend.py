@@ -11,6 +11,7 @@ import numpy as np
 
 from bpx.backend.base import FLOAT_DTYPES, Array, Backend, slices
 from bpx.backend.numpy_functions import numpy_namespace
+from bpx.backend.precision import round_mantissa
 from bpx.backend.replayed import ReplayedLoop
 
 CACHE_BLOCK_BYTES = 512 * 1024
@@ -68,6 +69,9 @@ class NumpyBackend(Backend):
 
     def computing(self) -> contextlib.AbstractContextManager[Any]:
         return np.errstate(over="ignore", invalid="ignore", divide="ignore", under="ignore")
+
+    def round_mantissa(self, array: Array, bits: int) -> Array:
+        return round_mantissa(array, bits)  # of arrays on a tape too
 
     def rows_per_step(self, order: np.ndarray) -> Sequence[Any]:
         return slices(order) or list(order)

@@ -11,7 +11,7 @@ import numpy as np
 from bpx.backend import onednn
 from bpx.backend.base import Array, Backend, BoundNamespace, make_missing, slices
 from bpx.backend.captured import CaptureError, CapturingBackend
-from bpx.backend.torch_functions import shorter_functions
+from bpx.backend.torch_functions import make_tensor_core_matmul, round_mantissa, shorter_functions
 from bpx.errors import BackendError
 
 
@@ -111,6 +111,13 @@ class TorchBackend(CapturingBackend):
     def require_dtype(self, dtype: str) -> None:
         if dtype == "float64" and self._device.type == "mps":
             raise BackendError("backend 'torch:mps' has no float64; use dtype='float32' or backend='torch:cpu'")
+
+    def make_matmul(self, precision: str) -> Callable[[Array, Array], Array]:
+        on_tensor_cores = make_tensor_core_matmul(self._torch, precision) if self._device.type == "cuda" else None
+        return on_tensor_cores or super().make_matmul(precision)
+
+    def round_mantissa(self, array: Array, bits: int) -> Array:
+        return round_mantissa(self._torch, array, bits)
 
     def computing(self) -> contextlib.AbstractContextManager[Any]:
         return self._torch.no_grad()  # type: ignore[no-any-return]

@@ -7,6 +7,7 @@ hot loop's functions go straight to PyTorch's own, and numbers are moved once.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
@@ -44,4 +45,45 @@ def shorter_functions(torch: Any) -> dict[str, Any]:
             return x[(slice(None),) * (axis or 0) + (indices,)].contiguous()
         return torch.index_select(x, axis or 0, indices)
 
-    return {"maximum": maximum, "minimum": minimum, "where": where, "take": take, "matmul": torch.matmul}
+    def vecdot(x: Any, y: Any, /, *, axis: int = -1) -> Any:
+        return torch.dot(x, y) if x.ndim == y.ndim == 1 else torch.linalg.vecdot(x, y, dim=axis)
+
+    return {
+        "maximum": maximum, "minimum": minimum, "where": where, "take": take, "matmul": torch.matmul, "vecdot": vecdot,
+    }  # fmt: skip
+
+
+def round_mantissa(torch: Any, x: Any, bits: int) -> Any:
+    """Return a float32 tensor rounded to a mantissa of some bits, as `bpx.backend.precision.round_mantissa` does."""
+    cut = 23 - bits
+    whole = x.view(torch.int32)
+    rounded = ((whole >> cut) & 1).add_((1 << (cut - 1)) - 1).add_(whole).bitwise_and_(-(1 << cut))
+    return torch.where(torch.isnan(x), x, rounded.view(torch.float32))
+
+
+def make_tensor_core_matmul(torch: Any, precision: str) -> Callable[[Any, Any], Any] | None:
+    """Return ``matmul`` of operands that CUDA rounds, by the tensor cores; None where this PyTorch has none for it.
+
+    TF32 is a setting of the whole process in PyTorch: it is made for the time of the call that gives the device the
+    product to do, and put back.
+    """
+    if precision == "tf32":
+
+        def multiply_tf32(a: Any, b: Any, /) -> Any:
+            before = torch.get_float32_matmul_precision()
+            torch.set_float32_matmul_precision("high")
+            try:
+                return torch.matmul(a, b)
+            finally:
+                torch.set_float32_matmul_precision(before)
+
+        return multiply_tf32
+
+    def multiply_bfloat16(a: Any, b: Any, /) -> Any:
+        return torch.mm(a.to(torch.bfloat16), b.to(torch.bfloat16), out_dtype=torch.float32)
+
+    try:
+        multiply_bfloat16(*(torch.ones((8, 8), device="cuda") for _ in range(2)))
+    except (RuntimeError, TypeError):  # PyTorch before 2.8 sums bfloat16 products up in bfloat16 alone
+        return None
+    return multiply_bfloat16

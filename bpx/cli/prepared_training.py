@@ -9,6 +9,7 @@ from typing import Any
 
 from bpx._version import __version__
 from bpx.backend import Backend
+from bpx.backend.precision import check_precision
 from bpx.cli.measures import measure_model
 from bpx.cli.model_files import Model
 from bpx.cli.sources import TrainingData, identify, load_training
@@ -53,6 +54,7 @@ class PreparedTraining:
             If the backend does not have the dtype.
         """
         backend.require_dtype(options.dtype or "float32")
+        check_precision(options.precision or "float32", options.dtype or "float32")
         data = load_training(options)
         settings = Settings.decide(options, data.recipe)
         n_out, output = choose_head(data.preprocessor, settings.loss)
@@ -63,6 +65,7 @@ class PreparedTraining:
             loss=settings.loss,
             dropout=settings.dropout,
             dtype=settings.dtype,
+            precision=settings.precision,
             seed=settings.seed,
             backend=backend,
         )

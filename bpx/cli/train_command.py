@@ -50,6 +50,12 @@ _activation = _option(
 )
 _dropout = _option("--dropout", "SHARE", _NETWORK, "Share of the hidden units left out at each step.")
 _dtype = _option("--dtype", "NAME", _NETWORK, "float32, the default, or float64.")
+_precision = _option(
+    "--precision",
+    "NAME",
+    _NETWORK,
+    "How the operands of matrix products are rounded: float32, the default, tf32 or bfloat16, faster on GPUs alone.",
+)
 _loss = _option(
     "--loss",
     "NAME",
@@ -100,6 +106,7 @@ def train(
     activation: Annotated[str | None, _activation] = None,
     dropout: Annotated[float | None, _dropout] = None,
     dtype: Annotated[str | None, _dtype] = None,
+    precision: Annotated[str | None, _precision] = None,
     loss: Annotated[str | None, _loss] = None,
     optimizer: Annotated[str | None, _optimizer] = None,
     learning_rate: Annotated[float | None, _learning_rate] = None,
@@ -145,6 +152,7 @@ def train(
         "batch_size": batch_size,
         "seed": seed,
         "dtype": dtype,
+        "precision": precision,
     }
     around = {
         "backend": backend,

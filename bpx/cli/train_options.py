@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 from bpx.arguments import check_choice, check_count, check_number
+from bpx.backend.base import FLOAT_DTYPES
+from bpx.backend.precision import MANTISSA_BITS
 from bpx.errors import InputError
 from bpx.layers import ACTIVATIONS
 from bpx.losses import LOSSES
@@ -121,6 +123,7 @@ class TrainOptions:
     batch_size: int | None = None
     seed: int | None = None
     dtype: str | None = None
+    precision: str | None = None
     clip: float | None = None
     categories_max: int | None = None
 
@@ -130,7 +133,8 @@ class TrainOptions:
             ("way to treat missing values", self.missing, ("impute", "refuse")),
             ("loss", self.loss, LOSSES),
             ("optimizer", self.optimizer, OPTIMIZERS),
-            ("dtype", self.dtype, ("float32", "float64")),
+            ("dtype", self.dtype, FLOAT_DTYPES),
+            ("precision", self.precision, MANTISSA_BITS),
             *(("activation", name, ACTIVATIONS) for name in _split(self.activation) or ()),
         ]
         for kind, name, known in names:
@@ -203,6 +207,7 @@ class Settings:
     batch_size: int
     seed: int
     dtype: str
+    precision: str
     clip: float | None
 
     @classmethod
@@ -235,6 +240,7 @@ class Settings:
             batch_size=options.batch_size or recipe.batch_size,
             seed=options.seed or 0,
             dtype=options.dtype or "float32",
+            precision=options.precision or "float32",
             clip=options.clip,
         )
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from bpx.cli.prepared_training import PreparedTraining
 from bpx.cli.printing import Printer, seconds
+from bpx.display import name_arithmetic
 from bpx.tables import ClassTarget
 
 __all__ = ["announce", "conclude"]
@@ -25,7 +26,7 @@ def announce(printer: Printer, run: PreparedTraining) -> None:
             ("data", f"{run.options.dataset}: target {data.preprocessor.target.name!r}, {of}"),
             ("rows", f"{len(data.x_train):,} to train on, {held_out:,} held out"),
             ("network", f"{'-'.join(map(str, sizes))}{', ' + hidden if hidden else ''}{dropout}; "
-             f"{network.n_params:,} parameters, {settings.dtype}, on {network.backend.spec}"),
+             f"{network.n_params:,} parameters, {name_arithmetic(network)}, on {network.backend.spec}"),
             ("training", f"{settings.loss}, {settings.optimizer.name} at {settings.optimizer.learning_rate:g}"
              f"{'' if settings.clip is None else f', gradients of norm {settings.clip:g} at most'}, "
              f"{settings.epochs:,} epochs, batches of {min(settings.batch_size, len(data.x_train)):,}, "
@@ -100,6 +101,7 @@ def _as_json(run: PreparedTraining, where: str) -> dict[str, Any]:
         "clip": settings.clip,
         "seed": settings.seed,
         "dtype": settings.dtype,
+        "precision": settings.precision,
         "backend": run.model.network.backend.spec,
         "seconds": training["seconds"],
         "notes": list(run.data.notes),

@@ -12,6 +12,7 @@ import numpy as np
 from bpx.arguments import check_count
 from bpx.backend.base import Array, Backend, check_float_dtype
 from bpx.backend.portable import hold, release
+from bpx.backend.precision import check_precision
 from bpx.backend.selection import BackendSpec, get_backend, restore_backend
 from bpx.backend.transfer import read_real
 from bpx.core import samples
@@ -49,6 +50,8 @@ class Model(Pickled):
         Of the first weights, the shuffles and the dropout masks.
     backend : Backend
         Where the arrays live; `to` moves them.
+    precision : str
+        How the operands of matrix products are rounded; `to` changes it.
     training : TrainingState or None
         The optimizer's arrays and all counters; None before the first training.
     occupancy : Occupancy
@@ -68,21 +71,35 @@ class Model(Pickled):
     dtype: str
     seed: int
     backend: Backend
+    precision: str
     training: TrainingState | None
 
     _FIXED = frozenset({
-        "layers", "loss", "dtype", "backend", "input_shape", "output_shape", "first_trained", "n_keys", "stateful",
+        "layers", "loss", "dtype", "backend", "precision", "input_shape", "output_shape", "first_trained", "n_keys",
+        "stateful",
     })  # fmt: skip
 
     def __init__(
-        self, layers: Sequence[Layer], loss: str | Loss, dtype: str, seed: int | None, backend: BackendSpec
+        self,
+        layers: Sequence[Layer],
+        loss: str | Loss,
+        dtype: str,
+        seed: int | None,
+        backend: BackendSpec,
+        precision: str,
     ) -> None:
-        self._define(layers, loss, dtype, seed, backend)
+        self._define(layers, loss, dtype, seed, backend, precision)
         self.reset()
 
     @classmethod
     def without_arrays(
-        cls, layers: Sequence[Layer], loss: str | Loss, dtype: str, seed: int | None, backend: BackendSpec
+        cls,
+        layers: Sequence[Layer],
+        loss: str | Loss,
+        dtype: str,
+        seed: int | None,
+        backend: BackendSpec,
+        precision: str,
     ) -> Self:
         """Return a network that has no arrays yet, for `adopt` to give it some: nothing is drawn for it.
 
@@ -92,12 +109,18 @@ class Model(Pickled):
             As for `bpx.Network`.
         """
         net = cls.__new__(cls)
-        net._define(layers, loss, dtype, seed, backend)
+        net._define(layers, loss, dtype, seed, backend, precision)
         net._params, net._state, net.training = [], [], None
         return net
 
     def _define(
-        self, layers: Sequence[Layer], loss: str | Loss, dtype: str, seed: int | None, backend: BackendSpec
+        self,
+        layers: Sequence[Layer],
+        loss: str | Loss,
+        dtype: str,
+        seed: int | None,
+        backend: BackendSpec,
+        precision: str,
     ) -> None:
         """Check and keep what is fixed when a network is made."""
         if isinstance(layers, Layer) or not isinstance(layers, Iterable):
@@ -112,6 +135,7 @@ class Model(Pickled):
         check_float_dtype(dtype)
         self.loss = get_loss(loss)
         self.dtype = dtype
+        self.precision = check_precision(precision, dtype)
         self.seed = int.from_bytes(os.urandom(4), "little") if seed is None else check_count("seed", seed, 0)
         self.input_shape, self.output_shape = find_sample_shapes(self.layers)
         self.backend = get_backend(backend)
@@ -124,7 +148,11 @@ class Model(Pickled):
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name in self._FIXED and hasattr(self, name):
-            way = "net.to(...) moves the network" if name == "backend" else (
+            ways = {
+                "backend": "net.to(...) moves the network",
+                "precision": f"net.to(precision={value!r}) changes it",
+            }
+            way = ways.get(name) or (
                 "make a new network with bpx.Network(layers, loss=..., dtype=...), and take these weights along by "
                 "new.params = net.params"
             )  # fmt: skip
@@ -221,25 +249,39 @@ class Model(Pickled):
 
     # -- copies -------------------------------------------------------------------------------------------
 
-    def to(self, backend: BackendSpec) -> Self:
+    def to(self, backend: BackendSpec = None, *, precision: str | None = None) -> Self:
         """Move the network, with its optimizer state, to another backend or device. Returns the network.
 
         Parameters
         ----------
         backend : str, Backend or None
-            As for `get_backend`.
+            As for `get_backend`; None with a ``precision``: where it is.
+        precision : str or None
+            How the operands of its matrix products are rounded from now on, as for `bpx.Network`; None: as before.
 
         Raises
         ------
         BackendError
             If the backend cannot be used here, or does not have the network's dtype; the network stays where it was.
+        InputError
+            If there is no such precision, or none but "float32" for the network's dtype.
         BusyError
             If the network is being trained.
+
+        Examples
+        --------
+        >>> import bpx
+        >>> bpx.mlp([2, 3, 1], loss="squared_error").to(precision="bfloat16").precision
+        'bfloat16'
         """
         self.occupancy.require_free("the network cannot be moved")
-        return self._convert(get_backend(backend), self.dtype)
+        if precision is not None:
+            check_precision(precision, self.dtype)
+        if backend is not None or precision is None:
+            self._convert(get_backend(backend), self.dtype)
+        return self._round(precision or self.precision)
 
-    def copy(self, *, dtype: str | None = None, backend: BackendSpec = None) -> Self:
+    def copy(self, *, dtype: str | None = None, backend: BackendSpec = None, precision: str | None = None) -> Self:
         """Return a network that would train on exactly as this one would, and shares no array with it.
 
         Parameters
@@ -248,11 +290,13 @@ class Model(Pickled):
             Of the copy; None: the same.
         backend : str, Backend or None
             Where it lives; None: the same.
+        precision : str or None
+            Of its matrix products; None: the same.
 
         Raises
         ------
         InputError
-            If there are no networks of this dtype.
+            If there are no networks of this dtype, or none of it with this precision.
         BackendError
             If the backend cannot be used here, or does not have this dtype.
         BusyError
@@ -260,12 +304,20 @@ class Model(Pickled):
         """
         if dtype is not None:
             check_float_dtype(dtype)
+        dtype, precision = dtype or self.dtype, precision or self.precision
+        check_precision(precision, dtype)
         other = copy.deepcopy(self)
-        if dtype is None and backend is None:
-            return other
-        return other._convert(self.backend if backend is None else get_backend(backend), dtype or self.dtype)
+        if backend is not None or dtype != self.dtype:
+            other._convert(self.backend if backend is None else get_backend(backend), dtype)
+        return other._round(precision)
 
-    def _convert(self, target: Backend, dtype: str) -> Self:
+    def _round(self, precision: str) -> Self:
+        """Round the operands of products to a precision from now on."""
+        if precision != self.precision:
+            vars(self).update(precision=precision, _programs={})
+        return self
+
+    def _convert(self, target: Backend, dtype: str) -> None:
         """Move every array to a backend and a dtype; nothing is changed unless all can be."""
         source = self.backend
         target.require_dtype(dtype)
@@ -279,7 +331,6 @@ class Model(Pickled):
         if self.training is not None:
             self.training.convert(convert)
         vars(self).update(backend=target, dtype=dtype, _params=params, _state=state, _programs={})
-        return self
 
     def __copy__(self) -> Self:
         return self.copy()  # two networks that share their arrays would train each other
@@ -295,9 +346,16 @@ class Model(Pickled):
         except BackendError:
             state["backend"] = restore_backend(state["backend"].spec, state["dtype"])
         arrays = {name: release(state[name]) for name in ("_params", "_state")}
-        vars(self).update(state, **arrays, occupancy=Occupancy())
+        vars(self).update({"precision": "float32", **state}, **arrays, occupancy=Occupancy())
 
     # -- computing ----------------------------------------------------------------------------------------
+
+    @property
+    def xp(self) -> Any:
+        """The functions that its layers compute with: the backend's, products rounded to the network's precision."""
+        if self.precision == "float32":
+            return self.backend.xp
+        return self.keep_program("xp", lambda: self.backend.namespace(self.precision))
 
     def place_samples(self, x: Any) -> Array:
         """Return samples, checked, on the device; see `bpx.core.samples.place_features`."""
@@ -336,7 +394,7 @@ class Model(Pickled):
         """Return loss and gradients, of frozen parameters too, as arrays of the device, for samples placed there."""
 
         def make() -> Any:
-            gradients = make_gradients(self.backend.xp, tuple(map(unfreeze, self.layers)), self.loss)
+            gradients = make_gradients(self.xp, tuple(map(unfreeze, self.layers)), self.loss)
 
             def of_batch(params: Any, state: Any, keys: Any, x: Array, y: Array, weight: Array | None) -> Any:
                 return gradients(params, self.make_contexts(training, keys, state), x, y, weight)[:2]
@@ -353,8 +411,10 @@ class Model(Pickled):
         """Yield the last layer's outputs for samples on the device, those of some thousands of rows at a time."""
 
         def make() -> Any:
+            xp = self.xp
+
             def outputs(params: Any, state: Any, x: Array) -> Array:
-                return forward_pass(self.backend.xp, self.layers, params, x, self.make_contexts(False, (), state))
+                return forward_pass(xp, self.layers, params, x, self.make_contexts(False, (), state))
 
             return self.backend.compile(outputs)
 

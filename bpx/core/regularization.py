@@ -47,7 +47,7 @@ class L2(Penalty):
     def term(self, xp: Any, w: Array, rows: int) -> tuple[Array, Array]:
         factor = _share(xp, self.strength, rows) if self.per_sample else self.strength
         flat = xp.reshape(w, (-1,))
-        return (0.5 * factor) * xp.matmul(flat, flat), w * factor
+        return (0.5 * factor) * xp.vecdot(flat, flat), w * factor
 
 
 @dataclass(frozen=True)

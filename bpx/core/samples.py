@@ -201,7 +201,7 @@ def _move(backend: Backend, name: str, data: Any, dtype: str) -> Array:
 def _check_finite(xp: Any, name: str, array: Array) -> None:
     """Raise if an array holds NaN or infinity; a finite sum of squares has only finite terms, and is a fast product."""
     flat = xp.reshape(array, (-1,))
-    if not math.isfinite(float(xp.matmul(flat, flat))):
+    if not math.isfinite(float(xp.vecdot(flat, flat))):
         bad = int(xp.sum(xp.astype(~xp.isfinite(array), xp.int32)))
         if bad:
             what = "1 value that is" if bad == 1 else f"{bad} values that are"

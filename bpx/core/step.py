@@ -19,6 +19,8 @@ class Trainable(Protocol):
     @property
     def backend(self) -> Any: ...
     @property
+    def xp(self) -> Any: ...
+    @property
     def layers(self) -> Sequence[Any]: ...
     @property
     def loss(self) -> Any: ...
@@ -84,7 +86,7 @@ def make_step(
     the device; ``inputs`` is (rows, numbers, keys): which samples, the optimizer's numbers and the masks' keys of this
     step. Without ``gather`` a step takes the whole set.
     """
-    xp, layers = net.backend.xp, net.layers
+    xp, layers = net.xp, net.layers
     gradients = make_gradients(xp, layers, net.loss, net.first_trained)
     update = make_updates(net, optimizer)
     stateful = net.stateful

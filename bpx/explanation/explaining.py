@@ -10,6 +10,7 @@ import numpy as np
 
 from bpx.arguments import check_choice, check_count
 from bpx.backend.base import Array
+from bpx.backend.precision import find_unit_roundoff
 from bpx.core.backpropagation import forward_pass
 from bpx.core.model import Model
 from bpx.core.regularization import Clip, Penalty, check_clip, check_penalties
@@ -153,7 +154,7 @@ class _Walk:
             for i, (record, update) in enumerate(zip(records, updates, strict=True))
         ]
         ends = builder.make_ends(net.loss, x, y, weight, records[-1].y, watch.loss.dz)
-        after = forward_pass(backend.xp, net.layers, params, x, watch.used_contexts)
+        after = forward_pass(net.xp, net.layers, params, x, watch.used_contexts)
         loss_after, _ = net.loss.forward(backend.xp, after, y, weight)
         return StepTrace(
             number, float(watch.loss.value), float(loss_after), float(rates[0]), ends, layers, records if keep else []
@@ -212,4 +213,9 @@ def _write_notes(net: Model, training: bool, full: bool) -> tuple[str, ...]:
                 "Layers behave as in prediction: dropout drops nothing, batch normalization takes its running "
                 "statistics. explain(..., training=True) shows them as in training."
             )
+    if net.precision != "float32":
+        notes.append(
+            f"Before two matrices are multiplied, their numbers are rounded to {net.precision}: relative differences "
+            f"up to {find_unit_roundoff(net.precision):.1g} between a product by hand and the one shown are of that."
+        )
     return tuple(notes)

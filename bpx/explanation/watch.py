@@ -157,6 +157,7 @@ class Watch:
     def __init__(self, net: Model, training: bool) -> None:
         self.net = net
         self.backend = WatchedBackend(net.backend)
+        self.xp = net.xp
         self.layers = [WatchedLayer(layer, net.backend.copy) for layer in net.layers]
         self.loss = WatchedLoss(net.loss)
         self.first_trained = 0  # a frozen layer's gradients are part of the explanation

@@ -234,7 +234,7 @@ class ArrayFile:
         stored = self.arrays[name]
         try:
             room = allocate(stored.nbytes)  # JAX takes memory over as it is if it begins at a cache line
-            array, left = room.view(stored.dtype).reshape(stored.shape), memoryview(room)
+            array, left = room.view(stored.dtype).reshape(stored.shape), _view_bytes(room)
             self._file.seek(stored.start)
             while left:
                 count = self._file.readinto(left)

@@ -60,6 +60,7 @@ def describe_network(net: Model) -> tuple[dict[str, str], dict[str, np.ndarray]]
         "loss": net.loss.config(),
         "dtype": net.dtype,
         "seed": net.seed,
+        **({} if net.precision == "float32" else {"precision": net.precision}),
     }
     text = json.dumps(architecture)
     if len(text) > LARGEST_DESCRIPTION:
@@ -188,6 +189,7 @@ def read_architecture(file: ArrayFile) -> dict[str, Any]:
             "loss": loss_from_config(described["loss"]),
             "dtype": described["dtype"],
             "seed": described["seed"],
+            "precision": described.get("precision", "float32"),  # files of a network that rounds nothing do not say
         }
         if file.metadata["version"] == EARLIER:
             warn_of_rivals(file.path, described["layers"])

@@ -72,8 +72,12 @@ class Evidence:
         return found
 
     def compute_loss_along(self, factor: float) -> float:
-        """Return the loss where the step's update is made ``factor`` times as large."""
-        moved = self.net.copy()
+        """Return the loss where the step's update is made ``factor`` times as large.
+
+        Its products are in float32 whatever the network's precision: a small step moves what is rounded by nothing, or
+        by more than the loss changes.
+        """
+        moved = self.net.copy(precision="float32")
         params = [
             {name: self.net.backend.to_numpy(a).astype(np.float64) for name, a in p.items()} for p in moved.params
         ]
@@ -84,7 +88,7 @@ class Evidence:
 
     def measure_start(self) -> tuple[float, float]:
         """Return the loss and the norm of the trained parameters' gradient at the network's first weights."""
-        first = self.net.copy().reset()
+        first = self.net.copy(precision="float32").reset()
         loss, grads = first.gradients(*self.batch, training=True)
         return loss, compute_norm(
             g for i, part in enumerate(grads) for name, g in part.items() if name not in self.net.layers[i].frozen

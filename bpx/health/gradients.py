@@ -94,7 +94,9 @@ def judge_learning_rate(evidence: Evidence) -> Iterator[Finding]:
     }
     if not ratios or not math.isfinite(evidence.step.loss):
         return
-    now, after = evidence.step.loss, evidence.compute_loss_along(1.0)
+    rounded = evidence.net.precision != "float32"
+    now = evidence.compute_loss_along(0.0) if rounded else evidence.step.loss
+    after = evidence.compute_loss_along(1.0)
     largest, middle = max(ratios.values()), float(np.median(list(ratios.values())))
     numbers = {
         "learning_rate": evidence.step.learning_rate, "loss": now, "loss_after_a_step": _finite(after),

@@ -122,7 +122,7 @@ class Loss(Pickled):
 
 def dot(xp: Any, a: Array, b: Array) -> Array:
     """Return the sum of the products of two arrays' elements, a scalar."""
-    return xp.matmul(xp.reshape(a, (-1,)), xp.reshape(b, (-1,)))
+    return xp.vecdot(xp.reshape(a, (-1,)), xp.reshape(b, (-1,)))
 
 
 def sum_scaled(xp: Any, losses: Array, scale: Any) -> Array:

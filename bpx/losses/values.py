@@ -30,7 +30,7 @@ class SquaredError(Loss):
         scale = self.scale(xp, z.shape[0], weight)
         if weight is None:
             flat = xp.reshape(d, (-1,))
-            return (0.5 * scale) * xp.matmul(flat, flat), (d, scale)
+            return (0.5 * scale) * xp.vecdot(flat, flat), (d, scale)
         return 0.5 * dot(xp, d * scale, d), (d, scale)
 
     def backward(self, xp: Any, cache: Any) -> Array:

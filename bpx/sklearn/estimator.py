@@ -37,6 +37,7 @@ from bpx.sklearn.samples import (
     name_dtype,
     place,
     require_dtype,
+    require_precision,
 )
 from bpx.sklearn.session import Session
 from bpx.sklearn.solvers import STOCHASTIC
@@ -120,6 +121,7 @@ class MultilayerPerceptron(BaseEstimator, ABC):  # type: ignore[misc]
         backend = self._choose_backend(X)
         dtype = name_dtype(X) if first else name_dtype(self.coefs_[0])
         require_dtype(backend, dtype)
+        require_precision(self._precision, dtype)
         samples = self._place(backend, X, y, sample_weight, dtype, whole=not incremental)
         validation = self._place_validation(backend, validation_data, dtype)
         n_outputs = self.classes_.shape[0] if samples.y.ndim == 1 else samples.y.shape[1]
@@ -244,7 +246,7 @@ class MultilayerPerceptron(BaseEstimator, ABC):  # type: ignore[misc]
         activation, loss = getattr(self, "_architecture", (self.activation, self.loss))  # as they were at the fit
         return self._session.network(
             build_layers(sizes, activation, self.dropout), make_objective(loss, self.out_activation_, sizes[-1]),
-            self.coefs_, self.intercepts_, backend,
+            self.coefs_, self.intercepts_, backend, self._precision,
         )  # fmt: skip
 
     def _choose_backend(self, array: Any) -> Backend:
@@ -257,6 +259,11 @@ class MultilayerPerceptron(BaseEstimator, ABC):  # type: ignore[misc]
         if self.device is not None:
             backend = get_backend(f"{backend.name}:{self.device}")
         return get_sparse_numpy() if backend.name == "numpy" else backend
+
+    @property
+    def _precision(self) -> str:
+        """The precision of its products; estimators of earlier versions did not have the parameter."""
+        return getattr(self, "precision", "float32")
 
     @property
     def _optimizer(self) -> Any:

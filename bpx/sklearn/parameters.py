@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 
+from bpx.backend.precision import MANTISSA_BITS
 from bpx.layers import Layer
 from bpx.sklearn.architecture import ACTIVATIONS
 from bpx.training.callback import Callback
@@ -39,6 +40,7 @@ CONSTRAINTS: dict[str, list[Any]] = {
     "dropout": [Interval(Real, 0, 1, closed="left"), list, tuple],
     "backend": [str, None],
     "device": [str, None],
+    "precision": [StrOptions(set(MANTISSA_BITS))],
     "callbacks": [list, tuple, Callback, callable, None],
     "progress": ["boolean", None],
 }

@@ -80,6 +80,8 @@ class MLPRegressor(RegressorMixin, MultilayerPerceptron):  # type: ignore[misc]
         Where to compute, as for `bpx.get_backend`; None is the device of X where it is on one, else bpx's default.
     device : str or None
         Of that backend: "cuda:0", "mps".
+    precision : {"float32", "tf32", "bfloat16"}
+        How the operands of matrix products are rounded, as for `bpx.Network`; below "float32" only where X is float32.
     callbacks : list of callables or bpx.Callback, or None
         As for ``Network.fit``.
     progress : bool or None
@@ -170,6 +172,7 @@ class MLPRegressor(RegressorMixin, MultilayerPerceptron):  # type: ignore[misc]
         dropout: Any = 0.0,
         backend: Any = None,
         device: str | None = None,
+        precision: str = "float32",
         callbacks: Any = None,
         progress: bool | None = False,
     ) -> None:

@@ -13,7 +13,8 @@ from sklearn.model_selection import train_test_split
 
 from bpx.backend.base import Array, Backend
 from bpx.backend.numpy_backend import NumpyBackend
-from bpx.errors import BackendError
+from bpx.backend.precision import check_precision
+from bpx.errors import BackendError, InputError
 
 
 @dataclass
@@ -62,6 +63,14 @@ def require_dtype(backend: Backend, dtype: str) -> None:
         backend.require_dtype(dtype)
     except BackendError as error:
         raise BackendError(f"{error} (an estimator computes in the dtype of X: give X as float32)") from None
+
+
+def require_precision(precision: str, dtype: str) -> None:
+    """Raise unless products of a dtype, which is that of the samples, can have a precision."""
+    try:
+        check_precision(precision, dtype)
+    except InputError as error:
+        raise InputError(f"{error} (an estimator computes in the dtype of X: give X as float32)") from None
 
 
 def draw_dropout_seed(random_state: np.random.RandomState) -> int:
@@ -127,6 +136,13 @@ class SparseNumpyBackend(NumpyBackend):
 
     def __reduce__(self) -> Any:
         return get_sparse_numpy, ()
+
+    def round_mantissa(self, array: Any, bits: int) -> Any:
+        if isinstance(array, np.ndarray):
+            return super().round_mantissa(array, bits)
+        rounded = array.copy()
+        rounded.data = super().round_mantissa(array.data, bits)
+        return rounded
 
     def asarray(self, data: Any, dtype: str | None = None) -> Array:
         if is_sparse(data):

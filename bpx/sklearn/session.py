@@ -75,7 +75,13 @@ class Session:
         return self.solver
 
     def network(
-        self, layers: Sequence[Layer], loss: Loss, coefs: Sequence[Array], intercepts: Sequence[Array], backend: Backend
+        self,
+        layers: Sequence[Layer],
+        loss: Loss,
+        coefs: Sequence[Array],
+        intercepts: Sequence[Array],
+        backend: Backend,
+        precision: str,
     ) -> Network:
         """Return the network of these layers and this loss on a backend, computing with these weights.
 
@@ -87,12 +93,12 @@ class Session:
         new = net is None or net.backend != backend
         if net is None:
             dtype = str(to_numpy(coefs[0][:1, :1]).dtype)
-            net = Network(layers, loss=loss, dtype=dtype, seed=self.seed, backend=backend)
+            net = Network(layers, loss=loss, dtype=dtype, seed=self.seed, backend=backend, precision=precision)
             net.training, self._training = self._training, None
             if net.training is not None:
                 net.training.convert(lambda array: _move(array, backend))
-        elif new:
-            net.to(backend)
+        elif new or net.precision != precision:
+            net.to(backend, precision=precision)
         replaced = self._handed is not None and not _same(weights, self._handed)
         if replaced:
             self._last = None

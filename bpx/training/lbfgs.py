@@ -162,7 +162,7 @@ class _Vector:
 
 def _make_objective(net: Model, vector: _Vector, penalties: Sequence[Penalty]) -> Callable[..., tuple[Array, Array]]:
     """Return ``objective(flat, params, x, y, weight) -> (loss, gradient)``, all on the device."""
-    xp = net.backend.xp
+    xp = net.xp
     gradients = make_gradients(xp, net.layers, net.loss, net.first_trained)
     contexts = net.make_contexts(True, (), ())
 

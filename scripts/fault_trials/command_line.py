@@ -52,9 +52,7 @@ def list_trials(folder: Path, *, quick: bool, seed: int) -> dict[str, list[Calla
             partial(read_hostile, folder, kind, choose(max(8, many // 100), many), seed)
             for kind, many in HOSTILE.items()
         ],
-        "guided": [
-            partial(guide_fuzzer, folder, kind, choose(200, 20_000)) for kind in ("model", "csv", "npz")
-        ],
+        "guided": [partial(guide_fuzzer, folder, kind, choose(200, 20_000)) for kind in ("model", "csv", "npz")],
         "soak": [partial(use_for_long, folder, choose(20, 400))],
     }
 
