@@ -25,15 +25,7 @@ __all__ = ["read_table"]
 
 SUFFIXES = (".csv", ".tsv", ".parquet", ".npz")
 
-_TRIAL = """
-import sys
-path, sys.path[:] = sys.argv[1], sys.argv[2:]
-import polars
-try:
-    polars.read_parquet(path, glob=False, hive_partitioning=False)
-except BaseException:
-    pass
-"""
+_TRIAL = f"import sys; sys.path[:] = sys.argv[2:]; from {__name__} import _decode; _decode(sys.argv[1])"
 """What a process of its own does with a Parquet file."""
 
 
@@ -114,7 +106,7 @@ def _read_parquet(path: Path) -> pl.DataFrame:
         pass
     _try_parquet(path)
     try:
-        return pl.read_parquet(path, glob=False, hive_partitioning=False)
+        return _decode(path)
     except MemoryError:
         raise
     except (Exception, pl.exceptions.PanicException) as error:  # a panic is no Exception
@@ -122,11 +114,17 @@ def _read_parquet(path: Path) -> pl.DataFrame:
         raise InputError(f"{path}: not a Parquet file that can be read ({reason})") from error
 
 
+def _decode(path: str | Path) -> pl.DataFrame:
+    import polars as pl
+
+    return pl.read_parquet(path, glob=False, hive_partitioning=False)
+
+
 def _try_parquet(path: Path) -> None:
     """Have a process of its own read a Parquet file first: what is damaged may make polars end its process.
 
-    No exception, that is: asked for more memory than there is, it aborts. An error that it can report is left to who
-    reads the file next.
+    Asked for more memory than there is, it aborts, which is no exception. An error that it can report is met again by
+    who reads the file next.
 
     Raises
     ------
@@ -137,7 +135,7 @@ def _try_parquet(path: Path) -> None:
         return
     command = [sys.executable, "-c", _TRIAL, str(path.absolute()), *sys.path]
     ended = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False)
-    if ended.returncode not in (0, 1):  # 1: it could not begin, or an error that is no exception of Python's
+    if ended.returncode not in (0, 1):  # 1: an exception
         said = ended.stderr.decode(errors="replace").strip().splitlines()
         reason = shown(said[0]) if said else f"exit code {ended.returncode}"
         raise InputError(

@@ -255,3 +255,22 @@ def test_the_help_names_every_activation(command):
 
     words = " ".join(command("train", "--help").stdout.replace("│", " ").split())
     assert all(re.search(rf"\b{name}\b", words) for name in ACTIVATIONS), words
+
+
+@pytest.mark.parametrize("precision", ["tf32", "bfloat16"])
+def test_the_precision_of_products_arrives_and_is_kept(as_json, command, tmp_path, precision):
+    path = tmp_path / "model.safetensors"
+    data = as_json("train", "moons", "--epochs", 2, "--precision", precision, "--output", path)
+    assert (data["dtype"], data["precision"]) == ("float32", precision)
+    assert bpx.load(path).precision == precision
+    assert as_json("train", "moons", "--epochs", 2)["precision"] == "float32"
+    assert (
+        f"float32 with products in {precision}"
+        in command("train", "moons", "--epochs", 2, "--precision", precision).stdout
+    )
+
+
+def test_a_precision_that_there_is_not_is_a_mistake(mistake):
+    assert "unknown precision 'float16'" in mistake("train", "xor", "--precision", "float16")
+    line = mistake("train", "xor", "--precision", "tf32", "--dtype", "float64")
+    assert line.endswith("use --dtype float32 or --precision float32, which rounds nothing\n")

@@ -252,3 +252,60 @@ def test_a_device_without_the_dtype_of_x_says_what_to_do(iris, strict):
     with pytest.raises(bpx.BackendError, match="computes in the dtype of X: give X as float32"):
         e.fit(x, y)
     assert e.fit(x.astype(np.float32), y).predict_proba(x.astype(np.float32)).dtype == np.float32
+
+
+# -- products in fewer bits ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("solver", ["adam", "lbfgs"])
+@pytest.mark.parametrize("precision", ["tf32", "bfloat16"])
+def test_products_are_rounded_to_the_precision_asked_for(iris, solver, precision):
+    x, y = iris[0].astype(np.float32), iris[1]
+    how = {"random_state": 0, "max_iter": 20, "solver": solver}
+    full, rounded = MLPClassifier(**how).fit(x, y), MLPClassifier(**how, precision=precision).fit(x, y)
+    assert weights.furthest(full, rounded) > 0.0
+    assert not weights.same_bits(full, rounded)
+    assert abs(full.score(x, y) - rounded.score(x, y)) < 0.1
+    by_hand = bpx.Network(
+        [bpx.Linear(4, 100), bpx.ReLU(), bpx.Linear(100, 3)], loss="cross_entropy", precision=precision
+    )
+    by_hand.params = [
+        {"weight": rounded.coefs_[0], "bias": rounded.intercepts_[0]}, {},
+        {"weight": rounded.coefs_[1], "bias": rounded.intercepts_[1]},
+    ]  # fmt: skip
+    np.testing.assert_array_equal(rounded.predict_proba(x), by_hand.predict(x))
+
+
+def test_samples_in_float64_have_no_other_precision(iris):
+    with pytest.raises(ValueError, match="dtype float64 has none.*give X as float32"):
+        MLPClassifier(precision="tf32").fit(*iris)
+    with pytest.raises(ValueError, match="precision"):
+        MLPClassifier(precision="float16").fit(*iris)
+
+
+def test_the_precision_may_change_between_two_fits(iris):
+    x, y = iris[0].astype(np.float32), iris[1]
+    e = MLPClassifier(random_state=0, max_iter=5, warm_start=True).fit(x, y)
+    before = e.predict_proba(x)
+    e.set_params(precision="bfloat16")
+    assert not np.array_equal(e.predict_proba(x), before)
+    assert np.abs(e.predict_proba(x) - before).max() < 0.01
+    e.fit(x, y)
+    assert e._session.net.precision == "bfloat16"
+    del e.precision  # as in a pickle of an earlier version
+    assert np.abs(e.predict_proba(x) - before).max() < 0.2
+
+
+def test_sparse_samples_are_rounded_as_dense_ones_are():
+    from scipy import sparse
+
+    generator = np.random.default_rng(0)
+    x = (generator.normal(size=(60, 12)) * (generator.random((60, 12)) < 0.3)).astype(np.float32)
+    y = x.sum(axis=1)
+    e = [
+        MLPRegressor(random_state=0, max_iter=5, precision="bfloat16").fit(kind(x), y)
+        for kind in (np.array, sparse.csr_matrix)
+    ]
+    assert weights.furthest(*e) < 1e-4
+    full = MLPRegressor(random_state=0, max_iter=5).fit(sparse.csr_matrix(x), y)
+    assert weights.furthest(full, e[1]) > weights.furthest(*e)

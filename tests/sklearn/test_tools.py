@@ -36,7 +36,7 @@ def test_the_parameters_are_those_of_scikit_learn_and_some_more(name):
         assert mine[parameter].default == their.default
         assert mine[parameter].kind == their.kind
     more = set(mine) - set(known)
-    assert more == {"dropout", "backend", "device", "callbacks", "progress"} | (
+    assert more == {"dropout", "backend", "device", "callbacks", "precision", "progress"} | (
         {"class_weight"} if name == "MLPClassifier" else set()
     )
 
