@@ -456,8 +456,10 @@ class Network(Model):
 
         Notes
         -----
-        Operators are those of opset 17 (2022). ONNX Runtime has no erf in double precision, so in a float64 network the
-        exact `GELU` takes it in float32, which is off by up to 1e-7. Settings such as ``eps`` are float32 in ONNX.
+        Of a network with a ``precision`` below "float32", the file computes what the network would in float32, and a
+        `FileWarning` says so. Operators are those of opset 17 (2022). ONNX Runtime has no erf in double precision, so
+        in a float64 network the exact `GELU` takes it in float32, which is off by up to 1e-7. Settings such as ``eps``
+        are float32 in ONNX.
 
         Examples
         --------

@@ -28,13 +28,13 @@ def load_digits() -> Data:
     """Return the 1,797 digits, a fifth of them held out."""
     x, y = bpx.datasets.digits()
     order = np.random.default_rng(0).permutation(len(x))
-    x, y, cut = x[order].astype(np.float32), y[order], len(x) // 5
-    return x[cut:], y[cut:], x[:cut], y[:cut]
+    shuffled, classes, cut = x[order].astype(np.float32), y[order], len(x) // 5
+    return shuffled[cut:], classes[cut:], shuffled[:cut], classes[:cut]
 
 
 def make_mnist1d() -> Data:
     """Return the 5,000 samples of MNIST-1D with its own split."""
-    from mnist1d.data import get_dataset_args, make_dataset
+    from mnist1d.data import get_dataset_args, make_dataset  # type: ignore[import-not-found]
 
     made = make_dataset(get_dataset_args())
     x, y, x_test, y_test = (made[name] for name in ("x", "y", "x_test", "y_test"))

@@ -11,6 +11,7 @@ from networks import left_by_training, noisy
 
 import bpx
 from bpx.core.samples import CHECKED_ON_HOST
+from bpx.errors import UnknownArgumentError
 
 X, Y = np.linspace(-1.0, 1.0, 24).reshape(6, 4), np.array([0, 1, 2, 0, 1, 2])
 ONE_HOT = np.eye(3)[Y]
@@ -280,6 +281,38 @@ def test_masks_are_seen_in_targets_and_weights_too(given):
     for call in calls:
         with pytest.raises(bpx.InputError, match=f"{given} has masked values, which are no numbers"):
             call(_net())
+
+
+@pytest.mark.filterwarnings("ignore:The PyTorch API of MaskedTensors")
+@pytest.mark.parametrize("given", ["x", "y", "sample_weight"])
+@pytest.mark.parametrize("spec", ["numpy", "torch"])
+def test_masked_tensors_are_refused_like_masked_arrays(torch, spec, given):
+    arguments = {"x": torch.tensor(X), "y": torch.tensor(ONE_HOT), "sample_weight": torch.ones(6)}
+    arguments[given] = torch.masked.masked_tensor(arguments[given], arguments[given] > 0.1)
+    net = bpx.mlp([4, 5, 3], backend=spec)
+    calls = [
+        lambda: net.fit(**arguments, epochs=1),
+        lambda: net.fit([tuple(arguments.values())], epochs=1),
+        lambda: net.evaluate(**arguments),
+        lambda: bpx.check_gradients(net, **arguments),
+    ]
+    if given == "x":
+        calls.append(lambda: net.predict(arguments["x"]))
+    for call in calls:
+        with pytest.raises(bpx.InputError, match=f"{given} has masked values, which are no numbers"):
+            call()
+
+
+@pytest.mark.parametrize("progress", ["x", 1, [True]])
+def test_progress_is_yes_no_or_none(progress):
+    with pytest.raises(bpx.InputError, match="progress is True, False or None, got"):
+        _net().fit(X, ONE_HOT, epochs=1, progress=progress)
+    _net().fit(X, ONE_HOT, epochs=1, progress=np.False_)
+
+
+def test_a_precision_is_no_argument_of_fit():
+    with pytest.raises(UnknownArgumentError, match=r"call net\.to\(precision='tf32'\) before"):
+        _net().fit(X, ONE_HOT, epochs=1, precision="tf32")
 
 
 def test_complex_arrays_of_every_library_are_refused(backend):

@@ -245,3 +245,15 @@ def test_what_is_wrong_is_found_before_the_file_is_touched(monkeypatch, onnx, tm
     with pytest.raises(ValueError, match="says no"):
         bpx.mlp([2, 5]).export_onnx(path)
     assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("precision", ["tf32", "bfloat16"])
+def test_a_precision_is_not_in_the_file_and_that_is_said(precision, run, tmp_path):
+    x = np.random.default_rng(0).normal(size=(20, 4)).astype(np.float32)
+    net = bpx.mlp([4, 8, 3], precision=precision)
+    with pytest.warns(bpx.FileWarning, match=rf"to {precision}, and an ONNX file does not say so: .*net\.to\("):
+        net.export_onnx(tmp_path / "net.onnx")
+    full = net.copy(precision="float32")
+    got = run(full, x)
+    np.testing.assert_allclose(got, full.predict(x), rtol=1e-5, atol=1e-6)
+    assert np.abs(got - net.predict(x)).max() > 1e-5

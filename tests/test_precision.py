@@ -144,6 +144,9 @@ def test_it_is_for_float32_alone(precision):
     ):
         with pytest.raises(bpx.InputError, match=f"precision='{precision}' rounds .* dtype float64 has none"):
             call()
+    for call in (bpx.mlp([4, 3]).copy, bpx.mlp([4, 3]).to):
+        with pytest.raises(bpx.InputError, match="unknown precision ''"):
+            call(precision="")
     assert bpx.mlp([4, 3], precision=precision).copy(dtype="float64", precision="float32").dtype == "float64"
 
 
@@ -231,7 +234,7 @@ def test_a_checkpoint_resumes_with_its_precision_alone(tmp_path):
     whole, parts = make(), make()
     whole.fit(x, y, epochs=4, **how)
     parts.fit(x, y, epochs=2, checkpoint=tmp_path / "run", **how)
-    with pytest.raises(bpx.InputError, match="precision"):
+    with pytest.raises(bpx.InputError, match="network.precision is 'float32' here and 'bfloat16' in the checkpoint"):
         make(precision="float32").fit(x, y, epochs=4, resume=tmp_path / "run", **how)
     resumed = make()
     resumed.fit(x, y, epochs=4, resume=tmp_path / "run", **how)
@@ -251,14 +254,13 @@ def test_it_is_shown():
 
 @pytest.mark.parametrize("training", [False, True])
 @pytest.mark.parametrize("precision", REDUCED)
-def test_its_gradients_pass_the_check_with_a_wider_tolerance(precision, training, backend):
+def test_the_check_of_gradients_is_of_its_formulas(precision, training, backend):
     x, y = classes(30)
-    check = bpx.check_gradients(make(backend.backend, precision), x, y, training=training)
+    net = make(backend.backend, precision)
+    net.fit(x, y, epochs=20, batch_size=10, progress=False)
+    check = bpx.check_gradients(net, x, y, training=training)
     assert check, check
-    matrices = 3  # of three linear layers
-    assert check.tolerance == pytest.approx(1e-6 + 4 * matrices * {"tf32": 2.0**-11, "bfloat16": 2.0**-8}[precision])
-    assert check.max_error > 1e-6  # it is the rounded gradient that is checked
-    assert bpx.check_gradients(make(backend.backend, "float32"), x, y).tolerance == 1e-6
+    assert check == bpx.check_gradients(net.copy(precision="float32"), x, y, training=training)
 
 
 @pytest.mark.parametrize("precision", REDUCED)
@@ -268,7 +270,7 @@ def test_a_wrong_formula_fails_the_check(precision, monkeypatch):
 
     def wrong(self, *given, **options):
         dx, grads = backward(self, *given, **options)
-        return dx * 1.5, grads
+        return dx * 1.0001, grads
 
     monkeypatch.setattr(bpx.GELU, "backward", wrong)
     assert not bpx.check_gradients(make("numpy", precision), x, y)

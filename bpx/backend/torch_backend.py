@@ -74,7 +74,8 @@ class TorchBackend(CapturingBackend):
 
         target = None if dtype is None else getattr(self._torch, dtype)
         if library_of(data) == self.name:
-            return data.detach().to(device=self._device, dtype=target)
+            # A minus or a conjugate that is only noted is carried out: it has no memory of its own to be looked at.
+            return data.detach().resolve_conj().resolve_neg().to(device=self._device, dtype=target)
         source = backend_of(data)
         if source is not None and not is_host(source):
             return self._torch.from_dlpack(data).to(device=self._device, dtype=target)
@@ -87,6 +88,8 @@ class TorchBackend(CapturingBackend):
 
     @classmethod
     def find_fault(cls, array: Array) -> str:
+        if type(array).__name__ == "MaskedTensor":  # asked for anything else, it may raise
+            return "has masked values, which are no numbers to compute with; give x.get_data() with them filled in"
         if array.is_meta:
             return "is on PyTorch's device 'meta', and has no values"
         if array.is_nested:

@@ -14,6 +14,7 @@ from bpx.cli.train_options import RECIPES, REPEATABLE, Recipe, TrainOptions, cho
 from bpx.datasets import Dataset, load, names
 from bpx.errors import InputError, unknown_name
 from bpx.tables import ClassTarget, Preprocessor, prepare, read_table, split
+from bpx.tables.frames import ColumnType
 from bpx.tables.reading import SUFFIXES
 
 if TYPE_CHECKING:
@@ -137,6 +138,8 @@ def _load_table(options: TrainOptions) -> TrainingData:
             listed = ", ".join(map(repr, frame.columns[:20])) + (", ..." if frame.width > 20 else "")
             raise InputError(f"--target is missing: which column of {options.dataset} is to be predicted? {listed}")
         target = "y"
+    if _is_boolean(frame, target) and target not in types and options.task != "regression":
+        frame, types = _read_spelling(options.dataset, frame, target, types)
     prepared = prepare(
         frame,
         target,
@@ -157,6 +160,30 @@ def _load_table(options: TrainOptions) -> TrainingData:
         prepared.y_validation,
         prepared.notes,
     )
+
+
+def _is_boolean(frame: pl.DataFrame, name: str) -> bool:
+    import polars as pl
+
+    return name in frame.columns and frame.get_column(name).dtype == pl.Boolean
+
+
+def _read_spelling(
+    path: str, frame: pl.DataFrame, target: str, types: dict[str, ColumnType]
+) -> tuple[pl.DataFrame, dict[str, ColumnType]]:
+    """Return a table and the types of its columns, with a target of booleans as classes spelled as in the file.
+
+    So ``TRUE`` is predicted as ``TRUE``. Where the file spells one value in several ways, has missing ones, or is no
+    text, both stay as they are.
+    """
+    if not path.lower().endswith((".csv", ".tsv")):
+        return frame, types
+    declared: dict[str, ColumnType] = {**types, target: "category"}
+    spelled = read_table(path, types=declared)
+    texts = spelled.get_column(target)
+    if texts.n_unique() == frame.get_column(target).n_unique() and not texts.null_count():
+        return spelled, declared
+    return frame, types
 
 
 def load_rows(data: str, preprocessor: Preprocessor, *, with_target: bool, ignore_unseen: bool = False) -> Rows:

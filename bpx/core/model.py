@@ -279,7 +279,7 @@ class Model(Pickled):
             check_precision(precision, self.dtype)
         if backend is not None or precision is None:
             self._convert(get_backend(backend), self.dtype)
-        return self._round(precision or self.precision)
+        return self._round(self.precision if precision is None else precision)
 
     def copy(self, *, dtype: str | None = None, backend: BackendSpec = None, precision: str | None = None) -> Self:
         """Return a network that would train on exactly as this one would, and shares no array with it.
@@ -304,7 +304,8 @@ class Model(Pickled):
         """
         if dtype is not None:
             check_float_dtype(dtype)
-        dtype, precision = dtype or self.dtype, precision or self.precision
+        dtype = self.dtype if dtype is None else dtype
+        precision = self.precision if precision is None else precision
         check_precision(precision, dtype)
         other = copy.deepcopy(self)
         if backend is not None or dtype != self.dtype:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,7 +12,7 @@ import numpy as np
 from bpx._version import __version__
 from bpx.arguments import check_count
 from bpx.core.model import Model
-from bpx.errors import InputError
+from bpx.errors import FileWarning, InputError
 from bpx.files.pytorch import make_state_dict
 from bpx.formulas import find_declared
 from bpx.layers.base import Shape, add_to_onnx
@@ -98,6 +99,13 @@ def export_onnx(
     size = sum(array.nbytes for array in arrays.values())
     if size > LARGEST:
         raise InputError(f"the weights take {size / 2**30:.1f} GiB, and an ONNX file holds less than 2 GiB")
+    if net.precision != "float32":
+        warnings.warn(
+            f"the network rounds the operands of its products to {net.precision}, and an ONNX file does not say so: "
+            "other runtimes will predict as it does after net.to(precision='float32')",
+            FileWarning,
+            stacklevel=3,
+        )
     graph = Graph(onnx, arrays, net.dtype)
     y = "x"
     for i, layer in enumerate(net.layers):

@@ -125,6 +125,8 @@ class BatchNorm(Layer):
     One row has no unbiased variance (0 / 0), and its mean is the row itself. Training on a batch of one, such as the
     rest of 33 rows in batches of 32, gives ``n = 0``, ``y = bias`` and ``dx = 0``, and changes no running statistic;
     with no larger batch they stay at 0 and 1. Weights of samples do not enter the statistics: each row counts once.
+    A feature that hardly varies about a large mean is badly served: the running mean of float32 stops some units in the
+    last place short of it, which is many standard deviations. Center inputs first.
 
     References
     ----------

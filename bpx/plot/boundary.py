@@ -19,6 +19,7 @@ from bpx.plot.labels import (
     find_labels,
     list_names,
     read_array,
+    show_names,
 )
 from bpx.plot.style import choose_axes, color, marker
 
@@ -107,7 +108,7 @@ def decision_boundary(
     n_classes = at_samples.shape[1]
     if true.min() < 0 or true.max() >= n_classes:
         raise InputError(f"class numbers must be from 0 to {n_classes - 1}, y holds {true.min()} to {true.max()}")
-    names = check_names(class_names, n_classes)
+    names, axis_names = show_names(check_names(class_names, n_classes)), show_names(axis_names)
     ax = choose_axes(ax, (6.6, 4.8))
     _draw_ground(ax, net, points, resolution)
     size = 70.0 if len(points) <= 20 else 28.0 if len(points) <= 400 else 16.0

@@ -9,7 +9,7 @@ import numpy as np
 
 from bpx.backend.transfer import to_numpy
 from bpx.errors import InputError
-from bpx.plot.labels import check_names, find_labels, list_names, read_array
+from bpx.plot.labels import check_names, find_labels, list_names, read_array, show_names
 from bpx.plot.style import MUTED, choose_axes
 
 if TYPE_CHECKING:
@@ -69,6 +69,7 @@ def confusion_matrix(
     if (matrix is None) == (y_true is None and y_pred is None) or (y_true is None) != (y_pred is None):
         raise InputError("give y_true and y_pred, or matrix alone")
     counts, names = _count(y_true, y_pred, class_names) if matrix is None else _given(matrix, class_names)
+    names = show_names(names)
     n = len(names)
     side = float(np.clip(3.2 + 0.42 * n, 4.6, 11.0))
     ax = choose_axes(ax, (side + 0.9, side))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bpx.errors import InputError, unknown_name
-from bpx.plot.labels import list_names
+from bpx.plot.labels import list_names, show_names
 from bpx.plot.style import choose_axes, color, tidy_up
 from bpx.training.history import History
 
@@ -69,7 +69,7 @@ def learning_curves(history: History, ax: Axes | None = None, *, names: Sequence
     ax = choose_axes(ax)
     from matplotlib.ticker import MaxNLocator
 
-    kinds = list(dict.fromkeys(name.removeprefix(VALIDATION) for name in names))
+    kinds = show_names(list(dict.fromkeys(name.removeprefix(VALIDATION) for name in names)))
     shown = []
     for i, name in enumerate(names):
         values = np.asarray(curves[name], dtype=np.float64)
@@ -77,7 +77,8 @@ def learning_curves(history: History, ax: Axes | None = None, *, names: Sequence
         on = "validation" if name.startswith(VALIDATION) else "training"
         ax.plot(
             history.epoch, values, color=color(i), linestyle="--" if on == "validation" else "-", linewidth=1.8,
-            marker="o" if len(values) == 1 else None, label=on if len(kinds) == 1 else name.replace("_", " "),
+            marker="o" if len(values) == 1 else None,
+            label=on if len(kinds) == 1 else show_names([name.replace("_", " ")])[0],
         )  # fmt: skip
         if name == "validation_loss":
             _mark_best(ax, history.epoch, values, color(i))

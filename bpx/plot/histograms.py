@@ -11,6 +11,7 @@ import numpy as np
 from bpx.backend.transfer import to_numpy
 from bpx.errors import InputError
 from bpx.files.pytorch import Entry, list_entries
+from bpx.markup import escape_controls
 from bpx.network import Network
 from bpx.plot.labels import check_network
 from bpx.plot.style import check_axes, color, make_figure, require_matplotlib, tidy_up
@@ -118,7 +119,7 @@ def _draw_histograms(
     where = _make_panels(axes, len(panels))
     for ax, (title, arrays) in zip(where, panels.items(), strict=True):
         _draw(ax, arrays, what)
-        ax.set_title(title, fontsize="medium")
+        ax.set_title(escape_controls(title, keep="\n"), fontsize="medium")
     return where
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from bpx.backend.transfer import to_numpy
 from bpx.errors import InputError
 from bpx.layers import Sigmoid, Softmax
+from bpx.markup import escape_controls
 from bpx.network import Network
 
 
@@ -53,6 +54,11 @@ def list_names(name: str, names: Any) -> list[str] | None:
     if isinstance(names, (Mapping, Set)) or not isinstance(names, Iterable):
         raise InputError(f"{name} must be a sequence of names such as ['no', 'yes'], got {type(names).__name__}")
     return [str(one) for one in names]
+
+
+def show_names(names: Sequence[str]) -> list[str]:
+    """Return names as a picture shows them: control characters escaped, which no font has, and XML must not hold."""
+    return [escape_controls(name) for name in names]
 
 
 def find_labels(name: str, data: Any) -> np.ndarray:

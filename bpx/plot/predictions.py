@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bpx.errors import InputError
-from bpx.plot.labels import list_names, read_array
+from bpx.plot.labels import list_names, read_array, show_names
 from bpx.plot.style import choose_axes, color, marker, tidy_up
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def predictions(y_true: Any, y_pred: Any, ax: Axes | None = None, *, names: Sequ
     ax.plot(ends, ends, color="#303030", linewidth=1.0, linestyle="--", zorder=1)
     titles = []
     for i in range(n_outputs):
-        name = f"output {i}" if given is None else given[i]
+        name = f"output {i}" if given is None else show_names(given)[i]
         score = _compute_determination(true[:, i], predicted[:, i])
         titles.append("" if score is None else f"R² {score:.3f}")
         ax.scatter(

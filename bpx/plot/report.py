@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bpx.errors import InputError
+from bpx.markup import escape_controls
 from bpx.network import Network
 from bpx.plot.boundary import decision_boundary
 from bpx.plot.confusion import confusion_matrix
@@ -96,7 +97,7 @@ def training_report(
         else:
             predictions(targets, net.predict(x), ax, names=output_names)
     if title is not None and str(title):
-        figure.suptitle(str(title))
+        figure.suptitle(escape_controls(str(title), keep="\n"))
     return figure
 
 

@@ -121,7 +121,8 @@ class MultilayerPerceptron(BaseEstimator, ABC):  # type: ignore[misc]
         backend = self._choose_backend(X)
         dtype = name_dtype(X) if first else name_dtype(self.coefs_[0])
         require_dtype(backend, dtype)
-        require_precision(self._precision, dtype)
+        precision = getattr(self, "precision", "float32")  # estimators of earlier versions have none
+        require_precision(precision, dtype)
         samples = self._place(backend, X, y, sample_weight, dtype, whole=not incremental)
         validation = self._place_validation(backend, validation_data, dtype)
         n_outputs = self.classes_.shape[0] if samples.y.ndim == 1 else samples.y.shape[1]
@@ -132,6 +133,7 @@ class MultilayerPerceptron(BaseEstimator, ABC):  # type: ignore[misc]
                 f"y has {n_outputs} outputs, the fitted network has {self.coefs_[-1].shape[1]}: fit a new estimator"
             )
         self.n_outputs_ = n_outputs
+        self._fitted_precision = precision
         net = self._make_network(backend)
         fit = fit_by_batches if stochastic else fit_by_lbfgs
         with net.occupancy:
@@ -262,8 +264,8 @@ class MultilayerPerceptron(BaseEstimator, ABC):  # type: ignore[misc]
 
     @property
     def _precision(self) -> str:
-        """The precision of its products; estimators of earlier versions did not have the parameter."""
-        return getattr(self, "precision", "float32")
+        """The precision of the last fit; estimators that earlier versions fitted did not keep one."""
+        return getattr(self, "_fitted_precision", "float32")
 
     @property
     def _optimizer(self) -> Any:

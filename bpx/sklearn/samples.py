@@ -13,7 +13,7 @@ from sklearn.model_selection import train_test_split
 
 from bpx.backend.base import Array, Backend
 from bpx.backend.numpy_backend import NumpyBackend
-from bpx.backend.precision import check_precision
+from bpx.backend.precision import MANTISSA_BITS, check_precision
 from bpx.errors import BackendError, InputError
 
 
@@ -70,6 +70,8 @@ def require_precision(precision: str, dtype: str) -> None:
     try:
         check_precision(precision, dtype)
     except InputError as error:
+        if precision not in MANTISSA_BITS:
+            raise
         raise InputError(f"{error} (an estimator computes in the dtype of X: give X as float32)") from None
 
 

@@ -23,6 +23,9 @@ __all__ = ["BooleanColumn", "CategoryColumn", "Column", "Encoding", "NumberColum
 
 Array = np.ndarray[Any, Any]
 
+FAR = 1e4
+"""Standard deviations from the mean that are worth a note. No training row is as far, unless there are 1e8 of them."""
+
 
 @dataclass
 class Encoding:
@@ -75,6 +78,14 @@ class NumberColumn:
         with np.errstate(over="ignore"):
             block = (np.where(missing, self.median, numbers) - self.mean) / self.std
         refuse_rows(series, ~np.isfinite(block), what, "numbers of the size seen in training")
+        far = np.abs(block) > FAR
+        if far.any():
+            first, rows = int(far.argmax()), counted(int(far.sum()), "row")
+            how.notes.append(
+                f"{what}: {rows} far from all that training saw, the first {in_row(first, 1)}: "
+                f"{numbers[first]:g} is {abs(block[first]):.1g} standard deviations from the mean, and a prediction "
+                "there means nothing"
+            )
         return block[:, None]
 
     def to_dict(self) -> dict[str, Any]:

@@ -82,7 +82,7 @@ def read_npz(path: Path) -> pl.DataFrame:
             f"and {lengths[long]:,} in {shown(long)}"
         )
     try:
-        return pl.DataFrame([pl.Series(name, _plain(path, name, array)) for name, array in columns.items()])
+        return pl.DataFrame([_make_series(path, name, array) for name, array in columns.items()])
     except InputError:
         raise
     except (TypeError, ValueError, OverflowError, pl.exceptions.PolarsError) as error:
@@ -183,6 +183,15 @@ def _columns_of_x_and_y(path: Path, arrays: dict[str, np.ndarray[Any, Any]]) -> 
     return columns
 
 
+def _make_series(path: Path, name: str, array: np.ndarray[Any, Any]) -> pl.Series:
+    """Return a column; one in half precision says so by its type, where this polars has that."""
+    import polars as pl
+
+    series = pl.Series(name, _plain(path, name, array))
+    half = array.dtype == np.float16 and hasattr(pl, "Float16")
+    return series.cast(pl.Float16) if half else series
+
+
 def _plain(path: Path, name: str, array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     """Turn an array into one that polars takes: native byte order, no half precision, text rather than bytes."""
     if array.dtype.kind not in "biufSUMm":
@@ -195,5 +204,5 @@ def _plain(path: Path, name: str, array: np.ndarray[Any, Any]) -> np.ndarray[Any
     if array.dtype.kind in "Mm":
         return array.astype(f"{array.dtype.kind}8[us]")
     if array.dtype.kind == "f" and array.dtype.itemsize not in (4, 8):
-        return array.astype(np.float64)
+        return array.astype(np.float32 if array.dtype.itemsize == 2 else np.float64)
     return np.ascontiguousarray(array.astype(array.dtype.newbyteorder("="), copy=False))

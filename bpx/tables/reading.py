@@ -63,6 +63,8 @@ def read_table(
     import_optional("polars", "tables", "table")
     file = Path(path)
     suffix = file.suffix.lower()
+    if not os.fspath(path):
+        raise InputError("expected the name of a file, got an empty one")
     try:
         _check_file(file, suffix)
         if suffix == ".parquet":

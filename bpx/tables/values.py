@@ -33,6 +33,10 @@ _ROUNDING_OF_FLOAT64 = 1e-13
 """How far apart two numbers of one size may be by rounding alone, as a part of that size: some units in the last place,
 which is what a conversion of units and back, or a sum in another order, leaves behind."""
 
+_LAST_PLACE = {"Float16": 2.0**-10, "Float32": 2.0**-23}
+_LAST_PLACE_OF_FLOAT64 = 2.0**-52
+"""The distance from 1 to the next larger number."""
+
 _DATE = r"^(\d{4}-\d{1,2}-\d{1,2}|\d{1,2}[./-]\d{1,2}[./-](\d{4}|\d{2})|\d{4}/\d{1,2}/\d{1,2})([T ]\d{1,2}:\d{2}.*)?$"
 _TIME = r"^\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?$"
 
@@ -107,6 +111,9 @@ def differ_by_rounding(series: pl.Series, numbers: np.ndarray[Any, Any]) -> bool
     relative to the magnitude, so that small numbers and numbers on a large offset are treated alike. Integers that
     float64 holds exactly are not rounded, and ``r = 0`` for them.
 
+    It is so too if they are what rounding leaves of a 0, as in ``0.1 + 0.2 - 0.3``: whole multiples of a sixteenth of a
+    unit in the last place of 1, and no more than 64 such units. Measured numbers of that size are no such multiples.
+
     Parameters
     ----------
     series : polars.Series
@@ -118,6 +125,9 @@ def differ_by_rounding(series: pl.Series, numbers: np.ndarray[Any, Any]) -> bool
     size = max(abs(low), abs(high))
     if series.dtype.is_integer() and size < 2.0**53:
         return low == high
+    last_place = _LAST_PLACE.get(str(series.dtype), _LAST_PLACE_OF_FLOAT64)
+    if size <= 64.0 * last_place and not (numbers % (last_place / 16.0)).any():
+        return True
     with np.errstate(over="ignore"):
         return bool(np.float64(high) - low <= _ROUNDING.get(str(series.dtype), _ROUNDING_OF_FLOAT64) * size)
 

@@ -80,5 +80,9 @@ def refuse_unknown(unknown: Mapping[str, Any], optimizer: Any) -> NoReturn:
             f"the learning rate is a setting of the optimizer: write optimizer=bpx.{taking.__name__}({value!r}) "
             f"instead of {name}={value!r}"
         )
+    if name == "precision":
+        raise UnknownArgumentError(
+            f"precision is the network's: call net.to(precision={value!r}) before, or make the network with it"
+        )
     known = [parameter for parameter in signature(fit).parameters if parameter != "net"]
     raise UnknownArgumentError(str(unknown_name("argument of fit", name, known)))

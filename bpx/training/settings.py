@@ -119,6 +119,8 @@ def check_settings(
     check_clip(clip)
     if not (isinstance(shuffle, (bool, np.bool_)) or callable(shuffle)):
         raise InputError(f"shuffle is True, False or a function of the epoch's number, got {shuffle!r}")
+    if not (progress is None or isinstance(progress, (bool, np.bool_))):
+        raise InputError(f"progress is True, False or None, got {progress!r}")
     if not isinstance(prefetch, (bool, np.bool_)):
         raise InputError(f"prefetch is True or False, got {prefetch!r}")
     return Settings(
@@ -128,7 +130,7 @@ def check_settings(
         metrics=list_metrics(metrics),
         callbacks=list_callbacks(callbacks),
         shuffle=bool(shuffle) if isinstance(shuffle, np.bool_) else shuffle,
-        progress=progress,
+        progress=None if progress is None else bool(progress),
         penalties=penalties,
         clip=clip,
         class_weight=class_weight,

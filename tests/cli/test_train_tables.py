@@ -306,3 +306,24 @@ def test_declared_types_go_on_with_a_resumed_training(as_json, tmp_path):
 @pytest.mark.parametrize("option", ["--text", "--number", "--category"])
 def test_types_are_for_files(mistake, option):
     assert f"{option} is for files" in mistake("train", "moons", option, "x1")
+
+
+@pytest.mark.parametrize(
+    ("no", "yes"), [("FALSE", "TRUE"), ("False", "True"), ("false", "true"), ("false", "TRUE")], ids="-".join
+)
+def test_labels_that_are_booleans_are_predicted_as_they_are_spelled(as_json, tmp_path, no, yes):
+    table = tmp_path / "data.csv"
+    table.write_text("a,y\n" + "".join(f"{i},{yes if i > 20 else no}\n" for i in range(40)))
+    as_json("train", table, "--target", "y", "--epochs", 60, "-o", tmp_path / "m")
+    as_json("predict", tmp_path / "m", table, "-o", tmp_path / "out.csv")
+    with (tmp_path / "out.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert list(rows[0]) == ["a", "y", "prediction", *(f"probability_{label}" for label in sorted((no, yes)))]
+    assert sum(row["y"] == row["prediction"] for row in rows) > 30
+    assert as_json("evaluate", tmp_path / "m", table)["accuracy"] > 0.75
+
+
+def test_booleans_spelled_in_several_ways_stay_booleans(as_json, tmp_path):
+    table = tmp_path / "data.csv"
+    table.write_text("a,y\n" + "".join(f"{i},{('TRUE', 'true')[i % 2] if i > 20 else 'false'}\n" for i in range(40)))
+    assert as_json("train", table, "--target", "y", "--epochs", 2)["classes"] == [False, True]

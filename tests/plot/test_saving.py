@@ -1,5 +1,8 @@
 """Pictures are written whole, or an error says why not."""
 
+from xml.etree import ElementTree
+
+import numpy as np
 import pytest
 
 import bpx
@@ -76,3 +79,27 @@ def test_what_is_no_picture(picture, tmp_path):
 def test_a_wrong_number_of_pixels(ax, tmp_path):
     with pytest.raises(bpx.InputError, match="dpi must be above 0"):
         bpx.plot.save(ax, tmp_path / "picture.png", dpi=0)
+
+
+@pytest.mark.filterwarnings("error")
+def test_no_name_puts_control_characters_into_a_picture(tmp_path):
+    """XML must not hold them, and no font has them."""
+    bad = "no\x1b[31m\x07\x9b\u202e"
+    x, y = bpx.datasets.moons(60, seed=0)
+    net = bpx.mlp([2, 4, 1], loss="binary_cross_entropy")
+    history = net.fit(x, y, epochs=3, metrics=[(bad, lambda y, p: 0.5)], progress=False)
+    pictures = [
+        bpx.plot.confusion_matrix(y, net.predict(x), class_names=[bad, "yes"]),
+        bpx.plot.confusion_matrix([bad, "yes"], [bad, bad]),
+        bpx.plot.decision_boundary(net, x, y, class_names=[bad, "yes"], feature_names=["a", bad]),
+        bpx.plot.predictions(np.ones((4, 2)), np.ones((4, 2)) * [[1.0, 2.0]], names=[bad, "b"]),
+        bpx.plot.learning_curves(history, names=[bad]),
+        bpx.plot.learning_curves(history, names=["loss", bad]),
+        bpx.plot.training_report(net, history, x, y, class_names=[bad, "yes"], title=bad),
+    ]
+    for i, picture in enumerate(pictures):
+        path = tmp_path / f"{i}.svg"
+        bpx.plot.save(picture, path)
+        text = path.read_text("utf-8")
+        ElementTree.fromstring(text)
+        assert not set("\x1b\x07\x9b\u202e") & set(text)

@@ -114,6 +114,8 @@ _THIRD = 0.1 + 0.2  # one unit in the last place above 0.3
         pl.Series([(c * 1.8 + 32.0 - 32.0) / 1.8 for c in (20.1,) * 3] + [20.1]),
         pl.Series([0.3, np.nextafter(np.float32(0.3), np.float32(1)), 0.3, 0.3], dtype=pl.Float32),
         pl.Series(["0.3", repr(_THIRD), "0.30", "0.3"]).cast(pl.Float64),
+        pl.Series([0.1 + 0.2 - 0.3, 0.3 - 0.3, 0.0, 0.7 - 0.6 - 0.1]),  # what rounding leaves of a 0
+        pl.Series([2.0**-24, 0.0, -(2.0**-25), 0.0], dtype=pl.Float32),
     ],
 )
 def test_a_column_that_is_constant_but_for_rounding_is_left_out(column):
@@ -129,6 +131,8 @@ def test_a_column_that_is_constant_but_for_rounding_is_left_out(column):
         pl.Series([1.7e9 + i * 1e-3 for i in range(4)]),  # milliseconds of a time
         pl.Series([10**15 + i for i in range(4)]),  # integers are exact
         pl.Series([1e-100 * i for i in range(4)]),
+        pl.Series([1.6e-19 * i for i in range(4)]),  # charges of electrons
+        pl.Series([0.0, 1e-16, 1e-16, 3e-16]),
         pl.Series([101_325.0 + i for i in range(4)], dtype=pl.Float32),
         pl.Series([0.3, 0.3, 0.3, 0.3 + 1e-9]),
     ],
@@ -139,6 +143,18 @@ def test_a_small_spread_on_a_large_offset_is_standardized(column):
     x = fitted.transform(frame_of(n=[1, 2, 3, 6], c=column))[:, 1]
     shifted = (column - column[0]).cast(pl.Float64).to_numpy()
     np.testing.assert_allclose(x, (shifted - shifted.mean()) / shifted.std(), rtol=1e-3, atol=1e-3)
+
+
+def test_what_is_far_from_all_training_rows_has_a_note():
+    rows = 20_000
+    classes = ["a", "b"] * (rows // 2)
+    frame = pl.DataFrame({"n": np.arange(rows) / 7, "c": np.r_[np.zeros(rows - 1), 1e6], "y": classes})
+    fitted, notes = Preprocessor.fit(frame, "y"), []
+    fitted.transform(frame, notes=notes)
+    assert notes == []  # an outlier that training saw
+    fitted.transform(pl.DataFrame({"n": [1.0, 2e9, -3e9], "c": [0.0, 0.0, 0.0]}), notes=notes)
+    assert len(notes) == 1
+    assert "column 'n': 2 rows far from all that training saw, the first in row 2: 2e+09 is 2e+06 standard" in notes[0]
 
 
 def test_integers_that_float64_cannot_tell_apart_are_left_out_and_said_so():

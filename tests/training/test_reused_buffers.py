@@ -151,3 +151,29 @@ def test_only_what_may_share_memory_is_copied():
     assert keep(device, moved, moved) is not moved
     given[:] = 0.0
     assert (device.to_numpy(moved) == 1.0).all()
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+@pytest.mark.parametrize("prefetch", [True, False])
+def test_a_minus_that_pytorch_only_notes_is_carried_out(torch, prefetch, precision):
+    """A view with the negative bit has no memory that NumPy could look at, and is another one's all the same."""
+    x, y, _ = (a.astype(np.float32) for a in values())
+
+    def fresh():
+        for start in range(0, len(x), 8):
+            yield torch.from_numpy(x[start : start + 8].copy()), torch.from_numpy(y[start : start + 8].copy())
+
+    def again():
+        spectrum = torch.zeros(8, 4, dtype=torch.complex64)
+        view = spectrum.conj().imag
+        assert view.is_neg()
+        for batch, target in fresh():
+            spectrum.imag = -batch
+            yield view, target
+
+    nets = []
+    for batches in (fresh, again):
+        nets.append(bpx.mlp([4, 5, 1], loss="squared_error", backend="torch", precision=precision))
+        nets[-1].fit(batches, epochs=2, shuffle=False, prefetch=prefetch, progress=False)
+    for one, other in zip(*(net.params for net in nets), strict=True):
+        assert all(torch.equal(one[name], other[name]) for name in one)

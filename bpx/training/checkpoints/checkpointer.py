@@ -172,9 +172,10 @@ class Checkpointer:
 
     def _check_same(self, run: FitRun, path: Path, tree: dict[str, Any]) -> None:
         """Raise unless a checkpoint is of the same network, data and settings; says what differs."""
-        here = {"network": json.loads(describe_network(run.net)[0]["network"]), **run.describe()}
+        unsaid = {"precision": "float32"}  # which files do not say
+        here = {"network": unsaid | json.loads(describe_network(run.net)[0]["network"]), **run.describe()}
         network = update_kinds(run.net, tree["network"]) if tree["earlier"] else tree["network"]
-        there = {"network": network, **tree["settings"]}
+        there = {"network": unsaid | network if isinstance(network, dict) else network, **tree["settings"]}
         found = find_differences(here, there)
         if found:
             raise InputError(
