@@ -601,3 +601,9 @@ def test_a_large_file_of_no_text_is_refused_before_it_is_read(tmp_path):
         read_table(path)
     assert tracemalloc.get_traced_memory()[1] < 2**20
     tracemalloc.stop()
+
+
+@pytest.mark.skipif(not hasattr(pl, "Float16"), reason="this polars has no half precision")
+def test_half_precision_of_an_archive_stays_what_it_is(tmp_path):
+    np.savez(tmp_path / "data.npz", a=np.array([1.5, 2.5], dtype=np.float16), b=np.array([1.5, 2.5]))
+    assert read_table(tmp_path / "data.npz").dtypes == [pl.Float16, pl.Float64]
