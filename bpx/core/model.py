@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Self
@@ -247,6 +248,11 @@ class Model(Pickled):
         """How many numbers the parameters hold."""
         return sum(int(np.prod(array.shape)) for part in self._params for array in part.values())
 
+    def count_work(self, rows: int) -> int:
+        """Return the multiplications of a batch's largest product, counted as if in float32: float64 takes twice."""
+        weights = [math.prod(w.shape) for part in self._params for w in part.values() if w.ndim > 1]
+        return rows * max(weights, default=0) * (2 if self.dtype == "float64" else 1)
+
     # -- copies -------------------------------------------------------------------------------------------
 
     def to(self, backend: BackendSpec = None, *, precision: str | None = None) -> Self:
@@ -403,7 +409,7 @@ class Model(Pickled):
 
         step = self.training.step if self.training else 0
         keys = tuple(step_keys(self.seed, step, 1, self.n_keys)[0].tolist())
-        with self.backend.computing():
+        with self.backend.computing(), self.backend.threads(self.count_work(x.shape[0]), updates=True):
             program = self.keep_program(("gradients", training), make)
             return self._run(program, keys, x, y, weight)  # type: ignore[no-any-return]
 
@@ -419,9 +425,12 @@ class Model(Pickled):
             return self.backend.compile(outputs)
 
         program = self.keep_program("outputs", make)
+        work = self.count_work(min(x.shape[0], PREDICT_ROWS))
         for start in range(0, x.shape[0], PREDICT_ROWS):
             rows = x if x.shape[0] <= PREDICT_ROWS else x[start : min(start + PREDICT_ROWS, x.shape[0]), ...]
-            yield self._run(program, rows)
+            with self.backend.threads(work):
+                z = self._run(program, rows)
+            yield z
 
     def compute_outputs(self, x: Array) -> Array:
         """Return the last layer's outputs (samples, n_out) for samples on the device."""
