@@ -17,6 +17,7 @@ from functools import lru_cache
 from typing import Any, Protocol
 
 from bpx.arguments import check_count
+from bpx.errors import InputError
 
 THREADED_STEP = 10_000_000
 """Multiplications in float32 of a training step's largest product, from which a second thread gains anything.
@@ -34,6 +35,9 @@ UNSHARED_STEP = 8192
 UNSHARED_PASS = 262_144
 """Multiplications up to which OpenBLAS shares no product of matrices: it is left as it is, which costs nothing."""
 
+MOST_THREADS = 1024
+"""Threads that anybody may ask for: libraries start what they are told, or end the process where they cannot."""
+
 _chosen: int | None = None
 
 
@@ -48,12 +52,12 @@ def set_threads(n: int | None) -> None:
     Parameters
     ----------
     n : int or None
-        At least 1.
+        From 1 to 1024.
 
     Raises
     ------
     InputError
-        If ``n`` is no whole number of at least 1.
+        If ``n`` is no whole number from 1 to 1024.
 
     Notes
     -----
@@ -73,7 +77,21 @@ def set_threads(n: int | None) -> None:
     >>> bpx.set_threads(None)
     """
     global _chosen
-    _chosen = None if n is None else check_count("n", n)
+    _chosen = None if n is None else check_threads("n", n)
+
+
+def check_threads(name: str, n: Any) -> int:
+    """Return a number of threads, checked.
+
+    Raises
+    ------
+    InputError
+        If it is no whole number from 1 to `MOST_THREADS`.
+    """
+    number = check_count(name, n)
+    if number > MOST_THREADS:
+        raise InputError(f"{name} must be at most {MOST_THREADS}, got {number}")
+    return number
 
 
 def get_chosen() -> int | None:
@@ -86,12 +104,16 @@ class Pool(Protocol):
 
     num_threads: int
 
+    @property
+    def threading_layer(self) -> str:
+        """What its threads are made with, such as "pthreads" or "openmp"; not every library says so."""
+
     def set_num_threads(self, num_threads: int) -> Any:
         """Have the library use so many threads."""
 
 
 class BlasThreads:
-    """The number of threads of the BLAS libraries in this process, which all that computes in it shares.
+    """The number of threads of those BLAS libraries in this process that have one number for all who compute.
 
     Each call that computes asks for a number, or for that of before. Within a thread the innermost counts; of threads
     at work at the same time the one that asks for most. The last that leaves puts back what the first found.
@@ -111,7 +133,7 @@ class BlasThreads:
         """Ask for a number of threads; None: as many as there were."""
         with self._lock:
             if not self._asked:
-                self._pools = find_blas("scipy.linalg" in sys.modules)
+                self._pools = [pool for pool in list_blas() if not has_own_number(pool)]
                 self._found = [pool.num_threads for pool in self._pools]
             self._asked.setdefault(threading.get_ident(), []).append(number)
             self._apply()
@@ -139,6 +161,16 @@ if hasattr(os, "register_at_fork"):  # a child has one thread, whatever the pare
     os.register_at_fork(after_in_child=blas_threads._forget)
 
 
+def list_blas() -> Sequence[Pool]:
+    """Return the BLAS libraries that are loaded."""
+    return find_blas("scipy.linalg" in sys.modules)
+
+
+def has_own_number(pool: Pool) -> bool:
+    """Tell whether each thread that computes has a number of its own: with OpenMP, OpenBLAS asks for the caller's."""
+    return getattr(pool, "threading_layer", "") == "openmp"
+
+
 @lru_cache(maxsize=2)
 def find_blas(with_scipy: bool) -> Sequence[Pool]:
     """Return the BLAS libraries that are loaded: NumPy's, and SciPy's own where that has been imported.
@@ -161,9 +193,16 @@ class BlasLimit:
 
     def __init__(self, number: int | None) -> None:
         self._number = number
+        self._before: list[tuple[Pool, int]] = []
 
     def __enter__(self) -> None:
         blas_threads.begin(self._number)
+        if self._number is not None:
+            for pool in filter(has_own_number, list_blas()):
+                self._before.append((pool, pool.num_threads))
+                pool.set_num_threads(self._number)
 
     def __exit__(self, *exception: object) -> None:
+        for pool, number in self._before:
+            pool.set_num_threads(number)
         blas_threads.end()

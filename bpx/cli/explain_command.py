@@ -131,8 +131,8 @@ def explain(
     if max_bytes is not None:
         check_count("--max-bytes", max_bytes, 0)
     found = find_subject(
-        what, data, as_published=as_published, seed=check_count("--seed", seed, 0), backend=choose_backend(backend, threads),
-        ignore_unseen=unseen == "ignore",
+        what, data, as_published=as_published, seed=check_count("--seed", seed, 0),
+        backend=choose_backend(backend, threads), ignore_unseen=unseen == "ignore",
     )  # fmt: skip
     if sample is not None and check_count("--sample", sample, 0) >= len(found.x):
         raise InputError(f"--sample must be a row from 0 to {len(found.x) - 1}, got {sample}")

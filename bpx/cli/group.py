@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Annotated, Any, TextIO
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from bpx.arguments import check_count
 from bpx.cli.advice import offer_options, translate
 from bpx.cli.signals import Ended, Signals
 from bpx.errors import BpxError, FileWarning, InputError
@@ -63,9 +62,9 @@ def choose_backend(spec: str | None, threads: int | None = None) -> Backend:
         As `bpx.get_backend` does.
     """
     if threads is not None:
-        from bpx.backend.threads import set_threads
+        from bpx.backend.threads import check_threads, set_threads
 
-        set_threads(check_count("--threads", threads))
+        set_threads(check_threads("--threads", threads))
         os.environ["NPROC"] = str(threads)  # what XLA reads
     name = spec or os.environ.get("BPX_BACKEND") or ""
     if name.strip().partition(":")[0] == "jax":

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from bpx.arguments import check_choice, check_count
+from bpx.backend.threads import check_threads
 from bpx.cli.seal import is_sealed, make_seal
 from bpx.cli.train_options import REPEATABLE, TrainOptions
 from bpx.errors import FileFormatError, InputError
@@ -81,7 +82,7 @@ class Plan:
         self.interval()
         check_count("--keep", self.keep)
         if self.threads is not None:
-            check_count("--threads", self.threads)
+            check_threads("--threads", self.threads)
         check_choice("way to treat checkpoints that cannot be written", self.on_checkpoint_error, ("raise", "warn"))
 
     def interval(self) -> int | str:

@@ -397,3 +397,15 @@ def test_checkpoints_that_are_all_damaged(mistake, run_folder):
     for path in run_folder.glob("*.safetensors"):
         path.write_bytes(path.read_bytes()[:100])
     assert "holds no checkpoint that can be read" in mistake("train", "--resume", run_folder, "--json")
+
+
+def test_threads_are_kept_for_the_rest_of_the_training(process, tmp_path):
+    folder = tmp_path / "run"
+    ran = process("train", *OPTIONS, "--epochs", 1, "--checkpoint", folder, "--threads", 1)
+    assert ran.returncode == 0, ran.stderr
+    assert json.loads((folder / "command.json").read_text())["threads"] == 1
+    assert process("train", "--resume", folder, "--epochs", 2).returncode == 0
+    assert json.loads((folder / "command.json").read_text())["threads"] == 1
+    ran = process("train", "--resume", folder, "--epochs", 3, "--threads", 2)
+    assert ran.returncode == 0, ran.stderr
+    assert json.loads((folder / "command.json").read_text())["threads"] == 2
