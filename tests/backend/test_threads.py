@@ -116,7 +116,8 @@ def test_within_a_thread_the_innermost_counts(pool, numpy):
     assert pool.num_threads == 4
 
 
-def test_of_two_threads_the_one_that_asks_for_more_counts(pool, numpy):
+@pytest.mark.parametrize(("asked", "number"), [(None, 4), (3, 3)])
+def test_of_two_threads_the_one_that_asks_for_more_counts(asked, number, pool, numpy):
     inside, leave = threading.Event(), threading.Event()
 
     def compute():
@@ -126,9 +127,10 @@ def test_of_two_threads_the_one_that_asks_for_more_counts(pool, numpy):
 
     other = threading.Thread(target=compute)
     with numpy.threads(SMALL):
+        bpx.set_threads(asked)
         other.start()
         assert inside.wait(10)
-        assert pool.num_threads == 4
+        assert pool.num_threads == number
         leave.set()
         other.join()
         assert pool.num_threads == 1
@@ -282,9 +284,9 @@ print(before)
 """
 
 
-@pytest.mark.parametrize("arguments", [("464",), ("80",), ("464", "1"), ("80", "2")])
+@pytest.mark.parametrize("arguments", [("180",), ("80",), ("180", "1"), ("80", "2")])
 def test_the_bits_of_a_training_are_those_of_its_parts(arguments):
-    """464 rows are above the limit, with products whose bits differ between one thread and two; 80 rows below it."""
+    """180 rows are above the limit, with products whose bits differ between one thread and two; 80 rows below it."""
     environment = os.environ | {"OMP_NUM_THREADS": "2"}
     command = [sys.executable, "-c", REAL, *arguments]
     ran = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=120)

@@ -8,6 +8,7 @@ import time
 import pytest
 
 import bpx
+from bpx.backend import threads
 
 OPTIONS = ("moons", "--hidden", "6", "--dropout", "0.2", "--seed", "5")
 posix = pytest.mark.skipif(os.name == "nt", reason="Windows sends Ctrl-C otherwise, and has no SIGKILL")
@@ -399,13 +400,15 @@ def test_checkpoints_that_are_all_damaged(mistake, run_folder):
     assert "holds no checkpoint that can be read" in mistake("train", "--resume", run_folder, "--json")
 
 
-def test_threads_are_kept_for_the_rest_of_the_training(process, tmp_path):
+def test_threads_are_kept_for_the_rest_of_the_training(as_json, tmp_path, monkeypatch):
     folder = tmp_path / "run"
-    ran = process("train", *OPTIONS, "--epochs", 1, "--checkpoint", folder, "--threads", 1)
-    assert ran.returncode == 0, ran.stderr
-    assert json.loads((folder / "command.json").read_text())["threads"] == 1
-    assert process("train", "--resume", folder, "--epochs", 2).returncode == 0
-    assert json.loads((folder / "command.json").read_text())["threads"] == 1
-    ran = process("train", "--resume", folder, "--epochs", 3, "--threads", 2)
-    assert ran.returncode == 0, ran.stderr
-    assert json.loads((folder / "command.json").read_text())["threads"] == 2
+    for arguments, number in (
+        ((*OPTIONS, "--epochs", 1, "--checkpoint", folder, "--threads", 1), 1),
+        (("--resume", folder, "--epochs", 2), 1),
+        (("--resume", folder, "--epochs", 3, "--threads", 2), 2),
+    ):
+        monkeypatch.setattr("bpx.backend.threads._chosen", None)
+        as_json("train", *arguments)
+        assert threads.get_chosen() == number
+        assert os.environ["NPROC"] == str(number)
+        assert json.loads((folder / "command.json").read_text())["threads"] == number
