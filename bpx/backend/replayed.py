@@ -62,9 +62,10 @@ class ReplayedLoop:
 
     def _follow(self, carried: list[Array], data: list[Array]) -> None:
         """Have the tapes work on these arrays; forget them where they cannot."""
-        if not are_same(carried, self._carried):
-            self._forget()
-        elif not are_same(data, self._data) and not all([player.move(data) for player in self._players.values()]):
+        fits = are_same(carried, self._carried)
+        if fits and not are_same(data, self._data):
+            fits = all(player.move(data) for player in self._players.values())
+        if not fits:
             self._forget()
         self._carried, self._data = carried, data
 

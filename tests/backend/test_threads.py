@@ -87,7 +87,7 @@ def test_a_number_of_threads_is_a_whole_number_of_at_least_one(number):
         (SMALL, True, 3, 3),
         (LARGE, True, 1, 1),
         (LARGE, False, 8, 8),
-        (8192, True, None, 4),  # shared between no threads anyway
+        (65_536, True, None, 4),  # shared between no threads anyway
         (262_144, False, None, 4),
     ],
 )
