@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator
-from itertools import repeat
+from itertools import pairwise, repeat
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -160,21 +160,22 @@ def _is_too_large(carried: list[Array]) -> bool:
 
 
 class Place(NamedTuple):
-    """Where an array of the data, or a part of it, is an operand of a call."""
+    """Where an array of the data, or its transpose, is an operand of a call."""
 
     call: int
     argument: int
     leaf: int
-    offset: int
     shape: tuple[int, ...]
     strides: tuple[int, ...]
 
 
 def _find_places(calls: list[tuple[Any, tuple[Any, ...]]], data: list[Array]) -> list[Place] | None:
-    """Return where the data is an operand of the calls; None if it may be one that cannot be told from the rest."""
-    if not all(leaf.flags.c_contiguous for leaf in data):
-        return None
+    """Return where the data is an operand of the calls; None if what an operand is cannot be told from its address."""
     starts = [leaf.__array_interface__["data"][0] for leaf in data]
+    spans = sorted((start, start + leaf.nbytes) for start, leaf in zip(starts, data, strict=True))
+    apart = all(end <= start for (_, end), (start, _) in pairwise(spans))  # x may be its own target
+    if not (apart and all(leaf.flags.c_contiguous for leaf in data)):
+        return None
     places = []
     for number, (_, arguments) in enumerate(calls):
         for i, operand in enumerate(arguments):
@@ -183,9 +184,9 @@ def _find_places(calls: list[tuple[Any, tuple[Any, ...]]], data: list[Array]) ->
             address = operand.__array_interface__["data"][0]
             for leaf, start in enumerate(starts):
                 if start <= address < start + data[leaf].nbytes:
-                    if operand.dtype != data[leaf].dtype:
+                    if address != start or operand.dtype != data[leaf].dtype:
                         return None
-                    places.append(Place(number, i, leaf, address - start, operand.shape, operand.strides))
+                    places.append(Place(number, i, leaf, operand.shape, operand.strides))
                     break
     return places
 
@@ -243,7 +244,7 @@ class Player:
             function, arguments = self._calls[place.call]
             if data is not None and place[2:] not in views:
                 leaf = data[place.leaf]
-                views[place[2:]] = np.ndarray(place.shape, leaf.dtype, leaf, place.offset, place.strides)
+                views[place[2:]] = np.ndarray(place.shape, leaf.dtype, leaf, 0, place.strides)
             changed = list(arguments)
             changed[place.argument] = views.get(place[2:])
             self._calls[place.call] = (function, tuple(changed))

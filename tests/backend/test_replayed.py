@@ -201,6 +201,18 @@ def test_tapes_that_are_not_kept_between_trainings(reason, monkeypatch, players)
     _agree(net, plain)
 
 
+def test_data_that_is_its_own_target_at_first(monkeypatch, players):
+    net, plain = (bpx.Network([bpx.Linear(3, 4), bpx.Tanh(), bpx.Linear(4, 3)], seed=3) for _ in range(2))
+    x, y = X.astype(np.float32), X[::-1].astype(np.float32)
+    for within, mine in ((False, net), (True, plain)):
+        if within:
+            _plain(monkeypatch)
+        for targets in (x, y):
+            mine.fit(x, targets, epochs=20, batch_size=5)
+    assert players["played"]
+    _agree(net, plain)
+
+
 @unregistered
 class Peeking(Layer):
     """A user's layer that looks at the values: another step may do another thing."""
