@@ -145,6 +145,7 @@ class Model(Pickled):
         self.n_keys = sum(layer.n_keys for layer in self.layers)
         self.stateful = any(layer.stateful for layer in self.layers)
         self._programs: dict[Any, Any] = {}
+        self._row_work: int | None = None
         self.occupancy = Occupancy()
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -250,8 +251,10 @@ class Model(Pickled):
 
     def count_work(self, rows: int) -> int:
         """Return the multiplications of a batch's largest product, counted as if in float32: float64 takes twice."""
-        weights = [math.prod(w.shape) for part in self._params for w in part.values() if w.ndim > 1]
-        return rows * max(weights, default=0) * (2 if self.dtype == "float64" else 1)
+        if self._row_work is None:
+            weights = [math.prod(w.shape) for part in self._params for w in part.values() if w.ndim > 1]
+            self._row_work = max(weights, default=0) * (2 if self.dtype == "float64" else 1)
+        return rows * self._row_work
 
     # -- copies -------------------------------------------------------------------------------------------
 
@@ -336,7 +339,7 @@ class Model(Pickled):
         )
         if self.training is not None:
             self.training.convert(convert)
-        vars(self).update(backend=target, dtype=dtype, _params=params, _state=state, _programs={})
+        vars(self).update(backend=target, dtype=dtype, _params=params, _state=state, _programs={}, _row_work=None)
 
     def __copy__(self) -> Self:
         return self.copy()  # two networks that share their arrays would train each other
