@@ -74,6 +74,7 @@ class Model(Pickled):
     backend: Backend
     precision: str
     training: TrainingState | None
+    _row_work: int | None = None
 
     _FIXED = frozenset({
         "layers", "loss", "dtype", "backend", "precision", "input_shape", "output_shape", "first_trained", "n_keys",
@@ -145,7 +146,6 @@ class Model(Pickled):
         self.n_keys = sum(layer.n_keys for layer in self.layers)
         self.stateful = any(layer.stateful for layer in self.layers)
         self._programs: dict[Any, Any] = {}
-        self._row_work: int | None = None
         self.occupancy = Occupancy()
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -346,7 +346,7 @@ class Model(Pickled):
 
     def __getstate__(self) -> dict[str, Any]:
         arrays = {"_params": hold(self.params), "_state": hold(self.state)}
-        kept = {name: value for name, value in vars(self).items() if name != "occupancy"}
+        kept = {name: value for name, value in vars(self).items() if name not in ("occupancy", "_row_work")}
         return {**kept, **arrays, "_programs": {}}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
