@@ -10,6 +10,7 @@ from bpx.backend import get_backend as get_backend
 from bpx.backend import set_backend as set_backend
 from bpx.backend import to_numpy as to_numpy
 from bpx.backend import use_backend as use_backend
+from bpx.backend.threads import set_threads as set_threads
 from bpx.callbacks import Checkpoint as Checkpoint
 from bpx.callbacks import CSVLog as CSVLog
 from bpx.callbacks import EarlyStopping as EarlyStopping

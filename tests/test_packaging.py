@@ -69,7 +69,7 @@ def test_the_wheel_says_what_it_is_and_needs(wheel):
     assert metadata["Requires-Python"] == ">=3.11"
     base = [line for line in metadata.get_all("Requires-Dist") if "extra ==" not in line]
     names = {re.match(r"[\w-]+", line).group() for line in base}
-    assert names == {"numpy", "array-api-compat", "safetensors", "tqdm"}
+    assert names == {"numpy", "array-api-compat", "safetensors", "threadpoolctl", "tqdm"}
     assert "numpy>=2.1" in base
     extras = {"cli", "plot", "sklearn", "table", "cupy", "torch", "jax", "mpi", "onnx", "tensorboard", "test", "dev"}
     assert extras | {"cupy-cuda13x"} <= set(metadata.get_all("Provides-Extra"))

@@ -177,6 +177,19 @@ class Backend(ABC):
         """
         return contextlib.nullcontext()
 
+    def threads(self, work: int, updates: bool = False) -> contextlib.AbstractContextManager[Any]:
+        """Return the context in which products are computed on as many threads as they are worth.
+
+        Parameters
+        ----------
+        work : int
+            Multiplications of the largest of them, counted as if in float32. A training counts those of its full
+            batches for the shorter ones too. It depends on nothing else, as the bits of a product may depend on it.
+        updates : bool
+            Whether they are those of a training step, between which weights are updated.
+        """
+        return contextlib.nullcontext()
+
     def synchronize(self) -> None:
         """Wait until the device has finished all work given to it; here there is nothing to wait for."""
         return

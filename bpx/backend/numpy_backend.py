@@ -13,6 +13,9 @@ from bpx.backend.base import FLOAT_DTYPES, Array, Backend, slices
 from bpx.backend.numpy_functions import numpy_namespace
 from bpx.backend.precision import round_mantissa
 from bpx.backend.replayed import ReplayedLoop
+from bpx.backend.threads import THREADED_PASS, THREADED_STEP, UNSHARED_PASS, UNSHARED_STEP, BlasLimit, get_chosen
+
+_UNCHANGED = contextlib.nullcontext()
 
 CACHE_BLOCK_BYTES = 512 * 1024
 """Piece of each array that an in-place update works on at a time, so that a few pieces stay in a core's caches.
@@ -72,6 +75,14 @@ class NumpyBackend(Backend):
 
     def round_mantissa(self, array: Array, bits: int) -> Array:
         return round_mantissa(array, bits)  # of arrays on a tape too
+
+    def threads(self, work: int, updates: bool = False) -> contextlib.AbstractContextManager[Any]:
+        if work <= (UNSHARED_STEP if updates else UNSHARED_PASS):
+            return _UNCHANGED
+        chosen = get_chosen()
+        if chosen is None and work < (THREADED_STEP if updates else THREADED_PASS):
+            chosen = 1
+        return BlasLimit(chosen)
 
     def rows_per_step(self, order: np.ndarray) -> Sequence[Any]:
         return slices(order) or list(order)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator
-from itertools import repeat
-from typing import Any
+from itertools import pairwise, repeat
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -15,6 +15,9 @@ from bpx.backend.trees import are_same, list_leaves, overwrite, rebuild
 
 TAPE_BYTES = 1024 * 1024
 """Memory of a step that is still worth a tape: in larger ones NumPy computes nearly all of the time."""
+
+KEPT_BYTES = 128 * 1024
+"""Memory of a tape that a network keeps between two trainings; to write it again takes as long as about 20 steps."""
 
 PLAIN_STEPS = 100
 """Steps of one kind that run plainly before one is recorded: a short training is not worth a tape."""
@@ -39,28 +42,45 @@ class ReplayedLoop:
     def __init__(self, body: Body, plainly: Loop) -> None:
         self._body, self._plainly = body, plainly
         self._refused: set[Any] = set()
-        self.release()
+        self._forget()
 
-    def release(self) -> None:
+    def _forget(self) -> None:
         """Forget the tapes, and with them the arrays they work on."""
-        self._arrays: list[Array] = []
+        self._carried: list[Array] = []
+        self._data: list[Array] = []
         self._players: dict[Any, Player] = {}
         self._made: Counter[Any] = Counter()
+
+    def release(self) -> None:
+        """Let go of the data; small tapes stay for the next training of the same arrays."""
+        if self._players and all(player.can_move and player.nbytes <= KEPT_BYTES for player in self._players.values()):
+            for player in self._players.values():
+                player.move(None)
+            self._data = []
+        else:
+            self._forget()
+
+    def _follow(self, carried: list[Array], data: list[Array]) -> None:
+        """Have the tapes work on these arrays; forget them where they cannot."""
+        fits = are_same(carried, self._carried)
+        if fits and not are_same(data, self._data):
+            fits = all(player.move(data) for player in self._players.values())
+        if not fits:
+            self._forget()
+        self._carried, self._data = carried, data
 
     def __call__(self, carry: Any, data: Any, inputs: tuple[Any, ...], length: int) -> tuple[Any, np.ndarray]:
         kind = tuple(None if column is None else _find_shape(column[0]) for column in inputs)
         if kind in self._refused:
             return self._plainly(carry, data, inputs, length)
-        arrays = [*list_leaves(carry), *list_leaves(data)]
-        if not are_same(arrays, self._arrays):
-            self.release()
-            self._arrays = arrays
+        carried = list_leaves(carry)
+        self._follow(carried, list_leaves(data))
         losses = np.empty(length)
         plain = min(length, max(0, PLAIN_STEPS - self._made[kind]))
         if length - plain < 3:
             plain = length
         if plain:
-            if _is_too_large(carry):
+            if _is_too_large(carried):
                 self._refused.add(kind)
                 plain = length
             self._made[kind] += plain
@@ -134,11 +154,45 @@ def _number_rows(column: Any) -> Any:
     return list(np.array([rows.start for rows in column])[:, None] + np.arange(*_find_shape(column[0])))
 
 
-def _is_too_large(carry: Any) -> bool:
+def _is_too_large(carried: list[Array]) -> bool:
     """Tell whether the gradients alone would not fit a tape; copies of what is trained would cost memory too."""
-    return (
-        sum(int(array.nbytes) for array in list_leaves(carry)) > 3 * TAPE_BYTES
-    )  # weights, and at most two slots for each
+    return sum(int(array.nbytes) for array in carried) > 3 * TAPE_BYTES  # weights, and at most two slots for each
+
+
+class Place(NamedTuple):
+    """Where an array of the data, or its transpose, is an operand of a call."""
+
+    call: int
+    argument: int
+    leaf: int
+    shape: tuple[int, ...]
+    strides: tuple[int, ...]
+
+
+def _find_places(calls: list[tuple[Any, tuple[Any, ...]]], data: list[Array]) -> list[Place] | None:
+    """Return where the data is an operand of the calls; None if what an operand is cannot be told from its address."""
+    starts = [leaf.__array_interface__["data"][0] for leaf in data]
+    spans = sorted((start, start + leaf.nbytes) for start, leaf in zip(starts, data, strict=True))
+    apart = all(end <= start for (_, end), (start, _) in pairwise(spans))  # x may be its own target
+    if not (apart and all(leaf.flags.c_contiguous for leaf in data)):
+        return None
+    places = []
+    for number, (_, arguments) in enumerate(calls):
+        for i, operand in enumerate(arguments):
+            if not isinstance(operand, np.ndarray):
+                continue
+            address = operand.__array_interface__["data"][0]
+            for leaf, start in enumerate(starts):
+                if start <= address < start + data[leaf].nbytes:
+                    if address != start or operand.dtype != data[leaf].dtype:
+                        return None
+                    places.append(Place(number, i, leaf, operand.shape, operand.strides))
+                    break
+    return places
+
+
+def _find_layout(array: Array) -> Any:
+    return array.shape, array.strides, array.dtype
 
 
 class Player:
@@ -151,6 +205,13 @@ class Player:
         Arrays that the steps read and write.
     inputs : tuple
         Those of the step that is made while the tape is written.
+
+    Attributes
+    ----------
+    nbytes : int
+        Memory of the arrays that the tape made.
+    can_move : bool
+        Whether the same calls can be made with other data.
     """
 
     def __init__(self, body: Body, carry: Any, data: Any, inputs: tuple[Any, ...]) -> None:
@@ -168,6 +229,26 @@ class Player:
             self.loss: np.ndarray = tape.unwrap(loss)
         finally:
             tape.close()
+        leaves = list_leaves(data)
+        self.nbytes = TAPE_BYTES - tape.room
+        self._layouts = [_find_layout(leaf) for leaf in leaves]
+        places = _find_places(self._calls, leaves)
+        self.can_move, self._places = places is not None, places or []
+
+    def move(self, data: list[Array] | None) -> bool:
+        """Work on other data of the same layout from now on, on none in between; False if that cannot be done."""
+        if data is not None and not (self.can_move and [_find_layout(leaf) for leaf in data] == self._layouts):
+            return False
+        views: dict[Any, Any] = {}
+        for place in self._places:
+            function, arguments = self._calls[place.call]
+            if data is not None and place[2:] not in views:
+                leaf = data[place.leaf]
+                views[place[2:]] = np.ndarray(place.shape, leaf.dtype, leaf, 0, place.strides)
+            changed = list(arguments)
+            changed[place.argument] = views.get(place[2:])
+            self._calls[place.call] = (function, tuple(changed))
+        return True
 
     def run(self, steps: Iterator[Any], losses: np.ndarray) -> None:
         """Make a step for each entry of ``steps``; write the losses."""

@@ -73,3 +73,6 @@ class StrictBackend(Backend):
 
     def computing(self) -> Any:
         return NumpyBackend.computing(self)  # type: ignore[arg-type] # its arrays are NumPy's underneath
+
+    def threads(self, work: int, updates: bool = False) -> Any:
+        return NumpyBackend.threads(self, work, updates)  # type: ignore[arg-type] # and so are its products

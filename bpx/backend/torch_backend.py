@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, ClassVar
 
 import numpy as np
@@ -11,6 +11,7 @@ import numpy as np
 from bpx.backend import onednn
 from bpx.backend.base import Array, Backend, BoundNamespace, make_missing, slices
 from bpx.backend.captured import CaptureError, CapturingBackend
+from bpx.backend.threads import get_chosen
 from bpx.backend.torch_functions import make_tensor_core_matmul, round_mantissa, shorter_functions
 from bpx.errors import BackendError
 
@@ -124,6 +125,23 @@ class TorchBackend(CapturingBackend):
 
     def computing(self) -> contextlib.AbstractContextManager[Any]:
         return self._torch.no_grad()  # type: ignore[no-any-return]
+
+    def threads(self, work: int, updates: bool = False) -> contextlib.AbstractContextManager[Any]:
+        chosen = get_chosen() if self._device.type == "cpu" else None
+        return contextlib.nullcontext() if chosen is None else self._use_threads(chosen)
+
+    @contextlib.contextmanager
+    def _use_threads(self, number: int) -> Iterator[None]:
+        """Compute on so many threads. Only on demand: a thread that is started meanwhile would keep the number."""
+        before = self._torch.get_num_threads()
+        if number == before:
+            yield
+            return
+        self._torch.set_num_threads(number)
+        try:
+            yield
+        finally:
+            self._torch.set_num_threads(before)
 
     def synchronize(self) -> None:
         if self._device.type == "cuda":

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bpx.cli.group import BackendOption, JsonOption, choose_backend
+from bpx.cli.group import BackendOption, JsonOption, ThreadsOption, choose_backend
 from bpx.cli.pictures import PlotOption, check_picture, draw_evaluation
 from bpx.cli.predict_command import ModelArgument, UnseenOption
 from bpx.cli.printing import Printer
@@ -26,6 +26,7 @@ def evaluate(
     unseen: UnseenOption = "refuse",
     plot: PlotOption = None,
     backend: BackendOption = None,
+    threads: ThreadsOption = None,
     json: JsonOption = False,
 ) -> None:
     """Print how good a trained network is: metrics and, for classes, the confusion matrix."""
@@ -39,7 +40,7 @@ def evaluate(
     check_choice("way to treat unseen categories", unseen, ("ignore", "refuse"))
     if plot is not None:
         check_picture(plot)
-    loaded = load_model(model, choose_backend(backend))
+    loaded = load_model(model, choose_backend(backend, threads))
     preprocessor = loaded.preprocessor
     rows = load_rows(data, preprocessor, with_target=True, ignore_unseen=unseen == "ignore")
     assert rows.y is not None

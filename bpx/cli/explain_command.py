@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bpx.cli.group import BackendOption, JsonOption, choose_backend
+from bpx.cli.group import BackendOption, JsonOption, ThreadsOption, choose_backend
 from bpx.cli.predict_command import UnseenOption
 from bpx.cli.printing import Printer
 
@@ -104,6 +104,7 @@ def explain(
     unseen: UnseenOption = "refuse",
     seed: Annotated[int, typer.Option("--seed", metavar="N", help="Of the first weights of xor and digits.")] = 0,
     backend: BackendOption = None,
+    threads: ThreadsOption = None,
     json: JsonOption = False,
 ) -> None:
     """Show one training step with its true numbers: forward, error, backward, update, and the chain rule of one
@@ -130,8 +131,8 @@ def explain(
     if max_bytes is not None:
         check_count("--max-bytes", max_bytes, 0)
     found = find_subject(
-        what, data, as_published=as_published, seed=check_count("--seed", seed, 0), backend=choose_backend(backend),
-        ignore_unseen=unseen == "ignore",
+        what, data, as_published=as_published, seed=check_count("--seed", seed, 0),
+        backend=choose_backend(backend, threads), ignore_unseen=unseen == "ignore",
     )  # fmt: skip
     if sample is not None and check_count("--sample", sample, 0) >= len(found.x):
         raise InputError(f"--sample must be a row from 0 to {len(found.x) - 1}, got {sample}")

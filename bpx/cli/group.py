@@ -21,7 +21,7 @@ from bpx.markup import escape_controls
 if TYPE_CHECKING:
     from bpx.backend import Backend
 
-__all__ = ["BackendOption", "Command", "Commands", "JsonOption", "choose_backend", "complain"]
+__all__ = ["BackendOption", "Command", "Commands", "JsonOption", "ThreadsOption", "choose_backend", "complain"]
 
 MISTAKE, NOBODY_READS = 2, 1
 """Exit codes: of a user's mistake, and of a pipe whose reader has gone."""
@@ -37,19 +37,35 @@ BackendOption = Annotated[
     ),
 ]
 
+ThreadsOption = Annotated[
+    int | None,
+    typer.Option(
+        "--threads",
+        metavar="N",
+        help="Threads to compute on. By default as many as the array library was told (OMP_NUM_THREADS and its like, "
+        "else all processors), and on numpy one for products too small to gain from more.",
+    ),
+]
+
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 
 
-def choose_backend(spec: str | None) -> Backend:
-    """Return the backend of the option ``--backend``.
+def choose_backend(spec: str | None, threads: int | None = None) -> Backend:
+    """Return the backend of the option ``--backend``, computing on the threads of ``--threads``.
 
-    JAX has float64 only if it is told so before it is first used. The command owns its process, so it tells it.
+    JAX has float64, and another number of threads, only if it is told so before it is first used. The command owns its
+    process, so it tells it.
 
     Raises
     ------
     InputError, BackendError
         As `bpx.get_backend` does.
     """
+    if threads is not None:
+        from bpx.backend.threads import check_threads, set_threads
+
+        set_threads(check_threads("--threads", threads))
+        os.environ["NPROC"] = str(threads)  # what XLA reads
     name = spec or os.environ.get("BPX_BACKEND") or ""
     if name.strip().partition(":")[0] == "jax":
         os.environ.setdefault("JAX_ENABLE_X64", "1")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bpx.cli.group import BackendOption, JsonOption, choose_backend
+from bpx.cli.group import BackendOption, JsonOption, ThreadsOption, choose_backend
 from bpx.cli.printing import Printer
 
 if TYPE_CHECKING:
@@ -45,6 +45,7 @@ def predict(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Let --output be DATA itself.")] = False,
     unseen: UnseenOption = "refuse",
     backend: BackendOption = None,
+    threads: ThreadsOption = None,
     json: JsonOption = False,
 ) -> None:
     """Apply a trained network to new rows, found by the names of their columns."""
@@ -58,7 +59,7 @@ def predict(
     if output is not None:
         check_place(output, "--output", model)
         check_place(output, "--output", None if overwrite else data, advice="name another file, or pass --overwrite")
-    loaded = load_model(model, choose_backend(backend))
+    loaded = load_model(model, choose_backend(backend, threads))
     preprocessor = loaded.preprocessor
     rows = load_rows(data, preprocessor, with_target=False, ignore_unseen=unseen == "ignore")
     outputs = loaded.network.predict(rows.x)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from bpx.arguments import check_choice, check_count
+from bpx.backend.threads import check_threads
 from bpx.cli.seal import is_sealed, make_seal
 from bpx.cli.train_options import REPEATABLE, TrainOptions
 from bpx.errors import FileFormatError, InputError
@@ -23,7 +24,7 @@ __all__ = ["CHANGEABLE", "Plan", "check_new", "read_plan", "restore_plan", "writ
 
 FORMAT, VERSION, FILE = "bpx-run", 1, "command.json"
 
-CHANGEABLE = ("epochs", "backend", "output", "plot", "checkpoint_every", "keep", "on_checkpoint_error")
+CHANGEABLE = ("epochs", "backend", "threads", "output", "plot", "checkpoint_every", "keep", "on_checkpoint_error")
 """Options that may be given again when a training is resumed."""
 
 _FILES = ("output", "plot")
@@ -51,6 +52,8 @@ class Plan:
     ----------
     options : TrainOptions
     backend : str or None
+    threads : int or None
+        To compute on, where the user said so: the last bits may depend on it.
     output : str or None
         Where the model goes.
     plot : str or None
@@ -67,6 +70,7 @@ class Plan:
 
     options: TrainOptions
     backend: str | None = None
+    threads: int | None = None
     output: str | None = None
     plot: str | None = None
     checkpoint: str | None = None
@@ -77,6 +81,8 @@ class Plan:
     def __post_init__(self) -> None:
         self.interval()
         check_count("--keep", self.keep)
+        if self.threads is not None:
+            check_threads("--threads", self.threads)
         check_choice("way to treat checkpoints that cannot be written", self.on_checkpoint_error, ("raise", "warn"))
 
     def interval(self) -> int | str:

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from bpx.cli.group import BackendOption, JsonOption
+from bpx.cli.group import BackendOption, JsonOption, ThreadsOption
 from bpx.cli.pictures import PlotOption
 from bpx.cli.printing import Printer
 
@@ -76,7 +76,7 @@ _resume = _option(
     "FOLDER",
     _BREAKS,
     "Go on with the training in this folder: no DATASET, and of the other options only --epochs (more of them), "
-    "--output, --plot, --backend and those about checkpoints.",
+    "--output, --plot, --backend, --threads and those about checkpoints.",
 )
 _checkpoint_every = _option(
     "--checkpoint-every", "WHEN", _BREAKS, "Epochs between two, or '500 steps', '30 seconds'; 1 by default."
@@ -120,6 +120,7 @@ def train(
     keep: Annotated[int | None, _keep] = None,
     on_checkpoint_error: Annotated[str | None, _on_checkpoint_error] = None,
     backend: BackendOption = None,
+    threads: ThreadsOption = None,
     output: Annotated[str | None, _output] = None,
     plot: PlotOption = None,
     json: JsonOption = False,
@@ -156,6 +157,7 @@ def train(
     }
     around = {
         "backend": backend,
+        "threads": threads,
         "output": output,
         "plot": plot,
         "checkpoint": checkpoint,

@@ -83,7 +83,7 @@ def _train(printer: Printer, plan: Plan, held: contextlib.ExitStack, *, resumed:
         check_picture(plan.plot)
     if plan.checkpoint is not None and not resumed:
         check_new(plan.checkpoint)
-    backend = choose_backend(plan.backend)
+    backend = choose_backend(plan.backend, plan.threads)
     prepared = PreparedTraining.prepare(plan.options, backend)
     announce(printer, prepared)
     before = None

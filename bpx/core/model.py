@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Self
@@ -73,6 +74,7 @@ class Model(Pickled):
     backend: Backend
     precision: str
     training: TrainingState | None
+    _row_work: int | None = None
 
     _FIXED = frozenset({
         "layers", "loss", "dtype", "backend", "precision", "input_shape", "output_shape", "first_trained", "n_keys",
@@ -247,6 +249,13 @@ class Model(Pickled):
         """How many numbers the parameters hold."""
         return sum(int(np.prod(array.shape)) for part in self._params for array in part.values())
 
+    def count_work(self, rows: int) -> int:
+        """Return the multiplications of a batch's largest product, counted as if in float32: float64 takes twice."""
+        if self._row_work is None:
+            weights = [math.prod(w.shape) for part in self._params for w in part.values() if w.ndim > 1]
+            self._row_work = max(weights, default=0) * (2 if self.dtype == "float64" else 1)
+        return rows * self._row_work
+
     # -- copies -------------------------------------------------------------------------------------------
 
     def to(self, backend: BackendSpec = None, *, precision: str | None = None) -> Self:
@@ -331,14 +340,14 @@ class Model(Pickled):
         )
         if self.training is not None:
             self.training.convert(convert)
-        vars(self).update(backend=target, dtype=dtype, _params=params, _state=state, _programs={})
+        vars(self).update(backend=target, dtype=dtype, _params=params, _state=state, _programs={}, _row_work=None)
 
     def __copy__(self) -> Self:
         return self.copy()  # two networks that share their arrays would train each other
 
     def __getstate__(self) -> dict[str, Any]:
         arrays = {"_params": hold(self.params), "_state": hold(self.state)}
-        kept = {name: value for name, value in vars(self).items() if name != "occupancy"}
+        kept = {name: value for name, value in vars(self).items() if name not in ("occupancy", "_row_work")}
         return {**kept, **arrays, "_programs": {}}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -404,7 +413,7 @@ class Model(Pickled):
 
         step = self.training.step if self.training else 0
         keys = tuple(step_keys(self.seed, step, 1, self.n_keys)[0].tolist())
-        with self.backend.computing():
+        with self.backend.computing(), self.backend.threads(self.count_work(x.shape[0]), updates=True):
             program = self.keep_program(("gradients", training), make)
             return self._run(program, keys, x, y, weight)  # type: ignore[no-any-return]
 
@@ -420,9 +429,12 @@ class Model(Pickled):
             return self.backend.compile(outputs)
 
         program = self.keep_program("outputs", make)
+        work = self.count_work(min(x.shape[0], PREDICT_ROWS))
         for start in range(0, x.shape[0], PREDICT_ROWS):
             rows = x if x.shape[0] <= PREDICT_ROWS else x[start : min(start + PREDICT_ROWS, x.shape[0]), ...]
-            yield self._run(program, rows)
+            with self.backend.threads(work):
+                z = self._run(program, rows)
+            yield z
 
     def compute_outputs(self, x: Array) -> Array:
         """Return the last layer's outputs (samples, n_out) for samples on the device."""

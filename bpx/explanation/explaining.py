@@ -114,7 +114,7 @@ def explain(
     with net.occupancy if in_place else contextlib.nullcontext():
         walk = _Walk(net, chosen, training)
         step = make_step(walk.watch, chosen, penalties, clip, gather=False)
-        with net.backend.computing():
+        with net.backend.computing(), net.backend.threads(net.count_work(xs.shape[0]), updates=True):
             made = [walk.step(step, builder, data, number, full or number == 0) for number in range(steps)]
         if in_place:
             walk.hand_over()

@@ -112,7 +112,7 @@ def minimize(
         "maxcor": optimizer.memory, "gtol": optimizer.gradient_tolerance, "ftol": optimizer.loss_tolerance,
         "maxfun": optimizer.max_evaluations, "maxiter": iterations,
     }  # fmt: skip
-    with backend.computing():
+    with backend.computing(), backend.threads(net.count_work(data[0].shape[0]), updates=True):
         result = optimize.minimize(
             objective, vector.load(), method="L-BFGS-B", jac=True, callback=note_iteration, options=options
         )

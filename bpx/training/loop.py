@@ -217,7 +217,8 @@ class Loop:
         program = self._make_program(gather=order is not None)
         began = time.perf_counter()
         carry = (net.params, state.slots, net.state)
-        (params, state.slots, running), losses = program(carry, self._data, (rows, numbers, keys), length)
+        with backend.threads(net.count_work(self._count_rows(order)), updates=True):
+            (params, state.slots, running), losses = program(carry, self._data, (rows, numbers, keys), length)
         net.adopt(params, running)
         state.step += length
         state.optimizer_step += length
@@ -229,6 +230,13 @@ class Loop:
         elif total > LARGE_LOSS:
             self._check_slots()
         return losses
+
+    def _count_rows(self, order: np.ndarray | None) -> int:
+        """Return the rows of a step; of a shorter batch at the end of an epoch, those of the others."""
+        if self.run.source.batch_size is not None:
+            return self.run.source.batch_size
+        assert order is not None  # batches that come as they are have an order within their block
+        return int(order.shape[1])
 
     def _make_program(self, gather: bool) -> Callable[..., tuple[Any, np.ndarray]]:
         """Return the loop over steps, compiled where the backend can; kept by the network for the next ``fit``."""

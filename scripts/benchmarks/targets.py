@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from benchmarks import peers
-from benchmarks.cases import compiled, cuda, epoch, memory, start_up
+from benchmarks.cases import busy, compiled, cuda, epoch, memory, start_up
 from benchmarks.cases.predict import MANY
 from benchmarks.cases.xor import PUBLISHED, TRAINED
 from benchmarks.measuring import Case, Spread
@@ -46,7 +46,7 @@ class Target:
     def text(self) -> str:
         """The target in words."""
         kind, _, rest = self.case.partition("/")
-        place = rest.replace("/", ", ") if kind in ("sgd", "adam", "predict", "estimator", "cuda") else ""
+        place = rest.replace("/", ", ") if kind in ("sgd", "adam", "predict", "estimator", "cuda", "busy") else ""
         what = self.fact if self.fact and self.fact != "time" else f"{self.peer} / {self.against}"
         return f"{place}: {what}" if place else what
 
@@ -94,6 +94,9 @@ def targets() -> Iterator[Target]:
             yield Target("fit of bpx.sklearn", f"estimator/{solver}/{data}", peers.BPX, peers.SKLEARN, 0.7)
     for size in (*SIZES, MANY):
         yield Target("predict", f"predict/{size}", peers.BPX, peers.TORCH, 1.0)
+    for name in (busy.COMMAND, busy.FIT, busy.WIDE):
+        for state, limit in busy.LIMITS.items():
+            yield Target("a busy machine", f"busy/{name}", state, busy.QUIET, limit)
     yield Target("peak memory of a fit", memory.NAME, peers.BPX, peers.HAND, 1.3)
     for statement in (start_up.BPX, start_up.NETWORK):
         yield Target("import", start_up.NAME, statement, start_up.NUMPY, 1.3)

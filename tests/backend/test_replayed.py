@@ -140,6 +140,79 @@ def test_the_next_fit_goes_on(monkeypatch, players):
     _agree(net, plain)
 
 
+def _list_kept(net):
+    return [player for program in net._programs.values() for player in getattr(program, "_players", {}).values()]
+
+
+@pytest.mark.parametrize("batch_size", [5, None])
+def test_tapes_are_kept_for_other_data(batch_size, monkeypatch, players):
+    net, plain = _network(), _network()
+    sets = [(X.astype(np.float32), Y), (X[::-1].astype(np.float32), Y[::-1]), (X * 0.5, Y), (X.astype(np.float32), Y)]
+    kept = []
+    for x, y in sets:
+        net.fit(x, y, epochs=20, batch_size=batch_size)
+        kept.append(_list_kept(net))
+    assert kept[0]
+    assert all(mine is first for each in kept for mine, first in zip(each, kept[0], strict=True))
+    _plain(monkeypatch)
+    for x, y in sets:
+        plain.fit(x, y, epochs=20, batch_size=batch_size)
+    _agree(net, plain)
+
+
+@pytest.mark.parametrize("change", ["rows", "weights", "reset", "params", "optimizer"])
+def test_tapes_are_not_kept_for_what_is_not_the_same(change, monkeypatch, players):
+    def train(net):
+        net.fit(X, Y, epochs=20, batch_size=5)
+        kept = _list_kept(net)
+        if change == "reset":
+            net.reset()
+        elif change == "params":
+            net.params = [{name: array * 0.5 for name, array in part.items()} for part in net.params]
+        n, weight = (10, None) if change == "rows" else (22, np.ones(22) if change == "weights" else None)
+        optimizer = bpx.Adam(0.1) if change == "optimizer" else "adam"
+        net.fit(X[:n], Y[:n], sample_weight=weight, epochs=20, batch_size=5, optimizer=optimizer)
+        return kept
+
+    net, plain = _network(), _network()
+    kept = train(net)
+    assert kept
+    assert not any(mine is old for mine in _list_kept(net) for old in kept)
+    _plain(monkeypatch)
+    train(plain)
+    _agree(net, plain)
+
+
+@pytest.mark.parametrize("reason", ["large", "strided"])
+def test_tapes_that_are_not_kept_between_trainings(reason, monkeypatch, players):
+    x = X.astype(np.float32)
+    if reason == "large":
+        monkeypatch.setattr(replayed, "KEPT_BYTES", 100)
+    else:
+        x = np.repeat(x, 2, axis=1)[:, ::2]
+    net, plain = _network(), _network()
+    for _ in range(2):
+        net.fit(x, Y, epochs=20, batch_size=None)
+        assert not _list_kept(net)
+    assert players["played"]
+    _plain(monkeypatch)
+    for _ in range(2):
+        plain.fit(x, Y, epochs=20, batch_size=None)
+    _agree(net, plain)
+
+
+def test_data_that_is_its_own_target_at_first(monkeypatch, players):
+    net, plain = (bpx.Network([bpx.Linear(3, 4), bpx.Tanh(), bpx.Linear(4, 3)], seed=3) for _ in range(2))
+    x, y = X.astype(np.float32), X[::-1].astype(np.float32)
+    for within, mine in ((False, net), (True, plain)):
+        if within:
+            _plain(monkeypatch)
+        for targets in (x, y):
+            mine.fit(x, targets, epochs=20, batch_size=5)
+    assert players["played"]
+    _agree(net, plain)
+
+
 @unregistered
 class Peeking(Layer):
     """A user's layer that looks at the values: another step may do another thing."""

@@ -10,8 +10,10 @@ import pytest
 
 @pytest.fixture(autouse=True)
 def _state(monkeypatch, tmp_path_factory):
-    """Keep what bpx keeps for its user in a folder of the tests."""
+    """Keep what bpx keeps for its user in a folder of the tests, and what a command tells its process to one test."""
     monkeypatch.setenv("LOCALAPPDATA" if os.name == "nt" else "XDG_STATE_HOME", str(tmp_path_factory.getbasetemp()))
+    monkeypatch.setattr("bpx.backend.threads._chosen", None)
+    monkeypatch.setenv("NPROC", os.environ.get("NPROC", ""))
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from safetensors.numpy import save_file
 
 import bpx
 from bpx import files
+from bpx.backend import threads
 
 
 @pytest.fixture(scope="module")
@@ -56,6 +57,13 @@ def test_on_every_backend(as_json, moons, backend):
     np.testing.assert_allclose(data["probabilities"], as_json("predict", moons, "moons")["probabilities"], atol=1e-5)
     scores = as_json("evaluate", moons, "moons", "--backend", backend.spec)
     assert scores["loss"] == pytest.approx(as_json("evaluate", moons, "moons")["loss"], rel=1e-4)
+
+
+@pytest.mark.parametrize("name", ["predict", "evaluate", "explain"])
+def test_on_a_number_of_threads(name, as_json, moons):
+    data = as_json(name, moons, "moons", "--threads", 3)
+    assert threads.get_chosen() == 3
+    assert data.keys() == as_json(name, moons, "moons").keys()
 
 
 def test_predictions_go_into_a_file(command, moons, tmp_path):

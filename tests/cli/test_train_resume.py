@@ -8,6 +8,7 @@ import time
 import pytest
 
 import bpx
+from bpx.backend import threads
 
 OPTIONS = ("moons", "--hidden", "6", "--dropout", "0.2", "--seed", "5")
 posix = pytest.mark.skipif(os.name == "nt", reason="Windows sends Ctrl-C otherwise, and has no SIGKILL")
@@ -214,7 +215,7 @@ def run_folder(as_json, tmp_path):
     ("arguments", "words"),
     [
         (("moons",), "DATASET (moons) cannot be given"),
-        (("--hidden", "8"), "--hidden cannot be given; what can be: --epochs, --backend, --output, --plot"),
+        (("--hidden", "8"), "--hidden cannot be given; what can be: --epochs, --backend, --threads, --output, --plot"),
         (("--learning-rate", "0.1", "--seed", "5"), "--learning-rate, --seed cannot be given"),
         (("--checkpoint", "other"), "--checkpoint cannot be given"),
         (("--epochs", "0"), "--epochs must be at least 1, got 0"),
@@ -397,3 +398,17 @@ def test_checkpoints_that_are_all_damaged(mistake, run_folder):
     for path in run_folder.glob("*.safetensors"):
         path.write_bytes(path.read_bytes()[:100])
     assert "holds no checkpoint that can be read" in mistake("train", "--resume", run_folder, "--json")
+
+
+def test_threads_are_kept_for_the_rest_of_the_training(as_json, tmp_path, monkeypatch):
+    folder = tmp_path / "run"
+    for arguments, number in (
+        ((*OPTIONS, "--epochs", 1, "--checkpoint", folder, "--threads", 1), 1),
+        (("--resume", folder, "--epochs", 2), 1),
+        (("--resume", folder, "--epochs", 3, "--threads", 2), 2),
+    ):
+        monkeypatch.setattr("bpx.backend.threads._chosen", None)
+        as_json("train", *arguments)
+        assert threads.get_chosen() == number
+        assert os.environ["NPROC"] == str(number)
+        assert json.loads((folder / "command.json").read_text())["threads"] == number

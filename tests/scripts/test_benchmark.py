@@ -20,7 +20,7 @@ import bpx
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "scripts"))
 
 from benchmarks import command_line, measuring, peers, report, steadiness, targets, tasks, threads
-from benchmarks.cases import comparison
+from benchmarks.cases import busy, comparison
 from benchmarks.measuring import Case, Line, Spread
 from benchmarks.peers import cupy_products
 from benchmarks.settings import Settings
@@ -255,7 +255,7 @@ def test_below_a_peer_wherever_numpy_by_hand_is_holds_whether_it_is_or_not() -> 
 
 
 def test_every_target_has_a_case() -> None:
-    known = ("xor", "sgd", "adam", "epoch", "estimator", "predict", "memory", "import", "compiled", "cuda")
+    known = ("xor", "sgd", "adam", "epoch", "estimator", "predict", "busy", "memory", "import", "compiled", "cuda")
     for target in targets.targets():
         assert target.case.partition("/")[0] in known
         assert target.limit >= 0
@@ -271,6 +271,27 @@ def test_without_a_cuda_device_its_targets_are_gaps_with_a_reason() -> None:
     verdict = targets.judge(target, cases)
     assert (verdict.value, verdict.holds) == (None, None)
     assert verdict.reason == f"not measured: {peers.TORCH_CUDA}: no CUDA device"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("processors", [2, 3])
+def test_a_busy_machine_is_one_of_two_processors(processors: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(busy, "count_processors", lambda: processors)
+    cases = command_line.run_cases(["busy"], Settings.tiny())
+    found = [target for target in targets.targets() if target.group == "a busy machine"]
+    assert {target.case for target in found} == set(cases)
+    for verdict in (targets.judge(target, cases) for target in found):
+        if processors == 2:
+            assert verdict.value is not None
+            assert verdict.value.median > 0
+        else:
+            assert "this machine has 3 processors" in verdict.reason
+
+
+def test_neighbors_end_with_the_block() -> None:
+    with busy.neighbors(2) as processes:
+        assert [process.poll() for process in processes] == [None, None]
+    assert all(process.poll() is not None for process in processes)
 
 
 def test_threads_are_set_by_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:

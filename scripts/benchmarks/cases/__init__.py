@@ -16,6 +16,7 @@ CASES = {
     "estimator": "bpx.sklearn against scikit-learn, by the fit",
     "predict": "class probabilities of a batch at each of the five sizes, and of 10,000 rows",
     "import": "import bpx against import numpy, in fresh processes",
+    "busy": "a training beside processes that keep the processors busy, against the same one on a quiet machine",
     "memory": "peak memory of a fit against the hand-written loop, in fresh processes",
     "growth": "how time grows with width, depth, batch and rows",
     "cuda": "a training step on a CUDA device, data there already",
