@@ -7,6 +7,7 @@ functions) and with the arrays' own operators, so that no other module knows whi
 from __future__ import annotations
 
 import contextlib
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
@@ -133,6 +134,14 @@ class Backend(ABC):
     def zeros_like(self, array: Array) -> Array:
         """Return zeros of an array's shape, dtype and device."""
         return self.xp.zeros_like(array)
+
+    def all_finite(self, array: Array) -> bool:
+        """Tell whether an array holds neither NaN nor infinity; its data is read once, unless its sum overflows.
+
+        A finite sum has only finite terms, and libraries spread a sum over the whole device.
+        """
+        xp = self.xp
+        return math.isfinite(float(xp.sum(array))) or bool(xp.all(xp.isfinite(array)))
 
     def require_dtype(self, dtype: str) -> None:
         """Raise unless arrays of this dtype can live on this device.

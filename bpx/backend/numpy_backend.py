@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from bpx.backend.base import FLOAT_DTYPES, Array, Backend, slices
-from bpx.backend.numpy_functions import numpy_namespace
+from bpx.backend.numpy_functions import all_finite, numpy_namespace
 from bpx.backend.precision import round_mantissa
 from bpx.backend.replayed import ReplayedLoop
 
@@ -66,6 +66,9 @@ class NumpyBackend(Backend):
 
     def copy(self, array: Array) -> Array:
         return np.array(array)
+
+    def all_finite(self, array: Array) -> bool:
+        return all_finite(array)
 
     def computing(self) -> contextlib.AbstractContextManager[Any]:
         return np.errstate(over="ignore", invalid="ignore", divide="ignore", under="ignore")
