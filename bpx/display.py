@@ -42,6 +42,9 @@ def summarize(net: Model) -> str:
     rule = "-" * len(align(HEADER))
     loss = f"loss {net.loss.name} ({net.loss.reduction})"
     total = f"{net.n_params:,} parameters, {name_arithmetic(net)}, {loss}, on {net.backend.spec}"
+    recorded = net.count_bytes()["recordings"]
+    if recorded:
+        total += f"; recordings hold {recorded:,} bytes, which net.release() lets go of"
     return escape_controls("\n".join([align(HEADER), rule, *map(align, table), rule, total]), keep="\n")
 
 

@@ -28,6 +28,8 @@ Array = Any
 FLOAT_DTYPES = ("float32", "float64")
 """The precisions that a network can compute in."""
 
+Body = Callable[[Any, Any, Any], "tuple[Any, Array]"]
+"""``body(carry, data, inputs) -> (carry, output)``, one step of a loop, see `Backend.loop`."""
 
 _REAL_DTYPES = ("bool", "int", "uint", "float", "bfloat")
 """How the names of dtypes begin whose values are real numbers, in every library."""
@@ -211,9 +213,14 @@ class Backend(ABC):
         rows = self.asarray(order)
         return [rows[i, ...] for i in range(order.shape[0])]
 
-    def loop(
-        self, body: Callable[[Any, Any, Any], tuple[Any, Array]], pure: bool = False
-    ) -> Callable[..., tuple[Any, np.ndarray]]:
+    def repeat(self, function: Callable[..., Array]) -> Callable[..., Array]:
+        """Return ``function(params, state, *arrays) -> array`` to call again and again with the same params and state.
+
+        A backend may record what the device does in it; the arrays of a network are the same from call to call.
+        """
+        return function
+
+    def loop(self, body: Body, pure: bool = False) -> Callable[..., tuple[Any, np.ndarray]]:
         """Return ``run(carry, data, inputs, length) -> (carry, outputs)``, which steps ``body`` through ``inputs``.
 
         ``body(carry, data, step_inputs) -> (carry, output)`` is one step; ``inputs`` is a tuple of sequences with one
@@ -223,6 +230,10 @@ class Backend(ABC):
 
         ``pure`` says that ``body`` does the same to its arrays at every step, whatever is in them, and nothing else:
         NumPy may then do it again without calling ``body``. Libraries that compile or record take that for granted.
+
+        ``body.on_batch``, where there is one, is the same step on a batch whose rows are taken already: its ``data``
+        are these rows, and the first of its inputs, which says what rows to take, is None. A backend may use it to take
+        the rows of many steps at once.
         """
 
         def run(carry: Any, data: Any, inputs: tuple[Any, ...], length: int) -> tuple[Any, np.ndarray]:

@@ -11,7 +11,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from bpx.backend.base import Array, Backend, make_missing
-from bpx.backend.captured import CaptureError, CapturingBackend
+from bpx.backend.captured import CapturingBackend
+from bpx.backend.recording import CaptureError
 from bpx.errors import BackendError
 from bpx.optional import advise_install
 

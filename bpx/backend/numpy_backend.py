@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from bpx.backend.base import FLOAT_DTYPES, Array, Backend, slices
+from bpx.backend.base import FLOAT_DTYPES, Array, Backend, Body, slices
 from bpx.backend.numpy_functions import all_finite, numpy_namespace
 from bpx.backend.precision import round_mantissa
 from bpx.backend.replayed import ReplayedLoop
@@ -89,9 +89,7 @@ class NumpyBackend(Backend):
             return [_scalars(values[0], dtype)] * len(values)
         return [_scalars(row, dtype) for row in values]
 
-    def loop(
-        self, body: Callable[[Any, Any, Any], tuple[Any, Array]], pure: bool = False
-    ) -> Callable[..., tuple[Any, np.ndarray]]:
+    def loop(self, body: Body, pure: bool = False) -> Callable[..., tuple[Any, np.ndarray]]:
         plainly = super().loop(body, pure)
         return ReplayedLoop(body, plainly) if pure else plainly
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from bpx.backend.base import Array
+from bpx.backend.base import Array, Body
 from bpx.backend.tape import Tape
 from bpx.backend.trees import are_same, list_leaves, overwrite, rebuild
 
@@ -19,7 +19,6 @@ TAPE_BYTES = 1024 * 1024
 PLAIN_STEPS = 100
 """Steps of one kind that run plainly before one is recorded: a short training is not worth a tape."""
 
-Body = Callable[[Any, Any, Any], tuple[Any, Array]]
 Loop = Callable[..., tuple[Any, np.ndarray]]
 
 
@@ -46,6 +45,11 @@ class ReplayedLoop:
         self._arrays: list[Array] = []
         self._players: dict[Any, Player] = {}
         self._made: Counter[Any] = Counter()
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the memory that the tapes work in."""
+        return sum(player.nbytes for player in self._players.values())
 
     def __call__(self, carry: Any, data: Any, inputs: tuple[Any, ...], length: int) -> tuple[Any, np.ndarray]:
         kind = tuple(None if column is None else _find_shape(column[0]) for column in inputs)
@@ -168,6 +172,7 @@ class Player:
             self.loss: np.ndarray = tape.unwrap(loss)
         finally:
             tape.close()
+        self.nbytes = TAPE_BYTES - tape.room
 
     def run(self, steps: Iterator[Any], losses: np.ndarray) -> None:
         """Make a step for each entry of ``steps``; write the losses."""

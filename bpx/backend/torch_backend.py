@@ -11,7 +11,8 @@ import numpy as np
 
 from bpx.backend import onednn
 from bpx.backend.base import Array, Backend, BoundNamespace, make_missing, slices
-from bpx.backend.captured import CaptureError, CapturingBackend
+from bpx.backend.captured import CapturingBackend
+from bpx.backend.recording import CaptureError
 from bpx.backend.torch_functions import make_tensor_core_matmul, round_mantissa, shorter_functions
 from bpx.errors import BackendError
 

@@ -84,7 +84,7 @@ def make_step(
 
     ``carry`` is (params, slots, state), whose arrays a step may overwrite; ``data`` is (x, y, weight), the whole set on
     the device; ``inputs`` is (rows, numbers, keys): which samples, the optimizer's numbers and the masks' keys of this
-    step. Without ``gather`` a step takes the whole set.
+    step. Without ``gather`` a step takes the whole set; ``step.on_batch`` is the step that does so.
     """
     xp, layers = net.xp, net.layers
     gradients = make_gradients(xp, layers, net.loss, net.first_trained)
@@ -111,6 +111,7 @@ def make_step(
             state = [la.next_state(xp, c, k) for la, c, k in zip(layers, contexts, caches, strict=True)]
         return (params, slots, state), value
 
+    step.on_batch = make_step(net, optimizer, penalties, clip, False) if gather else step  # type: ignore[attr-defined]
     return step
 
 
