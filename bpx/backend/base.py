@@ -58,6 +58,9 @@ class Backend(ABC):
     segment_start: ClassVar[int] = 8
     """How many training steps the first uninterrupted segment of a fit has (a compiling backend wants many)."""
 
+    fuses: ClassVar[bool] = False
+    """Whether `fused` makes one pass over memory of a function's operations."""
+
     donates: ClassVar[bool] = False
     """Whether the arrays of a loop's ``carry`` cannot be read any more as soon as it has begun."""
 
@@ -260,6 +263,29 @@ class Backend(ABC):
         processor's cache.
         """
         return partial(kernel, self.xp)
+
+    def fused(self, function: Callable[..., Any], name: str) -> Callable[..., Any]:
+        """Return ``apply(*arrays)`` for ``function(xp, *arrays)``, which works element by element.
+
+        A backend that fuses makes one pass of its operations, which it calls ``name``. What is returned may be nested
+        in tuples, and arrays that were given may be among it.
+        """
+        return partial(function, self.xp)
+
+    def fused_update(self, kernel: Callable[..., Any], slots: int) -> Callable[..., bool] | None:
+        """Return ``apply(params, grads, slots, numbers)``, which updates lists of arrays in place, all in one pass.
+
+        It tells whether it could; where not, nothing was changed. None where the backend never can: then arrays are
+        updated one after the other, by `elementwise`.
+        """
+        return None
+
+    def fused_loss(self, loss: Any) -> Callable[..., tuple[Array, Array] | None] | None:
+        """Return ``apply(z, y, weight) -> (value, dz)``, a loss forward and backward in one.
+
+        It returns None for arrays that it cannot do so for. None where the backend never can.
+        """
+        return None
 
     def out_of_memory(self, error: BaseException) -> bool:
         """Tell whether an exception of the library says that the device's memory ran out."""

@@ -18,6 +18,7 @@ from bpx.backend.transfer import read_real
 from bpx.backend.trees import list_leaves
 from bpx.core import samples
 from bpx.core.backpropagation import forward_pass, make_gradients
+from bpx.core.fusion import list_passes
 from bpx.core.occupancy import Occupancy
 from bpx.errors import BackendError, FixedAttributeError, InputError
 from bpx.layers.base import Layer, Params
@@ -425,9 +426,10 @@ class Model(Pickled):
     def _make_outputs(self) -> Callable[[Any, Any, Array], Array]:
         """Return ``outputs(params, state, x)``, compiled where the backend can."""
         xp = self.xp
+        forwards = [forward for forward, _ in list_passes(self.backend, self.layers)]
 
         def outputs(params: Any, state: Any, x: Array) -> Array:
-            return forward_pass(xp, self.layers, params, x, self.make_contexts(False, (), state))
+            return forward_pass(xp, forwards, params, x, self.make_contexts(False, (), state))
 
         return self.backend.compile(outputs)
 
