@@ -314,7 +314,7 @@ def test_bfloat16_is_bfloat16(rehearsed: None) -> None:
 
 def test_products_alone_are_all_of_them_in_their_precision(rehearsed: None) -> None:
     torch = pytest.importorskip("torch")
-    for precision, dtype in (("float32", torch.float32), ("tf32", torch.float32), ("bfloat16", torch.bfloat16)):
+    for precision, dtype in (("float32", torch.float32), ("bfloat16", torch.bfloat16), ("tf32", torch.float32)):
         floor = made(peers.DEVICE, peers.FLOOR_CUDA, tasks.Task((6, 5, 4, 3), 8, 32), precision)
         floor.train(1)
         assert len(floor.alone.products) == 3 + 3 + 2
