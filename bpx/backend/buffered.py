@@ -67,7 +67,7 @@ class _Kept:
     @property
     def nbytes(self) -> int:
         """Bytes that the recordings hold."""
-        return sum(recording.nbytes for recording in self._recordings.values())
+        return sum(recording.nbytes for recording in list(self._recordings.values()))
 
     def _own(self, arrays: list[Array]) -> None:
         """Drop what reads other arrays than these."""

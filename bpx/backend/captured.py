@@ -122,7 +122,7 @@ class CapturedLoop:
     @property
     def nbytes(self) -> int:
         """Bytes that the recordings hold."""
-        return sum(recording.nbytes for recording in self._recordings.values())
+        return sum(recording.nbytes for recording in list(self._recordings.values()))
 
     def step(self, carry: Any, data: Any, inputs: tuple[Any, ...]) -> Array:
         """Make one step, with its results written into the arrays of ``carry``; return the loss."""

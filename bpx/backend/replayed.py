@@ -49,7 +49,7 @@ class ReplayedLoop:
     @property
     def nbytes(self) -> int:
         """Bytes of the memory that the tapes work in."""
-        return sum(player.nbytes for player in self._players.values())
+        return sum(player.nbytes for player in list(self._players.values()))
 
     def __call__(self, carry: Any, data: Any, inputs: tuple[Any, ...], length: int) -> tuple[Any, np.ndarray]:
         kind = tuple(None if column is None else _find_shape(column[0]) for column in inputs)

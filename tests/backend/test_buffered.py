@@ -311,3 +311,33 @@ def test_threads_that_predict_at_once_get_their_own_results():
         thread.join()
     assert wrong == []
     assert place.launched
+
+
+@pytest.mark.parametrize("batch_size", [None, 16], ids=["whole set", "batches"])
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_recordings_read_pytorchs_tensors_too(name, batch_size, torch):
+    """Rehearsed on the processor: every function that the buffers need of PyTorch, and the same bits."""
+    from bpx.backend.torch_backend import TorchBackend
+
+    class OnTensors(TorchBackend):
+        def __init__(self):
+            super().__init__()
+            self.captures, self.captured = True, 0
+
+        def capture(self, step):
+            self.captured += 1
+            return step
+
+    place = OnTensors()
+    made, plain = _network(place, dropout=0.25), _network("torch", dropout=0.25)
+    options = {"epochs": 20, "batch_size": batch_size, "optimizer": OPTIMIZERS[name], "shuffle": False}
+    for shift in (0.0, 1.0):
+        assert made.fit(X + shift, Y, **options).loss == plain.fit(X + shift, Y, **options).loss
+    for mine, theirs in zip(made.params + made.state, plain.params + plain.state, strict=True):
+        for key in theirs:
+            assert torch.equal(mine[key], theirs[key])
+    assert place.captured == (1 if batch_size is None else 2)
+    assert made.memory()["recordings"]
+    for _ in range(5):
+        assert (made.predict(X) == plain.predict(X)).all()
+    assert place.captured == (2 if batch_size is None else 3)
