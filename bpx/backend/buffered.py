@@ -242,11 +242,12 @@ class _BufferedSteps:
         return self._backend.to_numpy(together).astype(np.float64)  # type: ignore[no-any-return]
 
     def _gather(self, arrays: list[Array], rows: np.ndarray) -> None:
-        """Bring the rows of some batches into the buffers."""
-        xp = self._backend.xp
-        order = self._backend.asarray(np.ascontiguousarray(rows).reshape(-1))
+        """Bring the rows of some batches into the buffers: in one piece, where they follow each other."""
+        xp, order = self._backend.xp, np.ascontiguousarray(rows).reshape(-1)
+        piece = (order[1:] - order[:-1] == 1).all()
+        numbers = None if piece else self._backend.asarray(order)
         for buffer, array in zip(self._batches, arrays, strict=True):
-            taken = xp.take(array, order, axis=0)
+            taken = array[int(order[0]) : int(order[-1]) + 1, ...] if piece else xp.take(array, numbers, axis=0)
             buffer[: rows.shape[0], ...] = xp.reshape(taken, (rows.shape[0], *buffer.shape[1:]))
 
     def _record(self, step: Callable[[], None]) -> None:

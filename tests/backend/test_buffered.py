@@ -3,6 +3,7 @@
 import gc
 import threading
 import weakref
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -90,6 +91,26 @@ def test_a_training_by_recordings_is_the_plain_training_to_the_bit(batch_size, n
     assert place.captured == kinds, "recorded once, and not for other data again"
     steps = 3 * 30 * (1 if batch_size is None else 5)
     assert place.launched >= steps - kinds * (buffered.PLAIN_STEPS + 1)
+
+
+@pytest.mark.parametrize("shuffle, taken", [(False, 0), (True, 2)])
+def test_rows_that_follow_each_other_are_not_taken_one_by_one(shuffle, taken):
+    place, options = Rehearsal(), {"batch_size": 16, "shuffle": shuffle}
+    made, plain = _network(place), _network("numpy")
+    for net in (made, plain):
+        net.fit(X, Y, epochs=20, **options)
+    _agree(made, plain)
+    sizes, take = [], place.xp.take
+
+    def note(x, indices, /, *, axis):
+        sizes.append(np.size(indices))
+        return take(x, indices, axis=axis)
+
+    place.xp = SimpleNamespace(**{**vars(place.xp), "take": note})
+    for recording_ in (r for p in made._programs.values() for r in getattr(p, "_recordings", {}).values()):
+        recording_._launch = lambda: None  # what it takes is not counted
+    made.fit(X, Y, epochs=1, **options)
+    assert len([size for size in sizes if size > 1]) == 2 * taken, "x and y of the full batches, and of the last"
 
 
 def test_no_step_of_a_later_fit_is_made_plainly():
