@@ -216,6 +216,11 @@ class Backend(ABC):
         rows = self.asarray(order)
         return [rows[i, ...] for i in range(order.shape[0])]
 
+    @property
+    def repeats(self) -> bool:
+        """Whether `repeat` makes more of a function than it is."""
+        return False
+
     def repeat(self, function: Callable[..., Array]) -> Callable[..., Array]:
         """Return ``function(params, state, *arrays) -> array`` to call again and again with the same params and state.
 

@@ -67,8 +67,12 @@ class CapturingBackend(Backend):
         on_data, on_batch = CapturedLoop(self, body), getattr(body, "on_batch", None)
         return BufferedLoop(self, body, on_batch, on_data) if on_batch and use_untried() else on_data
 
+    @property
+    def repeats(self) -> bool:
+        return self.captures and use_untried()
+
     def repeat(self, function: Callable[..., Array]) -> Callable[..., Array]:
-        return BufferedCall(self, function) if self.captures and use_untried() else function
+        return BufferedCall(self, function) if self.repeats else function
 
 
 class CapturedLoop:

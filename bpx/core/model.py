@@ -439,9 +439,12 @@ class Model(Pickled):
 
     def compute_predictions(self, x: Array) -> Array:
         """Return what the outputs mean to a person: probabilities for the cross-entropies, the outputs otherwise."""
+        xp, probabilities = self.backend.xp, self.loss.probabilities
+        if not self.backend.repeats:
+            return self._join([probabilities(xp, z) for z in self.compute_pieces(x)])
 
         def make() -> Any:
-            xp, outputs, probabilities = self.backend.xp, self._make_outputs(), self.loss.probabilities
+            outputs = self._make_outputs()
             return self.backend.repeat(lambda params, state, x: probabilities(xp, outputs(params, state, x)))
 
         return self._join(list(self.compute_pieces(x, self.keep_program("predictions", make))))
