@@ -9,6 +9,9 @@ from bpx.markup import escape_controls, make_paragraph, make_table
 
 HEADER = ("", "layer", "output", "parameters")
 
+WORTH_SAYING = 2**20
+"""Bytes of recordings from which the summary names them."""
+
 MAX_LAYERS = 30
 """Layers that the HTML table shows."""
 
@@ -42,6 +45,9 @@ def summarize(net: Model) -> str:
     rule = "-" * len(align(HEADER))
     loss = f"loss {net.loss.name} ({net.loss.reduction})"
     total = f"{net.n_params:,} parameters, {name_arithmetic(net)}, {loss}, on {net.backend.spec}"
+    recorded = net.count_bytes()["recordings"]
+    if recorded >= WORTH_SAYING:
+        total += f"; recordings hold {recorded:,} bytes, which net.release() lets go of"
     return escape_controls("\n".join([align(HEADER), rule, *map(align, table), rule, total]), keep="\n")
 
 

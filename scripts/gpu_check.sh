@@ -1,20 +1,26 @@
 #!/usr/bin/env bash
-# Runs every check that needs a CUDA device, in one call, and writes the report into a folder:
+# Runs what needs a CUDA device, in one call of at most eight minutes, and writes the report into a folder:
 #
 #     scripts/gpu_check.sh OUTDIR
 #
-# Needs an environment with `pip install -e ".[test,cupy]"` (for CUDA 13 `cupy-cuda13x`), and with ".[torch]" for the PyTorch part.
-# PYTHON chooses the interpreter (default: python3). Leaves in OUTDIR:
+# Parts run in order of importance, each with a limit of its own; what is left out, and why, stands at the end of the report.
+# Needs an environment with `pip install -e ".[test,cupy]"` (for CUDA 13 `cupy-cuda13x`), with ".[torch]" and ".[jax]" for
+# their parts, and ".[cli]" for those of the command line. PYTHON chooses the interpreter (default: python3), LIMIT the
+# seconds of the whole (default: 480). Leaves in OUTDIR:
 #     report.txt               everything below, as it was printed
-#     machine.txt              date, card, driver, library versions, usable backends
+#     machine.txt              date, card, driver, library versions, usable backends, missing packages
 #     tests_cupy.txt           pytest -m gpu --backend cupy
+#     untried_cupy.txt         the same of training and predicting, with BPX_CUDA_UNTRIED=1
+#     fits, steps, predict     scripts/benchmark.py --only cuda-fits, cuda-steps, cuda-predict, each as .txt, .json and .md
+#     untried_fits, untried_steps, untried_predict     the same with BPX_CUDA_UNTRIED=1
 #     tests_torch.txt          pytest -m gpu --backend torch:cuda, where PyTorch has CUDA
+#     untried_torch.txt        the same of training and predicting, with BPX_CUDA_UNTRIED=1
 #     tests_jax.txt            pytest -m gpu --backend jax:gpu:0, where JAX has CUDA
 #     compare_backends.txt     scripts/compare_backends.py --require cupy; its data in backends.json, its chart in .png
 #     xor.txt, digits.txt      bpx xor and bpx train digits on the GPU
-#     benchmark.txt            scripts/benchmark.py --only cuda; its data in cuda.json, its tables in cuda.md
 # Tests run on several processes where pytest-xdist is installed; all processes share the one device.
-# Exit code 0 means that all of it ran on a GPU and passed; 2, that there is no GPU or no CuPy to check.
+# Exit code 0 means that what the packages here allow ran on a GPU and passed; 1, that a part failed or had no time left; 2,
+# that there is no GPU or no CuPy to check.
 set -euo pipefail
 
 if [ "$#" -ne 1 ]; then
@@ -25,6 +31,7 @@ mkdir -p "$1"
 out=$(cd "$1" && pwd)
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 python=${PYTHON:-python3}
+deadline=$(($(date +%s) + ${LIMIT:-480}))
 # From here on all output goes to the terminal and into the report alike. The pipe is closed and awaited at the end, so
 # that the report is whole when this script returns.
 exec 3>&1 4>&2 > >(exec tee "$out/report.txt") 2>&1
@@ -35,6 +42,7 @@ echo "== machine"
 if ! "$python" - <<'PY' | tee "$out/machine.txt"; then
 import datetime
 import importlib.metadata
+import importlib.util
 import platform
 import subprocess
 import sys
@@ -54,6 +62,16 @@ for name in ("bpx-backprop", "numpy", "array-api-compat", "cupy-cuda12x", "cupy-
     except importlib.metadata.PackageNotFoundError:
         print(f"{name:16}", "not installed")
 
+wanted = {
+    "pytest": "all tests", "xdist": "tests on several processes (they take longer)", "typer": "the command line's parts",
+    "torch": "PyTorch's parts", "jax": "JAX's parts", "sklearn": "tests of bpx.sklearn", "matplotlib": "charts",
+    "scipy": "tests of L-BFGS", "array_api_strict": "nothing here",
+}
+absent = [name for name in wanted if importlib.util.find_spec(name) is None]
+print("\nmissing packages:", "none" if not absent else "")
+for name in absent:
+    print(f"  {name:14} without it: {wanted[name]}")
+
 import bpx
 
 print()
@@ -69,11 +87,31 @@ PY
 fi
 
 failed=0
-run() {  # run NAME COMMAND...: print, keep the output in NAME.txt, go on after a failure
-  local name=$1
-  shift
-  printf '\n== %s: %s\n' "$name" "$*"
-  if ! "$@" 2>&1 | tee "$out/$name.txt"; then
+left_out=()
+has() { "$python" -c "import sys, importlib.util as u; sys.exit(u.find_spec('$1') is None)"; }
+leave_out() {  # leave_out NAME REASON
+  printf '\n== %s: left out, %s\n' "$1" "$2"
+  left_out+=("$1: $2")
+}
+run() {  # run NAME SECONDS COMMAND...: print, keep the output in NAME.txt, go on after a failure
+  local name=$1 limit=$2 left status=0
+  shift 2
+  left=$((deadline - $(date +%s)))
+  if [ "$left" -lt 10 ]; then
+    leave_out "$name" "no time is left"
+    failed=1
+    return
+  fi
+  if [ "$left" -lt "$limit" ]; then limit=$left; fi
+  printf '\n== %s (at most %s s): %s\n' "$name" "$limit" "$*"
+  local began=$SECONDS
+  # Ctrl-C first, so that a test run still says what it has done
+  timeout --signal=INT --kill-after=10 "$limit" "$@" 2>&1 | tee "$out/$name.txt" || status=$?
+  echo "== $name: $((SECONDS - began)) s"
+  if [ "$status" -eq 124 ] || [ "$status" -eq 137 ]; then
+    left_out+=("$name: stopped at its limit of $limit s, what it had printed is in $name.txt")
+    failed=1
+  elif [ "$status" -ne 0 ]; then
     echo "== $name FAILED"
     failed=1
   fi
@@ -82,23 +120,63 @@ run() {  # run NAME COMMAND...: print, keep the output in NAME.txt, go on after 
 # A backend named by --backend must run: where it cannot, its tests fail instead of being skipped.
 # pytest ends with 5 when it selects no test, which counts as a failure here too.
 workers=()
-if "$python" -c "import xdist" 2> /dev/null; then workers=(-n 8 -p no:benchmark); fi  # that plugin warns beside xdist
-run tests_cupy "$python" -m pytest -q "${workers[@]}" -m gpu --backend cupy
-if "$python" -c "import sys, torch; sys.exit(not torch.cuda.is_available())" 2> /dev/null; then
-  run tests_torch "$python" -m pytest -q "${workers[@]}" -m gpu --backend torch:cuda
-else
-  printf '\n== tests_torch: left out, there is no PyTorch with CUDA here\n'
+if has xdist; then workers=(-n 8 -p no:benchmark); fi  # that plugin warns beside xdist
+without=()
+if ! has typer; then
+  without=(--ignore=tests/cli)
+  leave_out "the command line's tests" "typer cannot be imported"
 fi
-if "$python" -c "import sys, jax; sys.exit(jax.default_backend() != 'gpu')" 2> /dev/null; then
-  run tests_jax env XLA_PYTHON_CLIENT_PREALLOCATE=false "$python" -m pytest -q "${workers[@]}" -m gpu --backend jax:gpu:0
-else
-  printf '\n== tests_jax: left out, there is no JAX with CUDA here\n'
-fi
-run compare_backends "$python" scripts/compare_backends.py --require cupy \
-  --json "$out/backends.json" --plot "$out/backends.png"
-run xor "$python" -m bpx xor --backend cupy --json
-run digits "$python" -m bpx train digits --backend cupy --json
-run benchmark "$python" scripts/benchmark.py --only cuda --json "$out/cuda.json" --markdown "$out/cuda.md"
+tests() {  # tests NAME SECONDS BACKEND FILES...
+  local name=$1 limit=$2 backend=$3
+  shift 3
+  if ! has pytest; then
+    leave_out "$name" "pytest cannot be imported"
+    return
+  fi
+  run "$name" "$limit" "$python" -m pytest -q "${workers[@]}" "${without[@]}" -m gpu --backend "$backend" "$@"
+}
+measure() {  # measure NAME CASE SECONDS
+  run "$1" $(($3 + 20)) "$python" scripts/benchmark.py --threads 1 --only "$2" --seconds "$3" \
+    --json "$out/$1.json" --markdown "$out/$1.md"
+}
+trained=(tests/backend tests/core tests/training tests/test_fit.py tests/test_predict.py tests/test_agreement.py)
+torch_cuda=0 jax_cuda=0
+if "$python" -c "import sys, torch; sys.exit(not torch.cuda.is_available())" 2> /dev/null; then torch_cuda=1; fi
+if "$python" -c "import sys, jax; sys.exit(jax.default_backend() != 'gpu')" 2> /dev/null; then jax_cuda=1; fi
+export XLA_PYTHON_CLIENT_PREALLOCATE=false  # JAX shares the card with the others
+if [ "$jax_cuda" -eq 1 ]; then export JAX_PLATFORMS=cuda,cpu; fi
 
-printf '\n== outcome: %s\n' "$([ "$failed" -eq 0 ] && echo passed || echo FAILED)"
+tests tests_cupy 90 cupy
+export BPX_CUDA_UNTRIED=1
+tests untried_cupy 60 cupy "${trained[@]}"
+measure untried_fits cuda-fits 20
+measure untried_steps cuda-steps 45
+measure untried_predict cuda-predict 10
+unset BPX_CUDA_UNTRIED
+measure fits cuda-fits 20
+measure steps cuda-steps 45
+measure predict cuda-predict 10
+if [ "$torch_cuda" -eq 1 ]; then
+  tests tests_torch 60 torch:cuda
+  BPX_CUDA_UNTRIED=1 tests untried_torch 40 torch:cuda "${trained[@]}"
+else
+  leave_out "tests_torch, untried_torch" "there is no PyTorch with CUDA here"
+fi
+if [ "$jax_cuda" -eq 1 ]; then
+  tests tests_jax 60 jax:gpu:0
+else
+  leave_out tests_jax "there is no JAX with CUDA here"
+fi
+run compare_backends 40 "$python" scripts/compare_backends.py --require cupy \
+  --json "$out/backends.json" --plot "$out/backends.png"
+if has typer; then
+  run xor 20 "$python" -m bpx xor --backend cupy --json
+  run digits 20 "$python" -m bpx train digits --backend cupy --json
+else
+  leave_out "xor, digits" "typer cannot be imported"
+fi
+
+printf '\n== left out: %s\n' "${#left_out[@]}"
+if [ "${#left_out[@]}" -gt 0 ]; then printf '   %s\n' "${left_out[@]}"; fi
+printf '\n== outcome: %s\n' "$([ "$failed" -eq 0 ] && echo "passed, but for what was left out" || echo FAILED)"
 exit "$failed"

@@ -20,7 +20,14 @@ from bpx.backend import selection
 
 pytest.register_assert_rewrite("closeness", "differences")
 
-collect_ignore = ["backend_cases.py", "cases.py", "closeness.py", "differences.py", "networks.py"]
+collect_ignore = [
+    "backend_cases.py",
+    "cases.py",
+    "closeness.py",
+    "compiled_kernels.py",
+    "differences.py",
+    "networks.py",
+]
 """Modules that tests import; they hold no tests and no doctests."""
 
 

@@ -7,6 +7,7 @@ functions) and with the arrays' own operators, so that no other module knows whi
 from __future__ import annotations
 
 import contextlib
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
@@ -27,6 +28,8 @@ Array = Any
 FLOAT_DTYPES = ("float32", "float64")
 """The precisions that a network can compute in."""
 
+Body = Callable[[Any, Any, Any], "tuple[Any, Array]"]
+"""``body(carry, data, inputs) -> (carry, output)``, one step of a loop, see `Backend.loop`."""
 
 _REAL_DTYPES = ("bool", "int", "uint", "float", "bfloat")
 """How the names of dtypes begin whose values are real numbers, in every library."""
@@ -54,6 +57,9 @@ class Backend(ABC):
     name: ClassVar[str]
     segment_start: ClassVar[int] = 8
     """How many training steps the first uninterrupted segment of a fit has (a compiling backend wants many)."""
+
+    fuses: ClassVar[bool] = False
+    """Whether `fused` makes one pass over memory of a function's operations."""
 
     donates: ClassVar[bool] = False
     """Whether the arrays of a loop's ``carry`` cannot be read any more as soon as it has begun."""
@@ -133,6 +139,14 @@ class Backend(ABC):
     def zeros_like(self, array: Array) -> Array:
         """Return zeros of an array's shape, dtype and device."""
         return self.xp.zeros_like(array)
+
+    def all_finite(self, array: Array) -> bool:
+        """Tell whether an array holds neither NaN nor infinity; its data is read once, unless its sum overflows.
+
+        A finite sum has only finite terms, and libraries spread a sum over the whole device.
+        """
+        xp = self.xp
+        return math.isfinite(float(xp.sum(array))) or bool(xp.all(xp.isfinite(array)))
 
     def require_dtype(self, dtype: str) -> None:
         """Raise unless arrays of this dtype can live on this device.
@@ -215,9 +229,19 @@ class Backend(ABC):
         rows = self.asarray(order)
         return [rows[i, ...] for i in range(order.shape[0])]
 
-    def loop(
-        self, body: Callable[[Any, Any, Any], tuple[Any, Array]], pure: bool = False
-    ) -> Callable[..., tuple[Any, np.ndarray]]:
+    @property
+    def repeats(self) -> bool:
+        """Whether `repeat` makes more of a function than it is."""
+        return False
+
+    def repeat(self, function: Callable[..., Array]) -> Callable[..., Array]:
+        """Return ``function(params, state, *arrays) -> array`` to call again and again with the same params and state.
+
+        A backend may record what the device does in it; the arrays of a network are the same from call to call.
+        """
+        return function
+
+    def loop(self, body: Body, pure: bool = False) -> Callable[..., tuple[Any, np.ndarray]]:
         """Return ``run(carry, data, inputs, length) -> (carry, outputs)``, which steps ``body`` through ``inputs``.
 
         ``body(carry, data, step_inputs) -> (carry, output)`` is one step; ``inputs`` is a tuple of sequences with one
@@ -227,6 +251,10 @@ class Backend(ABC):
 
         ``pure`` says that ``body`` does the same to its arrays at every step, whatever is in them, and nothing else:
         NumPy may then do it again without calling ``body``. Libraries that compile or record take that for granted.
+
+        ``body.on_batch``, where there is one, is the same step on a batch whose rows are taken already: its ``data``
+        are these rows, and the first of its inputs, which says what rows to take, is None. A backend may use it to take
+        the rows of many steps at once.
         """
 
         def run(carry: Any, data: Any, inputs: tuple[Any, ...], length: int) -> tuple[Any, np.ndarray]:
@@ -253,6 +281,29 @@ class Backend(ABC):
         processor's cache.
         """
         return partial(kernel, self.xp)
+
+    def fused(self, function: Callable[..., Any], name: str) -> Callable[..., Any]:
+        """Return ``apply(*arrays)`` for ``function(xp, *arrays)``, which works element by element.
+
+        A backend that fuses makes one pass of its operations, which it calls ``name``. What is returned may be nested
+        in tuples, and arrays that were given may be among it.
+        """
+        return partial(function, self.xp)
+
+    def fused_update(self, kernel: Callable[..., Any], slots: int) -> Callable[..., bool] | None:
+        """Return ``apply(params, grads, slots, numbers)``, which updates lists of arrays in place, all in one pass.
+
+        It tells whether it could; where not, nothing was changed. None where the backend never can: then arrays are
+        updated one after the other, by `elementwise`.
+        """
+        return None
+
+    def fused_loss(self, loss: Any) -> Callable[..., tuple[Array, Array] | None] | None:
+        """Return ``apply(z, y, weight) -> (value, dz)``, a loss forward and backward in one.
+
+        It returns None for arrays that it cannot do so for. None where the backend never can.
+        """
+        return None
 
     def out_of_memory(self, error: BaseException) -> bool:
         """Tell whether an exception of the library says that the device's memory ran out."""

@@ -8,7 +8,6 @@ buffers: a counter says which row of the inputs is read and where the loss is wr
 
 from __future__ import annotations
 
-import warnings
 import weakref
 from abc import abstractmethod
 from collections import Counter
@@ -17,7 +16,9 @@ from typing import Any
 
 import numpy as np
 
-from bpx.backend.base import Array, Backend, EveryStep
+from bpx.backend.base import Array, Backend, Body, EveryStep
+from bpx.backend.buffered import BufferedCall, BufferedLoop
+from bpx.backend.recording import count_bytes, find_kind, move_column, record, take_row, use_untried
 from bpx.backend.trees import are_same, list_leaves, overwrite, rebuild
 
 BUFFERED_STEPS = 256
@@ -25,10 +26,6 @@ BUFFERED_STEPS = 256
 
 PLAIN_STEPS = 8
 """Steps of one kind made plainly before one is recorded: a short training is not worth it, and kernels get compiled."""
-
-
-class CaptureError(Exception):
-    """The library cannot record a step."""
 
 
 class CapturingBackend(Backend):
@@ -46,7 +43,8 @@ class CapturingBackend(Backend):
     def capture(self, step: Callable[[], None]) -> Callable[[], None]:
         """Record what ``step`` gives the device to do, without doing it, and return a function that has it done.
 
-        Memory that the step allocates belongs to the recording and lives as long as that function.
+        Memory that the step allocates belongs to the recording and lives as long as that function, which may have an
+        attribute ``nbytes`` that counts it.
 
         Raises
         ------
@@ -63,10 +61,18 @@ class CapturingBackend(Backend):
     def rows_per_step(self, order: np.ndarray) -> Any:
         return order if self.captures else super().rows_per_step(order)
 
-    def loop(
-        self, body: Callable[[Any, Any, Any], tuple[Any, Array]], pure: bool = False
-    ) -> Callable[..., tuple[Any, np.ndarray]]:
-        return CapturedLoop(self, body) if self.captures else super().loop(body, pure)
+    def loop(self, body: Body, pure: bool = False) -> Callable[..., tuple[Any, np.ndarray]]:
+        if not self.captures:
+            return super().loop(body, pure)
+        on_data, on_batch = CapturedLoop(self, body), getattr(body, "on_batch", None)
+        return BufferedLoop(self, body, on_batch, on_data) if on_batch and use_untried() else on_data
+
+    @property
+    def repeats(self) -> bool:
+        return self.captures and use_untried()
+
+    def repeat(self, function: Callable[..., Array]) -> Callable[..., Array]:
+        return BufferedCall(self, function) if self.repeats else function
 
 
 class CapturedLoop:
@@ -81,7 +87,7 @@ class CapturedLoop:
         As for `Backend.loop`.
     """
 
-    def __init__(self, backend: CapturingBackend, body: Callable[[Any, Any, Any], tuple[Any, Array]]) -> None:
+    def __init__(self, backend: CapturingBackend, body: Body) -> None:
         self._backend = backend
         self._body = body
         self._arrays: list[weakref.ref[Any]] = []
@@ -92,10 +98,9 @@ class CapturedLoop:
     def __call__(self, carry: Any, data: Any, inputs: tuple[Any, ...], length: int) -> tuple[Any, np.ndarray]:
         arrays = [*list_leaves(carry), *list_leaves(data)]
         if not are_same(arrays, [ref() for ref in self._arrays]):
+            self.drop()
             self._arrays = [weakref.ref(array) for array in arrays]
-            self._recordings.clear()
-            self._made.clear()
-        kind = tuple(_find_kind(column) for column in inputs)
+        kind = tuple(find_kind(column) for column in inputs)
         if self._refused or self._made[kind] + length <= PLAIN_STEPS:
             self._made[kind] += length
             return carry, self._run_plainly(carry, data, inputs, length)
@@ -108,6 +113,21 @@ class CapturedLoop:
             self._recordings.clear()
         return carry, losses
 
+    def release(self) -> None:
+        """Be ready for the next fit, which tries again where a recording was refused."""
+        self._refused = False
+
+    def drop(self) -> None:
+        """Let go of the recordings and of their memory."""
+        self._recordings.clear()
+        self._made.clear()
+        self._arrays = []
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that the recordings hold."""
+        return sum(recording.nbytes for recording in list(self._recordings.values()))
+
     def step(self, carry: Any, data: Any, inputs: tuple[Any, ...]) -> Array:
         """Make one step, with its results written into the arrays of ``carry``; return the loss."""
         before = list_leaves(carry)
@@ -116,8 +136,8 @@ class CapturedLoop:
         return loss
 
     def _run_plainly(self, carry: Any, data: Any, inputs: tuple[Any, ...], length: int) -> np.ndarray:
-        columns = [_move(self._backend, column) for column in inputs]
-        losses = [self.step(carry, data, tuple(_take_row(column, i) for column in columns)) for i in range(length)]
+        columns = [move_column(self._backend, column) for column in inputs]
+        losses = [self.step(carry, data, tuple(take_row(column, i) for column in columns)) for i in range(length)]
         return self._backend.fetch_scalars(losses)
 
 
@@ -144,7 +164,7 @@ class _Recording:
         self._buffers = [
             backend.asarray(np.zeros((BUFFERED_STEPS, *column.shape[1:]), dtype=column.dtype))
             if isinstance(column, np.ndarray)
-            else _move(backend, column)
+            else move_column(backend, column)
             for column in inputs
         ]
         self.refused = False
@@ -153,7 +173,7 @@ class _Recording:
             rows = [
                 xp.take(buffer, self._counter, axis=0)[0, ...]
                 if isinstance(column, np.ndarray)
-                else _take_row(buffer, 0)
+                else take_row(buffer, 0)
                 for buffer, column in zip(self._buffers, inputs, strict=True)
             ]
             self._losses[self._counter] = step(carry, data, tuple(rows))
@@ -183,33 +203,12 @@ class _Recording:
 
     def _record(self, step: Callable[[], None]) -> None:
         self._step = None
-        try:
-            self._launch = self._backend.capture(step)
-        except CaptureError as error:
-            self.refused = True
-            warnings.warn(
-                f"the training step cannot be recorded on {self._backend.spec} and runs call by call: {error}",
-                RuntimeWarning,
-                stacklevel=2,
-            )
+        launch = record(self._backend.capture, step, "the training step", self._backend.spec)
+        self.refused = launch is None
+        self._launch = launch or step
 
-
-def _find_kind(column: Any) -> Any:
-    """Return what must not change for a recording to fit a column of inputs."""
-    if isinstance(column, EveryStep):
-        return column.row.tobytes()
-    return None if column is None else column.shape[1:]
-
-
-def _move(backend: Backend, column: Any) -> Any:
-    """Return a column of inputs on the device."""
-    if isinstance(column, EveryStep):
-        return EveryStep(backend.asarray(column.row))
-    return None if column is None else backend.asarray(column)
-
-
-def _take_row(column: Any, i: int) -> Any:
-    """Return one step's row of a column on the device."""
-    if isinstance(column, EveryStep):
-        return column.row
-    return None if column is None else column[i, ...]
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the buffers, and of the memory that the recorded step works in as far as the library counts it."""
+        buffers = [self._counter, self._losses, *list_leaves(self._buffers)]
+        return count_bytes(buffers) + int(getattr(self._launch, "nbytes", 0))

@@ -11,7 +11,10 @@ from typing import Any, ClassVar
 import numpy as np
 
 from bpx.backend.base import Array, Backend, make_missing
-from bpx.backend.captured import CaptureError, CapturingBackend
+from bpx.backend.captured import CapturingBackend
+from bpx.backend.fused import Fused
+from bpx.backend.kernels import LossKernels, UpdateKernel
+from bpx.backend.recording import CaptureError, use_untried
 from bpx.errors import BackendError
 from bpx.optional import advise_install
 
@@ -74,6 +77,7 @@ class CupyBackend(CapturingBackend):
     """
 
     name: ClassVar[str] = "cupy"
+    fuses: ClassVar[bool] = True
 
     def __init__(self, device: str | None = None) -> None:
         index = (device or "0").removeprefix("cuda:")
@@ -91,8 +95,10 @@ class CupyBackend(CapturingBackend):
         with cupy.cuda.Device(self._index):
             self._products = Products(cupy)
         functions = {name: getattr(compat, name) for name in dir(compat) if not name.startswith("__")}
-        self.xp = SimpleNamespace(**{**functions, "matmul": self._products.matmul, "vecdot": self._products.vecdot})
+        ours = {name: getattr(self._products, name) for name in ("matmul", "sum", "vecdot")}
+        self.xp = SimpleNamespace(**{**functions, **ours})
         self._fused: dict[Callable[..., Any], Any] = {}
+        self._passes: dict[tuple[Callable[..., Any], str], Fused] = {}
 
     @property
     def spec(self) -> str:
@@ -151,14 +157,18 @@ class CupyBackend(CapturingBackend):
         pool, stream = cupy.cuda.MemoryPool(), cupy.cuda.Stream(non_blocking=True)
         with stream, cupy.cuda.using_allocator(pool.malloc), self._products.own_handle() as handle:
             stream.begin_capture()
+            graph, fault = None, None
             try:
                 step()
             except Exception as error:
-                with contextlib.suppress(cupy.cuda.runtime.CUDARuntimeError):
-                    stream.end_capture()
-                raise CaptureError(f"{type(error).__name__}: {error}") from error
-            graph = stream.end_capture()
-        return _Graph(graph, (pool, handle)).launch
+                fault = error
+            try:  # a recording that broke is ended too, or nothing on this stream would ever run again
+                graph = stream.end_capture()
+            except Exception as error:
+                fault = fault or error
+            if fault is not None:
+                raise CaptureError(f"{type(fault).__name__}: {fault}") from fault
+        return _Graph(graph, pool, handle)
 
     def elementwise(self, kernel: Callable[..., Any], like: Array, slots: int) -> Callable[..., tuple[Array, ...]]:
         fused = self._fused.get(kernel)
@@ -179,17 +189,33 @@ class CupyBackend(CapturingBackend):
 
         return apply
 
+    def fused(self, function: Callable[..., Any], name: str) -> Callable[..., Any]:
+        made = self._passes.get((function, name))
+        if made is None:  # of each activation one, for all networks: compiled once in a process
+            made = Fused(self._cupy.fuse, partial(function, self.xp), name, self.out_of_memory)
+            self._passes[function, name] = made
+        return made
+
+    def fused_update(self, kernel: Callable[..., Any], slots: int) -> Callable[..., bool] | None:
+        return UpdateKernel(self._cupy, kernel, slots) if use_untried() else None
+
+    def fused_loss(self, loss: Any) -> Callable[..., tuple[Array, Array] | None] | None:
+        return LossKernels(self._cupy, loss) if use_untried() else None
+
     def out_of_memory(self, error: BaseException) -> bool:
         return isinstance(error, (MemoryError, self._cupy.cuda.memory.OutOfMemoryError))
 
 
 class _Graph:
-    """A CUDA graph with the memory that it works in."""
+    """A CUDA graph with the memory that it works in; called, it has the work done on the current stream."""
 
-    def __init__(self, graph: Any, memory: tuple[Any, ...]) -> None:
-        self._graph = graph
-        self._memory = memory
+    def __init__(self, graph: Any, pool: Any, handle: Any) -> None:
+        self._graph, self._pool, self._handle = graph, pool, handle
 
-    def launch(self) -> None:
-        """Have the work done on the current stream."""
+    def __call__(self) -> None:
         self._graph.launch()
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that its pool took from the device."""
+        return int(self._pool.total_bytes())

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from bpx.backend.base import Array, Backend, BoundNamespace, EveryStep, make_missing
+from bpx.backend.base import Array, Backend, Body, BoundNamespace, EveryStep, make_missing
 from bpx.backend.trees import list_leaves, rebuild
 from bpx.errors import BackendError
 
@@ -140,9 +140,7 @@ class JaxBackend(Backend):
     def rows_per_step(self, order: np.ndarray) -> Any:
         return order.astype(np.int32)
 
-    def loop(
-        self, body: Callable[[Any, Any, Any], tuple[Any, Array]], pure: bool = False
-    ) -> Callable[..., tuple[Any, np.ndarray]]:
+    def loop(self, body: Body, pure: bool = False) -> Callable[..., tuple[Any, np.ndarray]]:
         jax = self._jax
 
         def steps(carry: Any, data: Any, same: Any, columns: Any, length: Any, room: int) -> tuple[Any, Array]:

@@ -9,8 +9,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from bpx.backend.base import FLOAT_DTYPES, Array, Backend, slices
-from bpx.backend.numpy_functions import numpy_namespace
+from bpx.backend.base import FLOAT_DTYPES, Array, Backend, Body, slices
+from bpx.backend.numpy_functions import all_finite, numpy_namespace
 from bpx.backend.precision import round_mantissa
 from bpx.backend.replayed import ReplayedLoop
 from bpx.backend.threads import THREADED_PASS, THREADED_STEP, UNSHARED_PASS, UNSHARED_STEP, BlasLimit, get_chosen
@@ -70,6 +70,9 @@ class NumpyBackend(Backend):
     def copy(self, array: Array) -> Array:
         return np.array(array)
 
+    def all_finite(self, array: Array) -> bool:
+        return all_finite(array)
+
     def computing(self) -> contextlib.AbstractContextManager[Any]:
         return np.errstate(over="ignore", invalid="ignore", divide="ignore", under="ignore")
 
@@ -97,9 +100,7 @@ class NumpyBackend(Backend):
             return [_scalars(values[0], dtype)] * len(values)
         return [_scalars(row, dtype) for row in values]
 
-    def loop(
-        self, body: Callable[[Any, Any, Any], tuple[Any, Array]], pure: bool = False
-    ) -> Callable[..., tuple[Any, np.ndarray]]:
+    def loop(self, body: Body, pure: bool = False) -> Callable[..., tuple[Any, np.ndarray]]:
         plainly = super().loop(body, pure)
         return ReplayedLoop(body, plainly) if pure else plainly
 

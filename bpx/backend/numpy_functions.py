@@ -7,6 +7,7 @@ matrices are products with a vector of ones. The figures, in microseconds, are o
 
 from __future__ import annotations
 
+import math
 from functools import lru_cache
 from types import SimpleNamespace
 from typing import Any
@@ -114,6 +115,12 @@ def _matmul(a: np.ndarray, b: np.ndarray, /) -> Any:
 def _vecdot(x: Any, y: Any, /, *, axis: int = -1) -> Any:
     """Sum products over an axis as the standard has it; of vectors by ``dot``. Of 1000 numbers: 0.3 instead of 0.5."""
     return x.dot(y) if x.ndim == y.ndim == 1 else np.vecdot(x, y, axis=axis)  # type: ignore[call-overload]
+
+
+def all_finite(x: np.ndarray) -> bool:
+    """Tell whether all is finite: by the sum of squares, a product. Of (2048, 784): 69 instead of 218 for the sum."""
+    flat = x.reshape(-1)
+    return math.isfinite(float(flat.dot(flat))) or bool(np.isfinite(x).all())
 
 
 @lru_cache(maxsize=1)

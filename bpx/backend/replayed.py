@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from bpx.backend.base import Array
+from bpx.backend.base import Array, Body
 from bpx.backend.tape import Tape
 from bpx.backend.trees import are_same, list_leaves, overwrite, rebuild
 
@@ -22,7 +22,6 @@ KEPT_BYTES = 128 * 1024
 PLAIN_STEPS = 100
 """Steps of one kind that run plainly before one is recorded: a short training is not worth a tape."""
 
-Body = Callable[[Any, Any, Any], tuple[Any, Array]]
 Loop = Callable[..., tuple[Any, np.ndarray]]
 
 
@@ -42,9 +41,9 @@ class ReplayedLoop:
     def __init__(self, body: Body, plainly: Loop) -> None:
         self._body, self._plainly = body, plainly
         self._refused: set[Any] = set()
-        self._forget()
+        self.drop()
 
-    def _forget(self) -> None:
+    def drop(self) -> None:
         """Forget the tapes, and with them the arrays they work on."""
         self._carried: list[Array] = []
         self._data: list[Array] = []
@@ -58,7 +57,7 @@ class ReplayedLoop:
                 player.move(None)
             self._data = []
         else:
-            self._forget()
+            self.drop()
 
     def _follow(self, carried: list[Array], data: list[Array]) -> None:
         """Have the tapes work on these arrays; forget them where they cannot."""
@@ -66,8 +65,13 @@ class ReplayedLoop:
         if fits and not are_same(data, self._data):
             fits = all(player.move(data) for player in self._players.values())
         if not fits:
-            self._forget()
+            self.drop()
         self._carried, self._data = carried, data
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the memory that the tapes work in."""
+        return sum(player.nbytes for player in list(self._players.values()))
 
     def __call__(self, carry: Any, data: Any, inputs: tuple[Any, ...], length: int) -> tuple[Any, np.ndarray]:
         kind = tuple(None if column is None else _find_shape(column[0]) for column in inputs)

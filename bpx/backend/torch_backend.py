@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Callable, Iterator
 from typing import Any, ClassVar
 
@@ -10,7 +11,8 @@ import numpy as np
 
 from bpx.backend import onednn
 from bpx.backend.base import Array, Backend, BoundNamespace, make_missing, slices
-from bpx.backend.captured import CaptureError, CapturingBackend
+from bpx.backend.captured import CapturingBackend
+from bpx.backend.recording import CaptureError, use_untried
 from bpx.backend.threads import get_chosen
 from bpx.backend.torch_functions import make_tensor_core_matmul, round_mantissa, shorter_functions
 from bpx.errors import BackendError
@@ -112,6 +114,12 @@ class TorchBackend(CapturingBackend):
     def copy(self, array: Array) -> Array:
         return array.detach().clone()
 
+    def all_finite(self, array: Array) -> bool:
+        if self._device.type != "cpu":
+            return super().all_finite(array)
+        flat = array.reshape(-1)  # on the CPU a product is faster than a sum
+        return math.isfinite(float(self._torch.dot(flat, flat))) or bool(self._torch.isfinite(array).all())
+
     def require_dtype(self, dtype: str) -> None:
         if dtype == "float64" and self._device.type == "mps":
             raise BackendError("backend 'torch:mps' has no float64; use dtype='float32' or backend='torch:cpu'")
@@ -153,13 +161,26 @@ class TorchBackend(CapturingBackend):
         return (None if self.captures else slices(order)) or super().rows_per_step(order)
 
     def capture(self, step: Callable[[], None]) -> Callable[[], None]:
-        graph = self._torch.cuda.CUDAGraph()
+        cuda = self._torch.cuda
+        graph, before = cuda.CUDAGraph(), cuda.memory_reserved(self._device)
+        # what other threads do on the device breaks a recording, unless errors are those of this thread alone
+        options = {"capture_error_mode": "thread_local"} if use_untried() else {}
         try:
-            with self._torch.cuda.graph(graph):
+            with cuda.graph(graph, **options):
                 step()
         except Exception as error:
             raise CaptureError(f"{type(error).__name__}: {error}") from error
-        return graph.replay  # type: ignore[no-any-return]
+        return _Graph(graph, max(0, cuda.memory_reserved(self._device) - before))
 
     def out_of_memory(self, error: BaseException) -> bool:
         return isinstance(error, (MemoryError, self._torch.OutOfMemoryError))
+
+
+class _Graph:
+    """A CUDA graph, and by how many bytes PyTorch's memory grew for it; called, it has the work done."""
+
+    def __init__(self, graph: Any, nbytes: int) -> None:
+        self._graph, self.nbytes = graph, nbytes
+
+    def __call__(self) -> None:
+        self._graph.replay()

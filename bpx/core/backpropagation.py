@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from bpx.backend.base import Array
+from bpx.core.fusion import list_passes
 from bpx.layers.base import Layer, Params
 from bpx.losses import Loss
 
@@ -14,15 +15,15 @@ Gradients = Callable[..., tuple[Array, list[Params], list[Any]]]
 
 
 def forward_pass(
-    xp: Any, layers: Sequence[Layer], params: Sequence[Params], x: Array, contexts: Sequence[Any]
+    xp: Any, forwards: Sequence[Callable[..., Any]], params: Sequence[Params], x: Array, contexts: Sequence[Any]
 ) -> Array:
-    """Return the last layer's output."""
-    for layer, p, context in zip(layers, params, contexts, strict=True):
-        x, _ = layer.forward(xp, p, x, context)
+    """Return the last layer's output, given the forward pass of each layer."""
+    for forward, p, context in zip(forwards, params, contexts, strict=True):
+        x, _ = forward(xp, p, x, context)
     return x
 
 
-def make_gradients(xp: Any, layers: Sequence[Layer], loss: Loss, first: int = 0) -> Gradients:
+def make_gradients(xp: Any, layers: Sequence[Layer], loss: Loss, first: int = 0, backend: Any = None) -> Gradients:
     """Return a function that takes a batch forward and its error backward.
 
     Parameters
@@ -34,6 +35,8 @@ def make_gradients(xp: Any, layers: Sequence[Layer], loss: Loss, first: int = 0)
     first : int
         Nothing below this layer has parameters to train, so the backward pass ends there, and the layer computes no
         gradient with respect to its input.
+    backend : Backend or None
+        Fuses operations of a layer, and of the loss, where it can; None: each is made by itself.
 
     Returns
     -------
@@ -41,9 +44,11 @@ def make_gradients(xp: Any, layers: Sequence[Layer], loss: Loss, first: int = 0)
         ``gradients(params, contexts, x, y, weight) -> (loss, gradients, caches)``: a scalar, a dict for each layer, and
         what each layer's forward pass left for its backward pass.
     """
-    forwards = [layer.forward for layer in layers]
-    backwards = [(i, layers[i].backward) for i in range(len(layers) - 1, first, -1)]
-    last_backward = layers[first].backward
+    passes = list_passes(backend, layers)
+    fused_loss = None if backend is None else backend.fused_loss(loss)
+    forwards = [forward for forward, _ in passes]
+    backwards = [(i, passes[i][1]) for i in range(len(layers) - 1, first, -1)]
+    last_backward = passes[first][1]
     nothing: list[Params] = [{} for _ in layers]
 
     def gradients(
@@ -53,8 +58,12 @@ def make_gradients(xp: Any, layers: Sequence[Layer], loss: Loss, first: int = 0)
         for forward, p, context in zip(forwards, params, contexts, strict=True):
             x, cache = forward(xp, p, x, context)
             caches.append(cache)
-        value, cache = loss.forward(xp, x, y, weight)
-        dy = loss.backward(xp, cache)
+        done = None if fused_loss is None else fused_loss(x, y, weight)
+        if done is None:
+            value, cache = loss.forward(xp, x, y, weight)
+            dy = loss.backward(xp, cache)
+        else:
+            value, dy = done
         grads = nothing.copy()
         for i, backward in backwards:
             dy, grads[i] = backward(xp, params[i], caches[i], dy)

@@ -16,8 +16,10 @@ from bpx.backend.portable import hold, release
 from bpx.backend.precision import check_precision
 from bpx.backend.selection import BackendSpec, get_backend, restore_backend
 from bpx.backend.transfer import read_real
+from bpx.backend.trees import list_leaves
 from bpx.core import samples
 from bpx.core.backpropagation import forward_pass, make_gradients
+from bpx.core.fusion import list_passes
 from bpx.core.occupancy import Occupancy
 from bpx.errors import BackendError, FixedAttributeError, InputError
 from bpx.layers.base import Layer, Params
@@ -31,6 +33,9 @@ if TYPE_CHECKING:
 
 PREDICT_ROWS = 8192
 """Samples that go through the network at a time where no gradient is wanted."""
+
+LASTING_PROGRAMS = 4
+"""Programs whose recordings a network keeps from one call to the next."""
 
 Data = tuple[Array, Array, "Array | None"]
 """Samples, targets and weights on the network's device."""
@@ -417,18 +422,13 @@ class Model(Pickled):
             program = self.keep_program(("gradients", training), make)
             return self._run(program, keys, x, y, weight)  # type: ignore[no-any-return]
 
-    def compute_pieces(self, x: Array) -> Iterator[Array]:
-        """Yield the last layer's outputs for samples on the device, those of some thousands of rows at a time."""
+    def compute_pieces(self, x: Array, program: Callable[..., Array] | None = None) -> Iterator[Array]:
+        """Yield the last layer's outputs for samples on the device, those of some thousands of rows at a time.
 
-        def make() -> Any:
-            xp = self.xp
-
-            def outputs(params: Any, state: Any, x: Array) -> Array:
-                return forward_pass(xp, self.layers, params, x, self.make_contexts(False, (), state))
-
-            return self.backend.compile(outputs)
-
-        program = self.keep_program("outputs", make)
+        Another ``program(params, state, x)`` than that of the outputs may be named.
+        """
+        if program is None:
+            program = self.keep_program("outputs", lambda: self.backend.repeat(self._make_outputs()))
         work = self.count_work(min(x.shape[0], PREDICT_ROWS))
         for start in range(0, x.shape[0], PREDICT_ROWS):
             rows = x if x.shape[0] <= PREDICT_ROWS else x[start : min(start + PREDICT_ROWS, x.shape[0]), ...]
@@ -436,14 +436,31 @@ class Model(Pickled):
                 z = self._run(program, rows)
             yield z
 
+    def _make_outputs(self) -> Callable[[Any, Any, Array], Array]:
+        """Return ``outputs(params, state, x)``, compiled where the backend can."""
+        xp = self.xp
+        forwards = [forward for forward, _ in list_passes(self.backend, self.layers)]
+
+        def outputs(params: Any, state: Any, x: Array) -> Array:
+            return forward_pass(xp, forwards, params, x, self.make_contexts(False, (), state))
+
+        return self.backend.compile(outputs)
+
     def compute_outputs(self, x: Array) -> Array:
         """Return the last layer's outputs (samples, n_out) for samples on the device."""
         return self._join(list(self.compute_pieces(x)))
 
     def compute_predictions(self, x: Array) -> Array:
         """Return what the outputs mean to a person: probabilities for the cross-entropies, the outputs otherwise."""
-        xp = self.backend.xp
-        return self._join([self.loss.probabilities(xp, z) for z in self.compute_pieces(x)])
+        xp, probabilities = self.backend.xp, self.loss.probabilities
+        if not self.backend.repeats:
+            return self._join([probabilities(xp, z) for z in self.compute_pieces(x)])
+
+        def make() -> Any:
+            outputs = self._make_outputs()
+            return self.backend.repeat(lambda params, state, x: probabilities(xp, outputs(params, state, x)))
+
+        return self._join(list(self.compute_pieces(x, self.keep_program("predictions", make))))
 
     def _join(self, pieces: list[Array]) -> Array:
         return pieces[0] if len(pieces) == 1 else self.backend.xp.concat(pieces)
@@ -476,7 +493,34 @@ class Model(Pickled):
         return self._programs[key]
 
     def release_programs(self) -> None:
-        """Let the programs forget the arrays that they were last called with."""
-        for program in self._programs.values():
+        """Tell the programs that a training has ended; of those whose recordings outlive it, some are dropped.
+
+        What remains are the recordings of the programs used last, however many a network is trained by.
+        """
+        programs = list(self._programs.values())
+        for program in programs:
             if hasattr(program, "release"):
                 program.release()
+        lasting = [program for program in programs if getattr(program, "last_used", 0)]
+        for program in sorted(lasting, key=lambda each: each.last_used)[:-LASTING_PROGRAMS]:
+            program.drop()
+
+    def drop_recordings(self) -> None:
+        """Let go of what programs have recorded, and of its memory."""
+        for program in self._programs.values():
+            if hasattr(program, "drop"):
+                program.drop()
+
+    def count_bytes(self) -> dict[str, int]:
+        """Return how many bytes the network's arrays take, and the recordings of its programs."""
+        size = np.dtype(self.dtype).itemsize
+
+        def count(tree: Any) -> int:
+            return size * sum(int(np.prod(array.shape)) for array in list_leaves(tree))
+
+        return {
+            "parameters": count(self._params),
+            "statistics": count(self._state),
+            "optimizer": count(self.training.slots) if self.training else 0,
+            "recordings": sum(int(getattr(program, "nbytes", 0)) for program in list(self._programs.values())),
+        }

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
 from bpx.backend.base import Array, Backend
-from bpx.backend.numpy_functions import numpy_namespace
+from bpx.backend.numpy_functions import all_finite, numpy_namespace
 from bpx.backend.transfer import backend_of, check_real, host_array, is_host, library_of
 from bpx.errors import InputError
 from bpx.layers.base import Shape
@@ -191,21 +190,20 @@ def _move(backend: Backend, name: str, data: Any, dtype: str) -> Array:
     if backend.name != "numpy" and isinstance(data, np.ndarray) and data.size <= CHECKED_ON_HOST:
         with np.errstate(over="ignore", invalid="ignore"):
             data = data.astype(dtype, copy=False)
-            _check_finite(numpy_namespace(), name, data)
+            if not all_finite(data):
+                _report_not_finite(numpy_namespace(), name, data)
         return backend.asarray(data, dtype)
     array = backend.asarray(data, dtype)
-    _check_finite(backend.xp, name, array)
+    if not backend.all_finite(array):
+        _report_not_finite(backend.xp, name, array)
     return array
 
 
-def _check_finite(xp: Any, name: str, array: Array) -> None:
-    """Raise if an array holds NaN or infinity; a finite sum of squares has only finite terms, and is a fast product."""
-    flat = xp.reshape(array, (-1,))
-    if not math.isfinite(float(xp.vecdot(flat, flat))):
-        bad = int(xp.sum(xp.astype(~xp.isfinite(array), xp.int32)))
-        if bad:
-            what = "1 value that is" if bad == 1 else f"{bad} values that are"
-            raise InputError(f"{name} holds {what} NaN or infinite (as {array.dtype}); remove or replace first")
+def _report_not_finite(xp: Any, name: str, array: Array) -> NoReturn:
+    """Raise for an array that holds NaN or infinity."""
+    bad = int(xp.sum(xp.astype(~xp.isfinite(array), xp.int32)))
+    what = "1 value that is" if bad == 1 else f"{bad} values that are"
+    raise InputError(f"{name} holds {what} NaN or infinite (as {array.dtype}); remove or replace first")
 
 
 def _place_classes(backend: Backend, y: Any, n_classes: int | None, dtype: str, room: int) -> Array:

@@ -61,12 +61,18 @@ def make_updates(net: Trainable, optimizer: Optimizer) -> Callable[..., None]:
 
     The lists and dicts are changed, and the arrays where the library can.
     """
+    trained = list_trained(net)
+    update_together = net.backend.fused_update(optimizer.update, optimizer.n_slots)
     updates = [
         (k, i, name, net.backend.elementwise(optimizer.update, net.params[i][name], optimizer.n_slots))
-        for k, (i, name) in enumerate(list_trained(net))
+        for k, (i, name) in enumerate(trained)
     ]
 
     def apply(params: list[Params], grads: Sequence[Params], slots: Slots, numbers: Any) -> None:
+        if update_together is not None:
+            weights, their_gradients = ([part[i][name] for i, name in trained] for part in (params, grads))
+            if update_together(weights, their_gradients, slots, numbers):
+                return
         for k, i, name, update in updates:
             p = params[i]
             if slots[k]:
@@ -84,10 +90,10 @@ def make_step(
 
     ``carry`` is (params, slots, state), whose arrays a step may overwrite; ``data`` is (x, y, weight), the whole set on
     the device; ``inputs`` is (rows, numbers, keys): which samples, the optimizer's numbers and the masks' keys of this
-    step. Without ``gather`` a step takes the whole set.
+    step. Without ``gather`` a step takes the whole set; ``step.on_batch`` is the step that does so.
     """
     xp, layers = net.xp, net.layers
-    gradients = make_gradients(xp, layers, net.loss, net.first_trained)
+    gradients = make_gradients(xp, layers, net.loss, net.first_trained, net.backend)
     update = make_updates(net, optimizer)
     stateful = net.stateful
     fixed = None if stateful or net.n_keys else net.make_contexts(True, (), ())
@@ -111,6 +117,7 @@ def make_step(
             state = [la.next_state(xp, c, k) for la, c, k in zip(layers, contexts, caches, strict=True)]
         return (params, slots, state), value
 
+    step.on_batch = make_step(net, optimizer, penalties, clip, False) if gather else step  # type: ignore[attr-defined]
     return step
 
 

@@ -154,7 +154,7 @@ class _Walk:
             for i, (record, update) in enumerate(zip(records, updates, strict=True))
         ]
         ends = builder.make_ends(net.loss, x, y, weight, records[-1].y, watch.loss.dz)
-        after = forward_pass(net.xp, net.layers, params, x, watch.used_contexts)
+        after = forward_pass(net.xp, [layer.forward for layer in net.layers], params, x, watch.used_contexts)
         loss_after, _ = net.loss.forward(backend.xp, after, y, weight)
         return StepTrace(
             number, float(watch.loss.value), float(loss_after), float(rates[0]), ends, layers, records if keep else []

@@ -49,6 +49,7 @@ class Sigmoid(Layer):
     D. E. Rumelhart, G. E. Hinton, R. J. Williams, "Learning representations by back-propagating errors", 1986, eq. 2.
     """
 
+    elementwise = True
     formulas = LayerFormulas(
         Formula("σ($x) = 1 / (1 + exp(−$x))", r"\sigma($x) = \frac{1}{1 + e^{-$x}}"),
         slope=Formula("$y · (1 − $y)", r"$y \odot (1 - $y)"),
@@ -80,6 +81,7 @@ class Tanh(Layer):
     Y. LeCun, L. Bottou, G. Orr, K.-R. Mueller, "Efficient BackProp", 1998, section 4.4.
     """
 
+    elementwise = True
     formulas = LayerFormulas(Formula("tanh($x)", r"\tanh($x)"), slope=Formula("1 − $y²", "1 - $y^2"))
     onnx_operator = "Tanh"
 
@@ -110,6 +112,7 @@ class ReLU(Layer):
     X. Glorot, A. Bordes, Y. Bengio, "Deep sparse rectifier neural networks", 2011, section 3.
     """
 
+    elementwise = True
     formulas = LayerFormulas(
         Formula("max($x, 0)", r"\max($x, 0)"), slope=Formula("1 where $x > 0, else 0", r"[\,$x > 0\,]")
     )
@@ -144,6 +147,7 @@ class LeakyReLU(Layer):
 
     slope: float = 0.01
 
+    elementwise = True
     formulas = LayerFormulas(
         Formula(
             "$x where $x > 0, else $slope · $x",
@@ -188,6 +192,7 @@ class GELU(Layer):
 
     approximate: str = "none"
 
+    elementwise = True
     formulas = LayerFormulas(
         Formula("$x · Φ($x)", r"$x \odot \Phi($x)"),
         slope=Formula("Φ($x) + $x · φ($x)", r"\Phi($x) + $x \odot \varphi($x)"),
@@ -236,6 +241,7 @@ class SiLU(Layer):
     S. Elfwing, E. Uchibe, K. Doya, "Sigmoid-weighted linear units", 2018, equations 5 and 6.
     """
 
+    elementwise = True
     formulas = LayerFormulas(
         Formula("$x · σ($x)", r"$x \odot \sigma($x)"),
         slope=Formula("σ($x) · (1 + $x · (1 − σ($x)))", r"\sigma($x) \odot (1 + $x \odot (1 - \sigma($x)))"),
@@ -271,6 +277,7 @@ class Softplus(Layer):
     option pricing", 2001, eq. 3.
     """
 
+    elementwise = True
     formulas = LayerFormulas(Formula("ln(1 + exp($x))", r"\ln(1 + e^{$x})"), slope=Formula("σ($x)", r"\sigma($x)"))
 
     def forward(self, xp: Any, params: Params, x: Array, context: Any = None) -> tuple[Array, Any]:

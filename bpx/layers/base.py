@@ -102,6 +102,9 @@ class Layer(Pickled):
         How many keys its random mask takes at a training step.
     stateful : bool
         Whether it keeps running statistics.
+    elementwise : bool
+        Whether forward and backward take each element by itself, without parameters, keys or statistics: a backend may
+        then make one pass over memory of all their operations.
     kind : str
         What files call the class.
     formulas : LayerFormulas or None
@@ -114,6 +117,7 @@ class Layer(Pickled):
     frozen: tuple[str, ...] = ()
     n_keys: ClassVar[int] = 0
     stateful: ClassVar[bool] = False
+    elementwise: ClassVar[bool] = False
     kind: ClassVar[str] = ""
     formulas: ClassVar[LayerFormulas | None] = None
     onnx_operator: ClassVar[str | None] = None

@@ -28,6 +28,12 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--quick", action="store_true", help="fewer and shorter rounds: under two minutes on two cores")
     made.add_argument("--runs", type=_positive, default=1, metavar="N", help="runs in a row, and whether they agree")
     made.add_argument("--threads", type=_positive, default=2, metavar="N", help="threads of each library (default 2)")
+    made.add_argument(
+        "--seconds", type=_positive, metavar="N", help="begin no further comparison after so long; what is left is said"
+    )
+    made.add_argument(
+        "--rehearse", action="store_true", help="let the processor stand for the device of the cases cuda-...: no times"
+    )
     made.add_argument("--json", type=Path, metavar="FILE", help="write everything that was measured")
     made.add_argument("--markdown", type=Path, metavar="FILE", help="write the tables as Markdown")
     made.add_argument("--plot", type=Path, metavar="FILE", help="draw the ratios beside their targets (matplotlib)")
@@ -39,20 +45,35 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser().parse_args(arguments)
     set_threads(options.threads)
     limit_loaded_libraries(options.threads)
-    settings = Settings.quick() if options.quick else Settings()
+    settings = Settings.tiny() if options.rehearse else Settings.quick() if options.quick else Settings()
+    if options.rehearse:
+        from benchmarks.cases.device import rehearse
+
+        rehearse()
     if options.threads > 1:
         WATCH.begin(settings.patience, settings.look)
-    runs = [run_cases(options.only or list(CASES), settings, number) for number in range(1, options.runs + 1)]
+    names = options.only or list(CASES)
+    runs = [run_cases(names, settings, number, options.seconds) for number in range(1, options.runs + 1)]
     return write(runs, options)
 
 
-def run_cases(names: Sequence[str], settings: Settings, number: int = 1) -> dict[str, Case]:
-    """Run the cases once and return every comparison by its name."""
+def run_cases(
+    names: Sequence[str], settings: Settings, number: int = 1, seconds: float | None = None
+) -> dict[str, Case]:
+    """Run the cases once and return every comparison by its name; after so many seconds begin no further one."""
     done: dict[str, Case] = {}
+    began = time.perf_counter()
     for name in names:
         say(f"run {number}, {name}: {CASES[name]}")
         start = time.perf_counter()
-        done |= {case.name: case for case in find(name)(settings)}
+        comparisons = find(name)(settings)
+        while seconds is None or time.perf_counter() - began < seconds:
+            case = next(comparisons, None)
+            if case is None:
+                break
+            done[case.name] = case
+        else:
+            say(f"  left out after {seconds} s: what of {name} comes after {next(reversed(done), 'the start')}")
         say(f"  {time.perf_counter() - start:.0f} s")
     return done
 
@@ -64,6 +85,8 @@ def write(runs: Sequence[dict[str, Case]], options: argparse.Namespace) -> int:
 
     machine = describe()
     print(report.text(runs, machine), end="")
+    if getattr(options, "rehearse", False):
+        print("\nA rehearsal: the processor stood for the device, and no figure above says anything about either.")
     if options.json:
         options.json.write_text(json.dumps(report.as_json(runs, machine, options.quick), indent=1) + "\n")
     if options.markdown:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from benchmarks import peers
-from benchmarks.cases import busy, compiled, cuda, epoch, memory, start_up
+from benchmarks.cases import busy, compiled, cuda, device, epoch, memory, start_up
 from benchmarks.cases.predict import MANY
 from benchmarks.cases.xor import PUBLISHED, TRAINED
 from benchmarks.measuring import Case, Spread
@@ -112,6 +112,30 @@ def targets() -> Iterator[Target]:
     for size in SMALL:
         yield Target("CUDA", f"cuda/sgd/{size}", peers.BPX_CUPY, peers.REDUCED_CUDA, 1.0)
     yield Target("CUDA", f"cuda/sgd/{cuda.WIDE}", peers.BPX_CUPY, peers.FLOOR_CUDA, 1.25)
+    yield from device_targets()
+
+
+def device_targets() -> Iterator[Target]:
+    """Yield the targets on a CUDA device: steps in three precisions, fits, predictions."""
+    ours = (peers.BPX_CUPY, peers.BPX_TORCH_CUDA)
+    sizes = (*SIZES, *device.WIDE)
+    for precision, limit in (("float32", 1.05), ("tf32", 1.2), ("bfloat16", 1.3)):
+        for optimizer in ("sgd", "adam"):
+            for size in sizes:
+                case = f"cuda/{precision}/{optimizer}/{size}"
+                yield from (Target("CUDA, steps", case, peer, peers.GRAPH_CUDA, 1.0) for peer in ours)
+                if size in device.WIDE:
+                    yield Target("CUDA, steps", case, peers.BPX_CUPY, peers.FLOOR_CUDA, limit)
+    for size, limit in (("64-32-10", 1.5), ("784-512-512-10", 1.3), ("1024-2048-2048-10", 1.05)):
+        yield Target("CUDA, steps", f"cuda/float32/sgd/{size}", peers.BPX_CUPY, peers.SCAN_CUDA, limit)
+    for optimizer in ("sgd", "adam"):
+        for size in list(SIZES)[::2]:
+            for peer in ours:
+                for fact, limit in ((device.TIME_OF_FIT, 2.0), (device.TIME_OF_PARTS, 1.5)):
+                    yield Target("CUDA, fits", f"cuda/fit/{peer}/{optimizer}/{size}", peer, "", limit, fact=fact)
+    for what in ("predict", "evaluate"):
+        for rows in device.ROWS:
+            yield from (Target("CUDA, predict", f"cuda/{what}/{rows}", peer, peers.TORCH_CUDA, 1.0) for peer in ours)
 
 
 NOT_RUN = "not measured: case not run"

@@ -1,15 +1,18 @@
 """Recorded steps, rehearsed on NumPy: what a CUDA graph would do again is done again by calling the same step."""
 
 import gc
+import warnings
 import weakref
 
 import numpy as np
 import pytest
 
 import bpx
+from bpx import display
 from bpx.backend import captured
-from bpx.backend.captured import CaptureError, CapturingBackend
+from bpx.backend.captured import CapturingBackend
 from bpx.backend.numpy_backend import NumpyBackend
+from bpx.backend.recording import CaptureError
 
 
 class Rehearsal(CapturingBackend, NumpyBackend):
@@ -156,14 +159,57 @@ def test_a_recording_keeps_neither_data_nor_weights_alive():
     assert weight() is None
 
 
-def test_what_cannot_be_recorded_runs_call_by_call_and_says_so_once():
+def test_what_cannot_be_recorded_runs_call_by_call_says_so_each_time_and_is_tried_again():
     place = Rehearsal(refuses=True)
     net, plain = _network(place), _network("numpy")
-    with pytest.warns(RuntimeWarning, match="cannot be recorded on numpy and runs call by call: a step that waits"):
-        net.fit(X, Y, epochs=30, optimizer="adam")
+    with warnings.catch_warnings(record=True) as seen:
+        warnings.simplefilter("default")  # as in a user's program: what has the same text is shown once
+        for fit in range(3):
+            place.refuses = fit < 2
+            net.fit(X, Y, epochs=30, optimizer="adam")
+    said = [str(warning.message) for warning in seen]
+    assert len(said) == 2, "once in each fit that was refused"
+    for text in said:
+        assert "training step cannot be recorded on numpy and runs call by call: a step that waits" in text
+    assert place.captured == 1, "the third fit's"
+    plain.fit(X, Y, epochs=90, optimizer="adam")
+    _agree(net, plain)
+
+
+def test_the_garbage_collector_does_not_run_while_a_step_is_recorded():
+    class Watched(Rehearsal):
+        def capture(self, step):
+            self.collects = gc.isenabled()
+            return super().capture(step)
+
+    place = Watched()
+    _network(place).fit(X, Y, epochs=30)
+    assert place.captured
+    assert not place.collects
+    assert gc.isenabled()
+
+
+def test_recordings_are_counted_and_released(monkeypatch):
+    net = _network(Rehearsal())
+    assert net.memory()["recordings"] == 0
+    net.fit(X, Y, epochs=30, optimizer="adam")
+    held = net.memory()["recordings"]
+    assert held >= 8 * (captured.BUFFERED_STEPS * 5 + 1), "numbers of Adam, losses and counter"
+    monkeypatch.setattr(display, "WORTH_SAYING", held)
+    assert f"recordings hold {held:,} bytes" in net.summary()
+    net.release()
+    assert net.memory()["recordings"] == 0
+    assert "recordings" not in net.summary()
+    plain = _network("numpy")
     net.fit(X, Y, epochs=30, optimizer="adam")
     plain.fit(X, Y, epochs=60, optimizer="adam")
     _agree(net, plain)
+
+
+def test_recordings_are_not_released_in_the_middle_of_a_training():
+    net = _network(Rehearsal())
+    with pytest.raises(bpx.BusyError, match="recordings cannot be released: this network is in the middle"):
+        net.fit(X, Y, epochs=30, callbacks=[lambda run: net.release()])
 
 
 def test_a_divergence_is_reported_as_where_nothing_is_recorded():

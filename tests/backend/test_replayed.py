@@ -289,3 +289,14 @@ def test_a_divergence_is_found():
     net = bpx.mlp([3, 3], loss="squared_error", dtype="float64")
     with pytest.raises(bpx.DivergenceError, match=r"epoch 1[0-9]{2}"):
         net.fit(X, np.ones((22, 3)), epochs=400, optimizer=bpx.SGD(15.0))
+
+
+def test_the_memory_of_tapes_is_counted_and_released():
+    x, y = np.ones((400, 5)), np.ones((400, 3))
+    net, held = bpx.mlp([5, 8, 3], loss="squared_error"), []
+    net.fit(x, y, epochs=4, batch_size=4, callbacks=[lambda run: held.append(net.memory()["recordings"])])
+    assert 4 * (4 * 5 + 5 * 8 + 8 * 3) < held[-1] < 100_000, "inputs of a step and its gradients, at least"
+    assert 0 < net.memory()["recordings"] <= replayed.KEPT_BYTES
+    assert "recordings" not in net.summary(), "so little is not worth a line"
+    net.release()
+    assert net.memory()["recordings"] == 0

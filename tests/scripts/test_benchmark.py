@@ -20,7 +20,7 @@ import bpx
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "scripts"))
 
 from benchmarks import command_line, measuring, peers, report, steadiness, targets, tasks, threads
-from benchmarks.cases import busy, comparison
+from benchmarks.cases import busy, comparison, device
 from benchmarks.measuring import Case, Line, Spread
 from benchmarks.peers import cupy_products
 from benchmarks.settings import Settings
@@ -292,6 +292,108 @@ def test_neighbors_end_with_the_block() -> None:
     with busy.neighbors(2) as processes:
         assert [process.poll() for process in processes] == [None, None]
     assert all(process.poll() is not None for process in processes)
+
+
+@pytest.fixture
+def rehearsed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the processor stand for the device, for one test."""
+    for table in ("DEVICE", "DEVICE_INFERENCE"):
+        monkeypatch.setattr(peers, table, dict(getattr(peers, table)))
+    device.rehearse()
+
+
+ON_A_DEVICE = [name for name in peers.DEVICE if name not in (peers.FLOOR_CUDA, peers.REDUCED_CUDA)]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+@pytest.mark.parametrize("name", ON_A_DEVICE)
+def test_trainers_of_a_device_do_the_same_work(name: str, optimizer: str, rehearsed: None) -> None:
+    task = tasks.Task((6, 5, 4, 3), 8, 32, optimizer, 0.05)
+    expected = peers.load(peers.MLP, peers.HAND)(task)
+    trainer = made(peers.DEVICE, name, task, "float32")
+    for each in (expected, trainer):
+        each.train(3)
+        each.train(2)
+    assert trainer.loss == pytest.approx(expected.loss, rel=1e-5)
+    for ours, reference in zip(trainer.parameters(), expected.parameters(), strict=True):
+        np.testing.assert_allclose(ours, reference, rtol=2e-3, atol=1e-4)
+
+
+@pytest.mark.slow
+def test_bfloat16_is_bfloat16(rehearsed: None) -> None:
+    """What was rounded is off by more than float32 rounds, and less than bfloat16 may be."""
+    task = tasks.Task((6, 5, 4, 3), 8, 32, "sgd", 0.05)
+    losses = {}
+    for name in (peers.BPX_CUPY, peers.TORCH_CUDA, peers.GRAPH_CUDA):
+        for precision in ("float32", "bfloat16"):
+            trainer = made(peers.DEVICE, name, task, precision)
+            trainer.train(3)
+            losses[name, precision] = trainer.loss
+        assert 1e-6 < abs(losses[name, "bfloat16"] / losses[name, "float32"] - 1.0) < 2e-2, name
+
+
+def test_products_alone_are_all_of_them_in_their_precision(rehearsed: None) -> None:
+    torch = pytest.importorskip("torch")
+    for precision, dtype in (("float32", torch.float32), ("bfloat16", torch.bfloat16), ("tf32", torch.float32)):
+        floor = made(peers.DEVICE, peers.FLOOR_CUDA, tasks.Task((6, 5, 4, 3), 8, 32), precision)
+        floor.train(1)
+        assert len(floor.alone.products) == 3 + 3 + 2
+        assert floor.alone.products[0].keywords["out"].dtype == dtype
+    assert torch.get_float32_matmul_precision() == "highest", "a setting of the process is put back"
+
+
+@pytest.mark.slow
+def test_the_cases_of_a_device_run_where_the_processor_stands_for_it(rehearsed: None) -> None:
+    pytest.importorskip("torch")
+    cases = command_line.run_cases(["cuda-steps", "cuda-fits", "cuda-predict"], Settings.tiny())
+    assert set(cases) == {
+        *(f"cuda/{p}/{o}/64-32-10" for p in ("float32", "tf32", "bfloat16") for o in ("sgd", "adam")),
+        *(f"cuda/fit/{peer}/{o}/64-32-10" for peer in (peers.BPX_CUPY, peers.BPX_TORCH_CUDA) for o in ("sgd", "adam")),
+        *(f"cuda/{what}/{rows}" for what in ("predict", "evaluate") for rows in (1, 32, 8192)),
+    }
+    for case in cases.values():
+        assert case.disagreement == ""
+        assert not any("FAILED" in reason for reason in case.missing.values()), case.missing
+    judged = [targets.judge(t, cases) for t in targets.device_targets() if t.case in cases]
+    assert len(judged) > 20
+    known = [verdict for verdict in judged if verdict.value is not None]
+    assert {v.target.against for v in known} >= {peers.GRAPH_CUDA, peers.TORCH_CUDA, ""}
+
+
+def test_without_a_device_these_cases_are_gaps_with_a_reason() -> None:
+    torch = pytest.importorskip("torch")
+    if torch.cuda.is_available():
+        pytest.skip("there is a CUDA device here; scripts/gpu_check.sh runs these cases")
+    cases = command_line.run_cases(["cuda-steps", "cuda-fits", "cuda-predict"], Settings.tiny())
+    for case in cases.values():
+        assert not case.lines
+        assert case.missing
+    assert cases["cuda/tf32/adam/64-32-10"].missing[peers.GRAPH_CUDA] == "no CUDA device"
+
+
+def test_the_six_sizes_and_the_wide_ones_have_targets_in_every_precision() -> None:
+    known = {target.case for target in targets.device_targets()}
+    for precision in ("float32", "tf32", "bfloat16"):
+        for size in (*tasks.SIZES, *device.WIDE):
+            assert {f"cuda/{precision}/{optimizer}/{size}" for optimizer in ("sgd", "adam")} <= known
+    assert list(device.list_tasks(Settings(), "sgd")) == [*tasks.SIZES, *device.WIDE]
+
+
+def test_no_comparison_begins_when_the_time_is_over(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def slowly(settings: Settings) -> Any:
+        for name in "abc":
+            time.sleep(0.3)
+            yield Case(name, name, "s")
+
+    monkeypatch.setattr(command_line, "find", lambda name: slowly)
+    assert list(command_line.run_cases(["xor", "sgd"], Settings.tiny(), seconds=0.4)) == ["a", "b"]
+    said = capsys.readouterr().err
+    assert "left out after 0.4 s: what of xor comes after b" in said
+    assert "left out after 0.4 s: what of sgd comes after b" in said
+    assert list(command_line.run_cases(["xor"], Settings.tiny())) == ["a", "b", "c"]
 
 
 def test_threads_are_set_by_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:

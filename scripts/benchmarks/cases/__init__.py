@@ -20,14 +20,18 @@ CASES = {
     "memory": "peak memory of a fit against the hand-written loop, in fresh processes",
     "growth": "how time grows with width, depth, batch and rows",
     "cuda": "a training step on a CUDA device, data there already",
+    "cuda-steps": "a training step on a CUDA device in float32, TF32 and bfloat16, beside PyTorch's graphs and JAX",
+    "cuda-fits": "what a fit on a CUDA device costs beside its steps",
+    "cuda-predict": "predict and evaluate on a CUDA device, at 1, 32 and 8,192 rows",
     "compiled": "bpx on jax against a hand-written compiled loop, and how often it compiles",
 }
 
 
 def find(name: str) -> Callable[[Settings], Iterator[Case]]:
     """Return the function that runs the case of a name."""
-    module = {"import": "start_up", "sgd": "steps", "adam": "steps"}.get(name, name)
-    functions = {"sgd": "run_sgd", "adam": "run_adam"}
+    device = {"cuda-steps": "run_steps", "cuda-fits": "run_fits", "cuda-predict": "run_predictions"}
+    functions = {"sgd": "run_sgd", "adam": "run_adam", **device}
+    module = {"import": "start_up", "sgd": "steps", "adam": "steps", **dict.fromkeys(device, "device")}.get(name, name)
     found: Callable[[Settings], Iterator[Case]] = getattr(
         import_module(f"benchmarks.cases.{module}"), functions.get(name, "run")
     )

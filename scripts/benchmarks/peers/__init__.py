@@ -29,6 +29,8 @@ TORCH_CUDA = "PyTorch eager, CUDA"
 FUSED_CUDA = "PyTorch fused, CUDA"
 REDUCED_CUDA = "PyTorch reduce-overhead, CUDA"
 FLOOR_CUDA = "matrix products alone, CUDA"
+GRAPH_CUDA = "PyTorch in a CUDA graph, fused"
+SCAN_CUDA = "JAX whole loop, CUDA"
 NOTEBOOK = "notebook's loop"
 TUNED = "NumPy by hand, tuned"
 
@@ -76,6 +78,23 @@ MLP: Table = {
     FUSED_CUDA: ("torch_mlp", "TorchTrainer", {"device": "cuda", "kind": "fused"}),
     REDUCED_CUDA: ("torch_mlp", "TorchTrainer", {"device": "cuda", "compiled": "reduce-overhead"}),
     FLOOR_CUDA: ("cupy_products", "CupyProducts", {}),
+}
+
+DEVICE: Table = {
+    BPX_CUPY: ("cuda_mlp", "BpxDevice", {"backend": "cupy"}),
+    BPX_TORCH_CUDA: ("cuda_mlp", "BpxDevice", {"backend": "torch:cuda"}),
+    TORCH_CUDA: ("cuda_mlp", "TorchEager", {"device": "cuda"}),
+    GRAPH_CUDA: ("cuda_mlp", "TorchGraph", {"device": "cuda"}),
+    REDUCED_CUDA: ("cuda_mlp", "TorchEager", {"device": "cuda", "compiled": "reduce-overhead"}),
+    SCAN_CUDA: ("cuda_mlp", "JaxScan", {"device": "gpu"}),
+    FLOOR_CUDA: ("cuda_mlp", "TorchProducts", {"device": "cuda"}),
+}
+"""Trainers of a task in a precision, on a device."""
+
+DEVICE_INFERENCE: Table = {
+    BPX_CUPY: ("cuda_mlp", "bpx_inference", {"backend": "cupy"}),
+    BPX_TORCH_CUDA: ("cuda_mlp", "bpx_inference", {"backend": "torch:cuda"}),
+    TORCH_CUDA: ("cuda_mlp", "torch_inference", {"device": "cuda"}),
 }
 
 XOR: Table = {
