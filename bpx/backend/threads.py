@@ -120,7 +120,8 @@ class BlasThreads:
     """The number of threads of those BLAS libraries in this process that have one number for all who compute.
 
     Each call that computes asks for a number, or for that of before. Within a thread the innermost counts; of threads
-    at work at the same time the one that asks for most. The last that leaves puts back what the first found.
+    at work at the same time the one that asks for most. What was found is put back as soon as nobody needs another, and
+    as long as nobody does, no library is asked or told anything.
     """
 
     def __init__(self) -> None:
@@ -136,11 +137,9 @@ class BlasThreads:
     def begin(self, number: int | None) -> None:
         """Ask for a number of threads; None: as many as there were."""
         with self._lock:
-            if not self._asked:
-                self._pools = [pool for pool in list_blas() if not has_own_number(pool)]
-                self._found = [pool.num_threads for pool in self._pools]
             self._asked.setdefault(threading.get_ident(), []).append(number)
-            self._apply()
+            if number is not None or self._now is not None:
+                self._apply()
 
     def end(self) -> None:
         """Ask no more for what this thread last asked for."""
@@ -149,12 +148,16 @@ class BlasThreads:
             mine.pop()
             if not mine:
                 del self._asked[threading.get_ident()]
-            self._apply()
+            if self._asked or self._now is not None:
+                self._apply()
 
     def _apply(self) -> None:
         numbers = [asked[-1] for asked in self._asked.values()]
         wanted = None if not numbers or None in numbers else max(n for n in numbers if n is not None)
         if wanted != self._now:
+            if self._now is None:
+                self._pools = [pool for pool in list_blas() if not has_own_number(pool)]
+                self._found = [pool.num_threads for pool in self._pools]
             self._now = wanted
             for pool, found in zip(self._pools, self._found, strict=True):
                 pool.set_num_threads(found if wanted is None else wanted)
@@ -197,13 +200,13 @@ class BlasLimit:
 
     def __init__(self, number: int | None) -> None:
         self._number = number
-        self._before: list[tuple[Pool, int]] = []
+        self._before: Sequence[tuple[Pool, int]] = ()
 
     def __enter__(self) -> None:
         blas_threads.begin(self._number)
         if self._number is not None:
-            for pool in filter(has_own_number, list_blas()):
-                self._before.append((pool, pool.num_threads))
+            self._before = [(pool, pool.num_threads) for pool in list_blas() if has_own_number(pool)]
+            for pool, _ in self._before:
                 pool.set_num_threads(self._number)
 
     def __exit__(self, *exception: object) -> None:
