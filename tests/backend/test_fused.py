@@ -146,6 +146,8 @@ def test_cupy_can_follow_every_activation(case, what, cupy):
     """`cupy.fuse` traces a function before it asks the device for anything, so that this much is seen without one."""
     import array_api_compat.cupy as xp
 
+    if int(cupy.__version__.partition(".")[0]) < 14:
+        pytest.skip("CuPy before 14 asks the device for something before it traces")
     if cupy.cuda.is_available():
         pytest.skip("there is a GPU here, on which these arrays would be read")
     memory = cupy.cuda.UnownedMemory(4096, 1 << 20, None, 0)
