@@ -27,6 +27,7 @@ collect_ignore = [
     "compiled_kernels.py",
     "differences.py",
     "networks.py",
+    "rehearsed.py",
 ]
 """Modules that tests import; they hold no tests and no doctests."""
 

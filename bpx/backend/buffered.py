@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from bpx.backend.base import Array, Backend, EveryStep
-from bpx.backend.recording import count_bytes, find_kind, move_column, record, take_row
+from bpx.backend.recording import RecordedStep, count_bytes, find_kind, move_column, record, take_row
 from bpx.backend.trees import are_same, list_leaves, overwrite, rebuild
 
 BUFFERED_STEPS = 256
@@ -192,7 +192,6 @@ class _BufferedSteps:
         ]
         self._rows_set: list[Any] = [column.row if isinstance(column, EveryStep) else None for column in others]
         kinds = [isinstance(column, np.ndarray) for column in others]
-        self.refused = False
 
         def buffered_step() -> None:
             taken = [
@@ -207,8 +206,7 @@ class _BufferedSteps:
             self._counter += 1
 
         data = rebuild(data, iter(range(len(arrays))))  # its form alone: no array of a caller's stays alive
-        self._step: Callable[[], None] | None = buffered_step
-        self._launch: Callable[[], None] = buffered_step
+        self._step = RecordedStep(backend, buffered_step)
 
     def run(self, data: Any, inputs: tuple[Any, ...], length: int) -> np.ndarray:
         """Make some steps and return their losses, which are fetched once."""
@@ -229,13 +227,7 @@ class _BufferedSteps:
                 if isinstance(column, np.ndarray):
                     buffer[: stop - start, ...] = self._backend.asarray(column[start:stop])
             self._counter[...] = 0
-            left = stop - start
-            if self._step is not None:
-                self._step()
-                left -= 1
-                self._record(self._step)
-            for _ in range(left):
-                self._launch()
+            self._step.repeat(stop - start)
             part = self._losses[: stop - start]
             parts.append(part if stop == length else self._backend.copy(part))
         together = parts[0] if len(parts) == 1 else self._backend.xp.concat(parts)
@@ -250,17 +242,16 @@ class _BufferedSteps:
             taken = array[int(order[0]) : int(order[-1]) + 1, ...] if piece else xp.take(array, numbers, axis=0)
             buffer[: rows.shape[0], ...] = xp.reshape(taken, (rows.shape[0], *buffer.shape[1:]))
 
-    def _record(self, step: Callable[[], None]) -> None:
-        self._step = None
-        launch = record(self._backend.capture, step, "the training step", self._backend.spec)
-        self.refused = launch is None
-        self._launch = launch or step
+    @property
+    def refused(self) -> bool:
+        """Whether the step could not be recorded."""
+        return self._step.refused
 
     @property
     def nbytes(self) -> int:
         """Bytes of the buffers, and of the memory that the recorded step works in as far as the library counts it."""
         buffers = [self._counter, self._losses, *self._batches, *list_leaves(self._columns)]
-        return count_bytes(buffers) + int(getattr(self._launch, "nbytes", 0))
+        return count_bytes(buffers) + self._step.nbytes
 
 
 class BufferedCall(_Kept):

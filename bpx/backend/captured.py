@@ -18,7 +18,7 @@ import numpy as np
 
 from bpx.backend.base import Array, Backend, Body, EveryStep
 from bpx.backend.buffered import BufferedCall, BufferedLoop
-from bpx.backend.recording import count_bytes, find_kind, move_column, record, take_row, use_untried
+from bpx.backend.recording import RecordedStep, count_bytes, find_kind, move_column, take_row, use_untried
 from bpx.backend.trees import are_same, list_leaves, overwrite, rebuild
 
 BUFFERED_STEPS = 256
@@ -167,7 +167,6 @@ class _Recording:
             else move_column(backend, column)
             for column in inputs
         ]
-        self.refused = False
 
         def buffered_step() -> None:
             rows = [
@@ -179,8 +178,7 @@ class _Recording:
             self._losses[self._counter] = step(carry, data, tuple(rows))
             self._counter += 1
 
-        self._step: Callable[[], None] | None = buffered_step
-        self._launch: Callable[[], None] = buffered_step
+        self._step = RecordedStep(backend, buffered_step)
 
     def run(self, inputs: tuple[Any, ...], length: int) -> np.ndarray:
         """Make some steps and return their losses."""
@@ -191,24 +189,17 @@ class _Recording:
                 if isinstance(column, np.ndarray):
                     buffer[: stop - start, ...] = self._backend.asarray(column[start:stop])
             self._counter[...] = 0
-            left = stop - start
-            if self._step is not None:
-                self._step()
-                left -= 1
-                self._record(self._step)
-            for _ in range(left):
-                self._launch()
+            self._step.repeat(stop - start)
             losses[start:stop] = self._backend.to_numpy(self._losses[: stop - start])
         return losses
 
-    def _record(self, step: Callable[[], None]) -> None:
-        self._step = None
-        launch = record(self._backend.capture, step, "the training step", self._backend.spec)
-        self.refused = launch is None
-        self._launch = launch or step
+    @property
+    def refused(self) -> bool:
+        """Whether the step could not be recorded."""
+        return self._step.refused
 
     @property
     def nbytes(self) -> int:
         """Bytes of the buffers, and of the memory that the recorded step works in as far as the library counts it."""
         buffers = [self._counter, self._losses, *list_leaves(self._buffers)]
-        return count_bytes(buffers) + int(getattr(self._launch, "nbytes", 0))
+        return count_bytes(buffers) + self._step.nbytes

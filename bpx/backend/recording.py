@@ -70,6 +70,46 @@ def record(capture: Callable[..., Any], work: Callable[[], None], what: str, whe
         return None
 
 
+class RecordedStep:
+    """A step that is made plainly once, recorded then, and started with one call from there on.
+
+    Parameters
+    ----------
+    backend : CapturingBackend
+    step : callable
+        Gives the device the work of a step; what changes from one to the next lies in buffers. It is let go of as soon
+        as it is recorded, for it may hold the arrays of a caller.
+
+    Attributes
+    ----------
+    refused : bool
+        Whether it could not be recorded, and so is made call by call.
+    """
+
+    def __init__(self, backend: Any, step: Callable[[], None]) -> None:
+        self._backend = backend
+        self._step: Callable[[], None] | None = step
+        self._launch: Callable[[], None] = step
+        self.refused = False
+
+    def repeat(self, times: int) -> None:
+        """Make the step some times, at least once."""
+        if self._step is not None:
+            step, self._step = self._step, None
+            step()
+            times -= 1
+            launch = record(self._backend.capture, step, "the training step", self._backend.spec)
+            self.refused = launch is None
+            self._launch = launch or step
+        for _ in range(times):
+            self._launch()
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the memory that the recorded step works in, as far as the library counts it."""
+        return int(getattr(self._launch, "nbytes", 0))
+
+
 def count_bytes(arrays: Iterable[Array]) -> int:
     """Return how many bytes arrays take."""
     return sum(int(array.nbytes) for array in arrays)

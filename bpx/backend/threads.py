@@ -19,11 +19,12 @@ from typing import Any, Protocol
 from bpx.arguments import check_count
 from bpx.errors import InputError
 
-THREADED_STEP = 10_000_000
+THREADED_STEP = 9_000_000
 """Multiplications in float32 of a training step's largest product, from which a second thread gains anything.
 
-On a quiet machine with two processors the ratio of two threads to one is 1.0 to 1.2 up to 8.4 million, and 0.9 from
-12.8 million on. A step does more than its products, and its arrays change between the caches of two processors.
+On a quiet machine with two processors the ratio of two threads to one is 1.0 to 1.2 up to 8.4 million, 0.94 to 1.0 at
+9.6 and 0.9 from 12.8 million on; at 6.6 million it is 0.97 to 1.15, by what else a step does. A step does more than its
+products, and its arrays change between the caches of two processors.
 """
 
 THREADED_PASS = 2_000_000

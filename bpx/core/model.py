@@ -99,16 +99,13 @@ class Model(Pickled):
         self.reset()
 
     @classmethod
-    def without_arrays(
-        cls,
-        layers: Sequence[Layer],
-        loss: str | Loss,
-        dtype: str,
-        seed: int | None,
-        backend: BackendSpec,
-        precision: str,
-    ) -> Self:
+    def without_arrays(cls, **definition: Any) -> Self:
         """Return a network that has no arrays yet, for `adopt` to give it some: nothing is drawn for it.
+
+        Parameters
+        ----------
+        **definition
+            All arguments of `Model`, by name.
 
         Raises
         ------
@@ -116,7 +113,7 @@ class Model(Pickled):
             As for `bpx.Network`.
         """
         net = cls.__new__(cls)
-        net._define(layers, loss, dtype, seed, backend, precision)
+        net._define(**definition)
         net._params, net._state, net.training = [], [], None
         return net
 

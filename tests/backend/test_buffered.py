@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from rehearsed import OPTIMIZERS, assert_agree, make_network
 
 import bpx
 from bpx.backend import buffered, recording
@@ -44,29 +45,10 @@ def _switched_on(monkeypatch):
     monkeypatch.setenv(recording.UNTRIED, "1")
 
 
-def _network(backend, dtype="float64", dropout=0.0):
-    layers = [bpx.Linear(5, 8), bpx.BatchNorm(8), bpx.ReLU(), bpx.Dropout(dropout), bpx.Linear(8, 3)]
-    return bpx.Network(layers, loss="cross_entropy", dtype=dtype, seed=3, backend=backend)
-
-
-def _agree(one, other):
-    for mine, theirs in zip(one.params + one.state, other.params + other.state, strict=True):
-        for name in theirs:
-            np.testing.assert_array_equal(mine[name], theirs[name])
-
-
-OPTIMIZERS = {
-    "sgd": bpx.SGD(0.1),
-    "momentum": bpx.SGD(0.1, momentum=0.9),
-    "adam": bpx.Adam(0.01),
-    "schedule": bpx.Adam(bpx.StepDecay(0.01, every=20, factor=0.5)),
-}
-
-
 def test_without_the_switch_nothing_is_different(monkeypatch):
     monkeypatch.delenv(recording.UNTRIED)
     place = Rehearsal()
-    net = _network(place)
+    net = make_network(place)
     for _ in range(2):
         net.fit(X.copy(), Y, epochs=30)
     assert place.captured == 2, "recorded again for other arrays"
@@ -82,11 +64,11 @@ def test_without_the_switch_nothing_is_different(monkeypatch):
 @pytest.mark.parametrize("batch_size", [None, 16], ids=["whole set", "batches"])
 def test_a_training_by_recordings_is_the_plain_training_to_the_bit(batch_size, name, dtype, weights):
     place = Rehearsal()
-    made, plain = _network(place, dtype, dropout=0.25), _network("numpy", dtype, dropout=0.25)
+    made, plain = make_network(place, dtype, dropout=0.25), make_network("numpy", dtype, dropout=0.25)
     options = {"epochs": 30, "batch_size": batch_size, "optimizer": OPTIMIZERS[name], "sample_weight": weights}
     for shift in (0.0, 1.0, 2.0):
         assert made.fit(X + shift, Y, **options).loss == plain.fit(X + shift, Y, **options).loss
-    _agree(made, plain)
+    assert_agree(made, plain)
     kinds = 1 if batch_size is None else 2
     assert place.captured == kinds, "recorded once, and not for other data again"
     steps = 3 * 30 * (1 if batch_size is None else 5)
@@ -96,10 +78,10 @@ def test_a_training_by_recordings_is_the_plain_training_to_the_bit(batch_size, n
 @pytest.mark.parametrize("shuffle, taken", [(False, 0), (True, 2)])
 def test_rows_that_follow_each_other_are_not_taken_one_by_one(shuffle, taken):
     place, options = Rehearsal(), {"batch_size": 16, "shuffle": shuffle}
-    made, plain = _network(place), _network("numpy")
+    made, plain = make_network(place), make_network("numpy")
     for net in (made, plain):
         net.fit(X, Y, epochs=20, **options)
-    _agree(made, plain)
+    assert_agree(made, plain)
     sizes, take = [], place.xp.take
 
     def note(x, indices, /, *, axis):
@@ -115,7 +97,7 @@ def test_rows_that_follow_each_other_are_not_taken_one_by_one(shuffle, taken):
 
 def test_no_step_of_a_later_fit_is_made_plainly():
     place = Rehearsal()
-    net = _network(place)
+    net = make_network(place)
     net.fit(X, Y, epochs=40, batch_size=16)
     launched = place.launched
     net.fit(X + 1.0, Y[::-1], epochs=3, batch_size=16)
@@ -124,24 +106,24 @@ def test_no_step_of_a_later_fit_is_made_plainly():
 
 def test_many_fits_of_one_batch_each_are_one_recording():
     place = Rehearsal()
-    made, plain = _network(place), _network("numpy")
+    made, plain = make_network(place), make_network("numpy")
     draw = np.random.default_rng(2)
     for _ in range(50):
         x, y = draw.standard_normal((16, 5)), draw.integers(3, size=16)
         for net in (made, plain):
             net.fit(x, y, epochs=1, batch_size=None)
-    _agree(made, plain)
+    assert_agree(made, plain)
     assert place.captured == 1
     assert place.launched == 50 - buffered.PLAIN_STEPS - 1
 
 
 def test_another_learning_rate_needs_no_other_recording():
     place = Rehearsal()
-    made, plain = _network(place), _network("numpy")
+    made, plain = make_network(place), make_network("numpy")
     for rate in (0.1, 0.01, 0.1):
         for net in (made, plain):
             net.fit(X, Y, epochs=20, optimizer=bpx.SGD(rate))
-    _agree(made, plain)
+    assert_agree(made, plain)
     assert place.captured == 1
 
 
@@ -155,14 +137,14 @@ CHANGES = {
 @pytest.mark.parametrize("change", CHANGES)
 def test_arrays_that_are_replaced_are_recorded_anew(change):
     place = Rehearsal()
-    made, plain = _network(place), _network("numpy")
+    made, plain = make_network(place), make_network("numpy")
     for net in (made, plain):
         net.fit(X, Y, epochs=30)
         for _ in range(4):
             net.predict(X)
         CHANGES[change](net)
         net.fit(X, Y, epochs=30)
-    _agree(made, plain)
+    assert_agree(made, plain)
     np.testing.assert_array_equal(made.predict(X), plain.predict(X))
     assert place.captured == 3, "two trainings and a prediction"
 
@@ -171,10 +153,10 @@ def test_arrays_that_are_replaced_are_recorded_anew(change):
 def test_batches_beyond_the_memory_of_the_buffers(limit, monkeypatch):
     monkeypatch.setattr(buffered, "BATCHES_BYTES", limit)
     place = Rehearsal()
-    made, plain = _network(place), _network("numpy")
+    made, plain = make_network(place), make_network("numpy")
     options = {"epochs": 20, "batch_size": 16, "optimizer": OPTIMIZERS["schedule"]}
     assert made.fit(X, Y, **options).loss == plain.fit(X, Y, **options).loss
-    _agree(made, plain)
+    assert_agree(made, plain)
     assert place.launched > 50
     batch = 16 * (5 + 3) * 8
     assert made.memory()["recordings"] < 2 * (max(limit, batch) + 24 * 1024)
@@ -183,11 +165,11 @@ def test_batches_beyond_the_memory_of_the_buffers(limit, monkeypatch):
 def test_a_whole_set_too_large_to_copy_is_recorded_where_it_lies(monkeypatch):
     monkeypatch.setattr(buffered, "WHOLE_SET_BYTES", 100)
     place = Rehearsal()
-    made, plain = _network(place), _network("numpy")
+    made, plain = make_network(place), make_network("numpy")
     for net in (made, plain):
         net.fit(X, Y, epochs=60)
         net.fit(X + 1.0, Y, epochs=60)
-    _agree(made, plain)
+    assert_agree(made, plain)
     assert place.captured == 2
     assert 0 < made.memory()["recordings"] < 30 * 1024
     made.release()
@@ -196,15 +178,15 @@ def test_a_whole_set_too_large_to_copy_is_recorded_where_it_lies(monkeypatch):
 
 def test_more_steps_than_the_buffers_hold(monkeypatch):
     monkeypatch.setattr(buffered, "BUFFERED_STEPS", 7)
-    made, plain = _network(Rehearsal()), _network("numpy")
+    made, plain = make_network(Rehearsal()), make_network("numpy")
     options = {"epochs": 20, "batch_size": 6, "optimizer": "adam"}
     assert made.fit(X, Y, **options).loss == plain.fit(X, Y, **options).loss
-    _agree(made, plain)
+    assert_agree(made, plain)
 
 
 def test_shapes_and_programs_whose_recordings_are_kept_are_few():
     place = Rehearsal()
-    net = _network(place)
+    net = make_network(place)
     for rows in range(10, 10 + 2 * buffered.MOST_RECORDINGS):
         net.fit(X[:rows], Y[:rows], epochs=20, optimizer="sgd")
     (loop,) = (program for program in net._programs.values() if isinstance(program, buffered.BufferedLoop))
@@ -219,7 +201,7 @@ def test_shapes_and_programs_whose_recordings_are_kept_are_few():
 
 def test_what_cannot_be_recorded_is_tried_again_in_the_next_fit():
     place = Rehearsal(refuses=True)
-    made, plain = _network(place), _network("numpy")
+    made, plain = make_network(place), make_network("numpy")
     with pytest.warns(RuntimeWarning, match="training step cannot be recorded on numpy .* a step that waits") as said:
         made.fit(X, Y, epochs=60)
     assert len(said) == 1
@@ -227,7 +209,7 @@ def test_what_cannot_be_recorded_is_tried_again_in_the_next_fit():
     made.fit(X, Y, epochs=60)
     assert place.captured == 1
     plain.fit(X, Y, epochs=120)
-    _agree(made, plain)
+    assert_agree(made, plain)
 
 
 class Forgetful(Rehearsal):
@@ -244,7 +226,7 @@ class Forgetful(Rehearsal):
 
 
 def test_recordings_keep_neither_data_nor_weights_alive_and_go_with_them():
-    net, x = _network(Forgetful()), X.copy()
+    net, x = make_network(Forgetful()), X.copy()
     data, weight = weakref.ref(x), weakref.ref(net.params[0]["weight"])
     net.fit(x, Y, epochs=30, optimizer="sgd")
     assert net.memory()["recordings"] > 1000
@@ -257,9 +239,9 @@ def test_recordings_keep_neither_data_nor_weights_alive_and_go_with_them():
     assert net.memory()["recordings"] == 0
 
 
-def test_recordings_go_with_the_network():
+def test_recordings_go_with_themake_network():
     place = Rehearsal()
-    net = _network(place)
+    net = make_network(place)
     net.fit(X, Y, epochs=30)
     (loop,) = (weakref.ref(p) for p in net._programs.values() if isinstance(p, buffered.BufferedLoop))
     del net
@@ -269,7 +251,7 @@ def test_recordings_go_with_the_network():
 
 def test_predictions_are_recorded_and_are_the_callers_own():
     place = Rehearsal()
-    made, plain = _network(place), _network("numpy")
+    made, plain = make_network(place), make_network("numpy")
     given = []
     for shift in range(6):
         given.append(made.predict(X + shift))
@@ -295,8 +277,8 @@ def test_the_next_result_is_not_written_over_the_last():
 
 
 def test_a_prediction_that_cannot_be_recorded_is_made_and_says_so():
-    net = _network(Rehearsal(refuses=True))
-    expected = _network("numpy").predict(X)
+    net = make_network(Rehearsal(refuses=True))
+    expected = make_network("numpy").predict(X)
     for _ in range(buffered.PLAIN_CALLS):
         net.predict(X)
     with pytest.warns(RuntimeWarning, match="the prediction cannot be recorded on numpy"):
@@ -307,7 +289,7 @@ def test_a_prediction_that_cannot_be_recorded_is_made_and_says_so():
 def test_predictions_with_more_rows_than_the_buffers_take_are_not_recorded(monkeypatch):
     monkeypatch.setattr(buffered, "CALL_BYTES", 1000)
     place = Rehearsal()
-    net = _network(place)
+    net = make_network(place)
     for _ in range(5):
         net.predict(X)
     assert place.captured == 0
@@ -315,7 +297,7 @@ def test_predictions_with_more_rows_than_the_buffers_take_are_not_recorded(monke
 
 def test_threads_that_predict_at_once_get_their_own_results():
     place = Rehearsal()
-    net = _network(place)
+    net = make_network(place)
     inputs = [X + shift for shift in range(4)]
     expected = [net.copy(backend="numpy").predict(x) for x in inputs]
     wrong = []
@@ -350,7 +332,7 @@ def test_recordings_read_pytorchs_tensors_too(name, batch_size, torch):
             return step
 
     place = OnTensors()
-    made, plain = _network(place, dropout=0.25), _network("torch", dropout=0.25)
+    made, plain = make_network(place, dropout=0.25), make_network("torch", dropout=0.25)
     options = {"epochs": 20, "batch_size": batch_size, "optimizer": OPTIMIZERS[name], "shuffle": False}
     for shift in (0.0, 1.0):
         assert made.fit(X + shift, Y, **options).loss == plain.fit(X + shift, Y, **options).loss

@@ -6,6 +6,7 @@ import weakref
 
 import numpy as np
 import pytest
+from rehearsed import OPTIMIZERS, assert_agree, make_network
 
 import bpx
 from bpx import display
@@ -39,49 +40,30 @@ X = np.random.default_rng(0).standard_normal((70, 5))
 Y = np.random.default_rng(1).integers(3, size=70)
 
 
-def _network(backend, dtype="float64", dropout=0.0):
-    layers = [bpx.Linear(5, 8), bpx.BatchNorm(8), bpx.ReLU(), bpx.Dropout(dropout), bpx.Linear(8, 3)]
-    return bpx.Network(layers, loss="cross_entropy", dtype=dtype, seed=3, backend=backend)
-
-
-def _agree(one, other):
-    for mine, theirs in zip(one.params + one.state, other.params + other.state, strict=True):
-        for name in theirs:
-            np.testing.assert_array_equal(mine[name], theirs[name])
-
-
-OPTIMIZERS = {
-    "sgd": bpx.SGD(0.1),
-    "momentum": bpx.SGD(0.1, momentum=0.9),
-    "adam": bpx.Adam(0.01),
-    "schedule": bpx.Adam(bpx.StepDecay(0.01, every=20, factor=0.5)),
-}
-
-
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("name", OPTIMIZERS)
 @pytest.mark.parametrize("batch_size", [None, 16], ids=["whole set", "batches"])
 def test_a_training_by_recordings_is_the_plain_training_to_the_bit(batch_size, name, dtype):
     place = Rehearsal()
-    made, plain = _network(place, dtype, dropout=0.25), _network("numpy", dtype, dropout=0.25)
+    made, plain = make_network(place, dtype, dropout=0.25), make_network("numpy", dtype, dropout=0.25)
     options = {"epochs": 60, "batch_size": batch_size, "optimizer": OPTIMIZERS[name]}
     assert made.fit(X, Y, **options).loss == plain.fit(X, Y, **options).loss
-    _agree(made, plain)
+    assert_agree(made, plain)
     assert place.launched > 30
 
 
 def test_more_steps_than_the_buffers_hold(monkeypatch):
     monkeypatch.setattr(captured, "BUFFERED_STEPS", 7)
     place = Rehearsal()
-    made, plain = _network(place), _network("numpy")
+    made, plain = make_network(place), make_network("numpy")
     options = {"epochs": 20, "batch_size": 6, "optimizer": "adam"}
     assert made.fit(X, Y, **options).loss == plain.fit(X, Y, **options).loss
-    _agree(made, plain)
+    assert_agree(made, plain)
 
 
 def test_the_last_smaller_batch_has_a_recording_of_its_own_and_each_is_made_once():
     place = Rehearsal()
-    _network(place).fit(X, Y, epochs=40, batch_size=16, optimizer="adam")  # 4 batches of 16 and one of 6
+    make_network(place).fit(X, Y, epochs=40, batch_size=16, optimizer="adam")  # 4 batches of 16 and one of 6
     assert place.captured == 2
     # 40 epochs of 5 steps; of each kind, at most 8 steps are plain, and one more goes before the recording
     assert place.launched >= 40 * 5 - 2 * (captured.PLAIN_STEPS + 1)
@@ -89,7 +71,7 @@ def test_the_last_smaller_batch_has_a_recording_of_its_own_and_each_is_made_once
 
 def test_few_steps_are_not_recorded():
     place = Rehearsal()
-    _network(place).fit(X, Y, epochs=captured.PLAIN_STEPS, optimizer="sgd")
+    make_network(place).fit(X, Y, epochs=captured.PLAIN_STEPS, optimizer="sgd")
     assert place.captured == 0
 
 
@@ -100,43 +82,43 @@ def test_a_recording_goes_on_in_the_next_fit_on_the_same_arrays():
         net.fit(X, y, epochs=30, optimizer="adam")
         assert place.captured == 1
     plain.fit(X, y, epochs=60, optimizer="adam")
-    _agree(net, plain)
+    assert_agree(net, plain)
 
 
 def test_the_next_fit_on_other_arrays_goes_on_too():
     place = Rehearsal()
-    net = _network(place)
+    net = make_network(place)
     for _ in range(2):
         net.fit(X.copy(), Y, epochs=30, optimizer="adam")
     assert place.captured == 2
-    plain = _network("numpy")
+    plain = make_network("numpy")
     plain.fit(X, Y, epochs=60, optimizer="adam")
-    _agree(net, plain)
+    assert_agree(net, plain)
 
 
 def test_other_weights_and_other_data_are_recorded_anew():
     place = Rehearsal()
-    net = _network(place)
+    net = make_network(place)
     net.fit(X, Y, epochs=30, optimizer="adam")
     net.params = [{name: array + 0.5 for name, array in part.items()} for part in net.params]
     net.fit(X, Y, epochs=30, optimizer="adam")
     net.fit(X + 1.0, Y, epochs=30, optimizer="adam")
     assert place.captured == 3
-    plain = _network("numpy")
+    plain = make_network("numpy")
     plain.fit(X, Y, epochs=30, optimizer="adam")
     plain.params = [{name: array + 0.5 for name, array in part.items()} for part in plain.params]
     plain.fit(X, Y, epochs=30, optimizer="adam")
     plain.fit(X + 1.0, Y, epochs=30, optimizer="adam")
-    _agree(net, plain)
+    assert_agree(net, plain)
 
 
 def test_another_learning_rate_is_recorded_anew():
     place = Rehearsal()
-    net, plain = _network(place), _network("numpy")
+    net, plain = make_network(place), make_network("numpy")
     for rate in (0.1, 0.01, 0.1):
         for each in (net, plain):
             each.fit(X, Y, epochs=20, optimizer=bpx.SGD(rate))
-    _agree(net, plain)
+    assert_agree(net, plain)
 
 
 class Forgetful(Rehearsal):
@@ -148,7 +130,7 @@ class Forgetful(Rehearsal):
 
 
 def test_a_recording_keeps_neither_data_nor_weights_alive():
-    net, x, y = _network(Forgetful()), X.copy(), Y.copy()
+    net, x, y = make_network(Forgetful()), X.copy(), Y.copy()
     data, weight = weakref.ref(x), weakref.ref(net.params[0]["weight"])
     net.fit(x, y, epochs=30, optimizer="sgd")
     del x
@@ -161,7 +143,7 @@ def test_a_recording_keeps_neither_data_nor_weights_alive():
 
 def test_what_cannot_be_recorded_runs_call_by_call_says_so_each_time_and_is_tried_again():
     place = Rehearsal(refuses=True)
-    net, plain = _network(place), _network("numpy")
+    net, plain = make_network(place), make_network("numpy")
     with warnings.catch_warnings(record=True) as seen:
         warnings.simplefilter("default")  # as in a user's program: what has the same text is shown once
         for fit in range(3):
@@ -173,7 +155,7 @@ def test_what_cannot_be_recorded_runs_call_by_call_says_so_each_time_and_is_trie
         assert "training step cannot be recorded on numpy and runs call by call: a step that waits" in text
     assert place.captured == 1, "the third fit's"
     plain.fit(X, Y, epochs=90, optimizer="adam")
-    _agree(net, plain)
+    assert_agree(net, plain)
 
 
 def test_the_garbage_collector_does_not_run_while_a_step_is_recorded():
@@ -183,14 +165,14 @@ def test_the_garbage_collector_does_not_run_while_a_step_is_recorded():
             return super().capture(step)
 
     place = Watched()
-    _network(place).fit(X, Y, epochs=30)
+    make_network(place).fit(X, Y, epochs=30)
     assert place.captured
     assert not place.collects
     assert gc.isenabled()
 
 
 def test_recordings_are_counted_and_released(monkeypatch):
-    net = _network(Rehearsal())
+    net = make_network(Rehearsal())
     assert net.memory()["recordings"] == 0
     net.fit(X, Y, epochs=30, optimizer="adam")
     held = net.memory()["recordings"]
@@ -200,14 +182,14 @@ def test_recordings_are_counted_and_released(monkeypatch):
     net.release()
     assert net.memory()["recordings"] == 0
     assert "recordings" not in net.summary()
-    plain = _network("numpy")
+    plain = make_network("numpy")
     net.fit(X, Y, epochs=30, optimizer="adam")
     plain.fit(X, Y, epochs=60, optimizer="adam")
-    _agree(net, plain)
+    assert_agree(net, plain)
 
 
 def test_recordings_are_not_released_in_the_middle_of_a_training():
-    net = _network(Rehearsal())
+    net = make_network(Rehearsal())
     with pytest.raises(bpx.BusyError, match="recordings cannot be released: this network is in the middle"):
         net.fit(X, Y, epochs=30, callbacks=[lambda run: net.release()])
 
@@ -225,13 +207,13 @@ def test_a_divergence_is_reported_as_where_nothing_is_recorded():
 
 def test_penalties_and_clipping_run_in_recordings():
     place = Rehearsal()
-    made, plain = _network(place), _network("numpy")
+    made, plain = make_network(place), make_network("numpy")
     options = {
         "epochs": 40, "optimizer": "adam", "penalties": [bpx.L2(0.01), bpx.L1(0.001)], "clip": bpx.ClipNorm(1.0),
         "sample_weight": np.linspace(0.5, 1.5, 70),
     }  # fmt: skip
     assert made.fit(X, Y, **options).loss == plain.fit(X, Y, **options).loss
-    _agree(made, plain)
+    assert_agree(made, plain)
     assert place.launched
 
 
@@ -245,7 +227,7 @@ def _recordings(net):
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_forty_epochs_agree_with_numpy_on_every_backend(name, batch_size, backend):
     """Where the library records steps, this runs by recordings: the only test of real ones."""
-    made, plain = (_network(place, backend.dtype, dropout=0.25) for place in (backend.backend, "numpy"))
+    made, plain = (make_network(place, backend.dtype, dropout=0.25) for place in (backend.backend, "numpy"))
     options = {
         "epochs": 40, "batch_size": batch_size, "optimizer": OPTIMIZERS[name], "penalties": bpx.L2(0.01),
         "clip": bpx.ClipNorm(5.0),
