@@ -117,7 +117,8 @@ def make_step(
             state = [la.next_state(xp, c, k) for la, c, k in zip(layers, contexts, caches, strict=True)]
         return (params, slots, state), value
 
-    step.on_batch = make_step(net, optimizer, penalties, clip, False) if gather else step  # type: ignore[attr-defined]
+    if net.backend.repeats:  # nobody else asks for it, and a second step takes time to make
+        step.on_batch = make_step(net, optimizer, penalties, clip, False) if gather else step  # type: ignore[attr-defined]
     return step
 
 
