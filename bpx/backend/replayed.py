@@ -22,6 +22,9 @@ KEPT_BYTES = 128 * 1024
 PLAIN_STEPS = 100
 """Steps of one kind that run plainly before one is recorded: a short training is not worth a tape."""
 
+LONG_CALL = 64
+"""Steps of one call that are worth a tape at once in a small network: one costs about 25 steps and saves a third."""
+
 Loop = Callable[..., tuple[Any, np.ndarray]]
 
 
@@ -51,8 +54,8 @@ class ReplayedLoop:
         self._made: Counter[Any] = Counter()
 
     def release(self) -> None:
-        """Let go of the data; small tapes stay for the next training of the same arrays."""
-        if self._players and all(player.can_move and player.nbytes <= KEPT_BYTES for player in self._players.values()):
+        """Let go of the data; small tapes and the count of steps stay for the next training of the same arrays."""
+        if all(player.can_move and player.nbytes <= KEPT_BYTES for player in self._players.values()):
             for player in self._players.values():
                 player.move(None)
             self._data = []
@@ -80,9 +83,7 @@ class ReplayedLoop:
         carried = list_leaves(carry)
         self._follow(carried, list_leaves(data))
         losses = np.empty(length)
-        plain = min(length, max(0, PLAIN_STEPS - self._made[kind]))
-        if length - plain < 3:
-            plain = length
+        plain = 0 if kind in self._players else self._count_plain(kind, carried, length)
         if plain:
             if _is_too_large(carried):
                 self._refused.add(kind)
@@ -92,6 +93,13 @@ class ReplayedLoop:
         if plain < length:
             losses[plain:] = self._play(kind, carry, data, _cut(inputs, plain, length), length - plain)
         return carry, losses
+
+    def _count_plain(self, kind: Any, carried: list[Array], length: int) -> int:
+        """Return how many of the steps come before a tape is written."""
+        if self._made[kind] and length >= LONG_CALL and _count_bytes(carried) <= KEPT_BYTES:
+            return 0
+        plain = max(0, PLAIN_STEPS - self._made[kind])
+        return plain if length - plain >= 3 else length
 
     def _play(self, kind: Any, carry: Any, data: Any, inputs: tuple[Any, ...], length: int) -> np.ndarray:
         """Make steps from a tape, which is written first where there is none; plainly if that cannot be done."""
@@ -160,7 +168,11 @@ def _number_rows(column: Any) -> Any:
 
 def _is_too_large(carried: list[Array]) -> bool:
     """Tell whether the gradients alone would not fit a tape; copies of what is trained would cost memory too."""
-    return sum(int(array.nbytes) for array in carried) > 3 * TAPE_BYTES  # weights, and at most two slots for each
+    return _count_bytes(carried) > 3 * TAPE_BYTES  # weights, and at most two slots for each
+
+
+def _count_bytes(arrays: list[Array]) -> int:
+    return sum(int(array.nbytes) for array in arrays)
 
 
 class Place(NamedTuple):

@@ -160,6 +160,20 @@ def test_tapes_are_kept_for_other_data(batch_size, monkeypatch, players):
     _agree(net, plain)
 
 
+@pytest.mark.parametrize(
+    ("fits", "steps", "taped"),
+    [(1, 8, False), (1, 71, False), (1, 72, True), (3, 10, False), (11, 10, True)],
+    ids=["few steps", "a call of 63", "a call of 64", "30 steps", "110 steps"],
+)
+def test_when_a_tape_is_written(fits, steps, taped):
+    """After a first call, at once where many steps follow it in one call; else after 100, counted over the fits."""
+    net = _network()
+    x = X.astype(np.float32)
+    for _ in range(fits):
+        net.fit(x, Y, epochs=steps, batch_size=None)
+    assert bool(_list_kept(net)) == taped
+
+
 @pytest.mark.parametrize("change", ["rows", "weights", "reset", "params", "optimizer"])
 def test_tapes_are_not_kept_for_what_is_not_the_same(change, monkeypatch, players):
     def train(net):
