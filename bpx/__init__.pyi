@@ -7,6 +7,7 @@ from bpx._version import __version__ as __version__
 from bpx.backend import BackendStatus as BackendStatus
 from bpx.backend import backends as backends
 from bpx.backend import get_backend as get_backend
+from bpx.backend import register_backend as register_backend
 from bpx.backend import set_backend as set_backend
 from bpx.backend import to_numpy as to_numpy
 from bpx.backend import use_backend as use_backend

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from bpx.backend.base import Array
+from bpx.backend.base import Array, device_of
 
 WEIGHTS, SHUFFLE, SPLIT = 1, 2, 3
 """Purposes of a generator: streams of the same seed that share no numbers."""
@@ -83,12 +83,10 @@ def keep_mask(xp: Any, like: Array, keys: tuple[Any, Any], keep: float) -> Array
     keep : float
         Probability of True, above 0 and at most 1.
     """
-    from array_api_compat import device
-
     size = 1
     for n in like.shape:
         size *= n
-    h = xp.arange(size, dtype=xp.int32, device=device(like))
+    h = xp.arange(size, dtype=xp.int32, device=device_of(like))
     h = _scramble(_scramble(h ^ keys[0]) ^ keys[1])
     threshold = min(int(keep * 2.0**31), 2**31 - 1)
     return xp.reshape((h & 0x7FFFFFFF) < threshold, like.shape)

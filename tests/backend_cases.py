@@ -13,6 +13,9 @@ import bpx
 from bpx.backend import Array, Backend
 from bpx.backend.registry import BACKENDS, status
 
+INVENTED = "invented_arrays"
+"""A library of which bpx knows nothing: the module beside this one."""
+
 READ_ONLY = "numpy:read-only"
 """NumPy, with every input marked read-only: what writes into a caller's array fails."""
 
@@ -20,6 +23,7 @@ ALWAYS = {
     "numpy": ("numpy", READ_ONLY),
     "array-api-strict": ("array-api-strict", "array-api-strict:device1", "array-api-strict:no_float64"),
     "cupy": ("cupy",),
+    INVENTED: (INVENTED, f"{INVENTED}:device1"),
 }
 """The cases of the libraries whose devices are known without asking them."""
 
@@ -87,7 +91,7 @@ def requested(option: list[str]) -> tuple[str, ...]:
 def names(wanted: tuple[str, ...]) -> tuple[str, ...]:
     """Return the cases to run: all of them, or those that the wanted backends cover."""
     chosen: dict[str, None] = {}
-    for name in wanted or BACKENDS:
+    for name in wanted or (*BACKENDS, INVENTED):
         covered = [case for case in _cases_of(name.partition(":")[0]) if case == name or case.startswith(f"{name}:")]
         chosen.update(dict.fromkeys(covered or [name]))
     return tuple(chosen)
@@ -112,7 +116,7 @@ def needs_gpu(name: str) -> bool:
 @lru_cache
 def _cases_of(library: str) -> tuple[str, ...]:
     """Return the cases of one library on this machine; one that is missing has a case too, to be seen as a skip."""
-    if library not in BACKENDS or library in ALWAYS:
+    if library in ALWAYS or library not in BACKENDS:
         return ALWAYS.get(library, ())
     kinds: dict[str, str] = {}  # one device of each kind, the first
     for device in status(library).devices or ("cpu",):

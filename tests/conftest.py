@@ -26,6 +26,7 @@ collect_ignore = [
     "closeness.py",
     "compiled_kernels.py",
     "differences.py",
+    "invented_arrays.py",
     "networks.py",
     "rehearsed.py",
 ]

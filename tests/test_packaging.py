@@ -170,7 +170,7 @@ def _loaded_by(code):
     return set(ran.stdout.splitlines()[-1].split())
 
 
-OTHER_BACKENDS = {"array_api_strict", "cupy", "jax", "torch"}
+OTHER_BACKENDS = {"array_api_strict", "cupy", "jax", "mlx", "torch"}
 
 
 def test_importing_bpx_imports_no_optional_library():

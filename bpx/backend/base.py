@@ -47,14 +47,14 @@ class Backend(ABC):
     Attributes
     ----------
     name : str
-        The library: ``"numpy"``, ``"cupy"``, ``"torch"``, ``"jax"`` or ``"array-api-strict"``.
+        The library, as `get_backend` takes it: ``"numpy"``, ``"cupy"`` ...
     device : str
         The device, as the library writes it (``"cpu"``, ``"cuda:0"``, ``"device1"`` ...).
     xp : namespace
         The functions of the array API standard for this library.
     """
 
-    name: ClassVar[str]
+    name: str = ""
     segment_start: ClassVar[int] = 8
     """How many training steps the first uninterrupted segment of a fit has (a compiling backend wants many)."""
 
@@ -69,6 +69,11 @@ class Backend(ABC):
 
     device: str
     xp: Any
+
+    @property
+    def on_host(self) -> bool:
+        """Whether its arrays lie in main memory, where NumPy reads them."""
+        return self.device.split(":")[0].lower() in {"cpu", "cpu_device"}
 
     @property
     def spec(self) -> str:
@@ -167,7 +172,9 @@ class Backend(ABC):
         """
         if precision == "float32":
             return self.xp
-        return SimpleNamespace(**{**vars(self.xp), "matmul": self.make_matmul(precision)})
+        rounding = object.__new__(type(self.xp))
+        vars(rounding).update(vars(self.xp), matmul=self.make_matmul(precision))
+        return rounding
 
     def make_matmul(self, precision: str) -> Callable[[Array, Array], Array]:
         """Return ``matmul`` of operands rounded to "tf32" or "bfloat16", summed up in float32."""
@@ -320,7 +327,8 @@ def slices(order: np.ndarray) -> list[slice] | None:
     return [slice(first, first + order.shape[1]) for first in order[:, 0].tolist()]
 
 
-_CREATION = ("arange", "asarray", "empty", "eye", "full", "linspace", "ones", "zeros")
+CREATION = ("arange", "asarray", "empty", "eye", "full", "linspace", "ones", "zeros")
+"""Functions of the standard that create arrays on a device of their own choice, unless they are told which."""
 
 
 class BoundNamespace(SimpleNamespace):
@@ -338,9 +346,19 @@ class BoundNamespace(SimpleNamespace):
 
     def __init__(self, module: Any, device: Any, **replaced: Any) -> None:
         functions = {name: getattr(module, name) for name in dir(module) if not name.startswith("__")}
-        for name in _CREATION:
+        for name in CREATION:
             functions[name] = partial(functions[name], device=device)
         super().__init__(**{**functions, **replaced})
+
+
+def device_of(array: Array) -> Any:
+    """Return where an array lives, as functions that create arrays take it; None if its library does not say."""
+    import array_api_compat
+
+    try:
+        return array_api_compat.device(array)
+    except AttributeError:
+        return None
 
 
 def check_float_dtype(dtype: str) -> None:

@@ -76,7 +76,7 @@ class CupyBackend(CapturingBackend):
     Training steps are recorded as CUDA graphs, and updates of weights run as one kernel each.
     """
 
-    name: ClassVar[str] = "cupy"
+    name = "cupy"
     fuses: ClassVar[bool] = True
 
     def __init__(self, device: str | None = None) -> None:
@@ -118,12 +118,12 @@ class CupyBackend(CapturingBackend):
         return create(f"cupy:{array.device.id}")
 
     def asarray(self, data: Any, dtype: str | None = None) -> Array:
-        from bpx.backend.transfer import backend_of, host_array, is_host, library_of
+        from bpx.backend.transfer import backend_of, host_array, library_of
 
         with self._cupy.cuda.Device(self._index):
             source = backend_of(data)
             if library_of(data) != self.name:
-                foreign = source is not None and not is_host(source)
+                foreign = source is not None and not source.on_host
                 data = self._cupy.from_dlpack(data) if foreign else host_array(data)
             return self._cupy.asarray(data, dtype=dtype)
 

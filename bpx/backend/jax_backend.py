@@ -17,7 +17,7 @@ from bpx.errors import BackendError
 class JaxBackend(Backend):
     """JAX arrays on one device (``"cpu:0"``, ``"gpu:0"``, ``"tpu:0"``)."""
 
-    name: ClassVar[str] = "jax"
+    name = "jax"
     segment_start: ClassVar[int] = 1024
     donates: ClassVar[bool] = True
 
@@ -75,13 +75,13 @@ class JaxBackend(Backend):
         return create(f"jax:{_name_device(device)}")
 
     def asarray(self, data: Any, dtype: str | None = None) -> Array:
-        from bpx.backend.transfer import backend_of, host_array, is_host, library_of
+        from bpx.backend.transfer import backend_of, host_array, library_of
 
         if library_of(data) == self.name:
             array = self._jax.device_put(data, self._device)
             return array if dtype is None else array.astype(dtype)
         source = backend_of(data)
-        if source is not None and not is_host(source):
+        if source is not None and not source.on_host:
             array = self._jax.device_put(self._jax.dlpack.from_dlpack(data), self._device)
             return array if dtype is None else array.astype(dtype)
         host = np.asarray(host_array(data), dtype=dtype)

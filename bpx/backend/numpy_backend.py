@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Sequence
 from functools import lru_cache, partial
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
@@ -42,7 +42,7 @@ def _retain_freed_memory() -> None:
 class NumpyBackend(Backend):
     """NumPy arrays on the CPU."""
 
-    name: ClassVar[str] = "numpy"
+    name = "numpy"
     device = "cpu"
 
     def __init__(self) -> None:

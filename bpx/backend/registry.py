@@ -1,24 +1,47 @@
-"""Which backends there are, which of them work here, and the way from a text such as ``"torch:cuda:0"`` to one."""
+"""Which backends there are, which of them work here, and the way from a text such as ``"torch:cuda:0"`` to one.
+
+Named backends know more of their library than the standard says. Others add theirs by `register_backend` or by an entry
+point; any other name is taken for that of a module that keeps the standard.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import importlib
+import importlib.util
+import re
+import sys
+from collections.abc import Callable
 from functools import lru_cache
-from typing import NamedTuple
+from importlib import metadata
+from typing import Any, NamedTuple
 
-from bpx.backend.base import Backend
-from bpx.errors import BackendError, unknown_name
+from bpx.backend.base import Array, Backend
+from bpx.errors import BackendError, InputError, unknown_name
+
+Factory = Callable[["str | None"], Backend]
+"""``factory(device) -> Backend``; a device of None is the library's own choice."""
 
 _CLASSES = {
     "numpy": ("bpx.backend.numpy_backend", "NumpyBackend", ("numpy",)),
     "cupy": ("bpx.backend.cupy_backend", "CupyBackend", ("cupy-cuda12x", "cupy-cuda13x", "cupy-cuda11x", "cupy")),
     "torch": ("bpx.backend.torch_backend", "TorchBackend", ("torch",)),
     "jax": ("bpx.backend.jax_backend", "JaxBackend", ("jax",)),
+    "mlx": ("bpx.backend.mlx_backend", "MlxBackend", ("mlx",)),
     "array-api-strict": ("bpx.backend.strict_backend", "StrictBackend", ("array-api-strict",)),
 }
 
 BACKENDS = tuple(_CLASSES)
-"""The names of the backends."""
+"""The names of the backends that come with bpx."""
+
+GROUP = "bpx.backends"
+"""The group of entry points by which a package brings a backend along."""
+
+_registered: dict[str, Factory] = {}
+_kinds: dict[type, type[Backend]] = {}
+"""The backend of the arrays that backends of others have made, by the type of these arrays."""
+_unnamed: dict[tuple[int, str], Backend] = {}
+"""The backends of namespaces that are no modules, by the identity of the namespace and by device."""
 
 
 class BackendStatus(NamedTuple):
@@ -45,13 +68,132 @@ class BackendStatus(NamedTuple):
     reason: str
 
 
+def register_backend(name: str, factory: Factory) -> None:
+    """Make a backend known by a name, for `get_backend`, ``BPX_BACKEND`` and the command line's ``--backend``.
+
+    A package that brings a backend along need not call it: an entry point of the group ``bpx.backends``, with this name
+    and the factory, is found by itself.
+
+    Parameters
+    ----------
+    name : str
+        Letters, digits, ``.``, ``_`` and ``-``. A name that was registered before is given to the new factory.
+    factory : callable
+        ``factory(device) -> Backend``, called with the text behind the colon of ``"name:device"``, or with None. A
+        class that inherits from `bpx.backend.generic.GenericBackend` is one. The backend's ``name`` must be this one.
+
+    Raises
+    ------
+    InputError
+        If the name cannot be one, or is that of a backend that comes with bpx; if the factory cannot be called.
+
+    Examples
+    --------
+    >>> import bpx
+    >>> from bpx.backend.generic import GenericBackend
+    >>> class Doubtful(GenericBackend):
+    ...     name, library = "doubtful", "array_api_compat.numpy"
+    >>> bpx.register_backend("doubtful", Doubtful)
+    >>> bpx.mlp([2, 3, 1], loss="squared_error", backend="doubtful").backend
+    Backend('doubtful:cpu')
+    """
+    if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z_][\w.-]*", name):
+        raise InputError(f"a backend's name is made of letters, digits, '.', '_' and '-', got {name!r}")
+    if name in (*_CLASSES, "auto"):
+        raise InputError(f"the name {name!r} is that of a backend that comes with bpx; choose another")
+    if not callable(factory):
+        raise InputError(f"factory must be callable, as factory(device) -> Backend, got {factory!r}")
+    _registered[name] = factory
+    for kind in [kind for kind, cls in _kinds.items() if cls.name == name]:
+        del _kinds[kind]
+    create.cache_clear()
+
+
 @lru_cache(maxsize=8)
 def backend_class(name: str) -> type[Backend]:
-    """Return the class of a backend, importing its module (and no other backend's)."""
-    if name not in _CLASSES:
-        raise unknown_name("backend", name, [*_CLASSES, "auto"])
+    """Return the class of a backend that comes with bpx, importing its module (and no other backend's)."""
     module, cls, _ = _CLASSES[name]
     return getattr(importlib.import_module(module), cls)  # type: ignore[no-any-return]
+
+
+def class_of(array: Array) -> type[Backend] | None:
+    """Return the class of the backend for an array of a library that bpx does not name; None for what is no array.
+
+    A backend that was registered for it is found by the type of the arrays that it has made, or by the name of the
+    module that the type comes from.
+    """
+    kind = type(array)
+    if kind not in _kinds:
+        root = kind.__module__.partition(".")[0]
+        for name in (name for name in (*_registered, *_list_entry_points()) if name.partition(".")[0] == root):
+            with contextlib.suppress(BackendError, InputError):
+                create(name)
+    if kind not in _kinds:
+        from bpx.backend.generic import GenericBackend, is_standard
+
+        if not is_standard(array):
+            return None
+        _kinds[kind] = GenericBackend
+    return _kinds[kind]
+
+
+def find_factory(name: str) -> Factory:
+    """Return what makes the backend of a name: bpx's own, a registered one, an entry point's, a module's.
+
+    Raises
+    ------
+    InputError
+        If nothing of this name is found.
+    BackendError
+        If an entry point of this name cannot be loaded.
+    """
+    if name in _CLASSES:
+        return backend_class(name)
+    if name in _registered:
+        return _registered[name]
+    entry = _list_entry_points().get(name)
+    if entry is not None:
+        return _load(entry)
+    if not _is_importable(name):
+        raise unknown_name("backend", name, [*_CLASSES, *_registered, *_list_entry_points(), "auto"])
+    return make_generic_class(name)  # type: ignore[no-any-return]
+
+
+@lru_cache(maxsize=64)
+def make_generic_class(name: str) -> Any:
+    """Return a class for a library of which nothing is known but the name of its module."""
+    from bpx.backend.generic import GenericBackend
+
+    return type("GenericBackend", (GenericBackend,), {"name": name, "library": name})
+
+
+def _list_entry_points() -> dict[str, metadata.EntryPoint]:
+    """Return the backends that installed packages bring along; names that are taken are not theirs."""
+    taken = (*_CLASSES, *_registered, "auto")
+    return {entry.name: entry for entry in metadata.entry_points(group=GROUP) if entry.name not in taken}
+
+
+def _load(entry: metadata.EntryPoint) -> Factory:
+    try:
+        factory = entry.load()
+    except Exception as error:  # another package's module may raise anything
+        raise BackendError(
+            f"backend {entry.name!r} cannot be used: its entry point {entry.value!r} cannot be loaded "
+            f"({type(error).__name__}: {error})"
+        ) from error
+    if not callable(factory):
+        raise BackendError(f"backend {entry.name!r} cannot be used: its entry point {entry.value!r} is not callable")
+    return factory  # type: ignore[no-any-return]
+
+
+def _is_importable(name: str) -> bool:
+    """Tell whether a module has this name. Modules within packages are found by importing these."""
+    if not all(part.isidentifier() for part in name.split(".")):
+        return False
+    try:
+        return importlib.util.find_spec(name) is not None
+    except Exception:  # the package that it is in was imported, and may raise anything
+        return False
 
 
 @lru_cache(maxsize=64)
@@ -69,13 +211,38 @@ def create(spec: str) -> Backend:
     if spec == "auto":
         return _auto()
     name, _, device = spec.partition(":")
-    cls = backend_class(name)
+    factory = find_factory(name)
     if name == "numpy":
         if device not in ("", "cpu"):
             raise BackendError(f"numpy has the device 'cpu' only, not {device!r}")
-        return cls()
-    backend = cls(device or None)  # type: ignore[call-arg]
+        return factory()  # type: ignore[call-arg]
+    backend = factory(device or None)
+    if name not in _CLASSES:
+        _check_made(name, backend)
     return backend if backend.spec == spec else create(backend.spec)
+
+
+def _check_made(name: str, backend: Backend) -> None:
+    """Raise unless a factory has made a backend of its name; know its arrays from now on."""
+    if not isinstance(backend, Backend):
+        raise BackendError(f"the factory of backend {name!r} must return a Backend, got {backend!r}")
+    if backend.name != name:
+        raise BackendError(f"the factory of backend {name!r} returned one named {backend.name!r}; give it that name")
+    _kinds.setdefault(type(backend.asarray([0.0], "float32")), type(backend))
+
+
+def create_of_namespace(namespace: Any, name: str, device: str) -> Backend:
+    """Return the backend of a namespace that was found on an array: of the module of its name, if that is the same."""
+    from bpx.backend.generic import GenericBackend, find_functions
+
+    module = sys.modules.get(name)
+    if module is not None and find_functions(module, name) is namespace:
+        return create(f"{name}:{device}")
+    key = (id(namespace), device)
+    if key not in _unnamed:
+        made = type("GenericBackend", (GenericBackend,), {"name": name})
+        _unnamed[key] = made(device, namespace)
+    return _unnamed[key]
 
 
 def _auto() -> Backend:
@@ -86,10 +253,12 @@ def _auto() -> Backend:
         return create("numpy")
 
 
-def _version(name: str) -> str | None:
-    from importlib import metadata
-
-    for distribution in _CLASSES[name][2]:
+def _find_version(name: str) -> str | None:
+    """Return the version of the package that has a backend's library, or of the one that brings the backend along."""
+    entry = _list_entry_points().get(name)
+    if entry is not None and entry.dist is not None:
+        return entry.dist.version
+    for distribution in _CLASSES[name][2] if name in _CLASSES else (name.partition(".")[0],):
         try:
             return metadata.version(distribution)
         except metadata.PackageNotFoundError:
@@ -99,7 +268,7 @@ def _version(name: str) -> str | None:
 
 def status(name: str) -> BackendStatus:
     """Return what one backend can do here; never raises for a known name."""
-    version = _version(name)
+    version = _find_version(name)
     try:
         backend = create(name)
         devices = getattr(backend, "devices", lambda: (backend.device,))()
@@ -114,7 +283,8 @@ def backends() -> tuple[BackendStatus, ...]:
     Returns
     -------
     tuple of BackendStatus
-        One for each of numpy, cupy, torch, jax and array-api-strict, in this order. Never raises.
+        One for each of numpy, cupy, torch, jax, mlx and array-api-strict, in this order, then for each that was added
+        by `register_backend` or by an installed package. Never raises.
 
     Examples
     --------
@@ -122,4 +292,4 @@ def backends() -> tuple[BackendStatus, ...]:
     >>> bpx.backends()[0].name, bpx.backends()[0].available
     ('numpy', True)
     """
-    return tuple(status(name) for name in BACKENDS)
+    return tuple(status(name) for name in (*BACKENDS, *_registered, *_list_entry_points()))

@@ -25,8 +25,9 @@ def get_backend(spec: BackendSpec = None) -> Backend:
     ----------
     spec : str, Backend or None
         ``"numpy"``, ``"cupy"``, ``"cupy:1"``, ``"torch"``, ``"torch:cuda:0"``, ``"torch:mps"``, ``"jax"``,
-        ``"jax:gpu:0"``, ``"array-api-strict"``, ``"array-api-strict:device1"``, or ``"auto"``: CuPy where a CUDA device
-        really works, else NumPy. None is the default: the innermost ``with use_backend(...)``, then `set_backend`,
+        ``"jax:gpu:0"``, ``"mlx"``, ``"mlx:gpu"``, ``"array-api-strict"``, ``"array-api-strict:device1"``; one added by
+        `register_backend` or by an installed package; any module that keeps the array API standard, such as
+        ``"dask.array"``; or ``"auto"``: CuPy where a CUDA device really works, else NumPy. None is the default: the innermost ``with use_backend(...)``, then `set_backend`,
         then the environment variable ``BPX_BACKEND``, then NumPy.
 
     Returns
@@ -37,9 +38,10 @@ def get_backend(spec: BackendSpec = None) -> Backend:
     Raises
     ------
     InputError
-        If no backend has this name.
+        If no backend and no module has this name.
     BackendError
-        If the backend cannot be used here. It is never replaced by NumPy in silence.
+        If the backend cannot be used here, or the module is no namespace of the standard. It is never replaced by NumPy
+        in silence.
 
     Examples
     --------

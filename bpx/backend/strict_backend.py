@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
@@ -18,7 +18,7 @@ class StrictBackend(Backend):
     GPU's do.
     """
 
-    name: ClassVar[str] = "array-api-strict"
+    name = "array-api-strict"
 
     def __init__(self, device: str | None = None) -> None:
         try:

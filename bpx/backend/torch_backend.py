@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 from collections.abc import Callable, Iterator
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
@@ -21,7 +21,7 @@ from bpx.errors import BackendError
 class TorchBackend(CapturingBackend):
     """PyTorch tensors on one device (``"cpu"``, ``"cuda:0"``, ``"mps"``); on CUDA steps are recorded as graphs."""
 
-    name: ClassVar[str] = "torch"
+    name = "torch"
 
     def __init__(self, device: str | None = None) -> None:
         try:
@@ -73,14 +73,14 @@ class TorchBackend(CapturingBackend):
         return create("torch:mps" if array.device.type == "mps" else f"torch:{array.device}")
 
     def asarray(self, data: Any, dtype: str | None = None) -> Array:
-        from bpx.backend.transfer import backend_of, host_array, is_host, library_of
+        from bpx.backend.transfer import backend_of, host_array, library_of
 
         target = None if dtype is None else getattr(self._torch, dtype)
         if library_of(data) == self.name:
             # A minus or a conjugate that is only noted is carried out: it has no memory of its own to be looked at.
             return data.detach().resolve_conj().resolve_neg().to(device=self._device, dtype=target)
         source = backend_of(data)
-        if source is not None and not is_host(source):
+        if source is not None and not source.on_host:
             return self._torch.from_dlpack(data).to(device=self._device, dtype=target)
         host = host_array(data)
         if not host.flags.writeable or any(s < 0 for s in host.strides):

@@ -16,6 +16,7 @@ _LIBRARY_OF_MODULE = {
     "torch": "torch",
     "jax": "jax",
     "jaxlib": "jax",
+    "mlx": "mlx",
     "array_api_strict": "array-api-strict",
 }
 
@@ -23,23 +24,40 @@ _LIBRARY_OF_MODULE = {
 def library_of(value: Any) -> str | None:
     """Return the name of the backend whose arrays ``value`` is one of, or None (lists, tables, numbers)."""
     kind = type(value)  # asked first: PyTorch's nested tensors raise where they are asked for a shape
-    shaped = hasattr(kind, "shape") or hasattr(value, "shape")
-    return _library_of_type(kind) if shaped else None  # type: ignore[arg-type]
+    if not (hasattr(kind, "shape") or hasattr(value, "shape")):
+        return None
+    return _library_of_type(kind) or _find_other(value)  # type: ignore[arg-type]
 
 
 @lru_cache(maxsize=256)
 def _library_of_type(kind: type) -> str | None:
-    """Return the name of the backend that a type comes from, itself or by inheritance."""
+    """Return the name of the backend of bpx that a type comes from, itself or by inheritance."""
     modules = (cls.__module__.partition(".")[0] for cls in kind.__mro__)
     return next((_LIBRARY_OF_MODULE[module] for module in modules if module in _LIBRARY_OF_MODULE), None)
 
 
+def _find_other(value: Any) -> str | None:
+    """Return the name of the backend of an array whose library bpx does not name."""
+    from bpx.backend.registry import class_of
+
+    cls = class_of(value)
+    return None if cls is None else cls.name or cls.of(value).name
+
+
+def find_class(array: Array) -> type[Backend] | None:
+    """Return the class of an array's backend, or None for what is no array."""
+    from bpx.backend.registry import backend_class, class_of
+
+    library = _library_of_type(type(array))  # type: ignore[arg-type]
+    return class_of(array) if library is None else backend_class(library)
+
+
 def backend_of(array: Array) -> Backend | None:
     """Return the backend on which an array lives, or None for what is no array (lists, tables, numbers)."""
-    from bpx.backend.registry import backend_class
-
-    library = library_of(array)
-    return None if library is None else backend_class(library).of(array)
+    if library_of(array) is None:
+        return None
+    cls = find_class(array)
+    return None if cls is None else cls.of(array)
 
 
 def to_numpy(array: Any) -> np.ndarray:
@@ -48,7 +66,7 @@ def to_numpy(array: Any) -> np.ndarray:
     Parameters
     ----------
     array : array, or anything that ``numpy.asarray`` takes
-        From NumPy, CuPy, PyTorch, JAX or array-api-strict, on any device.
+        Of any library that keeps the standard, on any device.
 
     Returns
     -------
@@ -86,7 +104,7 @@ def host_array(data: Any) -> np.ndarray:
             return _common(np.asarray(data))
         except (ValueError, TypeError, RuntimeError) as error:
             raise InputError(f"expected an array of numbers, got {type(data).__name__}: {error}") from error
-    if not is_host(backend):
+    if not backend.on_host:
         raise BackendError(
             f"the array lies on {backend.spec}, the network on the host; move the network with "
             f"net.to({backend.spec!r}), or the array with bpx.to_numpy(array)"
@@ -132,9 +150,8 @@ def check_real(name: str, data: Any) -> None:
                 "with filled(value) for example"
             )
     else:
-        from bpx.backend.registry import backend_class
-
-        fault = backend_class(library).find_fault(data)
+        cls = find_class(data)
+        fault = "" if cls is None else cls.find_fault(data)
         if fault:
             raise InputError(f"{name} {fault}")
 
@@ -170,11 +187,6 @@ def _has_masked(data: Any) -> bool:
     return any(issubclass(kind, (list, tuple, np.ma.MaskedArray)) for kind in kinds) and any(map(_has_masked, data))
 
 
-def is_host(backend: Backend) -> bool:
-    """Tell whether a backend's arrays lie in main memory."""
-    return backend.device.split(":")[0].lower() in {"cpu", "cpu_device"}
-
-
 def keep(backend: Backend, array: Array, source: Any) -> Array:
     """Return ``array``, which a backend made of ``source``, such that it outlives what is written into ``source``.
 
@@ -196,9 +208,9 @@ def may_share_memory(backend: Backend, array: Array, source: Any) -> bool:
         return True
     if _name_dtype(source) != _name_dtype(array):
         return False
-    if is_host(origin) and is_host(backend):
+    if origin.on_host and backend.on_host:
         return np.may_share_memory(origin.to_numpy(source), backend.to_numpy(array))
-    return is_host(origin) == is_host(backend) and (origin == backend or origin.name != backend.name)
+    return origin.on_host == backend.on_host and (origin == backend or origin.name != backend.name)
 
 
 def _name_dtype(array: Array) -> str:
@@ -215,6 +227,6 @@ def convert_like(source: Any, result: Array, backend: Backend) -> Array:
         return backend.to_numpy(result)
     if target == backend:
         return result
-    if is_host(target) or is_host(backend):
+    if target.on_host or backend.on_host:
         return target.asarray(backend.to_numpy(result))
     return target.asarray(result)

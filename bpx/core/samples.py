@@ -8,7 +8,7 @@ import numpy as np
 
 from bpx.backend.base import Array, Backend
 from bpx.backend.numpy_functions import all_finite, numpy_namespace
-from bpx.backend.transfer import backend_of, check_real, host_array, is_host, library_of
+from bpx.backend.transfer import backend_of, check_real, host_array, library_of
 from bpx.errors import InputError
 from bpx.layers.base import Shape
 from bpx.losses import Loss, one_hot
@@ -165,7 +165,7 @@ def _check_numbers(name: str, data: Any) -> Any:
         raise InputError(f"{name} is missing: got None")
     check_real(name, data)
     backend = backend_of(data)
-    if backend is not None and not is_host(backend):
+    if backend is not None and not backend.on_host:
         return data
     if backend is not None and backend.name != "numpy":
         return data

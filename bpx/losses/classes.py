@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from bpx.arguments import check_number
-from bpx.backend.base import Array
+from bpx.backend.base import Array, device_of
 from bpx.formulas import Formula
 from bpx.losses.base import Loss, LossFormulas, dot, sum_scaled
 
@@ -123,7 +123,5 @@ class BinaryCrossEntropy(Loss):
 
 def one_hot(xp: Any, classes: Array, n_classes: int, dtype: Any) -> Array:
     """Return integer classes (n,) as rows of zeros with a one, (n, n_classes)."""
-    from array_api_compat import device
-
-    columns = xp.arange(n_classes, dtype=classes.dtype, device=device(classes))
+    columns = xp.arange(n_classes, dtype=classes.dtype, device=device_of(classes))
     return xp.astype(classes[:, None] == columns[None, :], dtype)

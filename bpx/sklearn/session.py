@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from bpx.backend.base import Array, Backend
-from bpx.backend.transfer import convert_like, is_host, to_numpy
+from bpx.backend.transfer import convert_like, to_numpy
 from bpx.layers import Layer, Linear, Params
 from bpx.losses import Loss
 from bpx.network import Network
@@ -148,7 +148,7 @@ class Session:
         parts = [p for layer, p in zip(net.layers, net.params, strict=True) if isinstance(layer, Linear)]
         weights, biases = ([convert_like(x, part[name], net.backend) for part in parts] for name in ("weight", "bias"))
         self._handed = [*weights, *biases]
-        if not is_host(net.backend):
+        if not net.backend.on_host:
             for array in self._handed:
                 if isinstance(array, np.ndarray):
                     array.flags.writeable = False  # a copy: writing into it would change nothing

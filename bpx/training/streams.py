@@ -80,7 +80,9 @@ class Stream(Source):
         shares = sum_shares(groups, fetch_weight(self.net, data))
         name = "sample_weight" if self._table is None else "the samples' weights times those of their classes"
         check_mass(f"{name} in a batch", float(shares.max()), self.net.dtype, whole=False)
-        return Block(data, groups, shares)
+        complete = self.net.backend.complete  # this may be a thread of its own, and MLX computes where work was put off
+        x, y, weight = (None if array is None else complete(array) for array in data)
+        return Block((x, y, weight), groups, shares)
 
 
 def count_bytes(net: Model, data: Data) -> int:

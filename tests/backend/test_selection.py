@@ -120,7 +120,7 @@ def test_threads_train_side_by_side_as_they_would_alone():
         ),
         (
             "tensorflow",
-            "unknown backend 'tensorflow'; valid: 'array-api-strict', 'auto', 'cupy', 'jax', 'numpy', 'torch'",
+            "unknown backend 'tensorflow'; valid: 'array-api-strict', 'auto', 'cupy', 'jax', 'mlx', 'numpy', 'torch'",
         ),
         ("gpu", "unknown backend 'gpu'"),
         ("", "unknown backend ''"),

@@ -1,0 +1,125 @@
+"""MLX: arrays in the memory that an Apple machine's CPU and GPU share; on other machines, on the CPU."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from bpx.backend.base import Array, Body, make_missing
+from bpx.backend.generic import GenericBackend
+from bpx.errors import BackendError
+
+
+class MlxBackend(GenericBackend):
+    """MLX arrays, computed with on one device (``"cpu:0"``, ``"gpu:0"``).
+
+    MLX puts work off until somebody asks for a value. The work of each training step is started before the next is
+    written down, so that what has been put off never grows beyond a few steps.
+
+    Attributes
+    ----------
+    compiles : bool
+        Whether functions are compiled by ``mx.compile``: on a GPU. On a CPU MLX calls the system's C++ compiler for
+        each new kernel: 4 seconds before the first step of 64-32-10, for 0.3 instead of 0.5 ms a step from then on
+        (Xeon, 2 cores, MLX 0.32).
+    """
+
+    name, library = "mlx", "mlx.core"
+
+    def __init__(self, device: str | None = None) -> None:
+        try:
+            import mlx.core as mx
+        except ModuleNotFoundError as error:
+            raise make_missing("mlx", "mlx") from error
+        self._mx = mx
+        super().__init__(device)
+        self.compiles = self.device.startswith("gpu")
+        vars(self.xp).update(exp=partial(exp, mx), logaddexp=partial(logaddexp, mx), bool=mx.bool_)
+
+    def require_dtype(self, dtype: str) -> None:
+        if dtype == "float64" and self.device.startswith("gpu"):
+            raise BackendError(
+                f"backend {self.spec!r} has no float64, because Apple's GPUs have none; use dtype='float32' or "
+                "backend='mlx:cpu'"
+            )
+
+    def asarray(self, data: Any, dtype: str | None = None) -> Array:
+        return self.complete(super().asarray(data, dtype))  # what was put off in one thread, no other can compute
+
+    def copy(self, array: Array) -> Array:
+        return self._mx.array(array)
+
+    def complete(self, array: Array) -> Array:
+        self._mx.eval(array)
+        return array
+
+    def computing(self) -> contextlib.AbstractContextManager[Any]:
+        """Return the context in which bpx computes: on this device, which MLX's arrays do not name."""
+        return self._mx.stream(self._device)
+
+    def synchronize(self) -> None:
+        self._mx.synchronize()
+
+    def settle(self, arrays: list[Array]) -> list[Array]:
+        self._mx.eval(arrays)
+        return arrays
+
+    def per_step(self, values: np.ndarray, dtype: str, constant: bool = False) -> Any:
+        return [tuple(row) for row in self.asarray(values, dtype)]
+
+    def round_mantissa(self, array: Array, bits: int) -> Array:
+        return round_mantissa(self._mx, array, bits)
+
+    def compile(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        return self._mx.compile(function) if self.compiles else function
+
+    def repeat(self, function: Callable[..., Array]) -> Callable[..., Array]:
+        def computed(*arguments: Any) -> Array:
+            return self.complete(function(*arguments))
+
+        return computed
+
+    def loop(self, body: Body, pure: bool = False) -> Callable[..., tuple[Any, np.ndarray]]:
+        step = self.compile(body) if pure else body
+
+        def start(carry: Any, data: Any, inputs: Any) -> tuple[Any, Array]:
+            carry, output = step(carry, data, inputs)
+            self._mx.async_eval(carry, output)
+            return carry, output
+
+        steps = super().loop(start, pure)
+
+        def run(*arguments: Any) -> tuple[Any, np.ndarray]:
+            carry, outputs = steps(*arguments)
+            self._mx.eval(carry)
+            return carry, outputs
+
+        return run
+
+
+def exp(mx: Any, x: Array, /) -> Array:
+    """Take the exponential; of float64 by ``expm1``, because MLX's own is off by 3e-7 there (0.32, on a CPU)."""
+    if x.dtype != mx.float64:
+        return mx.exp(x)
+    larger = 1.0 + mx.expm1(mx.abs(x))
+    return mx.where(x < 0.0, 1.0 / larger, larger)
+
+
+def logaddexp(mx: Any, x: Array, y: Array, /) -> Array:
+    """Take ``log(exp(x) + exp(y))``; of float64 by `exp`, for the same reason."""
+    if x.dtype != mx.float64:
+        return mx.logaddexp(x, y)
+    return mx.maximum(x, y) + mx.log1p(exp(mx, -mx.abs(x - y)))
+
+
+def round_mantissa(mx: Any, x: Array, bits: int) -> Array:
+    """Return float32 numbers rounded to a mantissa of some bits, as `bpx.backend.precision.round_mantissa` does."""
+    cut = 23 - bits
+    whole = mx.view(x, mx.uint32)
+    half = ((whole >> cut) & 1) + ((1 << (cut - 1)) - 1)
+    rounded = mx.view((whole + half) & (2**32 - (1 << cut)), mx.float32)
+    return mx.where(mx.isnan(x), x, rounded)
