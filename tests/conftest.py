@@ -21,12 +21,14 @@ from bpx.backend import selection
 pytest.register_assert_rewrite("closeness", "differences")
 
 collect_ignore = [
+    "all_work.py",
     "backend_cases.py",
     "cases.py",
     "closeness.py",
     "compiled_kernels.py",
     "differences.py",
     "networks.py",
+    "recorded.py",
     "rehearsed.py",
 ]
 """Modules that tests import; they hold no tests and no doctests."""
