@@ -19,6 +19,9 @@ INVENTED = "invented_arrays"
 READ_ONLY = "numpy:read-only"
 """NumPy, with every input marked read-only: what writes into a caller's array fails."""
 
+STRICT_VERSION = "ARRAY_API_STRICT_API_VERSION"
+"""The environment variable by which array-api-strict is told to be an older version of the standard."""
+
 ALWAYS = {
     "numpy": ("numpy", READ_ONLY),
     "array-api-strict": ("array-api-strict", "array-api-strict:device1", "array-api-strict:no_float64"),
@@ -100,12 +103,22 @@ def names(wanted: tuple[str, ...]) -> tuple[str, ...]:
 def make(name: str) -> BackendCase:
     """Return the case of a name; raises what `bpx.get_backend` raises where it cannot run."""
     backend = bpx.get_backend("numpy" if name == READ_ONLY else name)
+    if backend.name == "array-api-strict":
+        check_strict_version()
     has_float64 = True
     try:
         backend.require_dtype("float64")
     except bpx.BackendError:
         has_float64 = False
     return BackendCase(name, backend, has_float64)
+
+
+def check_strict_version() -> None:
+    """Fail unless array-api-strict is the version of the standard that the run was told, if it was told one."""
+    import array_api_strict
+
+    told, version = os.environ.get(STRICT_VERSION), array_api_strict.get_array_api_strict_flags()["api_version"]
+    assert told in (None, version), f"{STRICT_VERSION} is {told}, and array-api-strict is at {version}"
 
 
 def needs_gpu(name: str) -> bool:

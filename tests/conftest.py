@@ -21,6 +21,7 @@ from bpx.backend import selection
 pytest.register_assert_rewrite("closeness", "differences")
 
 collect_ignore = [
+    "all_work.py",
     "backend_cases.py",
     "cases.py",
     "closeness.py",
@@ -28,6 +29,7 @@ collect_ignore = [
     "differences.py",
     "invented_arrays.py",
     "networks.py",
+    "recorded.py",
     "rehearsed.py",
 ]
 """Modules that tests import; they hold no tests and no doctests."""

@@ -50,6 +50,21 @@ def test_the_option_restricts_and_can_be_repeated(strict):
         assert f"[{case}] PASSED" in output
 
 
+def test_array_api_strict_at_another_version_than_was_told_is_a_failure(strict, tmp_path):
+    (tmp_path / "forgets.py").write_text("__import__('array_api_strict').reset_array_api_strict_flags()\n")
+    told = {
+        "PYTHONPATH": os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")]),
+        backend_cases.STRICT_VERSION: "2024.12",
+    }
+    code, output = _pytest("--backend", "array-api-strict", **told)
+    assert code == 0
+    assert "3 passed" in output
+    code, output = _pytest("--backend", "array-api-strict", "-p", "forgets", **told)
+    assert code == 1
+    assert "3 errors" in output
+    assert f"{backend_cases.STRICT_VERSION} is 2024.12, and array-api-strict is at 2025.12" in output
+
+
 def test_missing_libraries_are_visible_skips_with_their_reasons(tmp_path, strict):
     code, output = _pytest(**_without(tmp_path, "torch", "jax", "cupy"))
     assert code == 0

@@ -15,6 +15,16 @@ collect_ignore = ["weights.py"]
 """A module that tests import; it holds no tests and no doctests."""
 
 
+@pytest.fixture(autouse=True)
+def _version_of_the_standard() -> Any:
+    """Put array-api-strict back to its version of the standard: scikit-learn sets the one that it wants itself."""
+    library = sys.modules.get("array_api_strict")
+    before = library and library.get_array_api_strict_flags()
+    yield
+    if before:
+        library.set_array_api_strict_flags(**before)
+
+
 @pytest.fixture(scope="session")
 def iris() -> Any:
     """Return 150 flowers of three classes."""
