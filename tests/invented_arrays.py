@@ -9,7 +9,6 @@ from typing import Any
 
 import array_api_strict as strict
 
-
 KEEPS_HISTORY = False
 """Whether each array holds on to the operands that it was made of, as those of a library that puts work off do."""
 

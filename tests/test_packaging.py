@@ -71,7 +71,8 @@ def test_the_wheel_says_what_it_is_and_needs(wheel):
     names = {re.match(r"[\w-]+", line).group() for line in base}
     assert names == {"numpy", "array-api-compat", "safetensors", "threadpoolctl", "tqdm"}
     assert "numpy>=2.1" in base
-    extras = {"cli", "plot", "sklearn", "table", "cupy", "torch", "jax", "mpi", "onnx", "tensorboard", "test", "dev"}
+    extras = {"cli", "plot", "sklearn", "table", "cupy", "torch", "jax", "mlx", "mpi", "onnx", "tensorboard", "test"}
+    extras |= {"dev"}
     assert extras | {"cupy-cuda13x"} <= set(metadata.get_all("Provides-Extra"))
     assert all(re.fullmatch(r"[\w ]+, https://\S+", line) for line in metadata.get_all("Project-URL"))
     scripts = configparser.ConfigParser()
@@ -115,10 +116,12 @@ def test_the_constraints_of_the_least_versions_are_the_bounds():
     extras = project["optional-dependencies"].values()
     required = [*project["dependencies"], *(line for extra in extras for line in extra)]
     bounds = {line for line in required if not line.startswith(f"{project['name']}[")}
-    assert all(re.fullmatch(r"[\w-]+>=[\d.]+", line) for line in bounds), bounds  # one bound each, and no more
+    assert all(re.fullmatch(r"[\w-]+(\[\w+\])?>=[\d.]+", line) for line in bounds), (
+        bounds
+    )  # one bound each, and no more
     lines = (ROOT / ".github" / "constraints" / "least.txt").read_text("utf-8").splitlines()
     least = [line for line in lines if line and not line.startswith("#")]
-    assert sorted(least) == sorted(line.replace(">=", "==") for line in bounds)
+    assert sorted(least) == sorted(re.sub(r"(\[\w+\])?>=", "==", line) for line in bounds)
 
 
 @needs_checkout
@@ -146,7 +149,7 @@ def test_the_tools_are_locked_by_hashes_and_name_no_index():
     assert not [path for path in files if "://" in path.read_text("utf-8")]
 
 
-def test_the_tests_need_neither_torch_nor_jax_nor_cupy():
+def test_the_tests_need_no_other_backend():
     extras = PROJECT["project"]["optional-dependencies"]
     wanted, seen = ["test"], set()
     while wanted:
@@ -156,7 +159,7 @@ def test_the_tests_need_neither_torch_nor_jax_nor_cupy():
             wanted += (inner or "").split(",") if inner else []
     assert "pytest" in seen
     assert "typer" in seen  # the extras inside the extra were followed
-    assert not seen & {"torch", "jax", "cupy-cuda12x", "cupy-cuda13x"}
+    assert not seen & {"torch", "jax", "mlx", "cupy-cuda12x", "cupy-cuda13x"}
 
 
 def test_the_installed_version_is_the_one_in_the_source():

@@ -27,8 +27,9 @@ def get_backend(spec: BackendSpec = None) -> Backend:
         ``"numpy"``, ``"cupy"``, ``"cupy:1"``, ``"torch"``, ``"torch:cuda:0"``, ``"torch:mps"``, ``"jax"``,
         ``"jax:gpu:0"``, ``"mlx"``, ``"mlx:gpu"``, ``"array-api-strict"``, ``"array-api-strict:device1"``; one added by
         `register_backend` or by an installed package; any module that keeps the array API standard, such as
-        ``"dask.array"``; or ``"auto"``: CuPy where a CUDA device really works, else NumPy. None is the default: the innermost ``with use_backend(...)``, then `set_backend`,
-        then the environment variable ``BPX_BACKEND``, then NumPy.
+        ``"dask.array"``; or ``"auto"``: CuPy where a CUDA device really works, else NumPy. None is the default: the
+        innermost ``with use_backend(...)``, then `set_backend`, then the environment variable ``BPX_BACKEND``, then
+        NumPy.
 
     Returns
     -------

@@ -134,9 +134,7 @@ def test_arrays_that_refuse_to_be_written_to_are_refused(library, monkeypatch):
         raise ValueError("assignment destination is read-only")
 
     monkeypatch.setattr(library.Tensor, "__imul__", refuse)
-    with pytest.raises(
-        bpx.BackendError, match=r"`x \*= y` must change x or make a new array.*destination is read-only"
-    ):
+    with pytest.raises(bpx.BackendError, match=r"`x \*= y` must change x.*destination is read-only"):
         bpx.get_backend("another_library")
 
 
@@ -204,9 +202,7 @@ def test_what_is_no_namespace_is_refused(tmp_path, monkeypatch):
         bpx.get_backend("json")
     (tmp_path / "broken_arrays.py").write_text("raise OSError('libsomething.so is missing')\n")
     monkeypatch.syspath_prepend(tmp_path)
-    with pytest.raises(
-        bpx.BackendError, match="'broken_arrays' .* cannot be imported .OSError: libsomething.so is miss"
-    ):
+    with pytest.raises(bpx.BackendError, match="'broken_arrays' .* cannot be imported .OSError: libsomething.so"):
         bpx.get_backend("broken_arrays")
     for name in ("no_such_library", "no.such.library", "json.no_such_part", "a b", "../numpy", ""):
         with pytest.raises(bpx.InputError, match="unknown backend"):
@@ -214,9 +210,7 @@ def test_what_is_no_namespace_is_refused(tmp_path, monkeypatch):
 
 
 def test_an_unknown_device_is_an_error_that_lists_the_known(library):
-    with pytest.raises(
-        bpx.BackendError, match="another_library has no device 'gpu'; its devices are CPU_DEVICE, device1"
-    ):
+    with pytest.raises(bpx.BackendError, match="has no device 'gpu'; its devices are CPU_DEVICE, device1"):
         bpx.get_backend("another_library:gpu")
 
 
