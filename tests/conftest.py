@@ -95,6 +95,13 @@ def jax(request: pytest.FixtureRequest) -> Any:
 
 
 @pytest.fixture
+def mlx(request: pytest.FixtureRequest) -> Any:
+    """Return MLX."""
+    _library(request, "mlx")
+    return importlib.import_module("mlx.core")
+
+
+@pytest.fixture
 def strict(request: pytest.FixtureRequest) -> Any:
     """Return array-api-strict."""
     return _library(request, "array-api-strict")

@@ -86,6 +86,8 @@ class GenericBackend(Backend):
     ----------
     library : str
         Name of the module that has the functions.
+    native_device : object or None
+        The library's own object for the device; None where it has none.
     kind : type
         Of the library's arrays.
     lazy : bool
@@ -104,13 +106,13 @@ class GenericBackend(Backend):
         module = _import_namespace(self.library) if namespace is None else namespace
         self._namespace = find_functions(module, self.name)
         self._info = _find_info(self._namespace)
-        self._device = self._find_device(device)
-        self._dtypes = None if self._info is None else _try(lambda: self._info.dtypes(device=self._device))
-        self._takes_device = _try(lambda: self._namespace.zeros((1,), device=self._device)) is not None
-        self.xp = FoundNamespace(self._namespace, self.name, self._device if self._takes_device else None)
+        self.native_device = self._find_device(device)
+        self._dtypes = None if self._info is None else _try(lambda: self._info.dtypes(device=self.native_device))
+        self._takes_device = _try(lambda: self._namespace.zeros((1,), device=self.native_device)) is not None
+        self.xp = FoundNamespace(self._namespace, self.name, self.native_device if self._takes_device else None)
         sample = self._make_sample()
         self.kind = type(sample)
-        self.device = name_device(self._device if self._device is not None else device_of(sample))
+        self.device = name_device(self.native_device if self.native_device is not None else device_of(sample))
         self._read = self._find_reader(sample)
         self._host = self._read is _read_directly
         self._copies = True
@@ -164,13 +166,13 @@ class GenericBackend(Backend):
     def _move(self, array: Array) -> Array:
         """Return an array of the library on this backend's device."""
         device = device_of(array)
-        if self._device is None or device is None or device == self._device:
+        if self.native_device is None or device is None or device == self.native_device:
             return array
-        return array_api_compat.to_device(array, self._device)
+        return array_api_compat.to_device(array, self.native_device)
 
     def _find_reader(self, sample: Array) -> Callable[[Array], np.ndarray]:
         """Return the first of the ways to the host that gives a sample's numbers back."""
-        on_host = [partial(_read_from, device) for device in self._list_devices() if device != self._device]
+        on_host = [partial(_read_from, device) for device in self._list_devices() if device != self.native_device]
         ways: list[Callable[[Array], np.ndarray]] = [_read_directly, *on_host, _read_by_dlpack]
         reasons = []
         for read in ways:

@@ -59,7 +59,7 @@ class MlxBackend(GenericBackend):
 
     def computing(self) -> contextlib.AbstractContextManager[Any]:
         """Return the context in which bpx computes: on this device, which MLX's arrays do not name."""
-        return self._mx.stream(self._device)
+        return self._mx.stream(self.native_device)
 
     def synchronize(self) -> None:
         self._mx.synchronize()
