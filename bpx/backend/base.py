@@ -172,9 +172,7 @@ class Backend(ABC):
         """
         if precision == "float32":
             return self.xp
-        rounding = object.__new__(type(self.xp))
-        vars(rounding).update(vars(self.xp), matmul=self.make_matmul(precision))
-        return rounding
+        return SimpleNamespace(**{**vars(self.xp), "matmul": self.make_matmul(precision)})
 
     def make_matmul(self, precision: str) -> Callable[[Array, Array], Array]:
         """Return ``matmul`` of operands rounded to "tf32" or "bfloat16", summed up in float32."""

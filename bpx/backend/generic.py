@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import gc
 import importlib
 import re
@@ -17,7 +18,7 @@ import numpy as np
 from bpx.backend.base import CREATION, Array, Backend, Body, device_of
 from bpx.backend.numpy_backend import NumpyBackend
 from bpx.backend.trees import list_leaves, rebuild
-from bpx.errors import BackendError
+from bpx.errors import BackendError, MissingFunctionError
 
 SETTLED_STEPS = 8
 """Training steps after which the arrays of a library that puts its work off are computed.
@@ -51,9 +52,9 @@ class FoundNamespace:
         try:
             found = getattr(self._module, function)
         except AttributeError:
-            raise BackendError(
+            raise MissingFunctionError(
                 f"backend {self._name!r} lacks {function!r}: the array API standard has it, and bpx needs it for what "
-                f"was asked; a backend of your own may add it, see bpx.register_backend"
+                "was asked; a backend of your own may add it, see bpx.register_backend"
             ) from None
         if function in CREATION:
             found = partial(found, device=self._device) if self._device is not None else _without_device(found)
@@ -296,6 +297,13 @@ class GenericBackend(Backend):
     def _get_dtype(self, dtype: str) -> Any:
         """Return the library's own object for a dtype that it has."""
         return self._dtypes[dtype] if self._dtypes else getattr(self._namespace, dtype)
+
+    def namespace(self, precision: str) -> Any:
+        if precision == "float32":
+            return self.xp
+        rounding = copy.copy(self.xp)
+        rounding.matmul = self.make_matmul(precision)
+        return rounding
 
     # -- execution ----------------------------------------------------------------------------------------
 
