@@ -248,11 +248,16 @@ class RecordedNumbers(NDArrayOperatorsMixin):
     def dtype(self) -> np.dtype:
         return self.array.dtype.unwrap_numpy()  # type: ignore[no-any-return]
 
+    def __array__(self, *arguments: Any, **options: Any) -> Any:
+        raise TypeError("an array of the graph has no numbers that NumPy could take")
+
     def __len__(self) -> int:
         return self.shape[0]
 
     def __getitem__(self, key: Any) -> RecordedNumbers:
-        return RecordedNumbers(self.xp, self.array[key])
+        parts = key if isinstance(key, tuple) else (key,)
+        whole = parts if any(part is Ellipsis for part in parts) else (*parts, ...)
+        return RecordedNumbers(self.xp, self.array[whole])
 
     def astype(self, dtype: Any, copy: bool = True) -> RecordedNumbers:
         """Return the array in another of NumPy's dtypes."""
@@ -263,8 +268,7 @@ class RecordedNumbers(NDArrayOperatorsMixin):
         function = self._find(_UFUNCS.get(ufunc.__name__, ufunc.__name__))
         if method != "__call__" or options or ufunc.nout != 1 or function is None:
             return NotImplemented
-        kinds = [type(x) if type(x) in (int, float) else getattr(x, "dtype", np.asarray(x).dtype) for x in inputs]
-        wanted = ufunc.resolve_dtypes((*kinds, None))
+        wanted = ufunc.resolve_dtypes((*map(_find_kind, inputs), None))
         arrays = [self._convert(x, dtype) for x, dtype in zip(inputs, wanted, strict=False)]
         return RecordedNumbers(self.xp, function(*arrays))
 
@@ -284,14 +288,20 @@ class RecordedNumbers(NDArrayOperatorsMixin):
         return self.xp.asarray(np.asarray(x, dtype=dtype))
 
     def _join(self, function: Callable[..., Array], arrays: Any, axis: int) -> RecordedNumbers:
-        kind = np.result_type(*(array.dtype for array in arrays))
+        kind = np.result_type(*map(_find_kind, arrays))
         return RecordedNumbers(self.xp, function([self._convert(array, kind) for array in arrays], axis=axis))
 
     def _where(self, condition: Any, x: Any, y: Any) -> RecordedNumbers:
-        kinds = [value if isinstance(value, (int, float)) else value.dtype for value in (x, y)]
-        kind = np.result_type(*kinds)
+        kind = np.result_type(*(value if type(value) in (int, float) else _find_kind(value) for value in (x, y)))
         chosen = self.xp.where(self._convert(condition, np.bool_), self._convert(x, kind), self._convert(y, kind))
         return RecordedNumbers(self.xp, chosen)
+
+
+def _find_kind(x: Any) -> Any:
+    """Return the dtype by which NumPy promotes a value; of a Python number, its type."""
+    if type(x) in (int, float):
+        return type(x)
+    return x.dtype if isinstance(x, RecordedNumbers) else np.asarray(x).dtype
 
 
 _UFUNCS = {

@@ -197,7 +197,9 @@ class Graph:
 
     # -- other models ---------------------------------------------------------------------------------------
 
-    def merge(self, model: Any, names: Mapping[str, str], place: str) -> dict[str, str]:
+    def merge(
+        self, model: Any, names: Mapping[str, str], place: str, ends: Mapping[str, str] | None = None
+    ) -> dict[str, str]:
         """Add the nodes of a model; return the names of its outputs here.
 
         Each constant is kept once, whatever the number of its uses.
@@ -209,6 +211,8 @@ class Graph:
             What its inputs are called here. One that is missing is an array of the network, by its key.
         place : str
             The layer that it belongs to.
+        ends : mapping of str to str
+            What its outputs are to be called, where they are those of the whole graph.
         """
         if model.functions:
             model = self.onnx.inliner.inline_local_functions(model)
@@ -227,7 +231,23 @@ class Graph:
                 here[node.output[0]] = self._share(node.attribute[0].t, place)
             else:
                 self.nodes.append(self._copy(node, here, place))
-        return {value.name: here[value.name] for value in model.graph.output}
+        results = {value.name: here[value.name] for value in model.graph.output}
+        if ends is not None:
+            self._name_outputs({ends[name]: value for name, value in results.items()})
+        return results
+
+    def _name_outputs(self, ends: Mapping[str, str]) -> None:
+        """Give values their names outside; one that is an input, a constant or another output too is copied."""
+        made = {name for node in self.nodes for name in node.output}
+        renamed: dict[str, str] = {}
+        for name, value in ends.items():
+            if value in made and value not in renamed:
+                renamed[value] = name
+        _replace(self.nodes, renamed)
+        for name, value in ends.items():
+            if renamed.get(value) != name:
+                source = renamed.get(value, value)
+                self.nodes.append(self.onnx.helper.make_node("Identity", [source], [name], name=name))
 
     def _share(self, tensor: Any, place: str) -> str:
         """Return the name of a constant, which is added unless there is an equal one."""
@@ -301,3 +321,16 @@ class Graph:
         opsets = [helper.make_opsetid(domain, version) for domain, version in self.opsets.items()]
         version = max(IR_VERSION, helper.find_min_ir_version_for(opsets, ignore_unknown=True))
         return helper.make_model(graph, opset_imports=opsets, ir_version=version, **options)
+
+
+def _replace(nodes: Iterable[Any], names: Mapping[str, str]) -> None:
+    """Call values by other names, in branches and loops too."""
+    for node in nodes:
+        for ends in (node.input, node.output):
+            for i, name in enumerate(ends):
+                ends[i] = names.get(name, name)
+        for attribute in node.attribute:
+            if attribute.HasField("g"):
+                _replace(attribute.g.node, names)
+                for value in attribute.g.output:
+                    value.name = names.get(value.name, value.name)
