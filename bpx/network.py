@@ -539,8 +539,8 @@ class Network(Model):
         back, and needs nothing else: learning rates, bias corrections and the keys of dropout masks follow in the graph
         from the count of steps, which is part of the state.
 
-        The file holds the state to begin with: the network's parameters and running statistics, and the optimizer's
-        arrays as far as they are not 0, those of a training with the same optimizer settings that `fit` would continue.
+        The file holds the state to begin with: the network's parameters and running statistics, and the counts and the
+        optimizer's arrays of the training that `fit` would continue; of arrays that are all one number, that number.
         Begin with zeros for the whole state, ``"started"`` false among them: the step then takes what is stored. With
         ``"started"`` true it takes what it is given, such as parameters of your own.
 

@@ -77,7 +77,7 @@ def export_training_onnx(
     backend = NdonnxBackend(TRACED)
     training = start_training_state(net, chosen, net.training)
     parts = list_parts(net, training)
-    stored = {name: part.first for name, part in parts.items() if part.first.any()}
+    stored = {name: part.first for name, part in parts.items() if not _is_one_number(part.first)}
     check_size("weights and optimizer state", stored.values())
     warn_of_precision(net, "train")
     data = _describe_data(net, rows, shape_in, shape_out)
@@ -90,9 +90,9 @@ def export_training_onnx(
         results = _trace_step(net, backend, training, parts, given, initial, per_epoch)
     except Exception as error:
         raise InputError(
-            f"{_find_culprit(error)} cannot be traced into an ONNX graph: {type(error).__name__}: {error}. Tracing "
-            "calls your own code with arrays that have a shape and no numbers; use the functions of xp that the array "
-            "API standard has, and in schedules NumPy's element-wise functions"
+            f"{_find_culprit(net, error)} cannot be traced into an ONNX graph: {type(error).__name__}: {error}. "
+            "Tracing calls your own code with arrays that have a shape and no numbers; use the functions of xp that "
+            "the array API standard has, and in schedules NumPy's element-wise functions"
         ) from error
     outputs = {"loss": ((), net.dtype, f"the loss of the batch before the update, {net.loss.reduction} over samples")}
     outputs |= {f"{NEXT}{name}": (*inputs[name][:2], f"what {name} is at the next step") for name in (*parts, STARTED)}
@@ -133,6 +133,11 @@ def list_parts(net: Model, training: TrainingState) -> dict[str, Part]:
             said = f"array {k} of the optimizer {training.optimizer.name} for {i}.{name}"
             parts[f"{i}.{name}.slot{k}"] = Part(to_numpy(array), said)
     return parts
+
+
+def _is_one_number(array: np.ndarray) -> bool:
+    """Tell whether all elements are equal, as those of biases, moments and statistics are at first."""
+    return bool((array == array.flat[0]).all())
 
 
 def _check_optimizer(net: Model, given: str | Optimizer) -> Optimizer:
@@ -189,13 +194,13 @@ def _trace_step(
         Its counters and its optimizer are read; its arrays are among the parts.
     parts : dict of str to Part
     given, initial : dict of str to array
-        The inputs, and the stored arrays; what is not stored is 0.
+        The inputs, and the stored arrays; one that is not stored is the same number everywhere.
     steps_per_epoch : int
     """
     xp, optimizer = backend.xp, training.optimizer
     now = {}
     for name, part in parts.items():
-        first = initial.get(name, backend.asarray(np.zeros((), dtype=part.first.dtype)))
+        first = initial[name] if name in initial else backend.asarray(part.first.flat[0])
         now[name] = xp.where(given[STARTED], given[name], first)
     params, state = (
         [{name: now[f"{i}.{name}"] for name in part} for i, part in enumerate(held)] for held in (net.params, net.state)
@@ -222,9 +227,10 @@ def _trace_step(
     for (i, name), arrays in zip(trained, slots, strict=True):
         following |= {f"{i}.{name}.slot{k}": array for k, array in enumerate(arrays)}
     checked = {name: backend.check_recorded(following[name], parts[name].first.dtype.name) for name in parts}
-    value = xp.reshape(backend.check_recorded(loss, net.dtype), ())
     checked[STARTED] = backend.asarray(np.array(True))
-    return {"loss": value, **{f"{NEXT}{name}": array for name, array in checked.items()}}
+    value = backend.check_recorded(loss, net.dtype)
+    results = {"loss": xp.reshape(value, ()) if value.ndim else value}
+    return results | {f"{NEXT}{name}": array for name, array in checked.items()}
 
 
 def _compute_numbers(training: TrainingState, steps: RecordedNumbers, dtype: str, steps_per_epoch: int) -> list[Any]:
@@ -239,11 +245,12 @@ def _compute_numbers(training: TrainingState, steps: RecordedNumbers, dtype: str
     return np.asarray(coefficients)[0].tolist()  # type: ignore[no-any-return] # the same at every step
 
 
-def _find_culprit(error: Exception) -> str:
+def _find_culprit(net: Model, error: Exception) -> str:
     """Return whose code an error comes of: the innermost layer, loss, optimizer or schedule on the way to it."""
     frames = [frame.f_locals.get("self") for frame, _ in traceback.walk_tb(error.__traceback__)]
     parts = [part for part in frames if isinstance(part, (Layer, Loss, Optimizer, Schedule))]
-    kinds = ((Layer, "the layer"), (Loss, "the loss"), (Optimizer, "the optimizer"), (Schedule, "the schedule"))
     if not parts:
         return "the training step"
-    return f"{next(what for kind, what in kinds if isinstance(parts[-1], kind))} {parts[-1]!r}"
+    kinds = {Layer: "the layer", Loss: "the loss", Optimizer: "the optimizer", Schedule: "the schedule"}
+    place = next((f"layer {i}" for i, layer in enumerate(net.layers) if layer is parts[-1]), None)
+    return f"{place or next(kinds[kind] for kind in kinds if isinstance(parts[-1], kind))} ({parts[-1]!r})"
