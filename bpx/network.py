@@ -501,15 +501,28 @@ class Network(Model):
         Raises
         ------
         InputError
-            If onnx is not installed, a layer or loss is not one of bpx's own, ``sample_shape`` is missing or does not
-            fit, the weights are larger than an ONNX file can be, or the file cannot be written.
+            If onnx is not installed, or ndonnx where something is to be traced; a layer or a loss of your own does what
+            no graph can hold (the message names it and the reason); ``sample_shape`` is missing or does not fit; the
+            weights are larger than an ONNX file can be; or the file cannot be written.
+
+        Warns
+        -----
+        FileWarning
+            If the network has a ``precision`` below "float32": the file computes in float32.
+
+        See Also
+        --------
+        export_training_onnx : a step of training as a file.
 
         Notes
         -----
-        Of a network with a ``precision`` below "float32", the file computes what the network would in float32, and a
-        `FileWarning` says so. Operators are those of opset 17 (2022). ONNX Runtime has no erf in double precision, so
-        in a float64 network the exact `GELU` takes it in float32, which is off by up to 1e-7. Settings such as ``eps``
-        are float32 in ONNX.
+        Layers and losses of bpx name ONNX operators, of opset 17 (2022). One that names none, which is for a layer of
+        your own the usual case, is traced: its ``forward``, or the loss's ``probabilities``, is called with arrays of
+        ndonnx, which record what is done to them. They have a shape, in which None stands for the batch's length, and
+        no numbers. A file with such a part says opset 21 (2024).
+
+        ONNX Runtime has no erf in double precision, so in a float64 network the exact `GELU` takes it in float32, which
+        is off by up to 1e-7. Settings such as ``eps`` are float32 in ONNX.
 
         Examples
         --------

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import importlib
 import json
+import re
+import subprocess
 import sys
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -315,7 +318,7 @@ def test_only_what_is_not_zero_is_stored(onnx, tmp_path):
     stored = {array.name: onnx.numpy_helper.to_array(array) for array in model.graph.initializer}
     assert {name for name in stored if name.startswith("initial.")} == {"initial.0.weight", "initial.2.weight"}
     np.testing.assert_array_equal(stored["initial.0.weight"], net.params[0]["weight"])
-    assert (tmp_path / "step.onnx").stat().st_size < 4 * net.n_params + 20_000
+    assert (tmp_path / "step.onnx").stat().st_size < 4 * net.n_params + 30_000
     said = {p.key: p.value for p in model.metadata_props}
     assert (said["loss"], said["optimizer"]) == ("cross_entropy", repr(bpx.Adam()))
     inputs, outputs = json.loads(said["inputs"]), json.loads(said["outputs"])
@@ -332,6 +335,40 @@ def test_targets_that_are_no_classes_have_the_networks_dtype(run):
     compare_with_fit(run, bpx.mlp([4, 8, 2], loss="huber"), "adam", numbers())
     x, y = classes()
     compare_with_fit(run, bpx.mlp([4, 8, 1], loss="binary_cross_entropy"), "adam", (x, (y == 1)[:, None].astype(float)))
+
+
+# -- what is promised elsewhere ---------------------------------------------------------------------------------
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.mark.skipif(not (ROOT / "docs").is_dir(), reason="needs the checkout, for its pages")
+def test_the_page_about_other_runtimes_runs(runtime, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "onnx.md").read_text("utf-8"), re.DOTALL)
+    assert len(blocks) == 2
+    names: dict[str, Any] = {}
+    for block in blocks:
+        exec(compile(block, "docs/onnx.md", "exec"), names)
+    assert names["state"]["step"] == 100
+    assert names["loss"] < 2.0  # ln 10 at first; the data are noise
+    assert (tmp_path / "predict.onnx").is_file()
+
+
+@pytest.mark.skipif(not (ROOT / "scripts").is_dir(), reason="needs the checkout, for its scripts")
+def test_digits_are_learned_without_bpx(runtime, tmp_path):
+    bpx.mlp([64, 32, 10], dropout=0.1).export_training_onnx(tmp_path / "step.onnx", batch_size=32)
+    script, digits = (
+        ROOT / "scripts" / "train_in_onnxruntime.py",
+        Path(bpx.__file__).parent / "datasets/data/digits.npz",
+    )
+    code = (
+        f"import runpy, sys; sys.argv = ['', {str(tmp_path / 'step.onnx')!r}, {str(digits)!r}]; "
+        f"runpy.run_path({str(script)!r}, run_name='__main__'); assert 'bpx' not in sys.modules"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path)
+    assert "cross_entropy, Adam(learning_rate=0.001" in ran.stdout
+    assert float(re.search(r"880 steps; ([\d.]+) of 359 digits", ran.stdout)[1]) > 0.93
 
 
 # -- code of one's own ----------------------------------------------------------------------------------------

@@ -51,14 +51,17 @@ class NdonnxBackend(Backend):
         return cls()
 
     def asarray(self, data: Any, dtype: str | None = None) -> Array:
-        return self.library.asarray(data, dtype=dtype)
+        return self.library.asarray(data, dtype=None if dtype is None else self._find_dtype(dtype))
 
     def to_numpy(self, array: Array) -> np.ndarray:
         raise TypeError("an array of a recorded graph has no numbers")
 
+    def _find_dtype(self, name: str) -> Any:
+        return getattr(self.library, name)
+
     def make_argument(self, shape: tuple[int | str | None, ...], dtype: str) -> Array:
         """Return an array that is given when the graph runs; a text in its shape names an axis of any length."""
-        return self.library.argument(shape=shape, dtype=dtype)
+        return self.library.argument(shape=shape, dtype=self._find_dtype(dtype))
 
     @contextlib.contextmanager
     def tracing(self, x: Array) -> Iterator[None]:
@@ -79,7 +82,7 @@ class NdonnxBackend(Backend):
         """
         if not isinstance(value, self.library.Array):
             raise TypeError(f"{type(value).__module__}.{type(value).__qualname__} was returned, no array of the graph")
-        return self.library.astype(value, getattr(self.library, dtype), copy=False)
+        return self.library.astype(value, self._find_dtype(dtype), copy=False)
 
     def build(self, inputs: Mapping[str, Array], outputs: Mapping[str, Array]) -> Any:
         """Return the operations between arrays as an ONNX model; inputs that they do not use are left out."""
@@ -182,7 +185,7 @@ class NdonnxFunctions:
             return shape
         if self.batch is None:
             raise ValueError(f"the shape {lengths} has a length that is not known")
-        parts = [self.batch if n is None else self._library.asarray([n], dtype="int64") for n in lengths]
+        parts = [self.batch if n is None else self._library.asarray([n], dtype=self._library.int64) for n in lengths]
         return self._library.concat(parts)
 
     def reshape(self, x: Array, /, shape: tuple[int | None, ...], *, copy: bool | None = None) -> Array:
@@ -262,7 +265,11 @@ class RecordedNumbers(NDArrayOperatorsMixin):
     def astype(self, dtype: Any, copy: bool = True) -> RecordedNumbers:
         """Return the array in another of NumPy's dtypes."""
         kind = np.dtype(dtype)
-        return self if kind == self.dtype else RecordedNumbers(self.xp, self.xp.astype(self.array, kind.name))
+        return (
+            self
+            if kind == self.dtype
+            else RecordedNumbers(self.xp, self.xp.astype(self.array, getattr(self.xp, kind.name)))
+        )
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
         function = self._find(_UFUNCS.get(ufunc.__name__, ufunc.__name__))
