@@ -394,6 +394,27 @@ class Scaled(bpx.Layer):
         return dy * xp.cos(cache) * params["scale"], {"scale": scale}
 
 
+@unregistered
+@dataclass(frozen=True, repr=False)
+class Projected(bpx.Layer):
+    """A layer that multiplies by operators: ndonnx makes branches of products, for arrays without elements."""
+
+    frozen: tuple[str, ...] = ()
+
+    @property
+    def param_names(self):
+        return ("w",)
+
+    def init(self, generator):
+        return {"w": generator.normal(size=(5, 5))}
+
+    def forward(self, xp, params, x, context=None):
+        return x @ params["w"], x
+
+    def backward(self, xp, params, cache, dy, *, input_gradient=True):
+        return dy @ params["w"].T, {} if self.frozen else {"w": cache.T @ dy}
+
+
 @dataclass(frozen=True)
 class Cubed(bpx.Loss):
     def forward(self, xp, z, y, weight=None):
@@ -438,9 +459,14 @@ class Warm(bpx.Schedule):
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_layers_losses_optimizers_and_schedules_of_ones_own(dtype, run):
-    layers = [bpx.Linear(4, 5), Scaled(), bpx.Residual([bpx.Linear(5, 5), Scaled()]), bpx.Linear(5, 2)]
+    layers = [bpx.Linear(4, 5), Scaled(), bpx.Residual([bpx.Linear(5, 5), Scaled()]), Projected(), bpx.Linear(5, 2)]
     net = bpx.Network(layers, loss=Cubed(), dtype=dtype)
     compare_with_fit(run, net, Signed(Warm()), numbers())
+
+
+def test_a_parameter_may_be_returned_and_used_in_a_branch(run):
+    layers = [bpx.Linear(4, 5), Projected(("w",)), bpx.Linear(5, 2)]
+    compare_with_fit(run, bpx.Network(layers, loss="squared_error"), "adam", numbers(), steps=20)
 
 
 # -- what cannot be exported ------------------------------------------------------------------------------
