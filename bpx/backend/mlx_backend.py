@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -29,6 +29,7 @@ class MlxBackend(GenericBackend):
     """
 
     name, library = "mlx", "mlx.core"
+    donates: ClassVar[bool] = True  # what one thread has put off, no other can compute
 
     def __init__(self, device: str | None = None) -> None:
         try:
