@@ -7,6 +7,8 @@ from pathlib import Path
 
 import backend_cases
 
+from bpx.backend.registry import BACKENDS
+
 ROOT = Path(__file__).parent.parent
 ONE_TEST = "tests/layers/test_linear.py::test_multiplies_and_adds"
 
@@ -66,17 +68,17 @@ def test_array_api_strict_at_another_version_than_was_told_is_a_failure(strict, 
 
 
 def test_missing_libraries_are_visible_skips_with_their_reasons(tmp_path, strict):
-    code, output = _pytest(**_without(tmp_path, "torch", "jax", "cupy"))
+    code, output = _pytest(**_without(tmp_path, "torch", "jax", "mlx", "cupy"))
     assert code == 0
-    assert "5 passed, 3 skipped" in output
-    for library in ("torch", "jax", "cupy"):
+    assert "7 passed, 4 skipped" in output
+    for library in ("torch", "jax", "mlx", "cupy"):
         assert f"backend '{library}' cannot be used: {library} is not installed; install it with" in output
 
 
 def test_what_needs_a_gpu_is_marked_and_skipped_with_the_probes_own_reason(tmp_path, cupy):
-    code, output = _pytest("-m", "gpu", **_without(tmp_path, "torch", "jax"))
+    code, output = _pytest("-m", "gpu", **_without(tmp_path, "torch", "jax", "mlx"))
     assert code == 0
-    assert "1 skipped, 7 deselected" in output
+    assert "1 skipped, 10 deselected" in output
     assert "backend 'cupy' cannot be used: no driver or device" in output
 
 
@@ -84,12 +86,12 @@ def test_every_backend_of_bpx_has_its_cases():
     names = backend_cases.names(())
     assert names[:2] == ("numpy", "numpy:read-only")
     assert {"cupy", "array-api-strict", "array-api-strict:device1", "array-api-strict:no_float64"} <= set(names)
-    assert {name.partition(":")[0] for name in names} == {"numpy", "cupy", "torch", "jax", "array-api-strict"}
+    assert {name.partition(":")[0] for name in names} == {*BACKENDS, backend_cases.INVENTED}
     assert len(set(names)) == len(names)
 
 
 def test_a_gpu_is_told_by_its_name():
-    gpus = ["cupy", "cupy:1", "torch:cuda:0", "torch:cuda", "torch:mps", "jax:gpu:0"]
+    gpus = ["cupy", "cupy:1", "torch:cuda:0", "torch:cuda", "torch:mps", "jax:gpu:0", "mlx:gpu:0"]
     assert all(backend_cases.needs_gpu(name) for name in gpus)
     assert not any(map(backend_cases.needs_gpu, ["numpy", "torch:cpu", "jax:cpu:0", "array-api-strict:device1"]))
 

@@ -64,6 +64,9 @@ class Backend(ABC):
     donates: ClassVar[bool] = False
     """Whether the arrays of a loop's ``carry`` cannot be read any more as soon as it has begun."""
 
+    bound_to_thread: ClassVar[bool] = False
+    """Whether work that one thread has put off cannot be done by another."""
+
     restore: ClassVar[Callable[..., Backend]]
     """Finds the backend of a spec when a pickle is read; `bpx.backend.selection` sets it."""
 

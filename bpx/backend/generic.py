@@ -54,7 +54,7 @@ class FoundNamespace:
         except AttributeError:
             raise MissingFunctionError(
                 f"backend {self._name!r} lacks {function!r}: the array API standard has it, and bpx needs it for what "
-                "was asked; a backend of your own may add it, see bpx.register_backend"
+                "was asked"
             ) from None
         if function in CREATION:
             found = partial(found, device=self._device) if self._device is not None else _without_device(found)
@@ -252,7 +252,7 @@ class GenericBackend(Backend):
             except Exception as error:
                 raise BackendError(
                     f"{self.name} cannot take over an array that lies on {source.spec} ({type(error).__name__}: "
-                    f"{error}); bring it to the host with bpx.to_numpy(array)"
+                    f"{error}); move it to the host first"
                 ) from error
         host = host_array(data)
         if host.dtype == np.float64 and not self._has_dtype("float64"):
@@ -371,8 +371,8 @@ def find_functions(module: Any, name: str) -> Any:
     missing = [function for function in _ESSENTIAL if not hasattr(found, function)]
     if missing:
         raise BackendError(
-            f"backend {name!r} cannot be used: {name} is no namespace of the array API standard, it has no "
-            f"{', '.join(missing)}"
+            f"backend {name!r} cannot be used: the module of this name is no namespace of the array API standard, it "
+            f"has no {', '.join(missing)}"
         )
     return found
 

@@ -12,6 +12,9 @@ import numpy as np
 from bpx.backend.base import Array, Body, make_missing
 from bpx.backend.generic import GenericBackend
 from bpx.errors import BackendError
+from bpx.optional import advise_install
+
+_ADVICE = f"on Linux MLX needs one of its extras, such as mlx[cpu]: `{advise_install('mlx')}`"
 
 
 class MlxBackend(GenericBackend):
@@ -29,13 +32,17 @@ class MlxBackend(GenericBackend):
     """
 
     name, library = "mlx", "mlx.core"
-    donates: ClassVar[bool] = True  # what one thread has put off, no other can compute
+    donates: ClassVar[bool] = True  # while a thread trains, its arrays are still to be computed
+    bound_to_thread: ClassVar[bool] = True
 
     def __init__(self, device: str | None = None) -> None:
         try:
             import mlx.core as mx
-        except ModuleNotFoundError as error:
-            raise make_missing("mlx", "mlx") from error
+        except ImportError as error:
+            missing = make_missing("mlx", "mlx")
+            if (error.name or "").partition(".")[0] != "mlx" or ".so" in str(error):  # MLX itself is installed
+                missing = BackendError(f"backend 'mlx' cannot be used: library missing ({error}); {_ADVICE}")
+            raise missing from error
         self._mx = mx
         super().__init__(device)
         self.compiles = self.device.startswith("gpu")
@@ -49,7 +56,7 @@ class MlxBackend(GenericBackend):
             )
 
     def asarray(self, data: Any, dtype: str | None = None) -> Array:
-        return self.complete(super().asarray(data, dtype))  # what was put off in one thread, no other can compute
+        return self.complete(super().asarray(data, dtype))  # for another thread may be the next to use it
 
     def copy(self, array: Array) -> Array:
         return self._mx.array(array)

@@ -11,7 +11,7 @@ import math
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from types import ModuleType
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
@@ -37,7 +37,7 @@ class NdonnxBackend(Backend):
         If ndonnx is not installed.
     """
 
-    name: ClassVar[str] = "ndonnx"
+    name = "ndonnx"
     device = "graph"
 
     def __init__(self, purpose: str = "recorded ONNX graphs") -> None:

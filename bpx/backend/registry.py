@@ -259,10 +259,10 @@ def _find_version(name: str) -> str | None:
     entry = _list_entry_points().get(name)
     if entry is not None and entry.dist is not None:
         return entry.dist.version
-    for distribution in _CLASSES[name][2] if name in _CLASSES else (name.partition(".")[0],):
+    for distribution in _CLASSES[name][2] if name in _CLASSES else (name.partition(".")[0].replace("_", "-"),):
         try:
             return metadata.version(distribution)
-        except metadata.PackageNotFoundError:
+        except (metadata.PackageNotFoundError, ValueError):  # a name may be empty
             continue
     return None
 
@@ -275,7 +275,8 @@ def status(name: str) -> BackendStatus:
         devices = getattr(backend, "devices", lambda: (backend.device,))()
     except Exception as error:  # a broken installation may raise anything; the report says what
         return BackendStatus(name, False, (), version, str(error))
-    return BackendStatus(name, True, tuple(devices), version, "")
+    library = getattr(backend, "library", "")
+    return BackendStatus(name, True, tuple(devices), version or _find_version(library), "")
 
 
 def backends() -> tuple[BackendStatus, ...]:

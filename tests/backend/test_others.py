@@ -27,8 +27,7 @@ class Plain(GenericBackend):
 
 
 @pytest.fixture(autouse=True)
-def _registry(monkeypatch):
-    monkeypatch.setattr(registry, "_registered", {})
+def _forget():
     yield
     registry.create.cache_clear()
     registry._kinds.clear()
