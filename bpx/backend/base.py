@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
@@ -114,8 +115,8 @@ class Backend(ABC):
 
         Half precision, bfloat16 and the floats of 8 bits are real numbers like others; complex numbers are not.
         """
-        dtype = str(array.dtype)
-        if dtype.rpartition(".")[2].startswith(_REAL_DTYPES):
+        dtype = name_dtype(array)
+        if dtype.startswith(_REAL_DTYPES):
             return ""
         hint = "; give real and imaginary parts as columns of their own" if "complex" in dtype else ""
         return f"must hold real numbers, got dtype {dtype}{hint}"
@@ -350,6 +351,13 @@ class BoundNamespace(SimpleNamespace):
         for name in CREATION:
             functions[name] = partial(functions[name], device=device)
         super().__init__(**{**functions, **replaced})
+
+
+def name_dtype(array: Array) -> str:
+    """Return a dtype's name without its library's: "float32", and ">f4" in the byte order of other machines."""
+    text = str(array.dtype)
+    known = re.findall(r"complex\d+|bfloat\d+|float\d\w*|uint\d+|int\d+|bool", text)
+    return known[-1] if known else text.rpartition(".")[2]
 
 
 def device_of(array: Array) -> Any:

@@ -15,17 +15,10 @@ from typing import Any, ClassVar
 import array_api_compat
 import numpy as np
 
-from bpx.backend.base import CREATION, Array, Backend, Body, device_of
+from bpx.backend.base import CREATION, Array, Backend, Body, device_of, name_dtype
 from bpx.backend.numpy_backend import NumpyBackend
 from bpx.backend.trees import list_leaves, rebuild
 from bpx.errors import BackendError, MissingFunctionError
-
-SETTLED_STEPS = 8
-"""Training steps after which the arrays of a library that puts its work off are computed.
-
-Until then each array holds on to all that it is to be made of. A step is 20 to 100 operations, and libraries that are
-written in Python walk through what they have put off by recursion.
-"""
 
 _ESSENTIAL = ("asarray", "zeros", "matmul", "sum", "exp", "where")
 """Functions without which a module is no namespace of the standard."""
@@ -49,13 +42,12 @@ class FoundNamespace:
     def __getattr__(self, function: str) -> Any:
         if function.startswith("__"):
             raise AttributeError(function)
-        try:
-            found = getattr(self._module, function)
-        except AttributeError:
+        found = _try(lambda: getattr(self._module, function))
+        if found is None:
             raise MissingFunctionError(
                 f"backend {self._name!r} lacks {function!r}: the array API standard has it, and bpx needs it for what "
                 "was asked"
-            ) from None
+            )
         if function in CREATION:
             found = partial(found, device=self._device) if self._device is not None else _without_device(found)
         setattr(self, function, found)
@@ -127,10 +119,10 @@ class GenericBackend(Backend):
         devices = {name_device(device): device for device in self._list_devices()}
         if text is None:
             return None if self._info is None else _try(self._info.default_device)
-        found = devices.get(text, devices.get(f"{text}:0"))
-        if found is None:
+        named = text if text in devices else f"{text}:0"
+        if named not in devices:
             raise BackendError(f"{self.name} has no device {text!r}; its devices are {', '.join(devices)}")
-        return found
+        return devices[named]
 
     def _list_devices(self) -> list[Any]:
         """Return the library's devices, those that it says it has and the one of its arrays."""
@@ -148,7 +140,7 @@ class GenericBackend(Backend):
         except BackendError:
             raise
         except Exception as error:
-            raise self._make_refusal(f"makes no array of numbers: {type(error).__name__}: {error}") from error
+            raise self._make_refusal(f"makes no array of numbers: {say(error)}") from error
 
     def _place(self, host: np.ndarray) -> Array:
         """Return a copy of host data on the device, by the first of the ways that the library has."""
@@ -160,14 +152,15 @@ class GenericBackend(Backend):
             lambda: xp.asarray(own.tolist(), **kept),
         )
         array = _take_first(ways)
-        if kept and _name_dtype(array) != own.dtype.name:
-            raise self._make_refusal(f"makes {_name_dtype(array)} of {own.dtype.name} in spite of being told the dtype")
+        if kept and array.dtype != kept["dtype"]:
+            raise self._make_refusal(f"makes {name_dtype(array)} of {own.dtype.name} in spite of being told the dtype")
         return array
 
     def _move(self, array: Array) -> Array:
         """Return an array of the library on this backend's device."""
         device = device_of(array)
-        if self.native_device is None or device is None or device == self.native_device:
+        here = self.native_device
+        if here is None or device is None or device == here or name_device(device) == name_device(here):
             return array
         return array_api_compat.to_device(array, self.native_device)
 
@@ -175,13 +168,19 @@ class GenericBackend(Backend):
         """Return the first of the ways to the host that gives a sample's numbers back."""
         on_host = [partial(_read_from, device) for device in self._list_devices() if device != self.native_device]
         ways: list[Callable[[Array], np.ndarray]] = [_read_directly, *on_host, _read_by_dlpack]
+        samples = {"float32": sample}
+        if self._has_dtype("float64"):
+            samples["float64"] = self._place(np.array([0.1, 2.0, 3.0]))
         reasons = []
         for read in ways:
             try:
-                if read(sample).tolist() == [1.0, 2.0, 3.0]:
-                    return read
+                found = {dtype: read(array) for dtype, array in samples.items()}
             except Exception as error:  # a library refuses in its own way
-                reasons.append(f"{type(error).__name__}: {error}")
+                reasons.append(say(error))
+                continue
+            if all(host.dtype == dtype and host.shape == (3,) for dtype, host in found.items()):
+                return read
+            reasons.append(f"came as {', '.join(f'{host.dtype} of {dtype}' for dtype, host in found.items())}")
         raise self._make_refusal(
             "has arrays whose values cannot be brought to the host, by NumPy, by DLPack or by a device of its own: "
             + "; ".join(dict.fromkeys(reasons))
@@ -199,7 +198,7 @@ class GenericBackend(Backend):
             raise self._make_refusal(
                 "has arrays that bpx cannot compute with: they must have values when asked for them, and `x *= y` must "
                 "change x or make a new array (where arrays cannot be written to, a class without `__imul__` does so): "
-                f"{type(error).__name__}: {error}"
+                f"{say(error)}"
             ) from error
         if total != 14.0:
             raise self._make_refusal(f"computes 1 * 1 + 2 * 2 + 3 * 3 as {total}, by `x *= y`")
@@ -222,13 +221,13 @@ class GenericBackend(Backend):
 
     @classmethod
     def of(cls, array: Array) -> Backend:
-        from bpx.backend.registry import create, create_of_namespace
+        from bpx.backend.registry import create, create_of_array
 
         device = name_device(device_of(array))
         if cls.name:
             return create(f"{cls.name}:{device}")
-        namespace = array_api_compat.array_namespace(array)
-        return create_of_namespace(namespace, _name_namespace(namespace), device)
+        namespace = _find_namespace(array)
+        return create_of_array(array, namespace, _name_namespace(namespace), device)
 
     @property
     def on_host(self) -> bool:
@@ -251,8 +250,8 @@ class GenericBackend(Backend):
                 return self._cast(self._move(self.xp.from_dlpack(data)), dtype)
             except Exception as error:
                 raise BackendError(
-                    f"{self.name} cannot take over an array that lies on {source.spec} ({type(error).__name__}: "
-                    f"{error}); move it to the host first"
+                    f"{self.name} cannot take over an array that lies on {source.spec} ({say(error)}); move it to "
+                    "the host first"
                 ) from error
         host = host_array(data)
         if host.dtype == np.float64 and not self._has_dtype("float64"):
@@ -273,17 +272,20 @@ class GenericBackend(Backend):
         raise BackendError(f"backend {self.spec!r} has no integers that hold the values of this {host.dtype} array")
 
     def _cast(self, array: Array, dtype: str | None) -> Array:
-        if dtype is None or _name_dtype(array) == dtype:
+        if dtype is None or (self._has_dtype(dtype) and array.dtype == self._get_dtype(dtype)):
             return array
         self.require_dtype(dtype)
-        return self.xp.astype(array, self._get_dtype(dtype))
+        cast = self.xp.astype(array, self._get_dtype(dtype))
+        if cast.dtype != self._get_dtype(dtype):
+            raise self._make_refusal(f"makes {name_dtype(cast)} of {name_dtype(array)} where {dtype} was asked for")
+        return cast
 
     def to_numpy(self, array: Array) -> np.ndarray:
         return self._read(array)
 
     def copy(self, array: Array) -> Array:
         if self._copies:
-            with contextlib.suppress(TypeError, NotImplementedError, BackendError):
+            with contextlib.suppress(Exception):  # a library refuses in its own way
                 return self.xp.asarray(array, copy=True)
         return self._place(self._read(array))
 
@@ -292,7 +294,7 @@ class GenericBackend(Backend):
             raise BackendError(f"backend {self.spec!r} has no {dtype}; use another dtype or device")
 
     def _has_dtype(self, dtype: str) -> bool:
-        return dtype in self._dtypes if self._dtypes else hasattr(self._namespace, dtype)
+        return dtype in self._dtypes if self._dtypes else _has(self._namespace, dtype)
 
     def _get_dtype(self, dtype: str) -> Any:
         """Return the library's own object for a dtype that it has."""
@@ -310,6 +312,11 @@ class GenericBackend(Backend):
     def computing(self) -> contextlib.AbstractContextManager[Any]:
         return NumpyBackend.computing(self)  # type: ignore[arg-type] # its arrays may be NumPy's underneath
 
+    def fetch_scalars(self, values: list[Array]) -> np.ndarray:
+        if _has(self._namespace, "stack"):
+            return super().fetch_scalars(values)
+        return np.array([float(value) for value in values])
+
     def synchronize(self) -> None:
         float(self.xp.sum(self.xp.zeros((1,))))
 
@@ -318,20 +325,15 @@ class GenericBackend(Backend):
         return [array.persist() if hasattr(array, "persist") else self._place(self._read(array)) for array in arrays]
 
     def loop(self, body: Body, pure: bool = False) -> Callable[..., tuple[Any, np.ndarray]]:
-        run = super().loop(body, pure)
         if not self.lazy:
-            return run
+            return super().loop(body, pure)
 
-        def run_settled(carry: Any, data: Any, inputs: tuple[Any, ...], length: int) -> tuple[Any, np.ndarray]:
-            losses = np.empty(length)
-            for start in range(0, length, SETTLED_STEPS):
-                steps = slice(start, min(start + SETTLED_STEPS, length))  # the last ones may be fewer
-                part = tuple(None if column is None else column[steps] for column in inputs)
-                carry, losses[steps] = run(carry, data, part, steps.stop - steps.start)
-                carry = rebuild(carry, iter(self.settle(list_leaves(carry))))
-            return carry, losses
+        def settle_each(carry: Any, data: Any, inputs: Any) -> tuple[Any, Array]:
+            carry, loss = body(carry, data, inputs)
+            *arrays, loss = self.settle([*list_leaves(carry), loss])
+            return rebuild(carry, iter(arrays)), loss
 
-        return run_settled
+        return super().loop(settle_each, pure)
 
 
 def name_device(device: Any) -> str:
@@ -346,6 +348,18 @@ def is_standard(value: Any) -> bool:
     return bool(array_api_compat.is_array_api_obj(value))
 
 
+def _find_namespace(array: Array) -> Any:
+    """Return the namespace that an array names, or the one that array-api-compat has for it."""
+    if hasattr(array, "__array_namespace__"):
+        return array.__array_namespace__()
+    return array_api_compat.array_namespace(array)
+
+
+def is_namespace_of(module: Any, namespace: Any) -> bool:
+    """Tell whether array-api-compat's functions for a module are those of a namespace."""
+    return _try(lambda: find_functions(module, "")) is namespace
+
+
 def _name_namespace(namespace: Any) -> str:
     """Return the name by which `bpx.get_backend` finds a namespace: that of its module."""
     name = getattr(namespace, "__name__", None) or type(namespace).__qualname__
@@ -355,20 +369,18 @@ def _name_namespace(namespace: Any) -> str:
 def _import_namespace(name: str) -> Any:
     try:
         return importlib.import_module(name)
-    except Exception as error:  # a library that is installed and broken raises what it likes
-        raise BackendError(
-            f"backend {name!r} cannot be used: it cannot be imported ({type(error).__name__}: {error})"
-        ) from error
+    except (Exception, SystemExit) as error:  # a library that is installed and broken raises what it likes
+        raise BackendError(f"backend {name!r} cannot be used: it cannot be imported ({say(error)})") from error
 
 
 def find_functions(module: Any, name: str) -> Any:
     """Return a module that keeps the standard, or what array-api-compat has for it."""
-    if hasattr(module, "__array_namespace_info__") or hasattr(module, "__array_api_version__"):
+    if _has(module, "__array_namespace_info__") or _has(module, "__array_api_version__"):
         found = module
     else:
         sample = _try(lambda: module.asarray([0.0]))
-        found = module if sample is None else _try(lambda: array_api_compat.array_namespace(sample)) or module
-    missing = [function for function in _ESSENTIAL if not hasattr(found, function)]
+        found = module if sample is None else _try(lambda: _find_namespace(sample)) or module
+    missing = [function for function in _ESSENTIAL if not _has(found, function)]
     if missing:
         raise BackendError(
             f"backend {name!r} cannot be used: the module of this name is no namespace of the array API standard, it "
@@ -378,12 +390,7 @@ def find_functions(module: Any, name: str) -> Any:
 
 
 def _find_info(namespace: Any) -> Any:
-    return _try(namespace.__array_namespace_info__) if hasattr(namespace, "__array_namespace_info__") else None
-
-
-def _name_dtype(array: Array) -> str:
-    """Return a dtype's name without its library's."""
-    return str(array.dtype).rpartition(".")[2]
+    return _try(lambda: namespace.__array_namespace_info__())
 
 
 def _read_directly(array: Array) -> np.ndarray:
@@ -411,6 +418,16 @@ def _count_held(value: Any) -> int:
         seen.update(map(id, new))
         waiting += new
     return len(seen)
+
+
+def _has(namespace: Any, name: str) -> bool:
+    """Tell whether a namespace has something of a name; None is nothing."""
+    return _try(lambda: getattr(namespace, name)) is not None
+
+
+def say(error: BaseException) -> str:
+    """Return an exception of a library in one line."""
+    return " ".join(f"{type(error).__name__}: {error}".split())
 
 
 def _try(function: Callable[[], Any]) -> Any:

@@ -58,6 +58,11 @@ class MlxBackend(GenericBackend):
     def asarray(self, data: Any, dtype: str | None = None) -> Array:
         return self.complete(super().asarray(data, dtype))  # for another thread may be the next to use it
 
+    def to_numpy(self, array: Array) -> np.ndarray:
+        if array.dtype == self._mx.bfloat16:  # which NumPy has not
+            array = array.astype(self._mx.float32)
+        return super().to_numpy(array)
+
     def copy(self, array: Array) -> Array:
         return self._mx.array(array)
 

@@ -31,6 +31,9 @@ _CLASSES = {
     "array-api-strict": ("bpx.backend.strict_backend", "StrictBackend", ("array-api-strict",)),
 }
 
+_NAME = r"[A-Za-z_][\w.-]*"
+"""What the name of a backend of others looks like."""
+
 BACKENDS = tuple(_CLASSES)
 """The names of the backends that come with bpx."""
 
@@ -40,8 +43,15 @@ GROUP = "bpx.backends"
 _registered: dict[str, Factory] = {}
 _kinds: dict[type, type[Backend]] = {}
 """The backend of the arrays that backends of others have made, by the type of these arrays."""
-_unnamed: dict[tuple[int, str], Backend] = {}
-"""The backends of namespaces that are no modules, by the identity of the namespace and by device."""
+_no_arrays: set[type] = set()
+"""Types that were found to be no arrays: tables, among others."""
+_made: dict[str, Backend] = {}
+"""Backends of others, by library and device."""
+_unnamed: dict[type, type[Backend]] = {}
+"""The backends of arrays whose namespace is no module, by the type of the arrays."""
+
+_ALIASES = {"mlx.core": "mlx"}
+"""Modules of the libraries that bpx names, of which it knows what the module alone does not say."""
 
 
 class BackendStatus(NamedTuple):
@@ -97,16 +107,22 @@ def register_backend(name: str, factory: Factory) -> None:
     >>> bpx.mlp([2, 3, 1], loss="squared_error", backend="doubtful").backend
     Backend('doubtful:cpu')
     """
-    if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z_][\w.-]*", name):
+    if not isinstance(name, str) or not re.fullmatch(_NAME, name):
         raise InputError(f"a backend's name is made of letters, digits, '.', '_' and '-', got {name!r}")
     if name in (*_CLASSES, "auto"):
         raise InputError(f"the name {name!r} is that of a backend that comes with bpx; choose another")
     if not callable(factory):
         raise InputError(f"factory must be callable, as factory(device) -> Backend, got {factory!r}")
     _registered[name] = factory
-    for kind in [kind for kind, cls in _kinds.items() if cls.name == name]:
-        del _kinds[kind]
+    forget_found()
+
+
+def forget_found() -> None:
+    """Forget which libraries were met: what is registered or installed may have changed."""
+    for found in (_kinds, _no_arrays, _made, _unnamed):
+        found.clear()
     create.cache_clear()
+    _list_entry_points.cache_clear()
 
 
 @lru_cache(maxsize=8)
@@ -123,6 +139,8 @@ def class_of(array: Array) -> type[Backend] | None:
     module that the type comes from.
     """
     kind = type(array)
+    if kind in _no_arrays:
+        return None
     if kind not in _kinds:
         root = kind.__module__.partition(".")[0]
         for name in (name for name in (*_registered, *_list_entry_points()) if name.partition(".")[0] == root):
@@ -131,6 +149,7 @@ def class_of(array: Array) -> type[Backend] | None:
     if kind not in _kinds:
         generic = _import_generic()
         if not generic.is_standard(array):
+            _no_arrays.add(kind)
             return None
         _kinds[kind] = generic.GenericBackend
     return _kinds[kind]
@@ -155,6 +174,7 @@ def find_factory(name: str) -> Factory:
         return backend_class(name)
     if name in _registered:
         return _registered[name]
+    _list_entry_points.cache_clear()  # something may have been installed
     entry = _list_entry_points().get(name)
     if entry is not None:
         return _load(entry)
@@ -169,19 +189,21 @@ def make_generic_class(name: str) -> Any:
     return type("GenericBackend", (_import_generic().GenericBackend,), {"name": name, "library": name})
 
 
+@lru_cache(maxsize=1)
 def _list_entry_points() -> dict[str, metadata.EntryPoint]:
     """Return the backends that installed packages bring along; names that are taken are not theirs."""
     taken = (*_CLASSES, *_registered, "auto")
-    return {entry.name: entry for entry in metadata.entry_points(group=GROUP) if entry.name not in taken}
+    found = (entry for entry in metadata.entry_points(group=GROUP) if re.fullmatch(_NAME, entry.name))
+    return {entry.name: entry for entry in found if entry.name not in taken}
 
 
 def _load(entry: metadata.EntryPoint) -> Factory:
     try:
         factory = entry.load()
-    except Exception as error:  # another package's module may raise anything
+    except (Exception, SystemExit) as error:  # another package's module may raise anything
         raise BackendError(
             f"backend {entry.name!r} cannot be used: its entry point {entry.value!r} cannot be loaded "
-            f"({type(error).__name__}: {error})"
+            f"({_import_generic().say(error)})"
         ) from error
     if not callable(factory):
         raise BackendError(f"backend {entry.name!r} cannot be used: its entry point {entry.value!r} is not callable")
@@ -192,10 +214,14 @@ def _is_importable(name: str) -> bool:
     """Tell whether a module has this name. Modules within packages are found by importing these."""
     if not all(part.isidentifier() for part in name.split(".")):
         return False
+    if name in sys.modules:
+        return sys.modules[name] is not None
     try:
         return importlib.util.find_spec(name) is not None
-    except Exception:  # the package that it is in was imported, and may raise anything
+    except (ModuleNotFoundError, ValueError, AttributeError):
         return False
+    except (Exception, SystemExit):  # the package that it is in was imported, and says why it cannot be
+        return True
 
 
 @lru_cache(maxsize=64)
@@ -213,37 +239,51 @@ def create(spec: str) -> Backend:
     if spec == "auto":
         return _auto()
     name, _, device = spec.partition(":")
+    if name in _ALIASES:
+        return create(f"{_ALIASES[name]}:{device}" if device else _ALIASES[name])
     factory = find_factory(name)
     if name == "numpy":
         if device not in ("", "cpu"):
             raise BackendError(f"numpy has the device 'cpu' only, not {device!r}")
         return factory()  # type: ignore[call-arg]
-    backend = factory(device or None)
     if name not in _CLASSES:
-        _check_made(name, backend)
+        return _make_of_others(name, factory, device or None)
+    backend = factory(device or None)
     return backend if backend.spec == spec else create(backend.spec)
 
 
-def _check_made(name: str, backend: Backend) -> None:
-    """Raise unless a factory has made a backend of its name; know its arrays from now on."""
+def _make_of_others(name: str, factory: Factory, device: str | None) -> Backend:
+    """Return the backend that a factory makes, the same for the same device; know its arrays from now on."""
+    try:
+        backend = factory(device)
+    except (BackendError, InputError):
+        raise
+    except (Exception, SystemExit) as error:  # another package's code may raise anything
+        raise BackendError(f"backend {name!r} cannot be used: {_import_generic().say(error)}") from error
     if not isinstance(backend, Backend):
         raise BackendError(f"the factory of backend {name!r} must return a Backend, got {backend!r}")
     if backend.name != name:
         raise BackendError(f"the factory of backend {name!r} returned one named {backend.name!r}; give it that name")
     _kinds.setdefault(type(backend.asarray([0.0], "float32")), type(backend))
+    return _made.setdefault(backend.spec, backend)
 
 
-def create_of_namespace(namespace: Any, name: str, device: str) -> Backend:
-    """Return the backend of a namespace that was found on an array: of the module of its name, if that is the same."""
+def create_of_array(array: Array, namespace: Any, name: str, device: str) -> Backend:
+    """Return the backend of an array of an unknown library: of the module that its namespace is, if it is one."""
     generic = _import_generic()
     module = sys.modules.get(name)
-    if module is not None and generic.find_functions(module, name) is namespace:
-        return create(f"{name}:{device}")
-    key = (id(namespace), device)
-    if key not in _unnamed:
-        made = type("GenericBackend", (generic.GenericBackend,), {"name": name})
-        _unnamed[key] = made(device, namespace)
-    return _unnamed[key]
+    if module is namespace or (module is not None and generic.is_namespace_of(module, namespace)):
+        with contextlib.suppress(BackendError, InputError):  # the name may be registered, and fail
+            return create(f"{name}:{device}")
+    kind = type(array)
+    if kind not in _unnamed:
+        taken = [*_CLASSES, *(cls.name for cls in _unnamed.values())]
+        own = next(each for each in (name, *(f"{name}#{n}" for n in range(2, len(taken) + 3))) if each not in taken)
+        _unnamed[kind] = type("GenericBackend", (generic.GenericBackend,), {"name": own})
+    spec = f"{_unnamed[kind].name}:{device}"
+    if spec not in _made:
+        _made[spec] = _unnamed[kind](device, namespace)  # type: ignore[call-arg]
+    return _made[spec]
 
 
 def _auto() -> Backend:
@@ -294,4 +334,5 @@ def backends() -> tuple[BackendStatus, ...]:
     >>> bpx.backends()[0].name, bpx.backends()[0].available
     ('numpy', True)
     """
+    _list_entry_points.cache_clear()
     return tuple(status(name) for name in (*BACKENDS, *_registered, *_list_entry_points()))

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from bpx.backend.base import Array, Backend
+from bpx.backend.base import Array, Backend, name_dtype
 from bpx.errors import BackendError, InputError
 
 _LIBRARY_OF_MODULE = {
@@ -33,7 +33,8 @@ def library_of(value: Any) -> str | None:
 def _library_of_type(kind: type) -> str | None:
     """Return the name of the backend of bpx that a type comes from, itself or by inheritance."""
     modules = (cls.__module__.partition(".")[0] for cls in kind.__mro__)
-    return next((_LIBRARY_OF_MODULE[module] for module in modules if module in _LIBRARY_OF_MODULE), None)
+    found = next((_LIBRARY_OF_MODULE[module] for module in modules if module in _LIBRARY_OF_MODULE), None)
+    return None if found == "numpy" and not issubclass(kind, (np.ndarray, np.generic)) else found  # a mixin is neither
 
 
 def _find_other(value: Any) -> str | None:
@@ -140,18 +141,17 @@ def check_real(name: str, data: Any) -> None:
     InputError
         If it is complex, sparse, quantized, nested or of another dtype without numbers, or if values are masked.
     """
-    library = library_of(data)
-    if library is None and (hasattr(data, "nnz") or hasattr(data, "nse")):
+    cls = find_class(data)
+    if cls is None and (hasattr(data, "nnz") or hasattr(data, "nse")):
         raise InputError(f"{name} is sparse ({type(data).__name__}), and a network takes all values: {_DENSE}")
-    if library is None or isinstance(data, np.ndarray):
+    if cls is None or isinstance(data, np.ndarray):
         if _has_masked(data):
             raise InputError(
                 f"{name} has masked values, which are no numbers to compute with; drop these rows, or fill them in, "
                 "with filled(value) for example"
             )
     else:
-        cls = find_class(data)
-        fault = "" if cls is None else cls.find_fault(data)
+        fault = cls.find_fault(data)
         if fault:
             raise InputError(f"{name} {fault}")
 
@@ -206,16 +206,11 @@ def may_share_memory(backend: Backend, array: Array, source: Any) -> bool:
     origin = backend_of(source)
     if origin is None:
         return True
-    if _name_dtype(source) != _name_dtype(array):
+    if name_dtype(source) != name_dtype(array):
         return False
     if origin.on_host and backend.on_host:
         return np.may_share_memory(origin.to_numpy(source), backend.to_numpy(array))
     return origin.on_host == backend.on_host and (origin == backend or origin.name != backend.name)
-
-
-def _name_dtype(array: Array) -> str:
-    """Return a dtype's name without its library's: "float32", and ">f4" in the byte order of other machines."""
-    return str(array.dtype).rpartition(".")[2]
 
 
 def convert_like(source: Any, result: Array, backend: Backend) -> Array:

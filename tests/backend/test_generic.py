@@ -35,9 +35,7 @@ def library(monkeypatch):
 
 
 def _forget():
-    registry.create.cache_clear()
-    registry._kinds.clear()
-    registry._unnamed.clear()
+    registry.forget_found()
 
 
 def _train(backend, *, optimizer="adam", x=X, y=Y, **options):
@@ -235,6 +233,146 @@ class Named:
 )
 def test_names_of_devices(device, name):
     assert generic.name_device(device) == name
+
+
+def test_arrays_that_come_to_the_host_by_dlpack_alone(library, monkeypatch):
+    """NumPy would make an array of objects of anything that has a length and items."""
+    monkeypatch.delattr(library.Tensor, "__array__")
+    net = _train("another_library")
+    assert bpx.to_numpy(net.params[0]["weight"]).dtype == np.float32
+    assert net.predict(X).dtype == np.float32
+    _agree(net, _train("numpy"))
+    _forget()
+    monkeypatch.delattr(library.Tensor, "__dlpack__")
+    with pytest.raises(bpx.BackendError, match="cannot be brought to the host"):
+        bpx.get_backend("another_library")
+
+
+def test_a_way_to_the_host_that_changes_the_dtype_is_not_taken(library, monkeypatch):
+    monkeypatch.setattr(library.Tensor, "__array__", lambda self, dtype=None, copy=None: np.asarray(self._inner, "f4"))
+    net = _train("another_library", dtype="float64")
+    assert net.predict(X).dtype == np.float64
+    np.testing.assert_allclose(net.predict(X), _train("numpy", dtype="float64").predict(X), rtol=1e-12)
+
+
+def test_a_library_without_devices(library, monkeypatch):
+    found = library.__getattr__
+
+    def without(name):
+        if name == "__array_namespace_info__":
+            raise AttributeError(name)
+        function = found(name)
+        if name not in ("asarray", "zeros", "arange", "ones", "full", "empty", "eye", "linspace"):
+            return function
+        return lambda *arguments, dtype=None: function(*arguments, dtype=dtype)
+
+    monkeypatch.setattr(library, "__getattr__", without)
+    monkeypatch.delattr(library.Tensor, "device")
+    net = _train("another_library:cpu", dropout=0.2)
+    assert net.backend is bpx.get_backend("another_library")
+    assert net.backend.devices() == ("cpu",)
+    _agree(net, _train("numpy", dropout=0.2))
+    assert type(net.predict(library.asarray(X))) is library.Tensor
+
+
+def test_a_library_of_the_program_itself(library, monkeypatch):
+    """A script or a notebook defines one; its module has no specification by which it could be imported."""
+    monkeypatch.setitem(sys.modules, "__main__", library)
+    monkeypatch.setattr(library, "__spec__", None)
+    monkeypatch.setattr(library, "__name__", "__main__")
+    monkeypatch.setattr(library.Tensor, "__array_namespace__", lambda self, api_version=None: library)
+    assert bpx.get_backend("__main__").spec == "__main__:CPU_DEVICE"
+    assert type(_train("numpy").predict(library.asarray(X))) is library.Tensor
+
+
+def test_two_libraries_of_one_name_are_two(library, monkeypatch):
+    spec = importlib.util.spec_from_file_location("another_library", SOURCE)
+    twin = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(twin)
+    for module in (library, twin):
+
+        class Space:
+            __name__ = "Space"
+
+            def __init__(self, module):
+                self.module = module
+
+            def __getattr__(self, name):
+                return getattr(self.module, name)
+
+        monkeypatch.setattr(
+            module.Tensor, "__array_namespace__", lambda self, api_version=None, module=module: Space(module)
+        )
+    x, y = library.asarray(X), twin.asarray(Y)
+    assert backend_of(x) != backend_of(y)
+    assert backend_of(x) is backend_of(library.asarray(Y))
+    with pytest.raises(bpx.InputError, match="arrays of two libraries are mixed"):
+        _train("numpy", x=x, y=y)
+
+
+@pytest.mark.parametrize("shown", ["dtype('float32')", "<class 'library.float32'>", "float32"])
+def test_dtypes_may_show_themselves_in_any_way(library, monkeypatch, shown):
+    class DType:
+        def __init__(self, name):
+            self.name = name
+
+        def __str__(self):
+            return shown.replace("float32", self.name)
+
+    names = ("float32", "float64", "int32", "int64", "int8", "uint8", "bool")
+    kinds = {name: DType(name) for name in names}
+    ours = {getattr(array_api_strict, name): kind for name, kind in kinds.items()}
+    theirs = {id(kind): dtype for dtype, kind in ours.items()}
+    found = library.__getattr__
+
+    def renamed(name):
+        if name in kinds:
+            return kinds[name]
+        function = found(name)
+        if not callable(function) or name == "__array_namespace_info__":
+            if name == "__array_namespace_info__":
+                raise AttributeError(name)
+            return function
+        back = lambda value: theirs.get(id(value), value)  # noqa: E731
+        return lambda *arguments, **options: function(
+            *map(back, arguments), **{key: back(value) for key, value in options.items()}
+        )
+
+    monkeypatch.setattr(library, "__getattr__", renamed)
+    monkeypatch.setattr(library.Tensor, "dtype", property(lambda self: ours[self._inner.dtype]))
+    _agree(_train("another_library"), _train("numpy"))
+    assert _train("numpy").predict(library.asarray(X)).shape == (40, 1)
+
+
+def test_errors_of_a_library_are_told_in_one_line(library, monkeypatch):
+    found = library.__getattr__
+
+    def failing(name):
+        if name == "asarray":
+            raise RuntimeError("first line\nsecond line")
+        return found(name)
+
+    monkeypatch.setattr(library, "__getattr__", failing)
+    with pytest.raises(bpx.BackendError) as error:
+        bpx.get_backend("another_library")
+    assert "\n" not in str(error.value)
+
+
+def test_tables_are_no_arrays_and_found_to_be_none_once(monkeypatch):
+    class Table:
+        shape = (40, 3)
+
+        def __array__(self, dtype=None, copy=None):
+            return X
+
+    scans = []
+    entry_points = registry.metadata.entry_points
+    monkeypatch.setattr(registry.metadata, "entry_points", lambda **query: scans.append(query) or entry_points(**query))
+    net = _train("numpy")
+    _forget()
+    for _ in range(5):
+        np.testing.assert_array_equal(net.predict(Table()), net.predict(X))
+    assert len(scans) <= 1
 
 
 def test_sparse_arrays_of_the_standard_are_refused(library, monkeypatch):

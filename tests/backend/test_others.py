@@ -29,8 +29,7 @@ class Plain(GenericBackend):
 @pytest.fixture(autouse=True)
 def _forget():
     yield
-    registry.create.cache_clear()
-    registry._kinds.clear()
+    registry.forget_found()
 
 
 def _train(backend):
@@ -114,14 +113,30 @@ def test_a_factory_that_makes_something_else(factory, message):
     assert message in status.reason
 
 
-def test_a_factory_that_fails_is_a_reason_in_the_report():
+@pytest.mark.parametrize("error", [OSError("no such card"), SystemExit(3), ZeroDivisionError("a\nb")], ids=repr)
+def test_a_factory_that_fails_is_a_reason_in_the_report(error):
     def factory(device):
-        raise OSError("no such card")
+        raise error
 
     bpx.register_backend("mine", factory)
     (status,) = (status for status in bpx.backends() if status.name == "mine")
-    assert (status.available, status.reason) == (False, "no such card")
+    shown = " ".join(str(error).split())
+    assert status == ("mine", False, (), None, f"backend 'mine' cannot be used: {type(error).__name__}: {shown}")
+    with pytest.raises(bpx.BackendError, match="backend 'mine' cannot be used"):
+        bpx.get_backend("mine")
     assert bpx.mlp([2, 1]).backend.spec == "numpy"
+
+
+def test_a_backend_that_fails_does_not_keep_its_librarys_arrays_from_others():
+    import invented_arrays
+
+    def factory(device):
+        raise OSError("no such card")
+
+    bpx.register_backend("invented_arrays", factory)
+    array = invented_arrays.asarray(np.ones((2, 3), dtype=np.float32))
+    np.testing.assert_array_equal(bpx.to_numpy(array), 1.0)
+    assert type(bpx.mlp([3, 2]).predict(array)) is invented_arrays.Tensor
 
 
 # -- entry points ---------------------------------------------------------------------------------------------
@@ -168,11 +183,13 @@ def test_an_entry_point_that_cannot_be_loaded_breaks_nothing_else(install):
     folder = install(
         "package_that_fails", "raise OSError('libsomething.so is missing')\n", failing="package_that_fails:Backend"
     )
+    install("package_that_exits", "raise SystemExit(3)\n", exiting="package_that_exits:Backend")
     install("another_package", GOOD, brought="another_package:Brought", number="another_package:number")
     report = {status.name: status for status in bpx.backends()}
     assert "cannot be loaded (OSError: libsomething.so is missing)" in report["failing"].reason
     assert report["failing"].version == "1.5"
     assert "is not callable" in report["number"].reason
+    assert "cannot be loaded (SystemExit: 3)" in report["exiting"].reason
     assert report["brought"].available
     assert report["numpy"].available
     with pytest.raises(bpx.BackendError, match="backend 'failing' cannot be used: .* libsomething.so is missing"):
