@@ -64,7 +64,11 @@ def test_a_library_that_is_not_installed_is_an_error_with_the_line_that_installs
 
 
 def test_a_device_that_is_not_there_is_an_error_with_those_that_are(torch, jax):
-    for spec, part in (("torch:cuda:63", "no driver or device"), ("jax:cpu:63", "usable here: jax:cpu:0")):
+    for spec, part in (
+        ("torch:cuda:63", "no driver or device"),
+        ("jax:cpu:63", "usable here: jax:cpu:0"),
+        ("jax:tpu", "backend 'jax:tpu' cannot be used: no driver or device"),
+    ):
         with pytest.raises(bpx.BackendError, match=part):
             bpx.get_backend(spec)
     assert bpx.mlp([2, 1]).backend.spec == "numpy"
