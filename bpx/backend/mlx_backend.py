@@ -18,7 +18,8 @@ class MlxBackend(GenericBackend):
     """MLX arrays, computed with on one device (``"cpu:0"``, ``"gpu:0"``).
 
     MLX puts work off until somebody asks for a value. The work of each training step is started before the next is
-    written down, so that what has been put off never grows beyond a few steps.
+    written down, so that what has been put off never grows beyond a few steps. What has been put off in one thread no
+    other thread can compute: arrays that outlive a call are computed before it ends.
 
     Attributes
     ----------
@@ -48,14 +49,25 @@ class MlxBackend(GenericBackend):
             )
 
     def asarray(self, data: Any, dtype: str | None = None) -> Array:
-        return self.complete(super().asarray(data, dtype))  # what was put off in one thread, no other can compute
+        try:
+            return self.complete(super().asarray(data, dtype))
+        except RuntimeError as error:
+            if "in current thread" not in str(error):
+                raise
+            raise BackendError(
+                f"backend 'mlx' cannot compute an array that another thread has put off ({error}); call mx.eval on it "
+                "in the thread that made it"
+            ) from error
 
     def copy(self, array: Array) -> Array:
-        return self._mx.array(array)
+        return self.complete(self._mx.array(array))
 
     def complete(self, array: Array) -> Array:
         self._mx.eval(array)
         return array
+
+    def hand_over(self, array: Array) -> Array:
+        return self.complete(array)
 
     def computing(self) -> contextlib.AbstractContextManager[Any]:
         """Return the context in which bpx computes: on this device, which MLX's arrays do not name."""
@@ -76,6 +88,10 @@ class MlxBackend(GenericBackend):
 
     def compile(self, function: Callable[..., Any]) -> Callable[..., Any]:
         return self._mx.compile(function) if self.compiles else function
+
+    @property
+    def repeats(self) -> bool:
+        return True  # what `repeat` returns is computed at once: a prediction is one evaluation, not two
 
     def repeat(self, function: Callable[..., Array]) -> Callable[..., Array]:
         def computed(*arguments: Any) -> Array:
