@@ -95,6 +95,12 @@ def jax(request: pytest.FixtureRequest) -> Any:
 
 
 @pytest.fixture
+def mlx(request: pytest.FixtureRequest) -> Any:
+    """Return MLX's module of arrays."""
+    return _library(request, "mlx", "mlx.core")
+
+
+@pytest.fixture
 def strict(request: pytest.FixtureRequest) -> Any:
     """Return array-api-strict."""
     return _library(request, "array-api-strict")
@@ -106,9 +112,9 @@ def cupy(request: pytest.FixtureRequest) -> Any:
     return _library(request, "cupy")
 
 
-def _library(request: pytest.FixtureRequest, name: str) -> Any:
+def _library(request: pytest.FixtureRequest, name: str, module: str = "") -> Any:
     try:
-        return importlib.import_module(name.replace("-", "_"))
+        return importlib.import_module(module or name.replace("-", "_"))
     except ImportError as error:
         wanted = [spec.split(":")[0] for spec in backend_cases.requested(request.config.option.backends)]
         if name in wanted:
