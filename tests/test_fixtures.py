@@ -66,17 +66,17 @@ def test_array_api_strict_at_another_version_than_was_told_is_a_failure(strict, 
 
 
 def test_missing_libraries_are_visible_skips_with_their_reasons(tmp_path, strict):
-    code, output = _pytest(**_without(tmp_path, "torch", "jax", "cupy"))
+    code, output = _pytest(**_without(tmp_path, "torch", "jax", "mlx", "cupy"))
     assert code == 0
-    assert "5 passed, 3 skipped" in output
-    for library in ("torch", "jax", "cupy"):
+    assert "7 passed, 4 skipped" in output
+    for library in ("torch", "jax", "mlx", "cupy"):
         assert f"backend '{library}' cannot be used: {library} is not installed; install it with" in output
 
 
 def test_what_needs_a_gpu_is_marked_and_skipped_with_the_probes_own_reason(tmp_path, cupy):
-    code, output = _pytest("-m", "gpu", **_without(tmp_path, "torch", "jax"))
+    code, output = _pytest("-m", "gpu", **_without(tmp_path, "torch", "jax", "mlx"))
     assert code == 0
-    assert "1 skipped, 7 deselected" in output
+    assert "1 skipped, 10 deselected" in output
     assert "backend 'cupy' cannot be used: no driver or device" in output
 
 
@@ -84,14 +84,17 @@ def test_every_backend_of_bpx_has_its_cases():
     names = backend_cases.names(())
     assert names[:2] == ("numpy", "numpy:read-only")
     assert {"cupy", "array-api-strict", "array-api-strict:device1", "array-api-strict:no_float64"} <= set(names)
-    assert {name.partition(":")[0] for name in names} == {"numpy", "cupy", "torch", "jax", "array-api-strict"}
+    libraries = {"numpy", "cupy", "torch", "jax", "mlx", "array-api-strict", backend_cases.INVENTED}
+    assert {name.partition(":")[0] for name in names} == libraries
     assert len(set(names)) == len(names)
 
 
 def test_a_gpu_is_told_by_its_name():
-    gpus = ["cupy", "cupy:1", "torch:cuda:0", "torch:cuda", "torch:mps", "jax:gpu:0"]
+    gpus = ["cupy", "cupy:1", "torch:cuda:0", "torch:cuda", "torch:mps", "jax:gpu:0", "mlx:gpu:0"]
     assert all(backend_cases.needs_gpu(name) for name in gpus)
-    assert not any(map(backend_cases.needs_gpu, ["numpy", "torch:cpu", "jax:cpu:0", "array-api-strict:device1"]))
+    assert not any(
+        map(backend_cases.needs_gpu, ["numpy", "torch:cpu", "jax:cpu:0", "mlx:cpu:0", "array-api-strict:device1"])
+    )
 
 
 def test_read_only_inputs_refuse_to_be_written_into():

@@ -34,7 +34,7 @@ class MlxBackend(GenericBackend):
     def __init__(self, device: str | None = None) -> None:
         try:
             import mlx.core as mx
-        except ModuleNotFoundError as error:
+        except ImportError as error:  # also of mlx without its part for this machine, which the extra brings
             raise make_missing("mlx", "mlx") from error
         self._mx = mx
         super().__init__(device)

@@ -2,7 +2,7 @@
 
 import bpx
 
-NAMES = ["numpy", "cupy", "torch", "jax", "array-api-strict"]
+NAMES = ["numpy", "cupy", "torch", "jax", "mlx", "array-api-strict"]
 
 
 def test_json_says_what_the_library_says(as_json):

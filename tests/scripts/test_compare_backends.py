@@ -252,7 +252,8 @@ def test_a_chart_without_matplotlib_is_refused_before_any_work(capsys, monkeypat
 
 
 def test_runs_with_the_base_dependencies_alone():
-    blocked = ("array_api_strict", "cupy", "jax", "matplotlib", "onnx", "polars", "scipy", "sklearn", "torch", "typer")
+    blocked = ["array_api_strict", "cupy", "jax", "matplotlib", "mlx", "mlx.core", "onnx", "polars", "scipy", "sklearn"]
+    blocked += ["torch", "typer"]
     code = f"""
 import runpy, sys
 sys.path.insert(0, {str(SCRIPTS)!r})
@@ -267,7 +268,7 @@ runpy.run_path({str(SCRIPTS / "compare_backends.py")!r}, run_name="__main__")
     assert ran.returncode == 0, ran.stderr
     assert sum(line.startswith("xor") for line in ran.stdout.splitlines()) == 1
     reasons = {line.split()[1]: line for line in ran.stdout.splitlines() if line.startswith("all")}
-    assert sorted(reasons) == ["array-api-strict", "cupy", "jax", "torch"]
+    assert sorted(reasons) == ["array-api-strict", "cupy", "jax", "mlx", "torch"]
     assert all("is not installed; install it with" in line for line in reasons.values())
 
 
