@@ -11,6 +11,7 @@ import numpy as np
 
 from bpx.backend.base import Array, Body, make_missing
 from bpx.backend.generic import GenericBackend
+from bpx.backend.trees import list_leaves, rebuild
 from bpx.errors import BackendError
 
 
@@ -19,7 +20,8 @@ class MlxBackend(GenericBackend):
 
     MLX puts work off until somebody asks for a value. The work of each training step is started before the next is
     written down, so that what has been put off never grows beyond a few steps. What has been put off in one thread no
-    other thread can compute: arrays that outlive a call are computed before it ends.
+    other thread can compute, and two that compute it at once crash: arrays that outlive a call are computed before it
+    ends, and steps write into copies, so that another thread may read the network's arrays meanwhile.
 
     Attributes
     ----------
@@ -109,10 +111,11 @@ class MlxBackend(GenericBackend):
 
         steps = super().loop(start, pure)
 
-        def run(*arguments: Any) -> tuple[Any, np.ndarray]:
-            carry, outputs = steps(*arguments)
-            self._mx.eval(carry)
-            return carry, outputs
+        def run(carry: Any, *arguments: Any) -> tuple[Any, np.ndarray]:
+            own = rebuild(carry, map(self._mx.array, list_leaves(carry)))  # others may read the network's own meanwhile
+            own, outputs = steps(own, *arguments)
+            self._mx.eval(own)
+            return own, outputs
 
         return run
 
