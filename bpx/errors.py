@@ -44,6 +44,10 @@ class BackendError(BpxError, RuntimeError):
     """A backend was asked for and cannot be used here: not installed, no device, or a library missing."""
 
 
+class MissingFunctionError(BackendError, AttributeError):
+    """The library of a backend lacks a function of the array API standard that is needed for what was asked."""
+
+
 class BusyError(BpxError, RuntimeError):
     """A network was to be trained, changed or read while another call is training it, and that cannot be done then."""
 

@@ -501,15 +501,28 @@ class Network(Model):
         Raises
         ------
         InputError
-            If onnx is not installed, a layer or loss is not one of bpx's own, ``sample_shape`` is missing or does not
-            fit, the weights are larger than an ONNX file can be, or the file cannot be written.
+            If onnx is not installed, or ndonnx where something is to be traced; a layer or a loss of your own does what
+            no graph can hold (the message names it and the reason); ``sample_shape`` is missing or does not fit; the
+            weights are larger than an ONNX file can be; or the file cannot be written.
+
+        Warns
+        -----
+        FileWarning
+            If the network has a ``precision`` below "float32": the file computes in float32.
+
+        See Also
+        --------
+        export_training_onnx : a step of training as a file.
 
         Notes
         -----
-        Of a network with a ``precision`` below "float32", the file computes what the network would in float32, and a
-        `FileWarning` says so. Operators are those of opset 17 (2022). ONNX Runtime has no erf in double precision, so
-        in a float64 network the exact `GELU` takes it in float32, which is off by up to 1e-7. Settings such as ``eps``
-        are float32 in ONNX.
+        Layers and losses of bpx name ONNX operators, of opset 17 (2022). One that names none, which is for a layer of
+        your own the usual case, is traced: its ``forward``, or the loss's ``probabilities``, is called with arrays of
+        ndonnx, which record what is done to them. They have a shape, in which None stands for the batch's length, and
+        no numbers. A file with such a part says opset 21 (2024).
+
+        ONNX Runtime has no erf in double precision, so in a float64 network the exact `GELU` takes it in float32, which
+        is off by up to 1e-7. Settings such as ``eps`` are float32 in ONNX.
 
         Examples
         --------
@@ -521,6 +534,104 @@ class Network(Model):
         from bpx.files.onnx import export_onnx
 
         export_onnx(self, path, logits=logits, sample_shape=sample_shape)
+
+    def export_training_onnx(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        batch_size: int,
+        optimizer: str | Optimizer = "adam",
+        steps_per_epoch: int | None = None,
+        sample_shape: Sequence[int] | None = None,
+    ) -> None:
+        """Write one step of training as an ONNX file, for other runtimes to train with.
+
+        The graph is traced from the code that `fit` runs: forward, backward and update. Its inputs are a batch, ``"x"``
+        and ``"y"``, and the state of the training; its outputs are ``"loss"``, a scalar, and for each part of the state
+        what it is after the step, by the same name with ``"next."`` before it and in the same order. A loop feeds these
+        back, and needs nothing else: learning rates, bias corrections and the keys of dropout masks follow in the graph
+        from the count of steps, which is part of the state.
+
+        The file holds the state to begin with: the network's parameters and running statistics, and the counts and the
+        optimizer's arrays of the training that `fit` would continue; of arrays that are all one number, that number.
+        Begin with zeros for the whole state, ``"started"`` false among them: the step then takes what is stored. With
+        ``"started"`` true it takes what it is given, such as parameters of your own.
+
+        Parameters
+        ----------
+        path : path
+            Written beside and renamed, so that an older file stays whole until the new one is.
+        batch_size : int
+            Samples of a batch, at least 1; the file takes batches of this size alone.
+        optimizer : str or Optimizer
+            As for `fit`; all but "lbfgs".
+        steps_per_epoch : int or None
+            Where the schedule of the learning rate counts epochs, steps of one.
+        sample_shape : sequence of int or None
+            Shape of one sample, for a network that takes several, as one that starts with `Flatten` does.
+
+        Raises
+        ------
+        InputError
+            If onnx or ndonnx is not installed; ``batch_size`` is no whole number of at least 1; there is no such
+            optimizer, or it is L-BFGS; the schedule counts epochs and ``steps_per_epoch`` is missing; ``sample_shape``
+            is missing or does not fit; no parameter is trained; the arrays are larger than an ONNX file can be; a
+            layer, loss, optimizer or schedule of your own does what no graph can hold (the message names it and the
+            reason); or the file cannot be written.
+
+        Warns
+        -----
+        FileWarning
+            If the network has a ``precision`` below "float32": the file computes in float32.
+
+        See Also
+        --------
+        export_onnx : the network for prediction.
+
+        Notes
+        -----
+        ========================  ==========================  ====================================================
+        input                     dtype, shape                what it is
+        ========================  ==========================  ====================================================
+        ``x``                     the network's, (batch, …)   samples
+        ``y``                     int32, (batch,)             classes, where the loss takes classes (cross_entropy)
+        ``y``                     the network's, (batch, …)   targets, for any other loss
+        ``step``                  int32, ()                   steps of the optimizer so far
+        ``keys``                  int32, (n,)                 keys of this step's dropout masks, where there are any
+        ``0.weight`` …            the network's               parameters, named and laid out as in ``net.params``
+        ``1.running_mean`` …      the network's               running statistics, as in ``net.state``
+        ``0.weight.slot0`` …      the network's               the optimizer's arrays, such as Adam's moments
+        ``started``               bool, ()                    whether the state that is given counts
+        ========================  ==========================  ====================================================
+
+        The metadata of the file say the same of it: ``loss``, ``optimizer``, ``batch_size``, and ``inputs`` and
+        ``outputs`` as JSON. Targets are not checked: a class that is not there is one-hot without a one. Penalties,
+        limits on gradients and weights of samples are not in the file. Frozen parameters are returned as they came.
+        Keys may be given by the caller instead, any numbers; fed back, the masks are those of `fit`. Operators are
+        those of ndonnx's opset (21, of 2024); of float64 networks the numbers of a step are float64 too.
+
+        Examples
+        --------
+        In ONNX Runtime, after ``net.export_training_onnx("step.onnx", batch_size=32)``, with ``x`` and ``y`` of the
+        file's dtypes::
+
+            dtypes = {"tensor(float)": "float32", "tensor(int32)": "int32", "tensor(bool)": "bool"}
+            session = onnxruntime.InferenceSession("step.onnx")
+            state = {i.name: numpy.zeros(i.shape, dtypes[i.type]) for i in session.get_inputs()}
+            for x, y in batches:
+                loss, *after = session.run(None, {**state, "x": x, "y": y})
+                state = dict(zip([i.name for i in session.get_inputs()[2:]], after))
+        """
+        from bpx.files.onnx_training import export_training_onnx
+
+        export_training_onnx(
+            self,
+            path,
+            batch_size=batch_size,
+            optimizer=optimizer,
+            steps_per_epoch=steps_per_epoch,
+            sample_shape=sample_shape,
+        )
 
     def __repr__(self) -> str:
         layers = ", ".join(map(repr, self.layers))

@@ -44,29 +44,35 @@ def step_keys(seed: int, first_step: int, steps: int, n_keys: int) -> np.ndarray
     ----------
     G. L. Steele, D. Lea, C. H. Flood, "Fast splittable pseudorandom number generators", 2014, figure 16.
     """
+    return hash_steps(seed, np.arange(first_step, first_step + steps, dtype=np.uint64), n_keys)
+
+
+def hash_steps(seed: int, steps: np.ndarray, n_keys: int) -> np.ndarray:
+    """Return what `step_keys` does, for steps whose numbers are given in uint64, of shape ``(steps,)``.
+
+    Written in NumPy's functions and operators alone, so that arrays which record them will do.
+    """
     z: np.ndarray = np.array([[seed & 0xFFFFFFFFFFFFFFFF]], dtype=np.uint64)
     with np.errstate(over="ignore"):
-        for part in (
-            np.arange(first_step, first_step + steps, dtype=np.uint64)[:, None],
-            np.arange(n_keys, dtype=np.uint64)[None, :],
-        ):
+        for part in (steps[:, None], np.arange(n_keys, dtype=np.uint64)[None, :]):
             z = (z ^ part) + np.uint64(0x9E3779B97F4A7C15)
             z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
             z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
             z = z ^ (z >> np.uint64(31))
-    return (z >> np.uint64(32)).astype(np.uint32).view(np.int32)
+    high = (z >> np.uint64(32)).astype(np.int64)
+    return np.where(high < 2**31, high, high - 2**32).astype(np.int32)
 
 
-def _scramble(h: Array) -> Array:
+def _scramble(xp: Any, h: Array) -> Array:
     """Mix the bits of 32-bit integers so that each bit of the result depends on all (MurmurHash3's finaliser).
 
     The shifts are masked because int32 shifts carry the sign; multiplication wraps around.
     """
-    h = h ^ ((h >> 16) & 0xFFFF)
+    h = h ^ (xp.bitwise_right_shift(h, 16) & 0xFFFF)
     h = h * -2048144789  # 0x85EBCA6B
-    h = h ^ ((h >> 13) & 0x7FFFF)
+    h = h ^ (xp.bitwise_right_shift(h, 13) & 0x7FFFF)
     h = h * -1028477387  # 0xC2B2AE35
-    return h ^ ((h >> 16) & 0xFFFF)
+    return h ^ (xp.bitwise_right_shift(h, 16) & 0xFFFF)
 
 
 def keep_mask(xp: Any, like: Array, keys: tuple[Any, Any], keep: float) -> Array:
@@ -87,6 +93,6 @@ def keep_mask(xp: Any, like: Array, keys: tuple[Any, Any], keep: float) -> Array
     for n in like.shape:
         size *= n
     h = xp.arange(size, dtype=xp.int32, device=device_of(like))
-    h = _scramble(_scramble(h ^ keys[0]) ^ keys[1])
+    h = _scramble(xp, _scramble(xp, h ^ keys[0]) ^ keys[1])
     threshold = min(int(keep * 2.0**31), 2**31 - 1)
     return xp.reshape((h & 0x7FFFFFFF) < threshold, like.shape)

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 import bpx
-from bpx.backend import selection
+from bpx.backend import registry, selection
 
 pytest.register_assert_rewrite("closeness", "differences")
 
@@ -96,8 +96,9 @@ def jax(request: pytest.FixtureRequest) -> Any:
 
 @pytest.fixture
 def mlx(request: pytest.FixtureRequest) -> Any:
-    """Return MLX's module of arrays."""
-    return _library(request, "mlx", "mlx.core")
+    """Return MLX."""
+    _library(request, "mlx")
+    return importlib.import_module("mlx.core")
 
 
 @pytest.fixture
@@ -124,9 +125,10 @@ def _library(request: pytest.FixtureRequest, name: str, module: str = "") -> Any
 
 @pytest.fixture(autouse=True)
 def _default_backend(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Start and end every test with NumPy as the default backend."""
+    """Start and end every test with NumPy as the default backend, and with bpx's own backends alone."""
     monkeypatch.delenv("BPX_BACKEND", raising=False)
     monkeypatch.setattr(selection, "_of_process", None)
+    monkeypatch.setattr(registry, "_registered", {})
 
 
 @pytest.fixture

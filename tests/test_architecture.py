@@ -16,8 +16,8 @@ ROOT = Path(__file__).resolve().parent.parent
 OUTSIDE = ("bpx", "bpx.__main__", "bpx._version")
 """Modules that the table leaves out: the list of public names, ``python -m bpx``, and the version."""
 
-BY_NAME = ("bpx.backend.registry", "bpx.naming", "bpx.optional", "bpx.sklearn")
-"""Modules that may import by a text: chosen backends, classes of pickles, optional libraries, estimators."""
+BY_NAME = ("bpx.backend.generic", "bpx.backend.registry", "bpx.naming", "bpx.optional", "bpx.sklearn")
+"""Modules that may import by a text: array libraries, backends, classes of pickles, optional libraries, estimators."""
 
 pytestmark = pytest.mark.skipif(not (ROOT / "CONTRIBUTING.md").is_file(), reason="needs the checkout, for its table")
 

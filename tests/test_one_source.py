@@ -54,6 +54,7 @@ ON_THE_HOST = {
         "generator": "weights and shuffles are drawn on the host",
         "permutation": "a shuffle, drawn on the host",
         "step_keys": "two integers for each step and mask, made on the host",
+        "hash_steps": "as step_keys",
         "keep_mask": "array_api_compat's `device`, the standard's way to ask where an array lives",
     },
     "losses/classes.py": {"one_hot": "array_api_compat's `device`, as in keep_mask"},

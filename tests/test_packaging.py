@@ -180,7 +180,7 @@ def test_importing_bpx_imports_no_optional_library():
     loaded = _loaded_by("import bpx")
     assert "bpx" in loaded
     assert not loaded & OTHER_BACKENDS
-    optional = {"matplotlib", "mpi4py", "onnx", "polars", "rich", "scipy", "sklearn", "tensorboardX", "typer"}
+    optional = {"matplotlib", "mpi4py", "ndonnx", "onnx", "polars", "rich", "scipy", "sklearn", "tensorboardX", "typer"}
     assert not loaded & optional
 
 

@@ -138,6 +138,8 @@ def test_the_work_calls_every_function_that_the_source_names(recorded):
         file = path.relative_to(PACKAGE).as_posix()
         if file.startswith("backend/") and file != "backend/base.py":
             continue  # a library's own file, or for backends that record
+        if file == "files/onnx_training.py":
+            continue  # it computes with ndonnx's arrays alone
         part = file.partition("/")[0].removesuffix(".py")
         for name in list_named(path.read_text("utf-8")):
             use = recorded.uses["Functions"].get(name)

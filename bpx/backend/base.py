@@ -64,6 +64,9 @@ class Backend(ABC):
     donates: ClassVar[bool] = False
     """Whether the arrays of a loop's ``carry`` cannot be read any more as soon as it has begun."""
 
+    bound_to_thread: ClassVar[bool] = False
+    """Whether work that one thread has put off cannot be done by another."""
+
     restore: ClassVar[Callable[..., Backend]]
     """Finds the backend of a spec when a pickle is read; `bpx.backend.selection` sets it."""
 
@@ -176,9 +179,7 @@ class Backend(ABC):
         """
         if precision == "float32":
             return self.xp
-        rounding = object.__new__(type(self.xp))
-        vars(rounding).update(vars(self.xp), matmul=self.make_matmul(precision))
-        return rounding
+        return SimpleNamespace(**{**vars(self.xp), "matmul": self.make_matmul(precision)})
 
     def make_matmul(self, precision: str) -> Callable[[Array, Array], Array]:
         """Return ``matmul`` of operands rounded to "tf32" or "bfloat16", summed up in float32."""

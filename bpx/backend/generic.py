@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import gc
 import importlib
 import re
@@ -17,7 +18,7 @@ import numpy as np
 from bpx.backend.base import CREATION, Array, Backend, Body, device_of
 from bpx.backend.numpy_backend import NumpyBackend
 from bpx.backend.trees import list_leaves, rebuild
-from bpx.errors import BackendError
+from bpx.errors import BackendError, MissingFunctionError
 
 SETTLED_STEPS = 8
 """Training steps after which the arrays of a library that puts its work off are computed.
@@ -51,9 +52,9 @@ class FoundNamespace:
         try:
             found = getattr(self._module, function)
         except AttributeError:
-            raise BackendError(
+            raise MissingFunctionError(
                 f"backend {self._name!r} lacks {function!r}: the array API standard has it, and bpx needs it for what "
-                f"was asked; a backend of your own may add it, see bpx.register_backend"
+                "was asked"
             ) from None
         if function in CREATION:
             found = partial(found, device=self._device) if self._device is not None else _without_device(found)
@@ -86,6 +87,8 @@ class GenericBackend(Backend):
     ----------
     library : str
         Name of the module that has the functions.
+    native_device : object or None
+        The library's own object for the device; None where it has none.
     kind : type
         Of the library's arrays.
     lazy : bool
@@ -104,13 +107,13 @@ class GenericBackend(Backend):
         module = _import_namespace(self.library) if namespace is None else namespace
         self._namespace = find_functions(module, self.name)
         self._info = _find_info(self._namespace)
-        self._device = self._find_device(device)
-        self._dtypes = None if self._info is None else _try(lambda: self._info.dtypes(device=self._device))
-        self._takes_device = _try(lambda: self._namespace.zeros((1,), device=self._device)) is not None
-        self.xp = FoundNamespace(self._namespace, self.name, self._device if self._takes_device else None)
+        self.native_device = self._find_device(device)
+        self._dtypes = None if self._info is None else _try(lambda: self._info.dtypes(device=self.native_device))
+        self._takes_device = _try(lambda: self._namespace.zeros((1,), device=self.native_device)) is not None
+        self.xp = FoundNamespace(self._namespace, self.name, self.native_device if self._takes_device else None)
         sample = self._make_sample()
         self.kind = type(sample)
-        self.device = name_device(self._device if self._device is not None else device_of(sample))
+        self.device = name_device(self.native_device if self.native_device is not None else device_of(sample))
         self._read = self._find_reader(sample)
         self._host = self._read is _read_directly
         self._copies = True
@@ -164,13 +167,13 @@ class GenericBackend(Backend):
     def _move(self, array: Array) -> Array:
         """Return an array of the library on this backend's device."""
         device = device_of(array)
-        if self._device is None or device is None or device == self._device:
+        if self.native_device is None or device is None or device == self.native_device:
             return array
-        return array_api_compat.to_device(array, self._device)
+        return array_api_compat.to_device(array, self.native_device)
 
     def _find_reader(self, sample: Array) -> Callable[[Array], np.ndarray]:
         """Return the first of the ways to the host that gives a sample's numbers back."""
-        on_host = [partial(_read_from, device) for device in self._list_devices() if device != self._device]
+        on_host = [partial(_read_from, device) for device in self._list_devices() if device != self.native_device]
         ways: list[Callable[[Array], np.ndarray]] = [_read_directly, *on_host, _read_by_dlpack]
         reasons = []
         for read in ways:
@@ -249,7 +252,7 @@ class GenericBackend(Backend):
             except Exception as error:
                 raise BackendError(
                     f"{self.name} cannot take over an array that lies on {source.spec} ({type(error).__name__}: "
-                    f"{error}); bring it to the host with bpx.to_numpy(array)"
+                    f"{error}); move it to the host first"
                 ) from error
         host = host_array(data)
         if host.dtype == np.float64 and not self._has_dtype("float64"):
@@ -294,6 +297,13 @@ class GenericBackend(Backend):
     def _get_dtype(self, dtype: str) -> Any:
         """Return the library's own object for a dtype that it has."""
         return self._dtypes[dtype] if self._dtypes else getattr(self._namespace, dtype)
+
+    def namespace(self, precision: str) -> Any:
+        if precision == "float32":
+            return self.xp
+        rounding = copy.copy(self.xp)
+        rounding.matmul = self.make_matmul(precision)
+        return rounding
 
     # -- execution ----------------------------------------------------------------------------------------
 
@@ -361,8 +371,8 @@ def find_functions(module: Any, name: str) -> Any:
     missing = [function for function in _ESSENTIAL if not hasattr(found, function)]
     if missing:
         raise BackendError(
-            f"backend {name!r} cannot be used: {name} is no namespace of the array API standard, it has no "
-            f"{', '.join(missing)}"
+            f"backend {name!r} cannot be used: the module of this name is no namespace of the array API standard, it "
+            f"has no {', '.join(missing)}"
         )
     return found
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -13,6 +13,9 @@ from bpx.backend.base import Array, Body, make_missing
 from bpx.backend.generic import GenericBackend
 from bpx.backend.trees import list_leaves, rebuild
 from bpx.errors import BackendError
+from bpx.optional import advise_install
+
+_ADVICE = f"on Linux MLX needs one of its extras, such as mlx[cpu]: `{advise_install('mlx')}`"
 
 
 class MlxBackend(GenericBackend):
@@ -32,12 +35,16 @@ class MlxBackend(GenericBackend):
     """
 
     name, library = "mlx", "mlx.core"
+    bound_to_thread: ClassVar[bool] = True
 
     def __init__(self, device: str | None = None) -> None:
         try:
             import mlx.core as mx
-        except ImportError as error:  # also of mlx without its part for this machine, which the extra brings
-            raise make_missing("mlx", "mlx") from error
+        except ImportError as error:
+            missing = make_missing("mlx", "mlx")
+            if (error.name or "").partition(".")[0] != "mlx" or ".so" in str(error):  # MLX itself is installed
+                missing = BackendError(f"backend 'mlx' cannot be used: library missing ({error}); {_ADVICE}")
+            raise missing from error
         self._mx = mx
         super().__init__(device)
         self.compiles = self.device.startswith("gpu")
@@ -73,7 +80,7 @@ class MlxBackend(GenericBackend):
 
     def computing(self) -> contextlib.AbstractContextManager[Any]:
         """Return the context in which bpx computes: on this device, which MLX's arrays do not name."""
-        return self._mx.stream(self._device)
+        return self._mx.stream(self.native_device)
 
     def synchronize(self) -> None:
         self._mx.synchronize()

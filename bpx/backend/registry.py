@@ -129,12 +129,16 @@ def class_of(array: Array) -> type[Backend] | None:
             with contextlib.suppress(BackendError, InputError):
                 create(name)
     if kind not in _kinds:
-        from bpx.backend.generic import GenericBackend, is_standard
-
-        if not is_standard(array):
+        generic = _import_generic()
+        if not generic.is_standard(array):
             return None
-        _kinds[kind] = GenericBackend
+        _kinds[kind] = generic.GenericBackend
     return _kinds[kind]
+
+
+def _import_generic() -> Any:
+    """Return the module of unknown libraries, which is needed for these alone."""
+    return importlib.import_module("bpx.backend.generic")
 
 
 def find_factory(name: str) -> Factory:
@@ -162,9 +166,7 @@ def find_factory(name: str) -> Factory:
 @lru_cache(maxsize=64)
 def make_generic_class(name: str) -> Any:
     """Return a class for a library of which nothing is known but the name of its module."""
-    from bpx.backend.generic import GenericBackend
-
-    return type("GenericBackend", (GenericBackend,), {"name": name, "library": name})
+    return type("GenericBackend", (_import_generic().GenericBackend,), {"name": name, "library": name})
 
 
 def _list_entry_points() -> dict[str, metadata.EntryPoint]:
@@ -233,14 +235,13 @@ def _check_made(name: str, backend: Backend) -> None:
 
 def create_of_namespace(namespace: Any, name: str, device: str) -> Backend:
     """Return the backend of a namespace that was found on an array: of the module of its name, if that is the same."""
-    from bpx.backend.generic import GenericBackend, find_functions
-
+    generic = _import_generic()
     module = sys.modules.get(name)
-    if module is not None and find_functions(module, name) is namespace:
+    if module is not None and generic.find_functions(module, name) is namespace:
         return create(f"{name}:{device}")
     key = (id(namespace), device)
     if key not in _unnamed:
-        made = type("GenericBackend", (GenericBackend,), {"name": name})
+        made = type("GenericBackend", (generic.GenericBackend,), {"name": name})
         _unnamed[key] = made(device, namespace)
     return _unnamed[key]
 
@@ -258,10 +259,10 @@ def _find_version(name: str) -> str | None:
     entry = _list_entry_points().get(name)
     if entry is not None and entry.dist is not None:
         return entry.dist.version
-    for distribution in _CLASSES[name][2] if name in _CLASSES else (name.partition(".")[0],):
+    for distribution in _CLASSES[name][2] if name in _CLASSES else (name.partition(".")[0].replace("_", "-"),):
         try:
             return metadata.version(distribution)
-        except metadata.PackageNotFoundError:
+        except (metadata.PackageNotFoundError, ValueError):  # a name may be empty
             continue
     return None
 
@@ -274,7 +275,8 @@ def status(name: str) -> BackendStatus:
         devices = getattr(backend, "devices", lambda: (backend.device,))()
     except Exception as error:  # a broken installation may raise anything; the report says what
         return BackendStatus(name, False, (), version, str(error))
-    return BackendStatus(name, True, tuple(devices), version, "")
+    library = getattr(backend, "library", "")
+    return BackendStatus(name, True, tuple(devices), version or _find_version(library), "")
 
 
 def backends() -> tuple[BackendStatus, ...]:

@@ -4,83 +4,24 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from bpx._version import __version__
 from bpx.arguments import check_count
+from bpx.backend.ndonnx_backend import BATCH
 from bpx.core.model import Model
 from bpx.errors import FileWarning, InputError
+from bpx.files.onnx_graph import Graph
 from bpx.files.pytorch import make_state_dict
 from bpx.formulas import find_declared
 from bpx.layers.base import Shape, add_to_onnx
 from bpx.losses import Loss
 from bpx.optional import import_optional
-from bpx.writing import write_whole
-
-OPSET, IR_VERSION = 17, 8
-"""The oldest version of the operators that has all that is used here (LayerNormalization), and of the file: a newer one
-would be refused by older runtimes for nothing."""
+from bpx.writing import check_path, write_whole
 
 LARGEST = 2**31 - 2**20
 """Bytes of weights that fit an ONNX file (a protocol buffer ends at 2 GiB), with room for the graph."""
-
-
-class Graph:
-    """Nodes and arrays of an ONNX graph while it is built; a value is named by a text.
-
-    Parameters
-    ----------
-    onnx : module
-    arrays : mapping of str to numpy.ndarray
-        The network's arrays, as `bpx.files.pytorch.make_state_dict` names and lays them out.
-    dtype : str
-        The network's dtype.
-    """
-
-    def __init__(self, onnx: Any, arrays: Mapping[str, np.ndarray], dtype: str) -> None:
-        self.onnx, self.arrays, self.dtype = onnx, arrays, dtype
-        self.nodes: list[Any] = []
-        self.initializers: list[Any] = []
-        self._names: dict[str, int] = {}
-
-    def node(self, operator: str, inputs: Sequence[str], place: str, **attributes: Any) -> str:
-        """Add an operator and return the name of its output; ``place`` says which layer it belongs to."""
-        name = self._unique(f"{place}/{operator}")
-        self.nodes.append(self.onnx.helper.make_node(operator, inputs, [name], name=name, **attributes))
-        return name
-
-    def array(self, key: str) -> str:
-        """Add one of the network's arrays and return its name, which is its key."""
-        self.initializers.append(self.onnx.numpy_helper.from_array(self.arrays[key], key))
-        return key
-
-    def constant(self, value: float, place: str) -> str:
-        """Add a number of the network's dtype and return its name."""
-        name = self._unique(f"{place}/constant")
-        self.initializers.append(self.onnx.numpy_helper.from_array(np.array(value, dtype=self.dtype), name))
-        return name
-
-    def single_precision(self, operator: str, x: str, place: str) -> str:
-        """Add an operator that runtimes have in float32 alone, with conversions around it where they are needed."""
-        if self.dtype == "float32":
-            return self.node(operator, [x], place)
-        single, double = self.onnx.TensorProto.FLOAT, self.onnx.TensorProto.DOUBLE
-        y = self.node(operator, [self.node("Cast", [x], place, to=single)], place)
-        return self.node("Cast", [y], place, to=double)
-
-    def name_output(self, value: str, name: str) -> None:
-        """Give the graph's last value its name outside."""
-        if self.nodes and self.nodes[-1].output[0] == value:
-            self.nodes[-1].output[0] = name
-        else:
-            self.nodes.append(self.onnx.helper.make_node("Identity", [value], [name], name=name))
-
-    def _unique(self, name: str) -> str:
-        used = self._names[name] = self._names.get(name, 0) + 1
-        return name if used == 1 else f"{name}_{used}"
 
 
 def export_onnx(
@@ -88,6 +29,32 @@ def export_onnx(
 ) -> None:
     """Write a network as an ONNX file, for prediction in other runtimes; see `bpx.Network.export_onnx`."""
     onnx = import_optional("onnx", "ONNX files", "onnx")
+    check_path("the name of a file", path)
+    shape_in, shape_out = find_ends(net, sample_shape)
+    arrays = make_state_dict(net)
+    check_size("the weights", arrays.values())
+    warn_of_precision(net, "predict")
+    graph = Graph(onnx, arrays, net.dtype, {"x": (BATCH, *shape_in)})
+    y = "x"
+    for i, layer in enumerate(net.layers):
+        y = add_to_onnx(graph, layer, y, str(i))
+    y = y if logits else _add_predictions(graph, net.loss, y)
+    if graph.traced:
+        shape_out = graph.find_sample_shape(y, shape_out)
+    graph.name_output(y, "y")
+    said = {"loss": net.loss.name, "y": "outputs" if logits else "predictions"}
+    model = graph.make_model(["x"], {"y": (BATCH, *(shape_out or ()))}, net.layers, said)
+    write_whole(path, model.SerializeToString())
+
+
+def find_ends(net: Model, sample_shape: Sequence[int] | None) -> tuple[Shape, Shape | None]:
+    """Return the shapes of one sample of the input and of the output, None where a layer does not say.
+
+    Raises
+    ------
+    InputError
+        If the network takes several, and ``sample_shape`` does not say which, or one is given that it does not take.
+    """
     shape_in = _choose_sample_shape(net, sample_shape)
     shape_out: Shape | None = shape_in
     for i, layer in enumerate(net.layers):
@@ -95,24 +62,32 @@ def export_onnx(
             shape_out = layer.output_shape(shape_out)
         except InputError as error:
             raise InputError(f"samples of shape {shape_in} do not fit layer {i}: {error}") from None
-    arrays = make_state_dict(net)
-    size = sum(array.nbytes for array in arrays.values())
+    return shape_in, shape_out
+
+
+def check_size(what: str, arrays: Iterable[np.ndarray]) -> None:
+    """Raise unless arrays fit an ONNX file.
+
+    Parameters
+    ----------
+    what : str
+        What they are, as the message begins: "the weights".
+    arrays : iterable of numpy.ndarray
+    """
+    size = sum(array.nbytes for array in arrays)
     if size > LARGEST:
-        raise InputError(f"the weights take {size / 2**30:.1f} GiB, and an ONNX file holds less than 2 GiB")
+        raise InputError(f"{what} take {size / 2**30:.1f} GiB, and an ONNX file holds less than 2 GiB")
+
+
+def warn_of_precision(net: Model, what: str) -> None:
+    """Warn where the network rounds the operands of its products; ``what`` other runtimes do without: "predict"."""
     if net.precision != "float32":
         warnings.warn(
             f"the network rounds the operands of its products to {net.precision}, and an ONNX file does not say so: "
-            "other runtimes will predict as it does after net.to(precision='float32')",
+            f"other runtimes will {what} as it does after net.to(precision='float32')",
             FileWarning,
-            stacklevel=3,
+            stacklevel=4,
         )
-    graph = Graph(onnx, arrays, net.dtype)
-    y = "x"
-    for i, layer in enumerate(net.layers):
-        y = add_to_onnx(graph, layer, y, str(i))
-    y = y if logits else _add_predictions(graph, net.loss, y)
-    content = _make_model(onnx, graph, net, y, shape_in, shape_out, logits).SerializeToString()
-    write_whole(path, content)
 
 
 def _choose_sample_shape(net: Model, given: Sequence[int] | None) -> Shape:
@@ -135,28 +110,5 @@ def _add_predictions(graph: Graph, loss: Loss, y: str) -> str:
         operator, attributes = declared
         return graph.node(operator, [y], "predictions", **attributes)
     if type(loss).probabilities is not Loss.probabilities:
-        raise InputError(f"no ONNX operator is known for the predictions of the loss {loss!r}; use logits=True")
+        return graph.trace_predictions(loss, y)
     return y
-
-
-def _make_model(
-    onnx: Any, graph: Graph, net: Model, y: str, shape_in: Shape, shape_out: Shape | None, logits: bool
-) -> Any:
-    """Return the checked model."""
-    graph.name_output(y, "y")
-    element = onnx.helper.np_dtype_to_tensor_dtype(np.dtype(net.dtype))
-    ends = [
-        onnx.helper.make_tensor_value_info(name, element, ["batch", *(shape or ())])
-        for name, shape in (("x", shape_in), ("y", shape_out))
-    ]
-    model = onnx.helper.make_model(
-        onnx.helper.make_graph(graph.nodes, "bpx", ends[:1], ends[1:], graph.initializers),
-        opset_imports=[onnx.helper.make_opsetid("", OPSET)],
-        ir_version=IR_VERSION,
-        producer_name="bpx",
-        producer_version=__version__,
-        doc_string=", ".join(map(repr, net.layers)),
-    )
-    onnx.helper.set_model_props(model, {"loss": net.loss.name, "y": "outputs" if logits else "predictions"})
-    onnx.checker.check_model(model, full_check=True)
-    return model

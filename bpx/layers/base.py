@@ -84,6 +84,9 @@ class OnnxGraph(Protocol):
     def single_precision(self, operator: str, x: str, place: str) -> str:
         """Add an operator that runtimes have in float32 alone, with conversions around it where they are needed."""
 
+    def trace(self, layer: Layer, x: str, place: str) -> str:
+        """Add what a layer's own forward pass does at prediction, and return the name of its output."""
+
 
 class Layer(Pickled):
     """A small immutable object: how to compute, not what was computed.
@@ -111,7 +114,8 @@ class Layer(Pickled):
         How it is written on paper; without them `bpx.explain` names the class, and its numbers are as true.
     onnx_operator : str or None
         The ONNX operator that computes its predictions. A layer that takes more than one says so by a method
-        ``add_onnx_nodes(graph, x, place) -> name of the output``, with an `OnnxGraph`.
+        ``add_onnx_nodes(graph, x, place) -> name of the output``, with an `OnnxGraph`. Of a layer that says neither,
+        the forward pass is traced.
     """
 
     frozen: tuple[str, ...] = ()
@@ -199,6 +203,8 @@ def _fields(layer: Layer) -> tuple[dataclasses.Field[Any], ...]:
 def add_to_onnx(graph: OnnxGraph, layer: Layer, x: str, place: str) -> str:
     """Add what a layer computes at prediction from the value ``x`` to a graph; return the name of its output.
 
+    Its class names ONNX operators, or else its own forward pass is traced.
+
     Parameters
     ----------
     graph : OnnxGraph
@@ -210,17 +216,14 @@ def add_to_onnx(graph: OnnxGraph, layer: Layer, x: str, place: str) -> str:
     Raises
     ------
     InputError
-        If its class says no ONNX form.
+        If its class names no operator, and its forward pass cannot be traced.
     """
     add_nodes = find_declared(type(layer), "add_onnx_nodes", "forward", "context", "onnx_operator")
     if add_nodes is not None:
         return add_nodes(layer, graph, x, place)  # type: ignore[no-any-return]
     operator = find_declared(type(layer), "onnx_operator", "forward", "context")
     if operator is None:
-        raise InputError(
-            f"layer {place} ({layer!r}) has no ONNX form; its class says one by onnx_operator or add_onnx_nodes, as "
-            "those of bpx do"
-        )
+        return graph.trace(layer, x, place)
     return graph.node(operator, [x], place)
 
 

@@ -111,11 +111,9 @@ class Adam(Optimizer):
         t = steps + 1.0
         first = (1.0 - self.b1) / (1.0 - self.b1**t)
         root = np.sqrt((1.0 - self.b2) / (1.0 - self.b2**t))
-        numbers = np.empty((t.size, 4))
-        numbers[:, 0] = rates * first / root
-        numbers[:, 1] = self.eps / (math.sqrt(1.0 - self.b2) if self.scaled_eps else root)
-        numbers[:, 2:] = self.b1, self.b2
-        return numbers
+        same = np.ones_like(rates)
+        epsilon = self.eps / (math.sqrt(1.0 - self.b2) if self.scaled_eps else root)
+        return np.stack([rates * first / root, epsilon * same, self.b1 * same, self.b2 * same], axis=1)
 
 
 @dataclass(frozen=True)

@@ -52,7 +52,7 @@ class Stream(Source):
             raise InputError("a function as shuffle needs data that is in memory as a whole; use shuffle=True or False")
         self.net, self.shuffle, self.memory_limit = net, settings.shuffle, memory_limit
         self.block_bytes = memory_limit // BLOCK_SHARE
-        self.prefetch = settings.prefetch
+        self.prefetch = settings.prefetch and not net.backend.bound_to_thread
         self._table: np.ndarray | None = None
 
     def open_blocks(self, epoch: int, first: int, poll: Callable[[], None]) -> AbstractContextManager[Iterator[Block]]:
@@ -80,9 +80,7 @@ class Stream(Source):
         shares = sum_shares(groups, fetch_weight(self.net, data))
         name = "sample_weight" if self._table is None else "the samples' weights times those of their classes"
         check_mass(f"{name} in a batch", float(shares.max()), self.net.dtype, whole=False)
-        complete = self.net.backend.complete  # this may be a thread of its own, and MLX computes where work was put off
-        x, y, weight = (None if array is None else complete(array) for array in data)
-        return Block((x, y, weight), groups, shares)
+        return Block(data, groups, shares)
 
 
 def count_bytes(net: Model, data: Data) -> int:

@@ -198,7 +198,7 @@ def test_a_copy_that_shares_memory_is_found_out(library, monkeypatch):
 
 
 def test_what_is_no_namespace_is_refused(tmp_path, monkeypatch):
-    with pytest.raises(bpx.BackendError, match="json is no namespace of the array API standard, it has no asarray"):
+    with pytest.raises(bpx.BackendError, match="the module of this name is no namespace of .* it has no asarray"):
         bpx.get_backend("json")
     (tmp_path / "broken_arrays.py").write_text("raise OSError('libsomething.so is missing')\n")
     monkeypatch.syspath_prepend(tmp_path)

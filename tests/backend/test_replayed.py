@@ -12,6 +12,7 @@ import bpx
 from bpx.backend import replayed
 from bpx.layers import Layer
 from bpx.optimizers import OPTIMIZERS
+from bpx.training import loop
 
 EPOCHS = 12
 
@@ -165,8 +166,9 @@ def test_tapes_are_kept_for_other_data(batch_size, monkeypatch, players):
     [(1, 8, False), (1, 71, False), (1, 72, True), (3, 10, False), (11, 10, True)],
     ids=["few steps", "a call of 63", "a call of 64", "30 steps", "110 steps"],
 )
-def test_when_a_tape_is_written(fits, steps, taped):
+def test_when_a_tape_is_written(fits, steps, taped, monkeypatch):
     """After a first call, at once where many steps follow it in one call; else after 100, counted over the fits."""
+    monkeypatch.setattr(loop, "find_growth", lambda seconds: 8)  # calls grow by the clock
     net = _network()
     x = X.astype(np.float32)
     for _ in range(fits):

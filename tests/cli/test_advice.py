@@ -29,6 +29,7 @@ NOT_ON_THE_COMMAND_LINE = {
     "explanation/explaining.py:optimizer": "bpx explain has plain gradient descent alone",
     "explanation/explaining.py:SGD": "the same",
     "files/onnx.py": "no command exports",
+    "files/onnx_training.py": "no command exports",
     "files/pytorch.py": "no command exchanges state dicts",
     "gradient_check.py": "no command checks gradients",
     "health": "no command diagnoses",

@@ -212,7 +212,7 @@ def test_xor_is_shown_as_a_truth_table(command):
         (("moons", "--dropout", "1"), "--dropout must be at least 0.0 and below 1.0"),
         (("moons", "--seed", "-1"), "--seed must be at least 0"),
         (("moons", "--dtype", "float16"), "did you mean 'float64'?"),
-        (("moons", "--backend", "cuda"), "unknown backend 'cuda'"),
+        (("moons", "--backend", "numpi"), "did you mean 'numpy'?"),
         (("moons", "--backend", "array-api-strict:no_float64", "--dtype", "float64"), "has no float64"),
         (("moons", "--target", "y"), "--target is for files"),
         (("moons", "--task", "class"), "did you mean 'classes'?"),
