@@ -1,7 +1,8 @@
 """bpx: feed-forward networks trained by backpropagation that one can read.
 
 The chain rule is written by hand, once, against the Python array API standard; that one source runs on NumPy, CuPy,
-PyTorch and JAX. Public names are loaded when they are first used, so that ``import bpx`` costs little more than NumPy.
+PyTorch, JAX and MLX. Public names are loaded when they are first used, so that ``import bpx`` costs little more than
+NumPy.
 
 The list of public names is ``__init__.pyi`` beside this file: type checkers read it, and so does this module.
 """

@@ -113,9 +113,9 @@ def cupy(request: pytest.FixtureRequest) -> Any:
     return _library(request, "cupy")
 
 
-def _library(request: pytest.FixtureRequest, name: str) -> Any:
+def _library(request: pytest.FixtureRequest, name: str, module: str = "") -> Any:
     try:
-        return importlib.import_module(name.replace("-", "_"))
+        return importlib.import_module(module or name.replace("-", "_"))
     except ImportError as error:
         wanted = [spec.split(":")[0] for spec in backend_cases.requested(request.config.option.backends)]
         if name in wanted:

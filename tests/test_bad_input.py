@@ -332,10 +332,10 @@ def _make_strict_complex(backend):
     return xp.asarray(X.astype(np.complex64), device=backend.array(X).device)
 
 
-@pytest.mark.parametrize("on", ["numpy", "torch", "jax"])
+@pytest.mark.parametrize("on", ["numpy", "torch", "jax", "mlx"])
 def test_odd_tensors_are_taken_for_what_they_mean_or_refused(on, torch, request):
-    if on == "jax":
-        request.getfixturevalue("jax")
+    if on != "numpy":
+        request.getfixturevalue(on)
     tensor, net = torch.tensor(X, dtype=torch.float32), bpx.mlp([4, 5, 3], backend=on)
     taken = {
         "bfloat16": tensor.bfloat16(),
@@ -397,6 +397,8 @@ def test_class_ids_beyond_32_bits_are_no_small_ones(jax):
         (("numpy", "torch:cpu"), "two libraries"),
         (("torch:cpu", "numpy"), "two libraries"),
         (("jax:cpu:0", "torch:cpu"), "two libraries"),
+        (("mlx:cpu:0", "numpy"), "two libraries"),
+        (("torch:cpu", "mlx:cpu:0"), "two libraries"),
         (("numpy", "array-api-strict:device1"), "two libraries"),
         (("array-api-strict:CPU_DEVICE", "array-api-strict:device1"), "two devices"),
         (("array-api-strict:device1", "array-api-strict:no_float64"), "two devices"),
@@ -404,7 +406,7 @@ def test_class_ids_beyond_32_bits_are_no_small_ones(jax):
 )
 def test_arrays_of_two_libraries_or_devices_are_not_mixed(places, what, request):
     for spec in places:
-        request.getfixturevalue({"t": "torch", "j": "jax", "a": "strict", "n": "on_numpy"}[spec[0]])
+        request.getfixturevalue({"t": "torch", "j": "jax", "m": "mlx", "a": "strict", "n": "on_numpy"}[spec[0]])
     first, second = (bpx.get_backend(spec) for spec in places)
     weight = np.ones(6, dtype=np.float32)
     calls = (

@@ -76,9 +76,9 @@ def test_writes_into_no_array_of_the_callers(backend):
         np.testing.assert_array_equal(backend.numpy(part), was)
 
 
-@pytest.mark.parametrize("spec", ["numpy", "torch", "jax", "array-api-strict:no_float64"])
+@pytest.mark.parametrize("spec", ["numpy", "torch", "jax", "mlx", "array-api-strict:no_float64"])
 def test_host_arrays_that_a_library_could_take_over_stay_as_they_are(spec, request):
-    request.getfixturevalue({"torch": "torch", "jax": "jax"}.get(spec, "strict"))
+    request.getfixturevalue({"torch": "torch", "jax": "jax", "mlx": "mlx"}.get(spec, "strict"))
     x, y = (part.astype(np.float32) for part in numbers())
     before = x.copy(), y.copy()
     net = bpx.mlp([4, 3, 2], loss="squared_error", backend=spec)

@@ -93,7 +93,9 @@ def test_every_backend_of_bpx_has_its_cases():
 def test_a_gpu_is_told_by_its_name():
     gpus = ["cupy", "cupy:1", "torch:cuda:0", "torch:cuda", "torch:mps", "jax:gpu:0", "mlx:gpu:0"]
     assert all(backend_cases.needs_gpu(name) for name in gpus)
-    assert not any(map(backend_cases.needs_gpu, ["numpy", "torch:cpu", "jax:cpu:0", "array-api-strict:device1"]))
+    assert not any(
+        map(backend_cases.needs_gpu, ["numpy", "torch:cpu", "jax:cpu:0", "mlx:cpu:0", "array-api-strict:device1"])
+    )
 
 
 def test_read_only_inputs_refuse_to_be_written_into():

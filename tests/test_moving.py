@@ -7,9 +7,9 @@ from networks import classes, everything, left_by_training, noisy, on_host
 
 import bpx
 
-SPECS = ["numpy", "torch:cpu", "jax:cpu:0", "array-api-strict:device1"]
+SPECS = ["numpy", "torch:cpu", "jax:cpu:0", "mlx:cpu:0", "array-api-strict:device1"]
 PAIRS = [(a, b) for a in SPECS for b in SPECS if a != b]
-FIXTURES = {"torch:cpu": "torch", "jax:cpu:0": "jax", "array-api-strict:device1": "strict"}
+FIXTURES = {"torch:cpu": "torch", "jax:cpu:0": "jax", "mlx:cpu:0": "mlx", "array-api-strict:device1": "strict"}
 
 
 def _slots(net):

@@ -18,7 +18,7 @@ from bpx.losses import LOSSES
 from bpx.optimizers import OPTIMIZERS
 
 PACKAGE = Path(bpx.__file__).parent
-LIBRARIES = {"numpy", "cupy", "cupyx", "torch", "jax", "jaxlib", "array_api_compat", "array_api_strict"}
+LIBRARIES = {"numpy", "cupy", "cupyx", "torch", "jax", "jaxlib", "mlx", "array_api_compat", "array_api_strict"}
 
 COMPUTES = [
     "layers/activations.py", "layers/base.py", "layers/dropout.py", "layers/linear.py", "layers/normalization.py",

@@ -120,7 +120,7 @@ def test_equal_networks_have_equal_hashes_and_trained_ones_others():
     assert joblib.hash(bpx.get_backend("numpy")) == joblib.hash(NumpyBackend())
 
 
-@pytest.mark.parametrize("name", ["numpy", "array-api-strict", "torch", "jax"])
+@pytest.mark.parametrize("name", ["numpy", "array-api-strict", "torch", "jax", "mlx"])
 def test_hashes_are_equal_on_every_backend_and_after_a_pickle(name):
     """However the backend was named: joblib tells one object that is met twice from two that are equal."""
     joblib = pytest.importorskip("joblib")

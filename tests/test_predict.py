@@ -12,17 +12,19 @@ from networks import classes, everything
 import bpx
 from bpx.core.model import PREDICT_ROWS
 
+HOMES = ["numpy", "torch:cpu", "jax:cpu:0", "mlx:cpu:0", "array-api-strict"]
+
 
 def _softmax(z):
     e = np.exp(z - z.max(axis=1, keepdims=True))
     return e / e.sum(axis=1, keepdims=True)
 
 
-@pytest.mark.parametrize("source", ["numpy", "torch:cpu", "jax:cpu:0", "array-api-strict", "array-api-strict:device1"])
-@pytest.mark.parametrize("home", ["numpy", "torch:cpu", "jax:cpu:0", "array-api-strict"])
+@pytest.mark.parametrize("source", [*HOMES, "array-api-strict:device1"])
+@pytest.mark.parametrize("home", HOMES)
 def test_arrays_come_back_where_they_came_from(source, home, request):
     for spec in (source, home):
-        request.getfixturevalue({"t": "torch", "j": "jax", "a": "strict", "n": "on_numpy"}[spec[0]])
+        request.getfixturevalue({"t": "torch", "j": "jax", "m": "mlx", "a": "strict", "n": "on_numpy"}[spec[0]])
     if source == "array-api-strict:device1":
         home = source
     x, y = classes(6)

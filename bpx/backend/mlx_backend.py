@@ -11,6 +11,7 @@ import numpy as np
 
 from bpx.backend.base import Array, Body, make_missing
 from bpx.backend.generic import GenericBackend
+from bpx.backend.trees import list_leaves, rebuild
 from bpx.errors import BackendError
 from bpx.optional import advise_install
 
@@ -21,7 +22,9 @@ class MlxBackend(GenericBackend):
     """MLX arrays, computed with on one device (``"cpu:0"``, ``"gpu:0"``).
 
     MLX puts work off until somebody asks for a value. The work of each training step is started before the next is
-    written down, so that what has been put off never grows beyond a few steps.
+    written down, so that what has been put off never grows beyond a few steps. What has been put off in one thread no
+    other thread can compute, and two that compute it at once crash: arrays that outlive a call are computed before it
+    ends, and steps write into copies, so that another thread may read the network's arrays meanwhile.
 
     Attributes
     ----------
@@ -32,7 +35,6 @@ class MlxBackend(GenericBackend):
     """
 
     name, library = "mlx", "mlx.core"
-    donates: ClassVar[bool] = True  # while a thread trains, its arrays are still to be computed
     bound_to_thread: ClassVar[bool] = True
 
     def __init__(self, device: str | None = None) -> None:
@@ -56,7 +58,15 @@ class MlxBackend(GenericBackend):
             )
 
     def asarray(self, data: Any, dtype: str | None = None) -> Array:
-        return self.complete(super().asarray(data, dtype))  # for another thread may be the next to use it
+        try:
+            return self.complete(super().asarray(data, dtype))
+        except RuntimeError as error:
+            if "in current thread" not in str(error):
+                raise
+            raise BackendError(
+                f"backend 'mlx' cannot compute an array that another thread has put off ({error}); call mx.eval on it "
+                "in the thread that made it"
+            ) from error
 
     def to_numpy(self, array: Array) -> np.ndarray:
         if array.dtype == self._mx.bfloat16:  # which NumPy has not
@@ -64,11 +74,14 @@ class MlxBackend(GenericBackend):
         return super().to_numpy(array)
 
     def copy(self, array: Array) -> Array:
-        return self._mx.array(array)
+        return self.complete(self._mx.array(array))
 
     def complete(self, array: Array) -> Array:
         self._mx.eval(array)
         return array
+
+    def hand_over(self, array: Array) -> Array:
+        return self.complete(array)
 
     def computing(self) -> contextlib.AbstractContextManager[Any]:
         """Return the context in which bpx computes: on this device, which MLX's arrays do not name."""
@@ -90,6 +103,10 @@ class MlxBackend(GenericBackend):
     def compile(self, function: Callable[..., Any]) -> Callable[..., Any]:
         return self._mx.compile(function) if self.compiles else function
 
+    @property
+    def repeats(self) -> bool:
+        return True  # what `repeat` returns is computed at once: a prediction is one evaluation, not two
+
     def repeat(self, function: Callable[..., Array]) -> Callable[..., Array]:
         def computed(*arguments: Any) -> Array:
             return self.complete(function(*arguments))
@@ -106,10 +123,11 @@ class MlxBackend(GenericBackend):
 
         steps = super().loop(start, pure)
 
-        def run(*arguments: Any) -> tuple[Any, np.ndarray]:
-            carry, outputs = steps(*arguments)
-            self._mx.eval(carry)
-            return carry, outputs
+        def run(carry: Any, *arguments: Any) -> tuple[Any, np.ndarray]:
+            own = rebuild(carry, map(self._mx.array, list_leaves(carry)))  # others may read the network's own meanwhile
+            own, outputs = steps(own, *arguments)
+            self._mx.eval(own)
+            return own, outputs
 
         return run
 

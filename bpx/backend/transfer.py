@@ -221,7 +221,7 @@ def convert_like(source: Any, result: Array, backend: Backend) -> Array:
     if target is None:
         return backend.to_numpy(result)
     if target == backend:
-        return result
+        return backend.hand_over(result)
     if target.on_host or backend.on_host:
         return target.asarray(backend.to_numpy(result))
     return target.asarray(result)

@@ -23,7 +23,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
-    help="Feed-forward networks trained by backpropagation that one can read, on NumPy, CuPy, PyTorch and JAX.",
+    help="Feed-forward networks trained by backpropagation that one can read, on NumPy, CuPy, PyTorch, JAX and MLX.",
     epilog="'bpx COMMAND --help' lists the options of a command. A mistake ends with one line and exit code 2.",
 )
 
@@ -41,7 +41,7 @@ def common(
         bool, typer.Option("--version", "-V", callback=_print_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
-    """Feed-forward networks trained by backpropagation that one can read, on NumPy, CuPy, PyTorch and JAX."""
+    """Feed-forward networks trained by backpropagation that one can read, on NumPy, CuPy, PyTorch, JAX and MLX."""
     if context.invoked_subcommand is None:
         text = context.get_help()
         if text:  # with rich, help is printed where it is made

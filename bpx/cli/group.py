@@ -32,8 +32,8 @@ BackendOption = Annotated[
     typer.Option(
         "--backend",
         metavar="NAME",
-        help="numpy, cupy, torch or jax, with a device as in cupy:1 or torch:cuda:0; or auto, a CUDA device where one "
-        "works. By default what BPX_BACKEND says, else numpy.",
+        help="numpy, cupy, torch, jax or mlx, with a device as in cupy:1 or torch:cuda:0; or auto, a CUDA device where "
+        "one works. By default what BPX_BACKEND says, else numpy.",
     ),
 ]
 

@@ -15,6 +15,9 @@ import bpx
 from backend_comparison.candidates import Candidate
 from backend_comparison.sizes import Size
 
+PATIENCE = 30.0
+"""Seconds after which a training is timed no further time; a library without a fast product takes minutes for one."""
+
 
 @dataclass(frozen=True)
 class Curve:
@@ -110,15 +113,21 @@ class Trainer:
         return Curve(loss, {name: array.astype(np.float64) for name, array in self.net.state_dict().items()})
 
     def times(self, repetitions: int) -> list[float]:
-        """Go on training, once to warm up and then so many times; return the microseconds of a step in each."""
+        """Go on training, once to warm up and then so many times; return the microseconds of a step in each.
+
+        It ends early, with one time at least, where `PATIENCE` does.
+        """
         steps, result = self.epochs * self.size.batches, []
         gc.collect()
+        began = time.perf_counter()
         for i in range(repetitions + 1):
             start = time.perf_counter()
             self.train()
-            elapsed = time.perf_counter() - start
-            if i:
-                result.append(elapsed / steps * 1e6)
+            end = time.perf_counter()
+            if i or end - began > PATIENCE:
+                result.append((end - start) / steps * 1e6)
+            if end - began > PATIENCE:
+                break
         return result
 
 

@@ -21,6 +21,7 @@ DISTRIBUTIONS = {
     "JAX": "jax",
     "scikit-learn": "scikit-learn",
     "Keras": "keras",
+    "MLX": "mlx",
 }
 
 

@@ -46,7 +46,8 @@ class Target:
     def text(self) -> str:
         """The target in words."""
         kind, _, rest = self.case.partition("/")
-        place = rest.replace("/", ", ") if kind in ("sgd", "adam", "predict", "estimator", "cuda", "busy") else ""
+        placed = ("sgd", "adam", "predict", "estimator", "cuda", "busy", "mlx")
+        place = rest.replace("/", ", ") if kind in placed else ""
         what = self.fact if self.fact and self.fact != "time" else f"{self.peer} / {self.against}"
         return f"{place}: {what}" if place else what
 
@@ -106,6 +107,8 @@ def targets() -> Iterator[Target]:
         yield Target("compiled, jax", compiled.NAME, peers.BPX_JAX, "", 0, fact=f"{name}: {compiled.AGAIN}")
     for size in SIZES:
         yield Target("training step on torch", f"sgd/{size}", peers.BPX_TORCH, peers.TORCH, 0.9)
+    for size in SMALL:
+        yield Target("training step on mlx", f"mlx/sgd/{size}", peers.BPX_MLX, peers.MLX, 1.0)
     for optimizer in ("sgd", "adam"):
         for size in (*SIZES, *((cuda.WIDE,) if optimizer == "sgd" else ())):
             yield Target("CUDA", f"cuda/{optimizer}/{size}", peers.BPX_CUPY, peers.TORCH_CUDA, 1.0)

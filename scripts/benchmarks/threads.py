@@ -57,6 +57,8 @@ def loaded_pools() -> list[str]:
         pools.append(f"PyTorch: {sys.modules['torch'].get_num_threads()} threads")
     if "jax" in sys.modules:
         pools.append(f"XLA: {os.environ.get('NPROC', 'all')} threads (NPROC)")
+    if "mlx.core" in sys.modules:
+        pools.append("MLX: one thread for each stream of its CPU; nothing sets another number")
     return pools
 
 

@@ -76,9 +76,11 @@ def test_results_return_to_where_their_input_came_from(backend):
     assert convert_like(backend.array(np.ones(2)), result, backend.backend) is result
 
 
-@pytest.mark.parametrize("other", ["array-api-strict:device1", "array-api-strict:CPU_DEVICE", "torch:cpu", "jax:cpu:0"])
+@pytest.mark.parametrize(
+    "other", ["array-api-strict:device1", "array-api-strict:CPU_DEVICE", "torch:cpu", "jax:cpu:0", "mlx:cpu:0"]
+)
 def test_results_return_to_another_library_too(other, backend, request):
-    request.getfixturevalue({"array": "strict", "torch": "torch", "jax:c": "jax"}[other[:5]])
+    request.getfixturevalue({"array": "strict", "torch": "torch", "jax:c": "jax", "mlx:c": "mlx"}[other[:5]])
     source = bpx.get_backend(other).asarray(np.ones((2, 1), dtype=np.float32))
     result = backend.array(np.full((2, 1), 2.0))
     on_gpu = not backend.backend.on_host and backend.backend.name != "array-api-strict"

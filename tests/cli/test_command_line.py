@@ -131,7 +131,7 @@ def test_help_and_the_version_import_no_array_library():
         "print(*sorted({name.partition('.')[0] for name in sys.modules}))"
     )
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert not {"numpy", "torch", "jax", "cupy", "polars"} & set(ran.stdout.splitlines()[-1].split())
+    assert not {"numpy", "torch", "jax", "mlx", "cupy", "polars"} & set(ran.stdout.splitlines()[-1].split())
 
 
 def test_colors_only_where_they_are_wanted(process):

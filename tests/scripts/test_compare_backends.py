@@ -49,6 +49,15 @@ def test_steps_are_rounded_up_to_whole_epochs():
     assert [size.epochs(n) for n in (1, 32, 33, None)] == [1, 1, 2, 10]
 
 
+@pytest.mark.parametrize("seconds, times", [(1.0, 5), (14.0, 2), (40.0, 1)])
+def test_a_slow_library_is_timed_less_often_and_never_not_at_all(seconds, times, monkeypatch):
+    clock = [0.0]
+    monkeypatch.setattr(measuring.time, "perf_counter", lambda: clock[0])
+    trainer = measuring.Trainer(SIZES["xor"], "numpy", "float32", 1000)
+    monkeypatch.setattr(trainer, "train", lambda: clock.__setitem__(0, clock[0] + seconds))
+    assert trainer.times(5) == pytest.approx([seconds * 1e3] * times)
+
+
 @pytest.mark.parametrize("name", ["xor", "64-32-10"])
 def test_every_backend_trains_the_same(name, backend):
     size = SIZES[name]

@@ -93,10 +93,10 @@ def test_twenty_partial_fits_are_twenty_epochs(iris, parameters):
 
 @pytest.mark.parametrize(
     "spec, early_stopping",
-    [("torch", False), ("torch", True), ("array-api-strict:device1", True), ("jax", True)],
+    [("torch", False), ("torch", True), ("array-api-strict:device1", True), ("jax", True), ("mlx", True)],
 )
 def test_other_backends_go_on_exactly_too(request, iris, spec, early_stopping):
-    request.getfixturevalue({"torch": "torch", "jax": "jax"}.get(spec, "strict"))
+    request.getfixturevalue({"torch": "torch", "jax": "jax", "mlx": "mlx"}.get(spec, "strict"))
     x, y = iris[0].astype(np.float32), iris[1]
     parameters = {"backend": spec, "early_stopping": early_stopping, "dropout": 0.2}
     once = classifier(6, **parameters).fit(x, y)

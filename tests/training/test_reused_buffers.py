@@ -33,6 +33,9 @@ def view_in(library, array):
         return pytest.importorskip("torch").from_numpy(array)
     if library == "jax":
         return pytest.importorskip("jax").dlpack.from_dlpack(array)
+    if library == "mlx":
+        core = pytest.importorskip("mlx.core")
+        return core.asarray(array, dtype=getattr(core, array.dtype.name))  # which makes float32 of float64 unless told
     if library == "array-api-strict":
         return pytest.importorskip("array_api_strict").asarray(array, copy=False)
     return {"numpy": np.asarray, "table": Table, "memoryview": memoryview, "list": np.ndarray.tolist}[library](array)
@@ -57,7 +60,7 @@ def give_again(dtype, view, size=8):
 
 
 @pytest.mark.parametrize("shuffle", [True, False])
-@pytest.mark.parametrize("library", ["numpy", "table", "memoryview", "list", "torch", "jax", "array-api-strict"])
+@pytest.mark.parametrize("library", ["numpy", "table", "memoryview", "list", "torch", "jax", "mlx", "array-api-strict"])
 def test_a_batch_counts_as_it_was_given_from_every_library_on_every_backend(library, shuffle, backend):
     """Training, and the targets that metrics of the validation set gather."""
     results = []

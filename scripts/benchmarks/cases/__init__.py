@@ -24,6 +24,7 @@ CASES = {
     "cuda-fits": "what a fit on a CUDA device costs beside its steps",
     "cuda-predict": "predict and evaluate on a CUDA device, at 1, 32 and 8,192 rows",
     "compiled": "bpx on jax against a hand-written compiled loop, and how often it compiles",
+    "mlx": "bpx on mlx against MLX's own training step, and predictions, at the two small sizes",
 }
 
 

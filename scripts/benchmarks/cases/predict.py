@@ -16,6 +16,8 @@ from benchmarks.tasks import SIZES, Array, Task
 
 MANY = "10,000 rows"
 EXTRA = (peers.KERAS, peers.BPX_TORCH)
+ELSEWHERE = (peers.BPX_MLX, peers.MLX)
+"""Peers that a case of their own compares."""
 
 
 def run(settings: Settings) -> Iterator[Case]:
@@ -27,7 +29,7 @@ def run(settings: Settings) -> Iterator[Case]:
             f"predict/{name}", f"predict, {'-'.join(map(str, task.sizes))}, {task.batch:,} rows", "ms a call", 1e3
         )
         x = task.data()[0][: task.batch]
-        timed, case.missing = chosen(list(PREDICT), EXTRA, settings)
+        timed, case.missing = chosen([peer for peer in PREDICT if peer not in ELSEWHERE], EXTRA, settings)
         made, missing = make(PREDICT, timed, task)
         case.missing |= missing
         outputs = {peer: predict(x) for peer, predict in made.items()}

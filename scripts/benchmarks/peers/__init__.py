@@ -23,6 +23,8 @@ SKLEARN = "scikit-learn"
 KERAS = "Keras"
 BPX_TORCH = "bpx on torch"
 BPX_JAX = "bpx on jax"
+BPX_MLX = "bpx on mlx"
+MLX = "MLX eager"
 BPX_CUPY = "bpx on cupy"
 BPX_TORCH_CUDA = "bpx on torch:cuda"
 TORCH_CUDA = "PyTorch eager, CUDA"
@@ -61,6 +63,7 @@ MLP: Table = {
     BPX: ("bpx_mlp", "BpxTrainer", {}),
     BPX_TORCH: ("bpx_mlp", "BpxTrainer", {"backend": "torch"}),
     BPX_JAX: ("bpx_mlp", "BpxTrainer", {"backend": "jax"}),
+    BPX_MLX: ("bpx_mlp", "BpxTrainer", {"backend": "mlx"}),
     HAND: ("numpy_mlp", "NumpyTrainer", {}),
     FLOOR: ("products", "ProductsAlone", {}),
     TORCH: ("torch_mlp", "TorchTrainer", {}),
@@ -72,6 +75,7 @@ MLP: Table = {
     SCAN: ("jax_mlp", "ScanTrainer", {}),
     SKLEARN: ("sklearn_mlp", "SklearnTrainer", {}),
     KERAS: ("keras_mlp", "KerasTrainer", {}),
+    MLX: ("mlx_mlp", "MlxTrainer", {}),
     BPX_CUPY: ("bpx_mlp", "BpxTrainer", {"backend": "cupy", "on_device": True}),
     BPX_TORCH_CUDA: ("bpx_mlp", "BpxTrainer", {"backend": "torch:cuda", "on_device": True}),
     TORCH_CUDA: ("torch_mlp", "TorchTrainer", {"device": "cuda"}),
@@ -118,6 +122,8 @@ PREDICT: Table = {
     JAX: ("jax_mlp", "predictor", {}),
     SKLEARN: ("sklearn_mlp", "predictor", {}),
     KERAS: ("keras_mlp", "predictor", {}),
+    BPX_MLX: ("bpx_mlp", "predictor", {"backend": "mlx"}),
+    MLX: ("mlx_mlp", "predictor", {}),
 }
 
 
