@@ -360,6 +360,11 @@ def is_namespace_of(module: Any, namespace: Any) -> bool:
     return _try(lambda: find_functions(module, "")) is namespace
 
 
+def is_namespace(value: Any) -> bool:
+    """Tell whether a value has functions of the standard."""
+    return all(_has(value, function) for function in _ESSENTIAL)
+
+
 def _name_namespace(namespace: Any) -> str:
     """Return the name by which `bpx.get_backend` finds a namespace: that of its module."""
     name = getattr(namespace, "__name__", None) or type(namespace).__qualname__

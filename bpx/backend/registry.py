@@ -19,8 +19,8 @@ from typing import Any, NamedTuple
 from bpx.backend.base import Array, Backend
 from bpx.errors import BackendError, InputError, unknown_name
 
-Factory = Callable[["str | None"], Backend]
-"""``factory(device) -> Backend``; a device of None is the library's own choice."""
+Factory = Callable[["str | None"], Any]
+"""``factory(device) -> Backend``, or a namespace; a device of None is the library's own choice."""
 
 _CLASSES = {
     "numpy": ("bpx.backend.numpy_backend", "NumpyBackend", ("numpy",)),
@@ -91,6 +91,7 @@ def register_backend(name: str, factory: Factory) -> None:
     factory : callable
         ``factory(device) -> Backend``, called with the text behind the colon of ``"name:device"``, or with None. A
         class that inherits from `bpx.backend.generic.GenericBackend` is one. The backend's ``name`` must be this one.
+        It may also return a namespace of the standard, a module or another object that has its functions.
 
     Raises
     ------
@@ -254,18 +255,21 @@ def create(spec: str) -> Backend:
 
 def _make_of_others(name: str, factory: Factory, device: str | None) -> Backend:
     """Return the backend that a factory makes, the same for the same device; know its arrays from now on."""
+    generic = _import_generic()
     try:
-        backend = factory(device)
+        made = factory(device)
+        if not isinstance(made, Backend) and generic.is_namespace(made):
+            made = type("GenericBackend", (generic.GenericBackend,), {"name": name})(device, made)
     except (BackendError, InputError):
         raise
     except (Exception, SystemExit) as error:  # another package's code may raise anything
-        raise BackendError(f"backend {name!r} cannot be used: {_import_generic().say(error)}") from error
-    if not isinstance(backend, Backend):
-        raise BackendError(f"the factory of backend {name!r} must return a Backend, got {backend!r}")
-    if backend.name != name:
-        raise BackendError(f"the factory of backend {name!r} returned one named {backend.name!r}; give it that name")
-    _kinds.setdefault(type(backend.asarray([0.0], "float32")), type(backend))
-    return _made.setdefault(backend.spec, backend)
+        raise BackendError(f"backend {name!r} cannot be used: {generic.say(error)}") from error
+    if not isinstance(made, Backend):
+        raise BackendError(f"the factory of backend {name!r} must return a Backend or a namespace, got {made!r}")
+    if made.name != name:
+        raise BackendError(f"the factory of backend {name!r} returned one named {made.name!r}; give it that name")
+    _kinds.setdefault(type(made.asarray([0.0], "float32")), type(made))
+    return _made.setdefault(made.spec, made)
 
 
 def create_of_array(array: Array, namespace: Any, name: str, device: str) -> Backend:

@@ -64,6 +64,14 @@ def test_a_name_that_is_registered_again_is_the_new_factorys():
     assert type(bpx.get_backend("plain")) is Other
 
 
+def test_a_factory_may_return_a_namespace():
+    import array_api_compat.numpy as namespace
+
+    bpx.register_backend("mine", lambda device: namespace)
+    assert bpx.get_backend("mine").spec == "mine:cpu"
+    np.testing.assert_allclose(_train("mine"), _train("numpy"), rtol=1e-5)
+
+
 def test_a_factory_gets_the_device():
     asked = []
 
@@ -99,8 +107,8 @@ def test_what_cannot_be_registered(name, factory, message):
 @pytest.mark.parametrize(
     ("factory", "message"),
     [
-        (lambda device: None, "the factory of backend 'mine' must return a Backend, got None"),
-        (lambda device: np, "must return a Backend, got <module 'numpy'"),
+        (lambda device: None, "the factory of backend 'mine' must return a Backend or a namespace, got None"),
+        (lambda device: re, "must return a Backend or a namespace, got <module 're'"),
         (Plain, "the factory of backend 'mine' returned one named 'plain'; give it that name"),
     ],
 )
