@@ -246,7 +246,7 @@ def create(spec: str) -> Backend:
     if name == "numpy":
         if device not in ("", "cpu"):
             raise BackendError(f"numpy has the device 'cpu' only, not {device!r}")
-        return factory()  # type: ignore[call-arg]
+        return factory()  # type: ignore[call-arg, no-any-return]
     if name not in _CLASSES:
         return _make_of_others(name, factory, device or None)
     backend = factory(device or None)
