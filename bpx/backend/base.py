@@ -115,9 +115,9 @@ class Backend(ABC):
 
         Half precision, bfloat16 and the floats of 8 bits are real numbers like others; complex numbers are not.
         """
-        dtype = name_dtype(array)
-        if dtype.startswith(_REAL_DTYPES):
+        if name_dtype(array).startswith(_REAL_DTYPES):
             return ""
+        dtype = str(array.dtype)
         hint = "; give real and imaginary parts as columns of their own" if "complex" in dtype else ""
         return f"must hold real numbers, got dtype {dtype}{hint}"
 
