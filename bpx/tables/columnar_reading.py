@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -66,7 +67,7 @@ def _decode_parquet(path: str | Path, _: str = "") -> pl.DataFrame:
 def _decode_arrow(path: str | Path, _: str = "") -> pl.DataFrame:
     import polars as pl
 
-    return pl.read_ipc(path, memory_map=False)
+    return pl.read_ipc(io.BytesIO(Path(path).read_bytes()))  # no map of a file that somebody may change
 
 
 def _open(path: Path) -> None:

@@ -71,10 +71,10 @@ def read_excel(
     cells = cells.filter(~pl.all_horizontal(pl.all().is_null())) if cells.width else cells
     if cells.height == 0:
         others = [other for other in sheets if other != name]
-        advice = f"; choose another by sheet=... (--sheet): {listed(others)}" if others else ""
+        advice = f"; choose another by sheet='...' (--sheet ...): {listed(others)}" if others else ""
         raise InputError(f"{path}: the sheet {shown(name)} is empty{advice}")
     if sheet is None and len(sheets) > 1:
-        notes.append(f"read the sheet {shown(name)} of {listed(sheets)}; choose another by sheet=... (--sheet)")
+        notes.append(f"read the sheet {shown(name)} of {listed(sheets)}; choose another by sheet='...' (--sheet ...)")
     if not header:
         return cells.rename(dict(zip(cells.columns, number_columns(cells.width), strict=True))).with_columns(
             how.infer(pl.Series(place, column, dtype=pl.String))

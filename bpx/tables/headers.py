@@ -60,8 +60,7 @@ def name_columns(where: str, header: Sequence[str], rows: Sequence[Sequence[str]
     if _looks_like_data(names, rows):
         raise MissingHeaderError(
             f"{where}: expected column names, got data ({listed(names[:4])}): the first line looks like one of rows; "
-            f"add a line of names, or pass header=False (--no-header), which names the columns by their places, 1 to "
-            f"{len(names)}"
+            f"add a line of names, or pass header=False: columns are then called by their places, 1 to {len(names)}"
         )
     unnamed = [place for place, name in enumerate(names, start=1) if not name]
     taken = set(names)

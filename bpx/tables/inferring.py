@@ -129,8 +129,8 @@ class Inference:
             return []
         more = f", and in {counted(len(found) - 10, 'more column')}" if len(found) > 10 else ""
         return [
-            f"taken for gaps, though they could be categories: {'; '.join(found[:10])}{more}; where they are, declare "
-            "the column a category, or say what a gap is by missing_values=(...) (--missing-values)"
+            f"taken for gaps, though they could be categories: {'; '.join(found[:10])}{more}; "
+            "missing_values=(...) says what a gap is, and types={...} that a column is a category"
         ]
 
 
@@ -190,7 +190,7 @@ def blank_markers(column: pl.Series, markers: Collection[str]) -> pl.Series:
     if not column.dtype.is_numeric():
         return column
     numbers = [number for number in map(_parse_number, markers) if number is not None]
-    return column.set(column.is_in(numbers), None) if numbers else column
+    return column.set(column.cast(pl.Float64, strict=False).is_in(numbers), None) if numbers else column
 
 
 def check_markers(markers: object) -> tuple[str, ...]:

@@ -123,7 +123,7 @@ def read_text(path: Path, encoding: str | None, notes: list[str]) -> Text:
         example = data[max(data.rfind(b"\n", 0, fault) + 1, fault - 10) : fault + 10].partition(b"\n")[0]
         notes.append(
             f"read as {found} text, because it is not UTF-8 (line {line:,}: {shown(example.decode(found).strip())}); "
-            "if that is wrong, say what it is by encoding=... (--encoding)"
+            "if that is wrong, pass encoding='...' (--encoding ...)"
         )
     try:
         content = data.removeprefix(mark).decode(found).encode()

@@ -20,7 +20,7 @@ thousandth."""
 GZIP, ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 """The first bytes of compressed files."""
 
-_BLOCK = 2**20
+_BLOCK = 2**18
 _ZSTD_PIECE = 2**9
 """Bytes given to zstd at a time. It unpacks four of them to 128 KiB at most, and all of a piece at once."""
 
@@ -34,7 +34,7 @@ def find_compression(start: bytes) -> str:
 
 
 def read_blocks(path: Path) -> Iterator[bytes]:
-    """Yield the content of a file, unpacked if it is compressed, in blocks of 1 MiB or less.
+    """Yield the content of a file, unpacked if it is compressed, in blocks of some MiB or less.
 
     Raises
     ------

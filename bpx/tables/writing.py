@@ -11,10 +11,12 @@ from bpx.errors import InputError
 from bpx.tables.csv_appending import append_columns
 from bpx.tables.csv_rows import is_tsv
 from bpx.tables.frames import take_frame
+from bpx.tables.inferring import Decimal
 from bpx.tables.kinds import find_kind
 from bpx.tables.messages import listed, shown
 from bpx.tables.preprocessor import Preprocessor
 from bpx.tables.target import ClassTarget
+from bpx.tables.unpacking import find_compression
 from bpx.writing import write_whole
 
 if TYPE_CHECKING:
@@ -76,6 +78,8 @@ def write_predictions(
     *,
     source: str | os.PathLike[str] | None = None,
     encoding: str | None = None,
+    decimal: Decimal | None = None,
+    notes: list[str] | None = None,
 ) -> None:
     """Write a table with predictions beside its columns, as `predictions_table` makes it.
 
@@ -100,6 +104,10 @@ def write_predictions(
         The file that ``frame`` was read from; without it, CSV is written from ``frame`` too.
     encoding : str, optional
         The encoding of that file, where it was given to `read_table` too.
+    decimal : {".", ","}, optional
+        What stands before decimals in that file, where it was given to `read_table` too.
+    notes : list of str, optional
+        Gets a line where the file was compressed, and what is written is not.
 
     Raises
     ------
@@ -120,9 +128,13 @@ def write_predictions(
                 columns,
                 None if (suffix == ".tsv") == is_tsv(Path(source)) else SEPARATORS[suffix],
                 encoding=encoding,
-                decimal=preprocessor.reading.decimal,
+                decimal=decimal or preprocessor.reading.decimal,
                 header=preprocessor.reading.header,
             )
+            with Path(source).open("rb") as given:
+                compression = find_compression(given.read(4))
+            if compression and notes is not None:
+                notes.append(f"{file} is written as it is, and not compressed by {compression} as {source}")
         except OSError as error:
             raise InputError(f"{source}: cannot be read: {error.strerror or error}") from error
     else:
