@@ -21,7 +21,8 @@ ColumnType = Literal["text", "number", "category"]
 def take_frame(table: Any) -> pl.DataFrame:
     """Give a table of any library that narwhals knows as a data frame of polars; one of polars comes back as it is.
 
-    Missing values become null, categories text. A frame that is lazy is collected; an index is no column.
+    Missing values become null, categories text, and names that are numbers text too. A frame that is lazy is
+    collected; an index is no column.
 
     Parameters
     ----------
@@ -50,13 +51,14 @@ def take_frame(table: Any) -> pl.DataFrame:
             "expected a data frame, such as one of polars, pandas or pyarrow, got "
             f"{type(table).__module__}.{type(table).__qualname__}"
         )
-    names = found.columns
-    if len(set(names)) != len(names) or not all(isinstance(name, str) for name in names):
-        raise InputError(f"expected columns that are each named once, by text, got {listed(names)}")
+    names = [str(name) for name in found.columns]  # pandas numbers those without names
+    if len(set(names)) != len(names):
+        raise InputError(f"expected columns that are each named once, got {listed(names)}")
     if found.implementation.is_polars():
         native: pl.DataFrame = found.to_native()
         return native
-    return pl.DataFrame([_take_column(found.get_column(name), name) for name in names])
+    columns = zip(found.iter_columns(), names, strict=True)
+    return pl.DataFrame([_take_column(column, name) for column, name in columns])
 
 
 def _take_column(column: Any, name: str) -> pl.Series:

@@ -150,9 +150,9 @@ def _blank(frame: pl.DataFrame, markers: tuple[str, ...] | None, verbatim: Colle
 def _check_options(path: Path, kind: Kind, encoding: str | None, sheet: str | None) -> None:
     """Refuse options that say nothing of a file of this kind."""
     if encoding is not None and kind not in ("csv", "json lines"):
-        raise InputError(f"{path}: an encoding is for files of text ; leave it out")
+        raise InputError(f"{path}: an encoding is for files of text; leave it out")
     if sheet is not None and kind != "excel":
-        raise InputError(f"{path}: a sheet is one of an Excel workbook ; leave it out")
+        raise InputError(f"{path}: a sheet is one of an Excel workbook; leave it out")
 
 
 def _check_file(path: Path) -> None:
