@@ -135,7 +135,7 @@ def _find_leading_zeros(data: np.ndarray[Any, Any], separator: int, width: int) 
         following = data[np.minimum(places + start + 1, last)]
         places = places[(following >= _ZERO) & (following <= _NINE)]
         preceding = data[np.maximum(places + start - 1, 0)]
-        begins = np.isin(preceding, np.frombuffer(b'"\n +-\t' + bytes([separator]), np.uint8))
+        begins = np.isin(preceding, np.frombuffer(b'"\n +-\t' + bytes([separator]), np.uint8)) | (places + start == 0)
         found.update(((count + np.searchsorted(ends, places[begins])) % width).tolist())
         count += len(ends)
     whole = count % width == (0 if last >= 0 and data[last] == _LINE_FEED else width - 1)
