@@ -18,7 +18,7 @@ pl = pytest.importorskip("polars", reason="tables need polars (extra table)")
 zstandard = pytest.importorskip("zstandard", reason="zstd needs zstandard (extra table)")
 pytest.importorskip("fastexcel", reason="workbooks need fastexcel (extra table)")
 
-from bpx.tables import read_table, reading  # noqa: E402
+from bpx.tables import predictions_table, prepare, read_table, reading, write_predictions  # noqa: E402
 
 FRAME = pl.DataFrame({"n": [1, None, 3], "f": [0.5, 1.25, -2.0], "t": ["a", "é", None], "b": [True, False, None]})
 CSV = FRAME.write_csv().encode()
@@ -306,6 +306,22 @@ def test_pandas_is_taken(monkeypatch):
     assert taken.columns[-1] == "3"
     monkeypatch.setattr(reading, "take_frame", lambda table: pl.DataFrame({"n": [-999, 1]}))
     assert read_table(frame, missing_values=[-999]).rows() == [(None,), (1,)]
+
+
+def test_a_table_of_pandas_is_prepared_and_predicted_as_one_of_polars(tmp_path):
+    pd = pytest.importorskip("pandas", reason="the frame is pandas' own")
+    values = {"n": [1.5, 2.0, None, 4.0] * 5, "k": ["a", "b", "a", "c"] * 5, "y": ["u", "v", "u", "v"] * 5}
+    results = []
+    for make in (pd.DataFrame, pl.DataFrame):
+        frame = make(values)
+        prepared = prepare(frame, "y", missing="impute")
+        x = prepared.preprocessor.transform(frame)
+        outputs = np.full((20, 2), 0.5)
+        write_predictions(tmp_path / "out.csv", frame, outputs, prepared.preprocessor)
+        table = predictions_table(frame, outputs, prepared.preprocessor)
+        content = (tmp_path / "out.csv").read_bytes()
+        results.append((x.tolist(), prepared.preprocessor.encode_target(frame).tolist(), content, table.rows()))
+    assert results[0] == results[1]
 
 
 def test_polars_comes_back_as_it_is_and_what_is_lazy_is_collected():
