@@ -166,6 +166,11 @@ def _load_table(options: TrainOptions) -> TrainingData:
             listed = ", ".join(map(repr, frame.columns[:20])) + (", ..." if frame.width > 20 else "")
             raise InputError(f"--target is missing: which column of {options.dataset} is to be predicted? {listed}")
         target = "y"
+    if reading.header and target not in frame.columns and target in number_columns(frame.width):
+        raise InputError(
+            f"target {target!r} is not in the table, whose first line was taken for the names of its columns: "
+            f"{', '.join(map(repr, frame.columns[:20]))}; if it is data, pass --no-header"
+        )
     if _is_boolean(frame, target) and target not in types and options.task != "regression":
         frame, types = _read_spelling(options, frame, target, types, reading)
     prepared = prepare(
@@ -281,20 +286,21 @@ def load_rows(
         notes=notes,
     )
     if not reading.header:
-        frame = _leave_out_place(frame, preprocessor)
+        frame = _leave_out_place(frame, preprocessor, notes)
     if data.lower().endswith(".npz"):
         frame = _name_columns(data, frame, preprocessor)
     x = preprocessor.transform(frame, unseen="ignore" if ignore_unseen else "refuse", notes=notes)
     return Rows(x, preprocessor.encode_target(frame) if with_target else None, frame, None, tuple(notes))
 
 
-def _leave_out_place(frame: pl.DataFrame, preprocessor: Preprocessor) -> pl.DataFrame:
+def _leave_out_place(frame: pl.DataFrame, preprocessor: Preprocessor, notes: list[str]) -> pl.DataFrame:
     """Number the columns of a table without a header as in training, where all are there but the target."""
     target, places = preprocessor.target.name, number_columns(frame.width + 1)
     known = {*preprocessor.column_names, *preprocessor.left_out, target}
     if known != set(places):
         return frame
     places.remove(target)
+    notes.append(f"one column fewer than in training, and no header: taken for all but the target, column {target}")
     return frame.rename(dict(zip(frame.columns, places, strict=True)))
 
 

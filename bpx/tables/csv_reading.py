@@ -15,7 +15,7 @@ from bpx.errors import InputError
 from bpx.tables.csv_parsing import parse_regular
 from bpx.tables.csv_rows import Row, allow_long_fields, find_separator, read_rows
 from bpx.tables.headers import count_rows_to_compare, name_columns, number_columns
-from bpx.tables.inferring import Inference, find_decimal
+from bpx.tables.inferring import Inference, find_decimal, may_have_decimal_commas
 from bpx.tables.messages import counted
 from bpx.tables.text_reading import Text
 
@@ -63,8 +63,10 @@ def read_csv(
     """
     separator, told = find_separator(text)
     frame = _parse(text, separator, told, how, header, notes)
-    if look_for_decimal and how.decimal == ".":
-        decimal, example = find_decimal(frame.get_columns(), separator)
+    if look_for_decimal and separator != "," and may_have_decimal_commas(frame.get_columns()):
+        as_text = Inference(text=set(frame.columns), markers=how.markers)
+        texts = _parse(text, separator, told, as_text, header, [])
+        decimal, example = find_decimal(texts.get_columns(), separator)
         if decimal == ",":
             notes.append(
                 f"commas were taken for decimal marks ({example}); if that is wrong, pass decimal='.' (--decimal .)"

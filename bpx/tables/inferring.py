@@ -23,6 +23,7 @@ __all__ = [
     "check_decimal",
     "check_markers",
     "find_decimal",
+    "may_have_decimal_commas",
 ]
 
 MISSING_MARKERS = (
@@ -134,12 +135,23 @@ class Inference:
         ]
 
 
-def find_decimal(columns: Iterable[pl.Series], separator: str) -> tuple[Decimal, str]:
-    """Find out what stands before decimals, in the columns of a table that were read with points.
+def may_have_decimal_commas(columns: Iterable[pl.Series]) -> bool:
+    """Tell whether a column of text is numbers, some with one comma each: whether `find_decimal` is worth asking."""
+    import polars as pl
 
-    It is a comma if a column of text is numbers with at most one comma each, and nothing in the table has a decimal
-    point. Where the commas could stand between thousands as well, as in ``1,234``, they are decimal ones in a file
-    whose values stand between semicolons, which is what programs write where decimals have commas.
+    texts = (column.drop_nulls() for column in columns if column.dtype == pl.String)
+    return any(
+        len(values) > 0 and values.str.contains(_COMMA).all() and values.str.contains(_WITH_COMMA).any()
+        for values in texts
+    )
+
+
+def find_decimal(columns: Iterable[pl.Series], separator: str) -> tuple[Decimal, str]:
+    """Find out what stands before decimals, in the columns of a file that were all read as text.
+
+    It is a comma if a column is numbers with at most one comma each, and no column is numbers with decimal points; as
+    in ``1.234``, these may stand between thousands. Where the commas could stand there too, as in ``1,234``, they are
+    decimal ones in a file whose values stand between semicolons, which programs write where decimals have commas.
 
     Parameters
     ----------
@@ -155,29 +167,22 @@ def find_decimal(columns: Iterable[pl.Series], separator: str) -> tuple[Decimal,
     example : str
         A number and its column, as the note has it; empty if there is none.
     """
-    import polars as pl
-
     example, sure = "", separator == ";"
     if separator == ",":
         return ".", ""
     for column in columns:
-        if column.dtype.is_float():
-            return ".", ""
-        if column.dtype != pl.String:
-            continue
         values = column.drop_nulls()
         with_point = values.filter(values.str.contains(_WITH_POINT))
         if (
-            len(with_point)
-            and not with_point.str.contains(_THOUSANDS_WITH_POINT).all()
-            and len(with_point) == len(values)
+            not with_point.str.contains(_THOUSANDS_WITH_POINT).all()
+            and values.str.contains(_WITH_POINT + "|" + _COMMA).all()
+            and not values.str.contains(_COMMA).all()
         ):
             return ".", ""
-        if len(values) and values.str.contains(_COMMA).all():
-            commas = values.filter(values.str.contains(_WITH_COMMA))
+        commas = values.filter(values.str.contains(_WITH_COMMA))
+        if len(commas) and values.str.contains(_COMMA).all():
             sure = sure or not commas.str.contains(_THOUSANDS).all()
-            if len(commas) and not example:
-                example = f"{shown(commas[0])} in {shown(column.name)}"
+            example = example or f"{shown(commas[0])} in {shown(column.name)}"
     return (",", example) if example and sure else (".", "")
 
 

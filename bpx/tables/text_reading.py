@@ -110,8 +110,8 @@ def read_text(path: Path, encoding: str | None, notes: list[str]) -> Text:
     with path.open("rb") as file:
         compression = find_compression(file.read(4))
     found, mark = _look_at(path, first, encoding)
-    data = b"".join([first, *blocks])
-    del first
+    data = b"".join([first, *blocks]) if compression else path.read_bytes()
+    del first, blocks
     if found == "utf-8":
         fault = _find_fault(data)
         if fault is None:

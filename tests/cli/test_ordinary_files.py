@@ -163,13 +163,17 @@ def test_a_file_without_a_header_is_trained_on_by_places(as_json, mistake, train
     assert all(line.startswith(f"{before},") for before, line in zip(given, written, strict=True))
     features = tmp_path / "features.csv"
     features.write_text("".join(line.partition(",")[2] + "\n" for line in given))
-    assert as_json("predict", model, features)["predictions"] == found["predictions"]
+    without = as_json("predict", model, features)
+    assert without["predictions"] == found["predictions"]
+    note = "one column fewer than in training, and no header: taken for all but the target, column 1"
+    assert (found["notes"], without["notes"]) == ([], [note])
     assert as_json("evaluate", model, path)["rows"] == 60
 
 
 def test_a_place_is_a_name_only_where_there_is_no_header(mistake, tmp_path):
     (tmp_path / "data.csv").write_bytes(text().encode())
-    assert "target '1' is not in the table" in mistake("train", tmp_path / "data.csv", "--target", "1")
+    line = mistake("train", tmp_path / "data.csv", "--target", "1")
+    assert "'n'; if it is data, pass --no-header" in line
 
 
 def test_how_a_file_is_read_goes_on_with_a_resumed_training(as_json, tmp_path):

@@ -120,6 +120,7 @@ def test_a_truncated_utf16_text_is_refused(refused):
         ("a;b\n1,234;x\n2,345;y\n", [1.234, 2.345]),  # between semicolons no comma stands between thousands
         ("a\tb\n3,5\tx\nNA\ty\n", [3.5, None]),
         ('a;b\n"3,5";"x"\n"4";"y"\n', [3.5, 4.0]),
+        ("a;b\n3,5;1.234\n4;5.678\n", [3.5, 4.0]),  # and points between thousands
     ],
 )
 def test_decimal_commas_are_found_with_a_note(read, content, expected):
@@ -143,6 +144,13 @@ def test_decimal_commas_are_found_with_a_note(read, content, expected):
 def test_what_may_be_something_else_stays_text(read, content):
     frame, notes = read(content)
     assert (frame.get_column("a").dtype, notes) == (pl.String, [])
+
+
+def test_points_between_thousands_are_none_before_decimals(read):
+    frame, _ = read("a;b\n3,5;1.234\n4;5.678\n")
+    assert frame.get_column("b").to_list() == [1234, 5678]
+    frame, notes = read("a;b\n1.234;x\n5.678;y\n")
+    assert (frame.get_column("a").to_list(), notes) == ([1.234, 5.678], [])
 
 
 def test_a_decimal_mark_that_is_told_is_taken(read, refused):
