@@ -104,6 +104,13 @@ def test_a_byte_of_damage_in_a_long_utf8_text_is_found_and_not_guessed_around(re
     assert f"line {line}: not UTF-8 text" in refused(bytes(content))
 
 
+def test_the_line_of_damage_is_right_behind_a_character_that_two_blocks_share(refused):
+    head = "a,b\né,".encode()
+    content = head + b"x" * (2**20 - 3 - len(head)) + "😀".encode() + b"\xff\n" + "é,1\n".encode() * 9
+    assert content[2**20 - 3 : 2**20 + 1].decode() == "😀"
+    assert "line 2: not UTF-8 text" in refused(content)
+
+
 def test_a_truncated_utf16_text_is_refused(refused):
     assert "line 3: not utf-16-le text" in refused(TEXT.encode("utf-16")[:-3])
 
