@@ -33,7 +33,7 @@ def predictions_table(frame: pl.DataFrame, outputs: Any, preprocessor: Preproces
 
     Parameters
     ----------
-    frame : polars.DataFrame
+    frame : polars.DataFrame, or of another library
         The table that was predicted.
     outputs : array
         What the network predicts for it, as `Preprocessor.decode_target` takes it.
@@ -94,7 +94,7 @@ def write_predictions(
     ----------
     path : str or path
         The file; its ending, ``.csv``, ``.tsv`` or ``.parquet``, says the format.
-    frame : polars.DataFrame
+    frame : polars.DataFrame, or of another library
         The table that was predicted.
     outputs : array
         What the network predicts for it, as `Preprocessor.decode_target` takes it.
