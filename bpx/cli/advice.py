@@ -18,6 +18,18 @@ _BOTH = (
 
 _WORDS: tuple[tuple[str, str, str, str], ...] = (
     # what Python is told; the option that does it; what a command with this option says; what one without it says
+    (
+        r", or pass header=False: columns are then called by their places, 1 to (\d+|'X')",
+        "--no-header",
+        r", or pass --no-header, or the target's place, as in --target 1: columns are then called 1 to \1",
+        ", as the training had one",
+    ),
+    (
+        r"; missing_values=\(\.\.\.\) says what a gap is, and types=\{\.\.\.\} that a column is a category",
+        "--missing-values",
+        "; --missing-values says what a gap is, and --category that a column is one of categories",
+        "",
+    ),
     (r"raise categories_max", "--categories-max", "raise --categories-max", "take a table with fewer of them"),
     (r",? or clip=bpx\.ClipNorm\((\S+?)\)", "--clip", r", or --clip \1", ""),
     (r"lower batch_size, or the widths", "--batch-size", "lower --batch-size, or the widths", "lower the widths"),

@@ -6,7 +6,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bpx.cli.group import BackendOption, JsonOption, ThreadsOption, choose_backend
+from bpx.cli.group import (
+    BackendOption,
+    DecimalOption,
+    EncodingOption,
+    JsonOption,
+    SheetOption,
+    ThreadsOption,
+    choose_backend,
+)
 from bpx.cli.pictures import PlotOption, check_picture, draw_evaluation
 from bpx.cli.predict_command import ModelArgument, UnseenOption
 from bpx.cli.printing import Printer
@@ -24,6 +32,9 @@ def evaluate(
     model: ModelArgument,
     data: Annotated[str, typer.Argument(metavar="DATA", help="A file with the target's column, or a data set of bpx.")],
     unseen: UnseenOption = "refuse",
+    decimal: DecimalOption = None,
+    encoding: EncodingOption = None,
+    sheet: SheetOption = None,
     plot: PlotOption = None,
     backend: BackendOption = None,
     threads: ThreadsOption = None,
@@ -34,7 +45,7 @@ def evaluate(
     from bpx.arguments import check_choice
     from bpx.cli.measures import count_confusions, measure_classes, measure_model, predict_classes
     from bpx.cli.model_files import load_model
-    from bpx.cli.sources import load_rows
+    from bpx.cli.sources import FileOptions, load_rows
     from bpx.tables import ClassTarget
 
     check_choice("way to treat unseen categories", unseen, ("ignore", "refuse"))
@@ -42,7 +53,8 @@ def evaluate(
         check_picture(plot)
     loaded = load_model(model, choose_backend(backend, threads))
     preprocessor = loaded.preprocessor
-    rows = load_rows(data, preprocessor, with_target=True, ignore_unseen=unseen == "ignore")
+    file = FileOptions(decimal, encoding, sheet)
+    rows = load_rows(data, preprocessor, with_target=True, ignore_unseen=unseen == "ignore", file=file)
     assert rows.y is not None
     notes = [*rows.notes, *_note_same_data(loaded, data)]
     numbers = measure_model(loaded, rows.x, rows.y)

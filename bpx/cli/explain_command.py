@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bpx.cli.group import BackendOption, JsonOption, ThreadsOption, choose_backend
+from bpx.cli.group import (
+    BackendOption,
+    DecimalOption,
+    EncodingOption,
+    JsonOption,
+    SheetOption,
+    ThreadsOption,
+    choose_backend,
+)
 from bpx.cli.predict_command import UnseenOption
 from bpx.cli.printing import Printer
 
@@ -102,6 +110,9 @@ def explain(
         bool, typer.Option("--training", help="Have dropout and batch normalization behave as in training.")
     ] = False,
     unseen: UnseenOption = "refuse",
+    decimal: DecimalOption = None,
+    encoding: EncodingOption = None,
+    sheet: SheetOption = None,
     seed: Annotated[int, typer.Option("--seed", metavar="N", help="Of the first weights of xor and digits.")] = 0,
     backend: BackendOption = None,
     threads: ThreadsOption = None,
@@ -113,6 +124,7 @@ def explain(
     from bpx.arguments import check_choice, check_count, check_number
     from bpx.cli.explained import find_subject
     from bpx.cli.model_files import check_place
+    from bpx.cli.sources import FileOptions
     from bpx.errors import InputError
 
     if epochs is not None:
@@ -133,6 +145,7 @@ def explain(
     found = find_subject(
         what, data, as_published=as_published, seed=check_count("--seed", seed, 0),
         backend=choose_backend(backend, threads), ignore_unseen=unseen == "ignore",
+        file=FileOptions(decimal, encoding, sheet),
     )  # fmt: skip
     if sample is not None and check_count("--sample", sample, 0) >= len(found.x):
         raise InputError(f"--sample must be a row from 0 to {len(found.x) - 1}, got {sample}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,6 +14,9 @@ from bpx.backend import Backend
 from bpx.cli.train_options import SGD_RATE
 from bpx.errors import InputError
 from bpx.network import Network
+
+if TYPE_CHECKING:
+    from bpx.cli.sources import FileOptions
 
 __all__ = ["SUBJECTS", "Subject", "find_subject"]
 
@@ -59,7 +62,14 @@ class Subject:
 
 
 def find_subject(
-    what: str, data: str | None, *, as_published: bool, seed: int, backend: Backend, ignore_unseen: bool = False
+    what: str,
+    data: str | None,
+    *,
+    as_published: bool,
+    seed: int,
+    backend: Backend,
+    ignore_unseen: bool = False,
+    file: FileOptions | None = None,
 ) -> Subject:
     """Return what is to be explained.
 
@@ -80,7 +90,7 @@ def find_subject(
         check_choice("network to explain", what, SUBJECTS)
     if data is None:
         raise InputError(f"which data? 'bpx explain {what} DATA', a file or a data set like that of the training")
-    return _load(what, data, backend, ignore_unseen)
+    return _load(what, data, backend, ignore_unseen, file)
 
 
 def _make_xor(as_published: bool, seed: int, backend: Backend) -> Subject:
@@ -108,12 +118,12 @@ def _make_digits(seed: int, backend: Backend) -> Subject:
     )  # fmt: skip
 
 
-def _load(path: str, data: str, backend: Backend, ignore_unseen: bool) -> Subject:
+def _load(path: str, data: str, backend: Backend, ignore_unseen: bool, file: FileOptions | None) -> Subject:
     from bpx.cli.model_files import load_model
     from bpx.cli.sources import load_rows
 
     model = load_model(path, backend)
-    rows = load_rows(data, model.preprocessor, with_target=True, ignore_unseen=ignore_unseen)
+    rows = load_rows(data, model.preprocessor, with_target=True, ignore_unseen=ignore_unseen, file=file)
     assert rows.y is not None
     names = model.preprocessor.column_names
     classes = model.preprocessor.class_names if model.preprocessor.task == "classification" else None

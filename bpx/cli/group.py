@@ -21,7 +21,22 @@ from bpx.markup import escape_controls
 if TYPE_CHECKING:
     from bpx.backend import Backend
 
-__all__ = ["BackendOption", "Command", "Commands", "JsonOption", "ThreadsOption", "choose_backend", "complain"]
+__all__ = [
+    "DATA",
+    "BackendOption",
+    "Command",
+    "Commands",
+    "DecimalOption",
+    "EncodingOption",
+    "JsonOption",
+    "SheetOption",
+    "ThreadsOption",
+    "choose_backend",
+    "complain",
+]
+
+DATA = "The data"
+"""The panel of options about files of data."""
 
 MISTAKE, NOBODY_READS = 2, 1
 """Exit codes: of a user's mistake, and of a pipe whose reader has gone."""
@@ -44,6 +59,31 @@ ThreadsOption = Annotated[
         metavar="N",
         help="Threads to compute on. By default as many as the array library was told (OMP_NUM_THREADS and its like, "
         "else all processors), and on numpy one for products too small to gain from more.",
+    ),
+]
+
+EncodingOption = Annotated[
+    str | None,
+    typer.Option(
+        "--encoding",
+        metavar="NAME",
+        help="Encoding of a file of text, such as cp1252 or utf-16; found by default.",
+        rich_help_panel=DATA,
+    ),
+]
+
+SheetOption = Annotated[
+    str | None,
+    typer.Option("--sheet", metavar="NAME", help="Sheet of a workbook; by default the first.", rich_help_panel=DATA),
+]
+
+DecimalOption = Annotated[
+    str | None,
+    typer.Option(
+        "--decimal",
+        metavar="MARK",
+        help="What stands before decimals: a point or a comma; by default what the training was told, or found.",
+        rich_help_panel=DATA,
     ),
 ]
 

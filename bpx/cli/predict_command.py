@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bpx.cli.group import BackendOption, JsonOption, ThreadsOption, choose_backend
+from bpx.cli.group import (
+    BackendOption,
+    DecimalOption,
+    EncodingOption,
+    JsonOption,
+    SheetOption,
+    ThreadsOption,
+    choose_backend,
+)
 from bpx.cli.printing import Printer
 
 if TYPE_CHECKING:
@@ -31,7 +39,9 @@ _ROWS_SHOWN = 20
 
 def predict(
     model: ModelArgument,
-    data: Annotated[str, typer.Argument(metavar="DATA", help="A .csv, .tsv, .parquet or .npz, or a data set of bpx.")],
+    data: Annotated[
+        str, typer.Argument(metavar="DATA", help="A file, in any format that bpx train takes, or a data set of bpx.")
+    ],
     output: Annotated[
         str | None,
         typer.Option(
@@ -39,11 +49,14 @@ def predict(
             "-o",
             metavar="FILE",
             help="Write the rows with their predictions: .csv, .tsv, .parquet. A CSV file comes back to the byte, with "
-            "the predictions behind each row.",
+            "the predictions behind each row, and unpacked if it is compressed.",
         ),
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Let --output be DATA itself.")] = False,
     unseen: UnseenOption = "refuse",
+    decimal: DecimalOption = None,
+    encoding: EncodingOption = None,
+    sheet: SheetOption = None,
     backend: BackendOption = None,
     threads: ThreadsOption = None,
     json: JsonOption = False,
@@ -52,7 +65,7 @@ def predict(
     printer = Printer(json=json)
     from bpx.arguments import check_choice
     from bpx.cli.model_files import check_place, load_model
-    from bpx.cli.sources import load_rows
+    from bpx.cli.sources import FileOptions, load_rows
     from bpx.tables import ClassTarget, write_predictions
 
     check_choice("way to treat unseen categories", unseen, ("ignore", "refuse"))
@@ -61,9 +74,11 @@ def predict(
         check_place(output, "--output", None if overwrite else data, advice="name another file, or pass --overwrite")
     loaded = load_model(model, choose_backend(backend, threads))
     preprocessor = loaded.preprocessor
-    rows = load_rows(data, preprocessor, with_target=False, ignore_unseen=unseen == "ignore")
+    file = FileOptions(decimal, encoding, sheet)
+    rows = load_rows(data, preprocessor, with_target=False, ignore_unseen=unseen == "ignore", file=file)
     outputs = loaded.network.predict(rows.x)
     labels = preprocessor.decode_target(outputs).tolist()
+    notes = list(rows.notes)
     result: dict[str, Any] = {
         "model": model,
         "data": data,
@@ -78,9 +93,11 @@ def predict(
         result |= {"classes": list(preprocessor.target.labels), "probabilities": probabilities}
     if output is not None:
         place = os.path.realpath(output) if overwrite else output  # the file itself, not a link to it
-        write_predictions(place, _table(rows), outputs, preprocessor, source=None if rows.table is None else data)
-    result |= {"backend": loaded.network.backend.spec, "output": output, "notes": list(rows.notes)}
-    printer.notes(rows.notes)
+        source = None if rows.table is None else data
+        how: dict[str, Any] = {"source": source, "encoding": encoding, "decimal": decimal, "notes": notes}
+        write_predictions(place, _table(rows), outputs, preprocessor, **how)
+    result |= {"backend": loaded.network.backend.spec, "output": output, "notes": notes}
+    printer.notes(notes)
     header = ["row", preprocessor.target.name, *(["probability"] if probabilities is not None else [])]
     lines = []
     for i, label in enumerate(labels[:_ROWS_SHOWN]):

@@ -39,6 +39,7 @@ _TYPES: dict[str, tuple[type, ...]] = {
     "int": (int,),
     "int | None": (int, type(None)),
     "float | None": (int, float, type(None)),
+    "bool": (bool,),
     "tuple[str, ...]": (list,),
 }
 """What JSON has for the annotations of a plan."""

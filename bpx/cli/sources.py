@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,17 +11,21 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bpx.cli import builtin_data
-from bpx.cli.train_options import RECIPES, REPEATABLE, Recipe, TrainOptions, choose_table_recipe
+from bpx.cli.train_options import READING, RECIPES, REPEATABLE, Recipe, TrainOptions, choose_table_recipe
 from bpx.datasets import Dataset, load, names
 from bpx.errors import InputError, unknown_name
 from bpx.tables import ClassTarget, Preprocessor, prepare, read_table, split
 from bpx.tables.frames import ColumnType
-from bpx.tables.reading import SUFFIXES
+from bpx.tables.headers import MissingHeaderError, number_columns
+from bpx.tables.inferring import check_decimal
+from bpx.tables.kinds import SUFFIXES, find_kind
+from bpx.tables.reading_options import ReadingOptions
+from bpx.tables.text_reading import check_encoding
 
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["Rows", "TrainingData", "identify", "load_rows", "load_training"]
+__all__ = ["FileOptions", "Rows", "TrainingData", "identify", "load_rows", "load_training"]
 
 Array = np.ndarray[Any, Any]
 
@@ -77,6 +82,27 @@ class Rows:
     notes: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True)
+class FileOptions:
+    """What the user says of one file of rows.
+
+    Attributes
+    ----------
+    decimal, encoding, sheet : str or None
+        As `read_table` takes them.
+    """
+
+    decimal: str | None = None
+    encoding: str | None = None
+    sheet: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.decimal is not None:
+            check_decimal(self.decimal)
+        if self.encoding is not None:
+            check_encoding(self.encoding)
+
+
 def is_builtin(data: str) -> bool:
     """Tell whether ``data`` names a data set that ships with bpx; else it names a file.
 
@@ -88,7 +114,8 @@ def is_builtin(data: str) -> bool:
     if data in names():
         return True
     path = Path(data)
-    if path.suffix.lower() not in SUFFIXES and not path.exists():
+    endings = {suffix.lower() for suffix in path.suffixes[-2:]}  # as in data.csv.gz
+    if endings.isdisjoint(SUFFIXES) and not path.exists():
         error = unknown_name("dataset", data, names())
         raise InputError(f"{error}; or a file that ends in {', '.join(SUFFIXES)}")
     return False
@@ -114,7 +141,7 @@ def load_training(options: TrainOptions) -> TrainingData:
 
 
 def _load_builtin(options: TrainOptions) -> TrainingData:
-    for name in ("target", "task", "missing", "categories_max", *REPEATABLE):
+    for name in ("target", "task", "missing", "categories_max", *READING, *REPEATABLE):
         if getattr(options, name):
             raise InputError(
                 f"--{name.replace('_', '-')} is for files; the data set {options.dataset!r} says itself what it holds"
@@ -131,15 +158,21 @@ def _load_builtin(options: TrainOptions) -> TrainingData:
 
 def _load_table(options: TrainOptions) -> TrainingData:
     types = options.column_types()
-    frame = read_table(options.dataset, types=types)
+    notes: list[str] = []
+    frame, reading = _read_training_table(options, types, notes)
     target = options.target
     if target is None:
         if not (options.dataset.lower().endswith(".npz") and "y" in frame.columns):
             listed = ", ".join(map(repr, frame.columns[:20])) + (", ..." if frame.width > 20 else "")
             raise InputError(f"--target is missing: which column of {options.dataset} is to be predicted? {listed}")
         target = "y"
+    if reading.header and target not in frame.columns and target in number_columns(frame.width):
+        raise InputError(
+            f"target {target!r} is not in the table, whose first line was taken for the names of its columns: "
+            f"{', '.join(map(repr, frame.columns[:20]))}; if it is data, pass --no-header"
+        )
     if _is_boolean(frame, target) and target not in types and options.task != "regression":
-        frame, types = _read_spelling(options.dataset, frame, target, types)
+        frame, types = _read_spelling(options, frame, target, types, reading)
     prepared = prepare(
         frame,
         target,
@@ -153,13 +186,31 @@ def _load_table(options: TrainOptions) -> TrainingData:
     )
     return TrainingData(
         choose_table_recipe(len(prepared.x_train), classes=isinstance(prepared.preprocessor.target, ClassTarget)),
-        prepared.preprocessor,
+        dataclasses.replace(prepared.preprocessor, reading=reading),
         prepared.x_train,
         prepared.y_train,
         prepared.x_validation,
         prepared.y_validation,
-        prepared.notes,
+        (*notes, *prepared.notes),
     )
+
+
+def _read_training_table(
+    options: TrainOptions, types: dict[str, ColumnType], notes: list[str]
+) -> tuple[pl.DataFrame, ReadingOptions]:
+    """Read the file of a training, and return how it was read: without a header, where its target is a place."""
+    reading = options.reading_options()
+    how: dict[str, Any] = {"types": types, "encoding": options.encoding, "sheet": options.sheet, "notes": notes}
+    try:
+        return read_table(options.dataset, **how, **dataclasses.asdict(reading)), reading
+    except MissingHeaderError:
+        if not (options.target or "").isdecimal():
+            raise
+    notes.clear()
+    reading = dataclasses.replace(reading, header=False)
+    frame = read_table(options.dataset, **how, **dataclasses.asdict(reading))
+    notes.append(f"the first line is data, so the columns are called 1 to {frame.width} by their places")
+    return frame, reading
 
 
 def _is_boolean(frame: pl.DataFrame, name: str) -> bool:
@@ -169,24 +220,35 @@ def _is_boolean(frame: pl.DataFrame, name: str) -> bool:
 
 
 def _read_spelling(
-    path: str, frame: pl.DataFrame, target: str, types: dict[str, ColumnType]
+    options: TrainOptions,
+    frame: pl.DataFrame,
+    target: str,
+    types: dict[str, ColumnType],
+    reading: ReadingOptions,
 ) -> tuple[pl.DataFrame, dict[str, ColumnType]]:
     """Return a table and the types of its columns, with a target of booleans as classes spelled as in the file.
 
     So ``TRUE`` is predicted as ``TRUE``. Where the file spells one value in several ways, has missing ones, or is no
     text, both stay as they are.
     """
-    if not path.lower().endswith((".csv", ".tsv")):
+    if find_kind(Path(options.dataset)) != "csv":
         return frame, types
     declared: dict[str, ColumnType] = {**types, target: "category"}
-    spelled = read_table(path, types=declared)
+    spelled = read_table(options.dataset, types=declared, encoding=options.encoding, **dataclasses.asdict(reading))
     texts = spelled.get_column(target)
     if texts.n_unique() == frame.get_column(target).n_unique() and not texts.null_count():
         return spelled, declared
     return frame, types
 
 
-def load_rows(data: str, preprocessor: Preprocessor, *, with_target: bool, ignore_unseen: bool = False) -> Rows:
+def load_rows(
+    data: str,
+    preprocessor: Preprocessor,
+    *,
+    with_target: bool,
+    ignore_unseen: bool = False,
+    file: FileOptions | None = None,
+) -> Rows:
     """Read rows for a trained network and encode them.
 
     Parameters
@@ -199,6 +261,8 @@ def load_rows(data: str, preprocessor: Preprocessor, *, with_target: bool, ignor
         Whether the target is needed too.
     ignore_unseen : bool
         Whether a category that training never saw counts as none of the categories, with a note.
+    file : FileOptions, optional
+        How the file is written.
 
     Raises
     ------
@@ -208,12 +272,36 @@ def load_rows(data: str, preprocessor: Preprocessor, *, with_target: bool, ignor
     if is_builtin(data):
         x, y, dataset = builtin_data.encode(data, preprocessor)
         return Rows(x, y if with_target else None, None, dataset)
-    frame = read_table(data, text=preprocessor.text_columns, types=preprocessor.types)
+    notes: list[str] = []
+    file, reading = file or FileOptions(), preprocessor.reading
+    frame = read_table(
+        data,
+        text=preprocessor.text_columns,
+        types=preprocessor.types,
+        missing_values=reading.missing_values,
+        decimal=file.decimal or reading.decimal,  # type: ignore[arg-type]
+        header=reading.header,
+        encoding=file.encoding,
+        sheet=file.sheet,
+        notes=notes,
+    )
+    if not reading.header:
+        frame = _leave_out_place(frame, preprocessor, notes)
     if data.lower().endswith(".npz"):
         frame = _name_columns(data, frame, preprocessor)
-    notes: list[str] = []
     x = preprocessor.transform(frame, unseen="ignore" if ignore_unseen else "refuse", notes=notes)
     return Rows(x, preprocessor.encode_target(frame) if with_target else None, frame, None, tuple(notes))
+
+
+def _leave_out_place(frame: pl.DataFrame, preprocessor: Preprocessor, notes: list[str]) -> pl.DataFrame:
+    """Number the columns of a table without a header as in training, where all are there but the target."""
+    target, places = preprocessor.target.name, number_columns(frame.width + 1)
+    known = {*preprocessor.column_names, *preprocessor.left_out, target}
+    if known != set(places):
+        return frame
+    places.remove(target)
+    notes.append(f"one column fewer than in training, and no header: taken for all but the target, column {target}")
+    return frame.rename(dict(zip(frame.columns, places, strict=True)))
 
 
 def _name_columns(path: str, frame: pl.DataFrame, preprocessor: Preprocessor) -> pl.DataFrame:

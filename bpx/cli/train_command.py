@@ -6,23 +6,25 @@ from typing import Annotated, Any
 
 import typer
 
-from bpx.cli.group import BackendOption, JsonOption, ThreadsOption
+from bpx.cli.group import DATA, BackendOption, EncodingOption, JsonOption, SheetOption, ThreadsOption
 from bpx.cli.pictures import PlotOption
 from bpx.cli.printing import Printer
 
 __all__ = ["train"]
 
-_DATA, _NETWORK, _TRAINING, _BREAKS = "The data", "The network", "The training", "Going on after a break"
+_DATA, _NETWORK, _TRAINING, _BREAKS = DATA, "The network", "The training", "Going on after a break"
 
 
-def _option(name: str, metavar: str, panel: str | None, text: str, *short: str) -> Any:
+def _option(name: str, metavar: str | None, panel: str | None, text: str, *short: str) -> Any:
     return typer.Option(name, *short, metavar=metavar, rich_help_panel=panel, help=text)
 
 
 _dataset = typer.Argument(
-    metavar="DATASET", help="xor, moons, circles, spirals, digits, or a .csv, .tsv, .parquet, .npz."
+    metavar="DATASET",
+    help="xor, moons, circles, spirals, digits, or a file: CSV, TSV, JSON lines (.gz and .zst too), .xlsx, .parquet, "
+    ".arrow, .npz.",
 )
-_target = _option("--target", "COLUMN", _DATA, "The column to predict.")
+_target = _option("--target", "COLUMN", _DATA, "The column to predict; without a header its place, from 1.")
 _task = _option("--task", "TASK", _DATA, "auto, classes or regression; auto finds it from the target.")
 _missing = _option("--missing", "HOW", _DATA, "Missing values: refuse them, or impute (medians, most frequent ones).")
 _drop = _option("--drop", "COLUMN", _DATA, "Leave a column out; repeatable.")
@@ -33,6 +35,22 @@ _text = _option("--text", "COLUMN", _DATA, "Take a column as text, each value as
 _number = _option("--number", "COLUMN", _DATA, "Take a column as numbers, and refuse what is none; repeatable.")
 _category = _option(
     "--category", "COLUMN", _DATA, "Take a column as categories, however many and whatever they look like; repeatable."
+)
+_missing_values = _option(
+    "--missing-values",
+    "A,B,...",
+    _DATA,
+    "What stands for a missing value beside an empty one, in place of NA, N/A, n/a, NaN, nan, null, NULL, None, ?, -, "
+    "-- and .; kept with the model.",
+)
+_decimal = _option(
+    "--decimal",
+    "MARK",
+    _DATA,
+    "What stands before decimals: a point or a comma; found by default. Kept with the model.",
+)
+_no_header = _option(
+    "--no-header", None, _DATA, "The file has no line of names: columns are called 1, 2, 3, ...; kept with the model."
 )
 _validation = _option(
     "--validation",
@@ -101,6 +119,11 @@ def train(
     text: Annotated[list[str] | None, _text] = None,
     number: Annotated[list[str] | None, _number] = None,
     category: Annotated[list[str] | None, _category] = None,
+    missing_values: Annotated[str | None, _missing_values] = None,
+    decimal: Annotated[str | None, _decimal] = None,
+    no_header: Annotated[bool, _no_header] = False,
+    encoding: EncodingOption = None,
+    sheet: SheetOption = None,
     validation: Annotated[float | None, _validation] = None,
     hidden: Annotated[str | None, _hidden] = None,
     activation: Annotated[str | None, _activation] = None,
@@ -141,6 +164,11 @@ def train(
         "text": tuple(text or ()),
         "number": tuple(number or ()),
         "category": tuple(category or ()),
+        "missing_values": missing_values,
+        "decimal": decimal,
+        "no_header": no_header or None,
+        "encoding": encoding,
+        "sheet": sheet,
         "validation": validation,
         "hidden": hidden,
         "activation": activation,

@@ -14,8 +14,10 @@ from bpx.layers import ACTIVATIONS
 from bpx.losses import LOSSES
 from bpx.optimizers import OPTIMIZERS, Optimizer
 from bpx.tables.frames import ColumnType
+from bpx.tables.reading_options import ReadingOptions
+from bpx.tables.text_reading import check_encoding
 
-__all__ = ["RECIPES", "REPEATABLE", "SGD_RATE", "Recipe", "Settings", "TrainOptions", "choose_table_recipe"]
+__all__ = ["READING", "RECIPES", "REPEATABLE", "SGD_RATE", "Recipe", "Settings", "TrainOptions", "choose_table_recipe"]
 
 SGD_RATE = 0.1
 """Learning rate of plain gradient descent; those of the recipes are for adaptive methods, such as Adam."""
@@ -90,6 +92,9 @@ _TASKS = {
 """The tasks by the names that people use for them."""
 
 
+READING = ("missing_values", "decimal", "no_header", "encoding", "sheet")
+"""Options of how a file is read."""
+
 REPEATABLE = ("drop", "text", "number", "category")
 """Options that may be given several times, each with the name of a column."""
 
@@ -126,6 +131,11 @@ class TrainOptions:
     precision: str | None = None
     clip: float | None = None
     categories_max: int | None = None
+    missing_values: str | None = None
+    decimal: str | None = None
+    no_header: bool = False
+    encoding: str | None = None
+    sheet: str | None = None
 
     def __post_init__(self) -> None:
         names: list[tuple[str, Any, Any]] = [
@@ -135,6 +145,7 @@ class TrainOptions:
             ("optimizer", self.optimizer, OPTIMIZERS),
             ("dtype", self.dtype, FLOAT_DTYPES),
             ("precision", self.precision, MANTISSA_BITS),
+            ("decimal mark", self.decimal, (".", ",")),
             *(("activation", name, ACTIVATIONS) for name in _split(self.activation) or ()),
         ]
         for kind, name, known in names:
@@ -142,6 +153,8 @@ class TrainOptions:
                 check_choice(kind, name, known)
         self.hidden_sizes()
         self.column_types()
+        if self.encoding is not None:
+            check_encoding(self.encoding)
         for name, value, least in (
             ("--epochs", self.epochs, 1),
             ("--batch-size", self.batch_size, 1),
@@ -183,6 +196,15 @@ class TrainOptions:
                 if types.setdefault(name, declared) != declared:
                     raise InputError(f"--{types[name]} and --{declared} both name the column {name!r}; choose one")
         return types
+
+    def reading_options(self) -> ReadingOptions:
+        """Return how tables are read, as the model keeps it."""
+        markers = _split(self.missing_values)
+        return ReadingOptions(
+            None if markers is None else tuple(dict.fromkeys(markers)),
+            self.decimal,  # type: ignore[arg-type]
+            not self.no_header,
+        )
 
     @property
     def asked_task(self) -> Literal["auto", "classification", "regression"]:

@@ -6,133 +6,97 @@ NumPy. What is not regular is for `bpx.tables.csv_rows`, which is slower and kno
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from bpx.tables.inferring import EXACT_INTEGERS, Inference
+
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["MISSING_MARKERS", "infer_type", "parse_regular"]
-
-MISSING_MARKERS = ("", "NA", "N/A", "NaN", "nan", "null", "NULL", "?")
-"""What stands for a missing value in a CSV file, spaces around it not counted."""
+__all__ = ["parse_regular"]
 
 _BYTES_A_BLOCK = 2**20
 _ROWS_TO_INFER_FROM = 10_000
-_LEADING_ZERO = r"^[+-]?0\d"
-_DIGITS = 310
-"""Integers of more digits than this are out of the range of float64."""
-
 _QUOTE, _LINE_FEED, _RETURN, _ZERO, _NINE = b'"\n\r09'
-_EXACT_INTEGERS = 2.0**53
 
 
 def parse_regular(
-    path: Path, separator: str, names: Sequence[str], *, text: Collection[str], verbatim: Collection[str]
+    content: bytes, separator: str, names: Sequence[str], how: Inference, *, header: bool = True
 ) -> pl.DataFrame | None:
-    """Parse a CSV file whose rows all have the width of its header; give None for any other.
+    """Parse the text of a CSV file whose rows all have the width of its header; give None for any other.
 
-    Columns get the types that `infer_type` gives them. Those that polars' own typing cannot harm are left to it.
+    Columns get the types that `Inference.infer` gives them. Those that polars' own typing cannot harm are left to it.
 
     Parameters
     ----------
-    path : pathlib.Path
-        The file.
+    content : bytes
+        UTF-8 text.
     separator : str
         What stands between values.
     names : sequence of str
-        The names in its header, two or more.
-    text, verbatim : collection of str
-        Columns that stay text; see `bpx.tables.csv_reading.read_csv`.
+        The names of the columns, two or more.
+    how : Inference
+        Which columns stay text, and what is missing.
+    header : bool
+        Whether the first line is one of names.
     """
     import polars as pl
 
-    data = path.read_bytes().removeprefix(b"\xef\xbb\xbf")
-    if data.endswith((b"\n\n", b"\n\r\n")):
-        data = data.rstrip(b"\r\n")
-    zeros = _find_leading_zeros(np.frombuffer(data, np.uint8), ord(separator), len(names)) if len(names) > 1 else None
+    if content.endswith((b"\n\n", b"\n\r\n")):
+        content = content.rstrip(b"\r\n")
+    zeros = (
+        _find_leading_zeros(np.frombuffer(content, np.uint8), ord(separator), len(names)) if len(names) > 1 else None
+    )
     if zeros is None:
         return None
-    how: dict[str, Any] = {"separator": separator, "raise_if_empty": False}
-    typed = [i for i, name in enumerate(names) if i not in zeros and name not in text and name not in verbatim]
+    parse: dict[str, Any] = {"separator": separator, "raise_if_empty": False, "has_header": header}
+    typed = [i for i, name in enumerate(names) if i not in zeros and not how.stays_text(name) and how.decimal == "."]
     series: dict[int, pl.Series] = {}
     try:
         if typed:
             try:
                 frame = pl.read_csv(
-                    data,
+                    content,
                     columns=typed,
-                    null_values=list(MISSING_MARKERS),
+                    null_values=["", *how.markers],
                     infer_schema_length=_ROWS_TO_INFER_FROM,
-                    **how,
+                    **parse,
                 )
-                series = _keep_lossless(dict(zip(typed, frame.get_columns(), strict=True)))
+                series = _keep_lossless(dict(zip(typed, frame.get_columns(), strict=True)), how)
             except pl.exceptions.ComputeError:  # a later row is of another type
                 series = {}
         rest = [i for i in range(len(names)) if i not in series]
         if rest:
-            frame = pl.read_csv(data, columns=rest, infer_schema=False, **how)
+            frame = pl.read_csv(content, columns=rest, infer_schema=False, **parse)
             for i, column in zip(rest, frame.get_columns(), strict=True):
-                series[i] = infer_type(column, text=names[i] in text, verbatim=names[i] in verbatim)
+                series[i] = how.infer(column.alias(names[i]))
     except pl.exceptions.PolarsError:
         return None
     return pl.DataFrame([series[i].alias(name) for i, name in enumerate(names)])
 
 
-def infer_type(column: pl.Series, *, text: bool = False, verbatim: bool = False) -> pl.Series:
-    """Give a column of text its type: the narrowest of integers, floats, booleans and text that loses no value."""
-    import polars as pl
+def _keep_lossless(series: dict[int, pl.Series], how: Inference) -> dict[int, pl.Series]:
+    """Return the columns that polars' typing lost nothing of; text in them has its type inferred as elsewhere.
 
-    stripped = column.str.strip_chars()
-    values = stripped.set(stripped.is_in([""] if verbatim else list(MISSING_MARKERS)), None)
-    first = next(iter(values.drop_nulls().head(1)), None)
-    if text or verbatim or first is None or not _may_be_typed(first):
-        return values
-    integers = values.cast(pl.Int64, strict=False)
-    if integers.null_count() == values.null_count():
-        return values if values.str.contains(_LEADING_ZERO).any() else integers
-    numbers = values.cast(pl.Float64, strict=False)
-    if numbers.null_count() == values.null_count():
-        return numbers if _holds_integers(values, numbers) else values
-    lowered = values.str.to_lowercase()
-    if lowered.drop_nulls().is_in(["true", "false"]).all():
-        return lowered == "true"
-    return values
-
-
-def _may_be_typed(value: str) -> bool:
-    """Tell whether a column that holds this text can be anything but text."""
-    try:
-        float(value)
-    except ValueError:
-        return value.lower() in ("true", "false")
-    return True
-
-
-def _holds_integers(values: pl.Series, numbers: pl.Series) -> bool:
-    """Tell whether floats hold each integer among the texts that they were made of exactly."""
-    large = values.filter((numbers.abs() >= _EXACT_INTEGERS) & values.str.contains(r"^[+-]?\d+$"))
-    return all(len(text) < _DIGITS and int(text) == float(text) for text in large)
-
-
-def _keep_lossless(series: dict[int, pl.Series]) -> dict[int, pl.Series]:
-    """Return the columns that polars' typing lost nothing of; text in them has its type inferred as elsewhere."""
+    Text with gaps is left to be parsed again, so that what stood there is known.
+    """
     import polars as pl
 
     kept = {}
     for i, column in series.items():
         if column.dtype == pl.String:
-            kept[i] = infer_type(column)
+            if not column.null_count():
+                kept[i] = how.infer(column)
         elif column.dtype in (pl.Int64, pl.Boolean):
-            kept[i] = column
+            kept[i] = how.blank(column)
         elif column.dtype == pl.Float64:
             low: Any = column.min()
             high: Any = column.max()
-            if low is None or (low > -_EXACT_INTEGERS and high < _EXACT_INTEGERS):
-                kept[i] = column
+            if low is None or (low > -EXACT_INTEGERS and high < EXACT_INTEGERS):
+                kept[i] = how.blank(column)
     return kept
 
 
@@ -171,7 +135,7 @@ def _find_leading_zeros(data: np.ndarray[Any, Any], separator: int, width: int) 
         following = data[np.minimum(places + start + 1, last)]
         places = places[(following >= _ZERO) & (following <= _NINE)]
         preceding = data[np.maximum(places + start - 1, 0)]
-        begins = np.isin(preceding, np.frombuffer(b'"\n +-\t' + bytes([separator]), np.uint8))
+        begins = np.isin(preceding, np.frombuffer(b'"\n +-\t' + bytes([separator]), np.uint8)) | (places + start == 0)
         found.update(((count + np.searchsorted(ends, places[begins])) % width).tolist())
         count += len(ends)
     whole = count % width == (0 if last >= 0 and data[last] == _LINE_FEED else width - 1)

@@ -11,7 +11,7 @@ import numpy as np
 from bpx.errors import InputError
 from bpx.tables.columns import CategoryColumn, Column
 from bpx.tables.finding import Found, find_column, marker_advice
-from bpx.tables.frames import ColumnType, check_frame, check_types, named_column
+from bpx.tables.frames import ColumnType, check_types, named_column, take_frame
 from bpx.tables.messages import counted, listed, shown
 from bpx.tables.target import Target
 from bpx.tables.task import AskedTask, find_target
@@ -50,7 +50,7 @@ def fit_table(
     InputError
         As `Preprocessor.fit` does.
     """
-    check_frame(frame)
+    frame = take_frame(frame)
     if isinstance(drop, str):
         raise InputError(f"expected drop to be a list of columns, got the text {shown(drop)}; write [{shown(drop)}]")
     if frame.height == 0:

@@ -1,9 +1,9 @@
-"""Checks of a table before anything is computed from it: its type, the columns it has, the columns it lacks."""
+"""Taking a table of any library, and checking the columns that it has and lacks, before anything is computed."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from bpx.errors import InputError, unknown_name
 from bpx.optional import import_optional
@@ -12,25 +12,72 @@ from bpx.tables.messages import counted, listed, nearest, shown
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["ColumnType", "check_columns", "check_frame", "check_types", "named_column"]
+__all__ = ["ColumnType", "check_columns", "check_types", "named_column", "take_frame"]
 
 ColumnType = Literal["text", "number", "category"]
 """What a column can be declared: text and category keep each text of a CSV file as it stands."""
 
 
-def check_frame(frame: object) -> None:
-    """Refuse anything but a polars data frame.
+def take_frame(table: Any) -> pl.DataFrame:
+    """Give a table of any library that narwhals knows as a data frame of polars; one of polars comes back as it is.
+
+    Missing values become null, categories text, and names that are numbers text too. A frame that is lazy is
+    collected; an index is no column.
+
+    Parameters
+    ----------
+    table : data frame
+        Of polars, pandas, pyarrow, modin, cuDF, DuckDB, ...
 
     Raises
     ------
     InputError
-        If polars is not installed, or ``frame`` is something else.
+        If polars or narwhals is not installed, ``table`` is something else, or a column is none of a table's.
     """
     import_optional("polars", "tables", "table")
     import polars as pl
 
-    if not isinstance(frame, pl.DataFrame):
-        raise InputError(f"expected a polars.DataFrame, got {type(frame).__module__}.{type(frame).__qualname__}")
+    if isinstance(table, pl.DataFrame):
+        return table
+    narwhals: Any = import_optional("narwhals", "tables", "table")
+    try:
+        found = narwhals.from_native(table, pass_through=True, series_only=False)
+        if isinstance(found, narwhals.LazyFrame):
+            found = found.collect()
+    except (TypeError, ValueError) as error:
+        raise InputError(f"the table cannot be taken: {str(error).splitlines()[0]}") from error
+    if not isinstance(found, narwhals.DataFrame):
+        raise InputError(
+            "expected a data frame, such as one of polars, pandas or pyarrow, got "
+            f"{type(table).__module__}.{type(table).__qualname__}"
+        )
+    names = [str(name) for name in found.columns]  # pandas numbers those without names
+    if len(set(names)) != len(names):
+        raise InputError(f"expected columns that are each named once, got {listed(names)}")
+    if found.implementation.is_polars():
+        native: pl.DataFrame = found.to_native()
+        return native
+    columns = zip(found.iter_columns(), names, strict=True)
+    return pl.DataFrame([_take_column(column, name) for column, name in columns])
+
+
+def _take_column(column: Any, name: str) -> pl.Series:
+    """Give a column of another library as one of polars."""
+    import polars as pl
+
+    dtype = column.dtype
+    try:
+        if dtype.is_numeric() and not dtype.is_decimal() and not column.is_null().any():
+            return pl.Series(name, column.to_numpy())
+        missing = column.is_null().to_list()
+        values = [None if gone else value for value, gone in zip(column.to_list(), missing, strict=True)]
+        series = pl.Series(name, values, strict=True)
+        return series.cast(pl.String) if series.dtype == pl.Categorical else series
+    except (TypeError, ValueError, OverflowError, pl.exceptions.PolarsError) as error:
+        raise InputError(
+            f"column {shown(name)}: expected values of one type, got {dtype} that no table has "
+            f"({str(error).splitlines()[0]})"
+        ) from error
 
 
 def named_column(frame: pl.DataFrame, name: str, kind: str) -> pl.Series:

@@ -10,6 +10,7 @@ from bpx.errors import FileFormatError
 from bpx.tables.columns import CategoryColumn, Column, column_from_dict
 from bpx.tables.frames import ColumnType
 from bpx.tables.messages import listed, shown
+from bpx.tables.reading_options import ReadingOptions
 from bpx.tables.stored import Fields
 from bpx.tables.target import ClassTarget, Target, Task, target_from_dict
 
@@ -37,6 +38,8 @@ class TableLayout:
         What the user should know about the training table, one line each.
     types : dict from str to {"text", "number", "category"}
         The columns whose type was declared; pass them to `read_table` before `transform`.
+    reading : ReadingOptions
+        How tables are read; pass its fields to `read_table` before `transform`.
     """
 
     columns: tuple[Column, ...]
@@ -45,6 +48,7 @@ class TableLayout:
     missing: Literal["refuse", "impute"] = "refuse"
     notes: tuple[str, ...] = ()
     types: Mapping[str, ColumnType] = field(default_factory=dict)
+    reading: ReadingOptions = field(default_factory=ReadingOptions)
 
     @property
     def task(self) -> Task:
@@ -94,6 +98,7 @@ class TableLayout:
             "missing": self.missing,
             "notes": list(self.notes),
             **({"types": dict(self.types)} if self.types else {}),
+            **({"reading": self.reading.to_dict()} if self.reading != ReadingOptions() else {}),
         }
 
     @classmethod
@@ -120,10 +125,13 @@ class TableLayout:
         missing: Any = fields.choice("missing", ("refuse", "impute"))
         notes = fields.texts("notes")
         declared = Fields(fields.value("types") if fields.has("types") else {}, f"{where}, types")
+        reading = ReadingOptions.from_dict(
+            Fields(fields.value("reading") if fields.has("reading") else {}, f"{where}, reading")
+        )
         fields.done()
         names = [*(column.name for column in columns), target.name, *left_out]
         if not columns or len(set(names)) != len(names):
             raise FileFormatError(f"{where}: expected one or more columns, each named once, got {listed(names)}")
         types: Any = {name: declared.choice(name, get_args(ColumnType)) for name in names if declared.has(name)}
         declared.done()
-        return cls(columns, target, left_out, missing, notes, types)
+        return cls(columns, target, left_out, missing, notes, types, reading)

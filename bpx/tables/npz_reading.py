@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import math
-import os
-import struct
 import warnings
 import zipfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from bpx.errors import InputError
+from bpx.tables.archives import check_directory, check_unpacked
 from bpx.tables.messages import listed, shown
 
 if TYPE_CHECKING:
@@ -23,15 +22,9 @@ __all__ = ["read_npz"]
 MAX_COLUMNS = 100_000
 """The most columns of a table from an archive."""
 
-MAX_UNPACKED, MAX_RATIO = 2**28, 100
-"""Bytes that any archive may unpack to, and how many times its own size a larger one may: DEFLATE packs zeros into a
-thousandth."""
-
 _NO_ARCHIVE = "not a NumPy archive that can be read"
 _NO_ARRAYS = "expected a NumPy archive of arrays, as numpy.savez writes it"
 _HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
-_END_OF_DIRECTORY = 2**16 + 200
-_BYTES_AN_ENTRY = 128
 
 
 def read_npz(path: Path) -> pl.DataFrame:
@@ -96,7 +89,13 @@ def _load(path: Path) -> dict[str, np.ndarray[Any, Any]]:
             warnings.simplefilter("ignore")  # of headers that Python 2 wrote
             if file.read(len(np.lib.format.MAGIC_PREFIX)) == np.lib.format.MAGIC_PREFIX:
                 raise _refused(path, _NO_ARRAYS)
-            _check_directory(path, file)
+            check_directory(
+                path,
+                file,
+                MAX_COLUMNS,
+                _NO_ARCHIVE,
+                f"its list of arrays takes {{length}} bytes, more than a table of {MAX_COLUMNS:,} columns",
+            )
             with zipfile.ZipFile(file) as archive:
                 _check_sizes(path, archive)
             file.seek(0)
@@ -115,37 +114,12 @@ def _refused(path: Path, reason: str) -> InputError:
     return InputError(f"{path}: {reason}")
 
 
-def _check_directory(path: Path, file: BinaryIO) -> None:
-    """Refuse an archive of more arrays than a table may have columns, by the size of its directory alone.
-
-    ``zipfile`` makes an object of each entry when it opens an archive, which takes minutes for millions of them.
-    """
-    size = file.seek(0, os.SEEK_END)
-    file.seek(max(0, size - _END_OF_DIRECTORY))
-    tail = file.read()
-    file.seek(0)
-    end, end64 = tail.rfind(b"PK\5\6"), tail.rfind(b"PK\6\6")  # the record, and that of archives beyond 4 GiB
-    if end < 0:
-        raise _refused(path, _NO_ARCHIVE)
-    length = struct.unpack_from("<I", tail, end + 12)[0]
-    if end64 >= 0:
-        length = max(length % 0xFFFFFFFF, struct.unpack_from("<Q", tail, end64 + 40)[0])
-    if length > MAX_COLUMNS * _BYTES_AN_ENTRY:
-        raise _refused(path, f"its list of arrays takes {length:,} bytes, more than a table of {MAX_COLUMNS:,} columns")
-
-
 def _check_sizes(path: Path, archive: zipfile.ZipFile) -> None:
     """Refuse arrays that are larger than their part of the archive, or far larger than the file that holds them."""
-    entries, packed = archive.infolist(), path.stat().st_size
-    unpacked = sum(entry.file_size for entry in entries)
+    entries = archive.infolist()
     if len(entries) > MAX_COLUMNS:
         raise _refused(path, f"it holds {len(entries):,} arrays, more than a table of {MAX_COLUMNS:,} columns")
-    if unpacked > max(MAX_UNPACKED, MAX_RATIO * packed):
-        raise _refused(
-            path,
-            f"its {packed:,} bytes would unpack to {unpacked:,}, more than {MAX_RATIO} times as many; where right, "
-            "save the arrays with numpy.savez, which does not compress",
-        )
+    check_unpacked(path, archive, "save the arrays with numpy.savez, which does not compress")
     for entry in entries:
         if not entry.filename.endswith(".npy"):
             raise _refused(path, _NO_ARRAYS)

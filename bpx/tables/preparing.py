@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from bpx.errors import InputError
-from bpx.tables.frames import ColumnType
+from bpx.tables.frames import ColumnType, take_frame
 from bpx.tables.preprocessor import Preprocessor
 from bpx.tables.splitting import split
 from bpx.tables.target import ClassTarget
@@ -94,6 +94,8 @@ def prepare(
     """
     if not 0.0 <= validation < 1.0:
         raise InputError(f"expected a part of the rows to hold out, 0 or more and less than 1, got {validation!r}")
+
+    frame = take_frame(frame)
 
     def fit(rows: Array | None) -> Preprocessor:
         return Preprocessor.fit(

@@ -10,7 +10,7 @@ import numpy as np
 from bpx.errors import unknown_name
 from bpx.tables.columns import Encoding
 from bpx.tables.fitting import fit_table
-from bpx.tables.frames import ColumnType, check_columns, check_frame, named_column
+from bpx.tables.frames import ColumnType, check_columns, named_column, take_frame
 from bpx.tables.layout import TableLayout
 from bpx.tables.messages import listed
 from bpx.tables.task import AskedTask
@@ -134,7 +134,7 @@ class Preprocessor(TableLayout):
             If columns are absent, or a value is missing and to be refused, of the wrong type, not finite, or an unseen
             category. The message names the column, the row (from 1 below the header) and the value.
         """
-        check_frame(frame)
+        frame = take_frame(frame)
         if unseen not in ("refuse", "ignore"):
             raise unknown_name("way to treat unseen categories", unseen, ("ignore", "refuse"))
         lines: list[str] = [] if notes is None else notes
@@ -168,7 +168,7 @@ class Preprocessor(TableLayout):
         InputError
             If the column is absent, or a value is missing, of the wrong type or a class that training never saw.
         """
-        check_frame(frame)
+        frame = take_frame(frame)
         return self.target.encode(named_column(frame, self.target.name, "target"))
 
     def decode_target(self, outputs: Any) -> Array:

@@ -1,89 +1,161 @@
-"""Reading a table from a file: CSV, TSV, Parquet or NPZ."""
+"""Reading a table: from a file of any of the usual formats, or from a data frame of another library."""
 
 from __future__ import annotations
 
 import difflib
 import os
 import stat
-import subprocess
-import sys
 from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from bpx.errors import InputError
 from bpx.optional import import_optional
+from bpx.tables.columnar_reading import read_arrow, read_parquet
 from bpx.tables.csv_reading import read_csv
-from bpx.tables.frames import ColumnType
+from bpx.tables.excel_reading import read_excel
+from bpx.tables.frames import ColumnType, take_frame
+from bpx.tables.headers import check_second_header
+from bpx.tables.inferring import MISSING_MARKERS, Decimal, Inference, blank_markers, check_decimal, check_markers
+from bpx.tables.json_lines_reading import read_json_lines
+from bpx.tables.kinds import Kind, find_kind
 from bpx.tables.messages import shown
 from bpx.tables.npz_reading import read_npz
+from bpx.tables.text_reading import check_encoding, read_text
 
 if TYPE_CHECKING:
     import polars as pl
 
 __all__ = ["read_table"]
 
-SUFFIXES = (".csv", ".tsv", ".parquet", ".npz")
-
-_TRIAL = f"import sys; sys.path[:] = sys.argv[2:]; from {__name__} import _decode; _decode(sys.argv[1])"
-"""What a process of its own does with a Parquet file."""
-
 
 def read_table(
-    path: str | os.PathLike[str], *, text: Collection[str] = (), types: Mapping[str, ColumnType] | None = None
+    source: Any,
+    *,
+    text: Collection[str] = (),
+    types: Mapping[str, ColumnType] | None = None,
+    missing_values: Collection[str | float] | None = None,
+    decimal: Decimal | None = None,
+    header: bool = True,
+    encoding: str | None = None,
+    sheet: str | None = None,
+    notes: list[str] | None = None,
 ) -> pl.DataFrame:
-    """Read a CSV, TSV, Parquet or NPZ file as a table.
+    """Read a table from a file, or take one from a data frame.
+
+    Its content says what a file is: CSV and JSON lines, both also compressed by gzip or zstd, Excel (``.xlsx``),
+    Parquet, Arrow (Feather) or NPZ. CSV may be separated by commas, semicolons, tabs or bars, and in any encoding.
 
     Parameters
     ----------
-    path : str or path
-        The file. Its ending says its format: ``.csv`` (separated by commas, or by semicolons, tabs or bars where the
-        header has no comma), ``.tsv``, ``.parquet`` or ``.npz``.
+    source : str, path or data frame
+        The file; or a table of pandas, polars, pyarrow or any other library that narwhals knows.
     text : collection of str, optional
-        Columns of a CSV or TSV file that stay text even if every value is a number, such as postal codes. For a
-        trained model this is `Preprocessor.text_columns`. Names that the file lacks are ignored.
+        Columns that stay text even if every value is a number, such as postal codes. For a trained model this is
+        `Preprocessor.text_columns`. Names that the table lacks are ignored.
     types : dict from str to {"text", "number", "category"}, optional
-        Columns of a CSV or TSV file whose type is declared. Those of text and of categories keep each text as it
-        stands, ``NA`` and ``?`` among them, and only an empty value is missing. For a trained model this is
-        `Preprocessor.types`. Names that the file lacks are ignored.
+        Columns whose type is declared. Those of text and of categories keep each text as it stands, ``NA`` and ``?``
+        among them, and only an empty value is missing. For a trained model this is `Preprocessor.types`. Names that
+        the table lacks are ignored.
+    missing_values : collection of str, optional
+        What stands for a missing value, beside an empty one, in columns whose type is not declared as text or
+        category; a number, such as ``-999``, does in columns of numbers however it is written. By default `NA`, `N/A`,
+        `n/a`, `NaN`, `nan`, `null`, `NULL`, `None`, `?`, `-`, `--` and `.`, in CSV, JSON lines and Excel alone: other
+        tables have types, and what is missing there is null.
+    decimal : {".", ","}, optional
+        What stands before the decimals of numbers in files of text. By default it is found: a comma where values stand
+        between semicolons, tabs or bars, columns are numbers with commas, and none has a point.
+    header : bool
+        Whether the first line of CSV and the first row of a sheet are names; else the columns are named by their
+        places, ``1``, ``2``, ``3``, ...
+    encoding : str, optional
+        The encoding of a file of text. By default it is found: by a byte order mark, UTF-8 where it is that, else
+        cp1252 or latin-1, with a note.
+    sheet : str, optional
+        The sheet of a workbook; by default the first.
+    notes : list of str, optional
+        Gets what was decided and may be wrong, a line each.
 
     Returns
     -------
     polars.DataFrame
-        At least one row and one column. Missing values are null (NaN may occur too, in Parquet and NPZ). A CSV column
-        is integers, floats, booleans (true, false) or text, whichever loses no value; see `read_csv` for the details.
+        At least one row and one column. Missing values are null (NaN may occur too, in Parquet, Arrow, NPZ and data
+        frames). A column of CSV, JSON lines or Excel is integers, floats, booleans (true, false) or text, whichever
+        loses no value; see `bpx.tables.csv_reading.read_csv`. One without a name is called ``unnamed`` and its place.
 
     Raises
     ------
     InputError
-        If the file is missing, a folder, unreadable, empty, of another format than its ending says, without a header
-        or without rows; has a column without a name or two of one name; or has a row of another length than its
-        header. The message is one line with the file's name and the line.
+        If the file is missing, a folder, unreadable, empty, damaged, of a format that cannot be read or another than
+        its ending says, without rows, or unpacks to far more than its size; if its first line looks like data and
+        ``header`` is true; if two columns have one name, a row is of another length than its header, or the first row
+        looks like a second header. The message is one line with the file's name and, where it has some, the line.
     """
     import_optional("polars", "tables", "table")
-    file = Path(path)
-    suffix = file.suffix.lower()
-    if not os.fspath(path):
+    lines: list[str] = [] if notes is None else notes
+    markers = None if missing_values is None else check_markers(missing_values)
+    verbatim = [name for name, declared in (types or {}).items() if declared != "number"]
+    how = Inference(text, verbatim, MISSING_MARKERS if markers is None else markers)
+    if decimal is not None:
+        check_decimal(decimal)
+        how.decimal = decimal
+    if encoding is not None:
+        check_encoding(encoding)
+    if not isinstance(source, (str, os.PathLike)):
+        return _finish("the table", _blank(take_frame(source), markers, verbatim))
+    if not os.fspath(source):
         raise InputError("expected the name of a file, got an empty one")
+    file = Path(source)
     try:
-        _check_file(file, suffix)
-        if suffix == ".parquet":
-            frame = _read_parquet(file)
-        elif suffix == ".npz":
-            frame = read_npz(file)
+        _check_file(file)
+        kind = find_kind(file)
+        _check_options(file, kind, encoding, sheet)
+        if kind in ("csv", "json lines"):
+            content = read_text(file, encoding, lines)
+            if kind == "csv":
+                frame = read_csv(content, how, header=header, look_for_decimal=decimal is None, notes=lines)
+            else:
+                frame = read_json_lines(content, how)
+        elif kind == "excel":
+            frame = read_excel(file, how, sheet=sheet, header=header, notes=lines)
         else:
-            verbatim = [name for name, declared in (types or {}).items() if declared != "number"]
-            frame = read_csv(file, text=text, verbatim=verbatim)
+            read = {"parquet": read_parquet, "arrow": read_arrow, "npz": read_npz}[kind]
+            frame = _blank(read(file), markers, verbatim)
     except OSError as error:
         raise InputError(f"{file}: cannot be read: {error.strerror or error}") from error
     except MemoryError as error:
         raise InputError(f"{file}: cannot be read: it takes more memory than there is") from error
+    if markers is None:
+        lines += how.describe_gaps()
+    if kind in ("csv", "excel") and header:
+        check_second_header(file, frame)
+    return _finish(str(file), frame)
+
+
+def _finish(where: str, frame: pl.DataFrame) -> pl.DataFrame:
     if frame.height == 0 or frame.width == 0:
-        raise InputError(f"{file}: the table has no {'columns' if frame.width == 0 else 'rows'}")
+        raise InputError(f"{where}: the table has no {'columns' if frame.width == 0 else 'rows'}")
     return frame
 
 
-def _check_file(path: Path, suffix: str) -> None:
+def _blank(frame: pl.DataFrame, markers: tuple[str, ...] | None, verbatim: Collection[str]) -> pl.DataFrame:
+    """Make null what stands for missing values in a table with types, where it is said what does."""
+    if markers is None:
+        return frame
+    return frame.with_columns(
+        blank_markers(column, markers) for column in frame.get_columns() if column.name not in verbatim
+    )
+
+
+def _check_options(path: Path, kind: Kind, encoding: str | None, sheet: str | None) -> None:
+    """Refuse options that say nothing of a file of this kind."""
+    if encoding is not None and kind not in ("csv", "json lines"):
+        raise InputError(f"{path}: an encoding is for files of text; leave it out")
+    if sheet is not None and kind != "excel":
+        raise InputError(f"{path}: a sheet is one of an Excel workbook; leave it out")
+
+
+def _check_file(path: Path) -> None:
     """Refuse what is no file with content, before anything is read: a pipe would wait, and a device never ends."""
     try:
         found = path.stat()
@@ -93,57 +165,10 @@ def _check_file(path: Path, suffix: str) -> None:
         raise InputError(f"{shown(str(path))}: no such file ({error})") from None
     if stat.S_ISDIR(found.st_mode):
         raise InputError(f"{path}: expected a file, got a folder")
-    if suffix not in SUFFIXES:
-        raise InputError(f"{path}: expected a file that ends in {', '.join(SUFFIXES)}, got {suffix or 'no ending'!r}")
     if not stat.S_ISREG(found.st_mode):
         raise InputError(f"{path}: expected a file, got a pipe or a device; write its content to a file first")
     if found.st_size == 0:
         raise InputError(f"{path}: the file is empty")
-
-
-def _read_parquet(path: Path) -> pl.DataFrame:
-    import polars as pl
-
-    with path.open("rb"):  # an error of the system is one, and none of the format
-        pass
-    _try_parquet(path)
-    try:
-        return _decode(path)
-    except MemoryError:
-        raise
-    except (Exception, pl.exceptions.PanicException) as error:  # a panic is no Exception
-        reason = (str(error).strip() or "unknown reason").splitlines()[0]
-        raise InputError(f"{path}: not a Parquet file that can be read ({reason})") from error
-
-
-def _decode(path: str | Path) -> pl.DataFrame:
-    import polars as pl
-
-    return pl.read_parquet(path, glob=False, hive_partitioning=False)
-
-
-def _try_parquet(path: Path) -> None:
-    """Have a process of its own read a Parquet file first: what is damaged may make polars end its process.
-
-    Asked for more memory than there is, it aborts, which is no exception. An error that it can report is met again by
-    who reads the file next.
-
-    Raises
-    ------
-    InputError
-        If that process was ended.
-    """
-    if not sys.executable or getattr(sys, "frozen", False):  # inside another program there is none to start
-        return
-    command = [sys.executable, "-c", _TRIAL, str(path.absolute()), *sys.path]
-    ended = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False)
-    if ended.returncode not in (0, 1):  # 1: an exception
-        said = ended.stderr.decode(errors="replace").strip().splitlines()
-        reason = shown(said[0]) if said else f"exit code {ended.returncode}"
-        raise InputError(
-            f"{path}: not a Parquet file that can be read: it is damaged, or larger than the memory "
-            f"(a process that tried it was ended: {reason})"
-        )
 
 
 def _similar_file(path: Path) -> str:

@@ -29,6 +29,11 @@ HOSTILE = {
     "csv": 5000,
     "csv and training": 300,
     "npz": 4000,
+    "arrow": 1000,
+    "json lines": 3000,
+    "gzip": 3000,
+    "zstd": 3000,
+    "excel": 1000,
     "parquet": 4000,
     "command": 700,
 }

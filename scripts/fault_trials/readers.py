@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import gzip
 import io
 import json
 import random
 import struct
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -142,6 +144,71 @@ def _make_parquet(folder: Path) -> bytes:
     return file.getvalue()
 
 
+def _make_frame() -> Any:
+    import polars as pl
+
+    names, *rows = _make_rows()
+    return pl.DataFrame({name: [row[i] for row in rows] for i, name in enumerate(names)})
+
+
+def _make_arrow(folder: Path) -> bytes:
+    file = io.BytesIO()
+    _make_frame().write_ipc(file, compression="zstd")
+    return file.getvalue()
+
+
+def _make_json_lines(folder: Path) -> bytes:
+    file = io.BytesIO()
+    _make_frame().write_ndjson(file)
+    return file.getvalue()
+
+
+def _make_gzip(folder: Path) -> bytes:
+    return gzip.compress(_make_csv(folder))
+
+
+def _make_zstd(folder: Path) -> bytes:
+    import zstandard
+
+    data: bytes = zstandard.ZstdCompressor(write_checksum=True).compress(_make_csv(folder))
+    return data
+
+
+def _make_workbook(folder: Path) -> bytes:
+    """Write the parts that a workbook cannot be without."""
+    main, of = "http://schemas.openxmlformats.org/spreadsheetml/2006/main", "http://schemas.openxmlformats.org"
+    cell = '<c t="inlineStr"><is><t>{}</t></is></c>'
+    rows = "".join(f"<row>{''.join(map(cell.format, row))}</row>" for row in _make_rows())
+    link = f'<Relationship Id="a" Type="{of}/officeDocument/2006/relationships/'
+    links = f'<Relationships xmlns="{of}/package/2006/relationships">'
+    parts = {
+        "[Content_Types].xml": f'<Types xmlns="{of}/package/2006/content-types"/>',
+        "_rels/.rels": f'{links}{link}officeDocument" Target="xl/workbook.xml"/></Relationships>',
+        "xl/workbook.xml": f'<workbook xmlns="{main}" xmlns:r="{of}/officeDocument/2006/relationships"><sheets>'
+        '<sheet name="rows" sheetId="1" r:id="a"/></sheets></workbook>',
+        "xl/_rels/workbook.xml.rels": f'{links}{link}worksheet" Target="worksheets/sheet1.xml"/></Relationships>',
+        "xl/worksheets/sheet1.xml": f'<worksheet xmlns="{main}"><sheetData>{rows}</sheetData></worksheet>',
+    }
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, text in parts.items():
+            archive.writestr(name, text)
+    return file.getvalue()
+
+
+def _mutate_workbook(data: bytes, draw: random.Random) -> bytes:
+    """Spoil a workbook: its bytes, or one of its parts in an archive that is whole."""
+    if draw.random() < 0.5:
+        return mutate_bytes(data, draw)
+    file = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(data)) as given, zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        spoiled = draw.choice(given.namelist())
+        for name in given.namelist():
+            part = given.read(name)
+            archive.writestr(name, mutate_bytes(part, draw) if name == spoiled else part)
+    return file.getvalue()
+
+
 def _train_on(path: Path) -> None:
     """Read a table, and train on it by the command line for one epoch where it can be read."""
     table = read_table(path)
@@ -203,6 +270,11 @@ READERS = {
     "csv": Reader(".csv", _make_csv, _mutate_csv, read_table),
     "csv and training": Reader(".csv", _make_csv, _mutate_csv, _train_on),
     "npz": Reader(".npz", _make_npz, mutate_bytes, read_table),
+    "arrow": Reader(".arrow", _make_arrow, mutate_bytes, read_table),
+    "json lines": Reader(".jsonl", _make_json_lines, mutate_bytes, read_table),
+    "gzip": Reader(".csv.gz", _make_gzip, mutate_bytes, read_table),
+    "zstd": Reader(".csv.zst", _make_zstd, mutate_bytes, read_table),
+    "excel": Reader(".xlsx", _make_workbook, _mutate_workbook, read_table),
     "parquet": Reader(".parquet", _make_parquet, mutate_bytes, read_table),
     "command": Reader(".json", _make_plan, _mutate_json, _resume_plan),
 }

@@ -216,8 +216,9 @@ def test_files_that_are_none(mistake, tmp_path):
     for name, content in (("data.parquet", b"a,b\n1,2\n"), ("data.npz", b"a,b\n1,2\n")):
         (tmp_path / name).write_bytes(content)
         assert str(tmp_path / name) in mistake("train", tmp_path / name, "--target", "b")
-    (tmp_path / "data.txt").write_text("a,b\n1,2\n")
-    assert "ends in .csv, .tsv, .parquet, .npz" in mistake("train", tmp_path / "data.txt", "--target", "b")
+    (tmp_path / "data.txt").write_bytes(b"%PDF-1.7\n")
+    assert "got a PDF document" in mistake("train", tmp_path / "data.txt", "--target", "b")
+    assert "ends in .csv, .tsv, .jsonl" in mistake("train", "nothing.txt", "--target", "b")
 
 
 # -- what comes back from predict -------------------------------------------------------------------------

@@ -414,7 +414,7 @@ def test_a_table_without_rows_cannot_be_fitted_but_can_be_transformed():
     assert Preprocessor.fit(frame, "y").transform(frame[:0]).shape == (0, 3)
 
 
-@pytest.mark.parametrize("frame", [{"n": [1]}, pl.LazyFrame({"n": [1]}), np.zeros((2, 2)), None])
+@pytest.mark.parametrize("frame", [{"n": [1]}, np.zeros((2, 2)), pl.Series([1]), None])
 def test_what_is_no_data_frame_is_refused(frame):
     fitted = Preprocessor.fit(frame_of(n=[1, 2, 3, 4]), "y")
     for call in (
@@ -422,7 +422,7 @@ def test_what_is_no_data_frame_is_refused(frame):
         lambda: fitted.transform(frame),
         lambda: fitted.encode_target(frame),
     ):
-        assert refusal(call).startswith("expected a polars.DataFrame, got ")
+        assert refusal(call).startswith("expected a data frame, such as one of polars, pandas or pyarrow, got ")
 
 
 def test_an_unknown_way_to_treat_unseen_categories_is_refused():

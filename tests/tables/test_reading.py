@@ -16,7 +16,8 @@ from bpx.errors import InputError
 
 pl = pytest.importorskip("polars", reason="tables need polars (extra table)")
 
-from bpx.tables import csv_reading, read_table, reading  # noqa: E402
+from bpx.tables import csv_reading, read_table, trying  # noqa: E402
+from bpx.tables.inferring import MISSING_MARKERS  # noqa: E402
 
 
 @pytest.fixture
@@ -54,9 +55,9 @@ def test_each_column_gets_the_narrowest_type(written):
 
 
 def test_missing_markers_are_null_and_do_not_decide_the_type(written):
-    frame = read_table(written('i,t\n1,a\nNA,?\n" nan",n/a\n,"b"\nnull,NULL\nN/A,""\n'))
-    assert frame.get_column("i").to_list() == [1, None, None, None, None, None]
-    assert frame.get_column("t").to_list() == ["a", None, "n/a", "b", None, None]
+    frame = read_table(written('i,t\n1,a\nNA,?\n" nan",n/a\n,"b"\nnull,NULL\nN/A,""\n-,None\n.,--\n'))
+    assert frame.get_column("i").to_list() == [1, None, None, None, None, None, None, None]
+    assert frame.get_column("t").to_list() == ["a", None, None, "b", None, None, None, None]
 
 
 def test_spaces_around_names_and_values_do_not_count(written):
@@ -160,7 +161,7 @@ def test_text_comes_back_as_it_was_written(tmp_path_factory, rows):
     names = [f"c{index}" for index in range(len(rows[0]))]
     with path.open("w", encoding="utf-8", newline="") as file:
         csv.writer(file).writerows([names, *rows])
-    markers = ("", "NA", "N/A", "NaN", "nan", "null", "NULL", "?")
+    markers = MISSING_MARKERS
     expected = [tuple(None if cell.strip() in markers else cell.strip() for cell in row) for row in rows]
     kept = [row for row, cells in zip(expected, rows, strict=True) if len(cells) > 1 or not cells[0].isspace()]
     assume(kept)
@@ -188,14 +189,12 @@ def test_floats_come_back_to_the_bit(tmp_path_factory, numbers):
         ("1,2.5\n3,4\n", "line 1: expected column names, got data ('1', '2.5')"),
         ("a,b,a\n1,2,3\n", "line 1: columns 1 and 3 are both named 'a'"),
         ("a, a\n1,2\n", "line 1: columns 1 and 2 are both named 'a'"),
-        (",a\n0,2\n", "line 1: column 1 of 2 has no name"),
-        ("\n\na,,b\n0,2,3\n", "line 3: column 2 of 3 has no name"),
         ("\n \n\n", "line 1: expected a header, a line of column names, got an empty file"),
         ("a\0,b\n0,2\n", "line 1: not a text file"),
         ('a,b\n1,2\n3,"4\n5,6\n', "line 3: not CSV: a quotation mark is not closed"),
         ('a,b\n1,2\n3,"4"5\n', "line 3: not CSV: "),
-        (b"a,b\n1,x\n2,caf\xe9\n", "line 3: not UTF-8 text"),
-        ("a,b\n1,2\n".encode("utf-16"), "line 1: not UTF-8 text"),
+        ("é,ü\n1,ä\n2,".encode() + b"\xff\n", "line 3: not UTF-8 text"),
+        (b"a,b\n\x00\x01\x02\x03\x04", "line 1: not a text file"),
     ],
 )
 def test_a_bad_csv_names_the_line_and_the_fault(refused, content, message):
@@ -212,9 +211,9 @@ def test_an_empty_file_is_refused(refused, name):
     assert refused(b"", name) == f"{name}: the file is empty"
 
 
-@pytest.mark.parametrize("name", ["data.txt", "data", "data.csv.gz"])
-def test_another_ending_is_refused(refused, name):
-    assert "expected a file that ends in .csv, .tsv, .parquet, .npz, got " in refused("a,b\n1,2\n", name)
+@pytest.mark.parametrize("name", ["data.txt", "data", "data.csv.gz", "data.dat"])
+def test_a_text_is_read_whatever_it_is_called(written, name):
+    assert read_table(written("a,b\n1,2\n", name)).rows() == [(1, 2)]
 
 
 def test_a_missing_file_names_the_nearest(written):
@@ -269,13 +268,13 @@ def test_a_parquet_file_that_ends_the_process_of_who_reads_it_is_refused(tmp_pat
 def test_a_parquet_file_is_tried_in_another_process_first(tmp_path, monkeypatch):
     path = tmp_path / "data.parquet"
     pl.DataFrame({"a": [1]}).write_parquet(path)
-    monkeypatch.setattr(reading, "_TRIAL", "import os; os.write(2, b'\x1b[31mno memory'); os.abort()")
+    monkeypatch.setattr(trying, "_TRIAL", "import os; os.write(2, b'\x1b[31mno memory'); os.abort()")
     with pytest.raises(InputError, match=r"a process that tried it was ended: '?\\x1b\[31mno memory"):
         read_table(path)
-    monkeypatch.setattr(reading, "_TRIAL", "this is not Python")  # a trial that could not begin refuses nothing
+    monkeypatch.setattr(trying, "_TRIAL", "this is not Python")  # a trial that could not begin refuses nothing
     assert read_table(path).shape == (1, 1)
-    monkeypatch.setattr(reading.sys, "executable", "")
-    monkeypatch.setattr(reading, "_TRIAL", "import os; os.abort()")
+    monkeypatch.setattr(trying.sys, "executable", "")
+    monkeypatch.setattr(trying, "_TRIAL", "import os; os.abort()")
     assert read_table(path).shape == (1, 1)
 
 
@@ -400,7 +399,7 @@ def test_an_archive_that_would_unpack_to_much_more_is_refused_before_it_is_unpac
     assert tracemalloc.get_traced_memory()[1] < 2**20
     tracemalloc.stop()
     np.savez(tmp_path / "data.npz", x=np.zeros((2**16, 2)))
-    monkeypatch.setattr("bpx.tables.npz_reading.MAX_UNPACKED", 0)
+    monkeypatch.setattr("bpx.tables.archives.MAX_UNPACKED", 0)
     assert read_table(tmp_path / "data.npz").height == 2**16  # not compressed, it is as large as it says
 
 
