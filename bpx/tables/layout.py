@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Self, get_args
 
 from bpx.errors import FileFormatError
-from bpx.tables.columns import CategoryColumn, Column, column_from_dict
+from bpx.tables.columns import CategoryColumn, Column, NumberColumn, column_from_dict
 from bpx.tables.frames import ColumnType
 from bpx.tables.messages import listed, shown
 from bpx.tables.stored import Fields
@@ -16,7 +16,8 @@ from bpx.tables.target import ClassTarget, Target, Task, target_from_dict
 __all__ = ["FORMAT", "VERSION", "TableLayout"]
 
 FORMAT = "bpx-table"
-VERSION = 1
+VERSION = 2
+"""Version 1 is that of a strict preprocessing, which bpx has written from the first."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,8 @@ class TableLayout:
         What the user should know about the training table, one line each.
     types : dict from str to {"text", "number", "category"}
         The columns whose type was declared; pass them to `read_table` before `transform`.
+    strict : bool
+        Whether new rows are refused for what training did not see: categories, words that stand for a gap.
     """
 
     columns: tuple[Column, ...]
@@ -45,6 +48,7 @@ class TableLayout:
     missing: Literal["refuse", "impute"] = "refuse"
     notes: tuple[str, ...] = ()
     types: Mapping[str, ColumnType] = field(default_factory=dict)
+    strict: bool = True
 
     @property
     def task(self) -> Task:
@@ -58,7 +62,10 @@ class TableLayout:
 
     @property
     def feature_names(self) -> tuple[str, ...]:
-        """The names of the columns of x: ``column`` for numbers and booleans, ``column=category`` for categories."""
+        """The names of the columns of x: ``column`` for numbers and booleans, ``column=category`` for categories.
+
+        Dates have several, such as ``column (year)``, and where training had gaps there is ``column is missing``.
+        """
         return tuple(feature for column in self.columns for feature in column.features)
 
     @property
@@ -79,21 +86,27 @@ class TableLayout:
     @property
     def text_columns(self) -> tuple[str, ...]:
         """The columns to be read as text; pass them to `read_table` before `transform`."""
-        names = tuple(column.name for column in self.columns if isinstance(column, CategoryColumn))
-        of_text = isinstance(self.target, ClassTarget) and self.target.label_type == "str"
+        names = tuple(
+            column.name
+            for column in self.columns
+            if isinstance(column, CategoryColumn) or (isinstance(column, NumberColumn) and column.notation is not None)
+        )
+        target = self.target
+        of_text = target.label_type == "str" if isinstance(target, ClassTarget) else target.notation is not None
         return (*names, self.target.name) if of_text else names
 
     def to_dict(self) -> dict[str, Any]:
         """Give everything as JSON data, from which `from_dict` builds the same preprocessing, to the bit."""
         return {
             "format": FORMAT,
-            "version": VERSION,
+            "version": 1 if self.strict else VERSION,
             "columns": [column.to_dict() for column in self.columns],
             "target": self.target.to_dict(),
             "left_out": list(self.left_out),
             "missing": self.missing,
             "notes": list(self.notes),
             **({"types": dict(self.types)} if self.types else {}),
+            **({} if self.strict else {"strict": False}),
         }
 
     @classmethod
@@ -109,9 +122,9 @@ class TableLayout:
         fields = Fields(data, where)
         fields.choice("format", (FORMAT,))
         version = fields.value("version")
-        if type(version) is not int or version != VERSION:
+        if type(version) is not int or version not in (1, VERSION):
             raise FileFormatError(
-                f"{where}: expected version {VERSION}, got {shown(version)}: use the bpx that wrote it"
+                f"{where}: expected version 1 or {VERSION}, got {shown(version)}: use the bpx that wrote it"
             )
         stored = fields.items("columns")
         columns = tuple(column_from_dict(Fields(one, f"{where}, columns[{i}]")) for i, one in enumerate(stored))
@@ -120,10 +133,11 @@ class TableLayout:
         missing: Any = fields.choice("missing", ("refuse", "impute"))
         notes = fields.texts("notes")
         declared = Fields(fields.value("types") if fields.has("types") else {}, f"{where}, types")
+        strict = fields.boolean("strict") if fields.has("strict") else True
         fields.done()
         names = [*(column.name for column in columns), target.name, *left_out]
         if not columns or len(set(names)) != len(names):
             raise FileFormatError(f"{where}: expected one or more columns, each named once, got {listed(names)}")
         types: Any = {name: declared.choice(name, get_args(ColumnType)) for name in names if declared.has(name)}
         declared.done()
-        return cls(columns, target, left_out, missing, notes, types)
+        return cls(columns, target, left_out, missing, notes, types, strict)

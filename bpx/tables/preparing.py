@@ -59,14 +59,16 @@ def prepare(
     validation: float = 0.2,
     seed: int = 0,
     task: AskedTask = "auto",
-    missing: Literal["refuse", "impute"] = "refuse",
+    missing: Literal["refuse", "impute"] | None = None,
     drop: Collection[str] = (),
     types: Mapping[str, ColumnType] | None = None,
     categories_max: int = 100,
+    strict: bool = False,
 ) -> Prepared:
     """Split a table, fit the preprocessing on its training rows and encode both parts.
 
-    Classes are held out in proportion. A category that only held-out rows have counts as none of the categories, as it
+    Classes are held out in proportion; one of a single row stays with the training rows. Rows without the target are left
+    out. A category that only held-out rows have counts as none of the categories, as it
     would in new data, with a note.
 
     Parameters
@@ -79,7 +81,7 @@ def prepare(
         The part of the rows to hold out; 0 for none.
     seed : int
         The seed of the split.
-    task, missing, drop, types, categories_max
+    task, missing, drop, types, categories_max, strict
         As in `Preprocessor.fit`.
 
     Returns
@@ -105,27 +107,30 @@ def prepare(
             types=types,
             categories_max=categories_max,
             rows=rows,
+            strict=strict,
         )
 
     preprocessor = fit(None)
-    y = preprocessor.encode_target(frame)
-    train_rows, validation_rows = np.arange(frame.height), np.arange(0)
+    kept = preprocessor.find_target_rows(frame)
+    used = frame if len(kept) == frame.height else frame[kept]
+    y = preprocessor.encode_target(used)
+    train, held = np.arange(len(kept)), np.arange(0)
     if validation > 0.0:
         labels = preprocessor.target.labels if isinstance(preprocessor.target, ClassTarget) else None
         stratify = None if labels is None else np.array([str(label) for label in labels], dtype=object)[y]
-        train_rows, validation_rows = split(frame.height, validation, seed, stratify)
-        preprocessor = fit(train_rows)
-        y = preprocessor.encode_target(frame)
+        train, held = split(len(kept), validation, seed, stratify, strict=strict)
+        preprocessor = fit(kept[train])
+        y = preprocessor.encode_target(used)
     notes = list(preprocessor.notes)
-    x = preprocessor.transform(frame, unseen="ignore", notes=notes)
-    held_out = len(validation_rows) > 0
+    x = preprocessor.transform(used, unseen="ignore", notes=notes)
+    held_out = len(held) > 0
     return Prepared(
         preprocessor,
-        x[train_rows],
-        y[train_rows],
-        x[validation_rows] if held_out else None,
-        y[validation_rows] if held_out else None,
-        train_rows,
-        validation_rows,
-        tuple(notes),
+        x[train],
+        y[train],
+        x[held] if held_out else None,
+        y[held] if held_out else None,
+        kept[train],
+        kept[held],
+        tuple(dict.fromkeys(notes)),
     )
