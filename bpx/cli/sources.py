@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from bpx.datasets import Dataset, load, names
 from bpx.errors import InputError, unknown_name
 from bpx.tables import ClassTarget, Preprocessor, prepare, read_table, split
 from bpx.tables.frames import ColumnType
+from bpx.tables.messages import counted
 from bpx.tables.reading import SUFFIXES
 
 if TYPE_CHECKING:
@@ -114,7 +115,7 @@ def load_training(options: TrainOptions) -> TrainingData:
 
 
 def _load_builtin(options: TrainOptions) -> TrainingData:
-    for name in ("target", "task", "missing", "categories_max", *REPEATABLE):
+    for name in ("target", "task", "missing", "categories_max", "strict", *REPEATABLE):
         if getattr(options, name):
             raise InputError(
                 f"--{name.replace('_', '-')} is for files; the data set {options.dataset!r} says itself what it holds"
@@ -139,17 +140,18 @@ def _load_table(options: TrainOptions) -> TrainingData:
             raise InputError(f"--target is missing: which column of {options.dataset} is to be predicted? {listed}")
         target = "y"
     if _is_boolean(frame, target) and target not in types and options.task != "regression":
-        frame, types = _read_spelling(options.dataset, frame, target, types)
+        frame, types = _read_spelling(options.dataset, frame, target, types, strict=options.strict)
     prepared = prepare(
         frame,
         target,
         validation=0.2 if options.validation is None else options.validation,
         seed=options.seed or 0,
         task=options.asked_task,
-        missing=options.missing or "refuse",  # type: ignore[arg-type]
+        missing=options.missing,  # type: ignore[arg-type]
         drop=options.drop,
         categories_max=100 if options.categories_max is None else options.categories_max,
         types=types,
+        strict=options.strict,
     )
     return TrainingData(
         choose_table_recipe(len(prepared.x_train), classes=isinstance(prepared.preprocessor.target, ClassTarget)),
@@ -169,24 +171,26 @@ def _is_boolean(frame: pl.DataFrame, name: str) -> bool:
 
 
 def _read_spelling(
-    path: str, frame: pl.DataFrame, target: str, types: dict[str, ColumnType]
+    path: str, frame: pl.DataFrame, target: str, types: dict[str, ColumnType], *, strict: bool
 ) -> tuple[pl.DataFrame, dict[str, ColumnType]]:
     """Return a table and the types of its columns, with a target of booleans as classes spelled as in the file.
 
-    So ``TRUE`` is predicted as ``TRUE``. Where the file spells one value in several ways, has missing ones, or is no
-    text, both stay as they are.
+    So ``TRUE`` is predicted as ``TRUE``. Where the file spells one value in several ways, is no text, or has missing
+    ones, which a strict training refuses, both stay as they are.
     """
     if not path.lower().endswith((".csv", ".tsv")):
         return frame, types
     declared: dict[str, ColumnType] = {**types, target: "category"}
     spelled = read_table(path, types=declared)
     texts = spelled.get_column(target)
-    if texts.n_unique() == frame.get_column(target).n_unique() and not texts.null_count():
+    if texts.n_unique() == frame.get_column(target).n_unique() and not (strict and texts.null_count()):
         return spelled, declared
     return frame, types
 
 
-def load_rows(data: str, preprocessor: Preprocessor, *, with_target: bool, ignore_unseen: bool = False) -> Rows:
+def load_rows(
+    data: str, preprocessor: Preprocessor, *, with_target: bool, unseen: Literal["refuse", "ignore"] | None = None
+) -> Rows:
     """Read rows for a trained network and encode them.
 
     Parameters
@@ -197,8 +201,9 @@ def load_rows(data: str, preprocessor: Preprocessor, *, with_target: bool, ignor
         The network's.
     with_target : bool
         Whether the target is needed too.
-    ignore_unseen : bool
-        Whether a category that training never saw counts as none of the categories, with a note.
+    unseen : {"refuse", "ignore"} or None
+        Whether a category that training never saw is refused, or counts as none of the categories, with a note; None
+        for what the training was: one that was strict refuses it.
 
     Raises
     ------
@@ -212,7 +217,15 @@ def load_rows(data: str, preprocessor: Preprocessor, *, with_target: bool, ignor
     if data.lower().endswith(".npz"):
         frame = _name_columns(data, frame, preprocessor)
     notes: list[str] = []
-    x = preprocessor.transform(frame, unseen="ignore" if ignore_unseen else "refuse", notes=notes)
+    if with_target:
+        kept = preprocessor.find_target_rows(frame)
+        if len(kept) < frame.height:
+            without = counted(frame.height - len(kept), "row")
+            notes.append(f"{without} without the target {preprocessor.target.name!r} left out")
+            frame = frame[kept]
+        if frame.height == 0:
+            raise InputError(f"{data}: no row has the target {preprocessor.target.name!r}")
+    x = preprocessor.transform(frame, unseen=unseen, notes=notes)
     return Rows(x, preprocessor.encode_target(frame) if with_target else None, frame, None, tuple(notes))
 
 

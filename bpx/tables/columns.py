@@ -351,7 +351,9 @@ def column_from_dict(fields: Fields) -> Column:
         year = fields.number("year_mean"), fields.number("year_std")
         cycles = fields.texts("cycles")
         if not set(cycles) <= set(CYCLES) or year[1] < 0.0:
-            raise FileFormatError(f"{fields.where}: expected cycles among {listed(CYCLES)} and a deviation of 0 or more")
+            raise FileFormatError(
+                f"{fields.where}: expected cycles among {listed(CYCLES)} and a deviation of 0 or more"
+            )
         column = DateColumn(
             name, time, day_first, mean, std, median, *year, cycles, flagged=flag("flagged"), odd=flag("odd")
         )

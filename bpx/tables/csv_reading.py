@@ -100,7 +100,7 @@ def _check_header(where: str, names: list[str], first: list[str]) -> None:
         raise InputError(f"{where}: not a text file: the header holds NUL bytes")
     seen: dict[str, int] = {}
     for position, name in enumerate(names, start=1):
-        if not name and position > 1:  # the first is often an index, which is looked at later
+        if not name:
             raise InputError(
                 f"{where}: column {position} of {len(names)} has no name; name it, or take it out "
                 "(pandas writes one without a name unless index=False)"

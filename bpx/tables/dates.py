@@ -24,13 +24,11 @@ CYCLES = ("month", "weekday", "hour")
 """What comes again and again, each as sine and cosine."""
 
 _DAY = 86400.0
-_MONTHS = {
-    name: number
-    for number, names in enumerate(
-        "jan feb mar,mär apr may,mai jun jul aug sep oct,okt nov dec,dez".split(), start=1
-    )
-    for name in names.split(",")
-}
+_MONTH_NAMES = (
+    ("jan",), ("feb",), ("mar", "mär"), ("apr",), ("may", "mai"), ("jun",),
+    ("jul",), ("aug",), ("sep",), ("oct", "okt"), ("nov",), ("dec", "dez"),
+)  # fmt: skip
+_MONTHS = {name: number for number, names in enumerate(_MONTH_NAMES, start=1) for name in names}
 _MONTH = rf"(?P<month>{'|'.join(_MONTHS)})[a-zä]*\.?"
 _CLOCK = (
     r"(?:[T ,]+(?P<hour>\d{1,2}):(?P<minute>\d{2})(?::(?P<second>\d{2}(?:[.,]\d+)?))?"
@@ -83,8 +81,8 @@ def find_dates(series: pl.Series) -> FoundDates | None:
 
     Text does if every text is one in ISO's or a common form, a missing value put in words, or, where there are more
     than 10 different dates and fewer odd texts than these, nearly every one. Integers do if there are three or more and
-    each is a date like 20241231. Where no number of ``1/2/2020`` is above 12, the one that takes more values is the day;
-    where that does not tell, the day comes first after points and dashes and the month after slashes.
+    each is a date like 20241231. Where no number of ``1/2/2020`` is above 12, the one that takes more values is the
+    day; where that does not tell, the day comes first after points and dashes and the month after slashes.
 
     Parameters
     ----------

@@ -249,9 +249,7 @@ def _decide_text(texts: pl.Series, rows: Array | None, categories_max: int, fact
     found = find_notation(texts)
     if found.notation is not None:
         numbers = found.notation.read(texts)
-        result = _decide_number(
-            texts, numbers, rows, facts, flag, notation=found.notation, odd=bool(found.odd)
-        )
+        result = _decide_number(texts, numbers, rows, facts, flag, notation=found.notation, odd=bool(found.odd))
         if not result.reason:
             _note_notation(name, found, facts)
         return result
@@ -307,4 +305,3 @@ def _decide_category(
         if flagged:
             facts.add("markers", texts.name)
     return Found(missing, column)
-

@@ -160,8 +160,6 @@ def _fit_usual(
             facts.move("many texts", "kept", name)
     y = found_target.encode(series)
     _note_leaks(frame, used, y.reshape(len(y)), rows, isinstance(found_target, ClassTarget), facts)
-    if isinstance(found_target, ClassTarget):
-        notes += _note_rare_classes(found_target, y)
     unused = tuple(name for name in found if name not in used)
     return Fitted(tuple(used.values()), found_target, unused, (*notes, target_note, *facts.tell()))
 
@@ -183,13 +181,6 @@ def _note_leaks(
         leak = find_leak(values[at], y[at], classes=classes)
         if leak:
             facts.add("leaks", name, leak)
-
-
-def _note_rare_classes(target: ClassTarget, y: Array) -> list[str]:
-    """Say which classes are there once, which nothing can be tested of."""
-    single = [target.labels[i] for i in np.flatnonzero(np.bincount(y, minlength=len(target.labels)) == 1)]
-    many = "es have" if len(single) > 1 else " has"
-    return [f"{len(single):,} class{many} one row, which is trained on and never tested: {listed(single)}"] if single else []
 
 
 def _imputed_notes(found: Mapping[str, Found], types: Mapping[str, ColumnType]) -> list[str]:

@@ -16,8 +16,18 @@ _FEW_ROWS = 10
 """Fewer values than this may all differ by chance."""
 
 _SOME_ROWS = 20
-_KEYS = frozenset("id ids idx index key uuid guid no nr nbr row rows rownames rowid serial sno unnamed".split())
-_TIMES = frozenset("year years yr month week day days date time hour hours minute second seconds age t".split())
+_KEYS = frozenset(
+    [
+        "id", "ids", "idx", "index", "key", "uuid", "guid", "no", "nr", "nbr", "row", "rows", "rownames",
+        "rowid", "serial", "sno", "unnamed",
+    ]
+)  # fmt: skip
+_TIMES = frozenset(
+    [
+        "year", "years", "yr", "month", "week", "day", "days", "date", "time", "hour", "hours", "minute",
+        "second", "seconds", "age", "t",
+    ]
+)  # fmt: skip
 
 _LEAST_LARGE = 10_000
 """Numbers that are drawn evenly from a range that ends below this may be measured."""

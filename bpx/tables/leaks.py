@@ -36,7 +36,7 @@ def find_leak(values: Array, y: Array, *, classes: bool) -> str:
     values, y = values[here], y[here]
     if len(y) < _FEW_ROWS or (classes and np.unique(y, return_counts=True)[1].min() < _ROWS_A_CLASS):
         return ""
-    different, places = np.unique(values, return_inverse=True)
+    different = np.unique(values)
     order = np.lexsort((y, values))
     steps = np.diff(y[order])
     if len(different) < 2 or len(np.unique(y)) < 2:

@@ -40,17 +40,21 @@ _FEW_UNITS = 4
 _EXACT_DIGITS = 15
 """Integers of more digits than this are numbers on a label, which a float would change."""
 
-_GAP_WORDS = frozenset(
-    "na n/a n.a. #n/a nan null none nil nd n.d. ? ?? - -- --- . .. … * x unknown missing unbekannt (blank)"
-    " #value! #div/0! #ref! #name? #null! #num!".split()
-) | {"not available", "not applicable", "no data"}
+_GAP_WORDS = (
+    "", "na", "n/a", "n.a.", "#n/a", "nan", "null", "none", "nil", "nd", "n.d.", "?", "??", "-", "--", "---", ".", "..",
+    "…", "*", "x", "unknown", "missing", "unbekannt", "(blank)", "not available", "not applicable", "no data",
+    "#value!", "#div/0!", "#ref!", "#name?", "#null!", "#num!",
+)  # fmt: skip
+"""What people write for a missing value, in small letters."""
 
 _CURRENCY = (
     r"(?:(?:US|AU|CA|NZ|HK|R|A|C)?[$€£¥₹₩₽₺₪฿₫₴]|(?:USD|EUR|GBP|CHF|JPY|CNY|INR|AUD|CAD|SEK|NOK|DKK|PLN|CZK|BRL|MXN|ZAR)"
     r"|Rs\.?|kr\.?|Fr\.?)"
 )
 _WORD = r"°?[A-Za-zµμΩ]+[²³]?\.?"
-_UNIT = rf"(?:%|‰|{_CURRENCY}|{_WORD}(?: [A-Za-z]+[²³]?\.?){{0,2}}(?: ?/ ?[A-Za-z]+[²³]?)?|/ ?[A-Za-z]+|[\"″′°])"
+_UNIT = (
+    rf"(?:%|‰|{_CURRENCY}|{_WORD}(?: [A-Za-z]+[²³]?\.?){{0,2}}(?: ?/ ?[A-Za-z]+[²³]?)?|/ ?[A-Za-z]+|[\"\u2033\u2032°])"
+)
 _DIGITS = r"(?:\d(?:[\d.,' ]*\d)?[.,]?|[.,]\d+)(?:[eE][+-]?\d+)?"
 _PATTERN = (
     rf"^(?P<open>\()?(?P<bound>[<>≤≥~≈])?\s*(?P<sign>[+-])?\s*(?P<before>{_CURRENCY})?\s*(?P<inner>[+-])?\s*"
@@ -156,10 +160,10 @@ class FoundNotation:
 def find_notation(texts: pl.Series) -> FoundNotation:
     """Find how a column of text writes its numbers, if it is meant as numbers.
 
-    It is if every text is a number, a missing value put in words (``n/a``, ``-``, ``unknown``), or, where there are more
-    than 10 different numbers and fewer odd texts than these, nearly every one. Numbers with a unit have one unit; a
-    percentage does not stand beside numbers without a sign. Integers with leading zeros, or of more than 15 digits, are
-    codes. Of ``2,700`` and ``1.234.567`` the marks stand between thousands, unless one of them cannot.
+    It is if every text is a number, a missing value put in words (``n/a``, ``-``, ``unknown``), or, where there are
+    more than 10 different numbers and fewer odd texts than these, nearly every one. Numbers with a unit have one unit;
+    a percentage does not stand beside numbers without a sign. Integers with leading zeros, or of more than 15 digits,
+    are codes. Of ``2,700`` and ``1.234.567`` the marks stand between thousands, unless one of them cannot.
 
     Parameters
     ----------
@@ -180,7 +184,7 @@ def find_notation(texts: pl.Series) -> FoundNotation:
     plain_texts = values.str.contains(r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$").to_numpy()
     bare_integers = values.filter(values.str.contains(r"^[+-]?\d+$"))
     if len(bare_integers) and (
-        bare_integers.str.contains(r"^[+-]?0\d").any() or int(bare_integers.str.len_chars().max() or 0) > _EXACT_DIGITS  # type: ignore[call-overload]
+        bare_integers.str.contains(r"^[+-]?0\d").any() or int(bare_integers.str.len_chars().max() or 0) > _EXACT_DIGITS
     ):
         return FoundNotation(codes=bool(plain_texts.all()), odd=tuple(values.filter(~plain_texts).to_list()))
     different = list({_shorten_unit(unit): unit for unit in reversed(units) if unit}.values())[::-1]
@@ -188,7 +192,8 @@ def find_notation(texts: pl.Series) -> FoundNotation:
         return FoundNotation(units=tuple(different) if len(different) <= _FEW_UNITS else ())
     unit = next((unit for unit in units if unit), "")
     numbers, bounds, notation = _read_best(parts, unit)
-    if notation.unit in ("%", "‰") and (numbers[(parts.get_column("unit") == "").fill_null(False).to_numpy()] > 0).any():
+    unitless = (parts.get_column("unit") == "").fill_null(False).to_numpy()
+    if notation.unit in ("%", "‰") and (numbers[unitless] > 0).any():
         return FoundNotation(units=(notation.unit, "none"))
     read = ~np.isnan(numbers)
     if int((read & ~bounds).sum()) <= MANY_NUMBERS:
@@ -262,4 +267,4 @@ def tidy_texts(texts: pl.Series) -> pl.Series:
 def find_gap_words(texts: pl.Series) -> pl.Series:
     """Tell of each text whether it says that there is no value; null stays null."""
     words = texts.str.strip_chars().str.to_lowercase()
-    return words.is_in([*_GAP_WORDS, ""])
+    return words.is_in(list(_GAP_WORDS))

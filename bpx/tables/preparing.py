@@ -10,6 +10,7 @@ import numpy as np
 
 from bpx.errors import InputError
 from bpx.tables.frames import ColumnType
+from bpx.tables.messages import listed
 from bpx.tables.preprocessor import Preprocessor
 from bpx.tables.splitting import split
 from bpx.tables.target import ClassTarget
@@ -67,9 +68,9 @@ def prepare(
 ) -> Prepared:
     """Split a table, fit the preprocessing on its training rows and encode both parts.
 
-    Classes are held out in proportion; one of a single row stays with the training rows. Rows without the target are left
-    out. A category that only held-out rows have counts as none of the categories, as it
-    would in new data, with a note.
+    Classes are held out in proportion; one of a single row stays with the training rows. Rows without the target are
+    left out. A category that only held-out rows have counts as none of the categories, as it would in new data, with a
+    note.
 
     Parameters
     ----------
@@ -121,7 +122,7 @@ def prepare(
         train, held = split(len(kept), validation, seed, stratify, strict=strict)
         preprocessor = fit(kept[train])
         y = preprocessor.encode_target(used)
-    notes = list(preprocessor.notes)
+    notes = [*preprocessor.notes, *([] if validation == 0.0 else _note_single_rows(preprocessor, y))]
     x = preprocessor.transform(used, unseen="ignore", notes=notes)
     held_out = len(held) > 0
     return Prepared(
@@ -134,3 +135,13 @@ def prepare(
         kept[held],
         tuple(dict.fromkeys(notes)),
     )
+
+
+def _note_single_rows(preprocessor: Preprocessor, y: Array) -> list[str]:
+    """Say which classes have one row, so that nothing can be held out of them."""
+    if not isinstance(preprocessor.target, ClassTarget):
+        return []
+    labels = preprocessor.target.labels
+    single = [labels[i] for i in np.flatnonzero(np.bincount(y, minlength=len(labels)) == 1)]
+    have = "classes have" if len(single) > 1 else "class has"
+    return [f"{len(single):,} {have} one row, which is trained on and not tested: {listed(single)}"] if single else []

@@ -72,10 +72,10 @@ class Preprocessor(TableLayout):
         task : {"auto", "classification", "regression"}
             The task, or that the target says it.
         missing : {"refuse", "impute"}
-            Whether missing values in features are an error, or replaced: by the median of numbers and dates, by the most
-            frequent of booleans and categories (the first in sorted order where two are as frequent). Where training
-            rows have gaps, a feature says where they are, and missing is a category of its own, unless ``strict``. By
-            default they are replaced, and refused if ``strict``.
+            Whether missing values in features are an error, or replaced: by the median of numbers and dates, by the
+            most frequent of booleans and categories (the first in sorted order where two are as frequent). Where
+            training rows have gaps, a feature says where they are, and missing is a category of its own, unless
+            ``strict``. By default they are replaced, and refused if ``strict``.
         drop : collection of str
             Columns to leave out, such as names, numbers of rows and dates.
         types : dict from str to {"text", "number", "category"}, optional

@@ -14,9 +14,7 @@ __all__ = ["split"]
 Array = np.ndarray[Any, Any]
 
 
-def split(
-    n: int, fraction: float, seed: int, stratify: Any = None, *, strict: bool = False
-) -> tuple[Array, Array]:
+def split(n: int, fraction: float, seed: int, stratify: Any = None, *, strict: bool = False) -> tuple[Array, Array]:
     """Split n rows at random into training and held-out rows.
 
     The order comes from the raw bits of PCG64, which NumPy keeps from version to version, so one seed gives one split.
@@ -99,7 +97,7 @@ def _spare_rare(counts: Array, size: int) -> Array:
     while (missing := size - int(quota.sum())) > 0:  # at most one round for each class and row of difference
         free = quota < counts - 1
         quota[np.where(free, ideal - quota, -np.inf).argmax()] += min(missing, 1)
-    return quota
+    return np.asarray(quota)
 
 
 def _quota(counts: Array, size: int, labels: Array) -> Array:

@@ -226,9 +226,9 @@ def find_rows_without(target: Target, series: pl.Series) -> Array:
     missing = series.fill_nan(None).is_null() if series.dtype.is_float() else series.is_null()
     if is_text(series):
         texts = as_texts(series, target.name)
-        words = texts.is_in(list(target.labels)) if isinstance(target, ClassTarget) and target.label_type == "str" else None
-        gaps = find_gap_words(texts).fill_null(True)
-        missing = gaps if words is None else gaps & ~words.fill_null(False)
+        missing = find_gap_words(texts).fill_null(True)
+        if isinstance(target, ClassTarget) and target.label_type == "str":
+            missing &= ~texts.str.strip_chars().is_in(list(target.labels)).fill_null(False)
     found: Array = missing.to_numpy()
     return found
 

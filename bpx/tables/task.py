@@ -185,8 +185,9 @@ def _refuse_identifiers(series: pl.Series, what: str) -> None:
     elif is_text(series):
         topic, reason = find_many_texts(as_texts(series, what))
         if topic:
+            got = reason if topic == "many texts" else f"one for each of {rows}"
             raise InputError(
-                f"{what}: expected classes that come again, got {reason if topic == 'many texts' else f'one for each of {rows}'}; "
+                f"{what}: expected classes that come again, got {got}; "
                 f"choose another target, or {declare_advice(series.name, 'category')} if each is a class"
             )
 
