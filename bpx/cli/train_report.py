@@ -125,7 +125,10 @@ def tell_baseline(target: Target, numbers: Mapping[str, float], baseline: Mappin
         said = f"always the mean, {baseline['answer']:.4g}{unit}, is off by {measured['mae']:.4g}{unit} on average"
         same = False
     better = beats_baseline(numbers, measured)
-    return f"{said}: the network is {'better' if better else 'no better' if same else 'worse'}"
+    if same or better:
+        return f"{said}: the network is {'better' if better else 'no better'}"
+    balanced = numbers.get("balanced_accuracy", 0.0) > measured.get("balanced_accuracy", 0.0)
+    return f"{said}: the network is worse{', and better in balanced accuracy' if balanced else ''}"
 
 
 def _look_at_classes(run: PreparedTraining, where: str) -> tuple[Any, bool]:

@@ -178,7 +178,7 @@ def _decide_number(
     column = NumberColumn(series.name, mean, std, median, flag and bool(gaps.any()), notation, odd)
     key = "" if keep or missing.any() else _find_number_key(series, numbers)
     if key:
-        facts.add("identifiers", series.name, key)
+        facts.add("number keys", series.name, key)
         return Found(missing, column, key)
     _note_gaps(column, missing, facts)
     _note_sentinels(series.name, numbers[~missing], facts)
@@ -255,12 +255,12 @@ def _decide_text(texts: pl.Series, rows: Array | None, categories_max: int, fact
         return result
     stripped = texts.str.strip_chars()
     stripped = stripped.set(stripped == "", None)
-    topic, reason = find_many_texts(stripped)
-    result = _decide_category(stripped, rows, categories_max, facts, flag and not topic, told=not topic, stripped=True)
+    reason = find_many_texts(stripped)
+    result = _decide_category(stripped, rows, categories_max, facts, flag, told=not reason, stripped=True)
     if result.column is None:
         return result
-    if topic:
-        facts.add(topic, name, reason)
+    if reason:
+        facts.add("text keys", name, reason)
         return Found(result.missing, result.column, reason)
     spaced = texts.filter((texts != stripped) & stripped.is_not_null())
     if len(spaced):

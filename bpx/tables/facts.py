@@ -11,8 +11,8 @@ _COLUMNS_NAMED = 8
 _TOPICS: dict[str, tuple[str, str]] = {
     # topic: what is said of its columns; what to do, where {} is the first of them as an argument and as an option
     "left out": ("left out", ""),
-    "identifiers": ("left out, which tell rows apart and nothing else", "to keep one, {category} or {number}"),
-    "many texts": ("left out, texts that hardly come again", "to keep one, {text}"),
+    "number keys": ("left out", "to keep one, {number}"),
+    "text keys": ("left out", "to keep one, {category}"),
     "kept": ("kept, though all its values differ, because there is nothing else to learn from", ""),
     "gaps": ("with gaps, which are filled and flagged", ""),
     "new gaps": ("with gaps that training had none of, filled", ""),
@@ -31,6 +31,10 @@ _TOPICS: dict[str, tuple[str, str]] = {
     "sentinels": ("with a number that looks like a gap and stays a number", "{missing} makes it one"),
     "leaks": ("that give the target away", "leave them out if they are not known before it"),
 }
+
+
+_LEFT_OUT = ("left out", "number keys", "text keys")
+"""Topics that are told together; the advice is that of the last."""
 
 
 class Facts:
@@ -63,15 +67,22 @@ class Facts:
             self._facts.pop(topic, None)
 
     def tell(self) -> list[str]:
-        """Return one line for each topic."""
-        return [_tell(topic, self._facts[topic]) for topic in _TOPICS if topic in self._facts]
+        """Return one line for each topic, and one for all columns that are left out."""
+        keys = [topic for topic in _LEFT_OUT if topic in self._facts]
+        told: list[str] = []
+        if keys:
+            together = {name: text for topic in keys for name, text in self._facts[topic].items()}
+            _, advice = _TOPICS[keys[-1]]
+            told.append(_tell(keys[-1], together, example=next(iter(self._facts[keys[-1]])) if advice else ""))
+        others = (topic for topic in _TOPICS if topic in self._facts and topic not in _LEFT_OUT)
+        return [*told, *(_tell(topic, self._facts[topic]) for topic in others)]
 
 
-def _tell(topic: str, facts: dict[str, str]) -> str:
+def _tell(topic: str, facts: dict[str, str], example: str = "") -> str:
     said, advice = _TOPICS[topic]
     named = [shown(name) + (f" ({text})" if text else "") for name, text in facts.items()]
     more = f", and {len(named) - _COLUMNS_NAMED:,} more" if len(named) > _COLUMNS_NAMED else ""
-    first = next(iter(facts))
+    first = example or next(iter(facts))
     count = f"{len(facts):,} column{'' if len(facts) == 1 else 's'}"
     line = f"{count} {said}: {', '.join(named[:_COLUMNS_NAMED])}{more}"
     return f"{line}; {_advise(advice, first, facts[first])}" if advice else line
@@ -86,5 +97,5 @@ def _advise(advice: str, name: str, text: str) -> str:
         for kind in ("category", "number", "text")
     }
     value = text.partition(" ")[0]
-    ways["missing"] = f"(missing_values=['{value}'], --missing-values={value})"
+    ways["missing"] = f"(missing_values=['{value}'], --missing-values {value})"
     return advice.format(**ways)

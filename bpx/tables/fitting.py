@@ -156,8 +156,8 @@ def _fit_usual(
     if not used:
         used = {name: one.column for name, one in found.items() if one.column is not None}
         for name in used:
-            facts.move("identifiers", "kept", name)
-            facts.move("many texts", "kept", name)
+            facts.move("number keys", "kept", name)
+            facts.move("text keys", "kept", name)
     y = found_target.encode(series)
     _note_leaks(frame, used, y.reshape(len(y)), rows, isinstance(found_target, ClassTarget), facts)
     unused = tuple(name for name in found if name not in used)

@@ -68,8 +68,8 @@ def find_key(series: pl.Series) -> str:
     return ""
 
 
-def find_many_texts(texts: pl.Series) -> tuple[str, str]:
-    """Say why text is no set of categories: the topic of `bpx.tables.facts` and the reason; nothing if it is one.
+def find_many_texts(texts: pl.Series) -> str:
+    """Say why text is no set of categories, because its values hardly come again; nothing if it is one.
 
     Parameters
     ----------
@@ -79,10 +79,10 @@ def find_many_texts(texts: pl.Series) -> tuple[str, str]:
     values = texts.drop_nulls()
     count, different = len(values), values.n_unique()
     if count >= _FEW_ROWS and different == count:
-        return "identifiers", "all different"
+        return "all different"
     if different > max(_SOME_ROWS, count // 2):
-        return "many texts", f"{different:,} different texts in {count:,} rows"
-    return "", ""
+        return f"{different:,} different texts in {count:,} rows"
+    return ""
 
 
 def _split_words(name: str) -> set[str]:

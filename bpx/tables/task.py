@@ -183,9 +183,9 @@ def _refuse_identifiers(series: pl.Series, what: str) -> None:
                 "another target, or pass task='regression' (--task regression) if they are to be predicted"
             )
     elif is_text(series):
-        topic, reason = find_many_texts(as_texts(series, what))
-        if topic:
-            got = reason if topic == "many texts" else f"one for each of {rows}"
+        reason = find_many_texts(as_texts(series, what))
+        if reason:
+            got = f"one for each of {rows}" if reason == "all different" else reason
             raise InputError(
                 f"{what}: expected classes that come again, got {got}; "
                 f"choose another target, or {declare_advice(series.name, 'category')} if each is a class"
