@@ -123,7 +123,9 @@ def _load_builtin(options: TrainOptions) -> TrainingData:
     dataset, recipe = load(options.dataset), RECIPES[options.dataset]
     y = builtin_data.list_classes(dataset)
     share = recipe.validation if options.validation is None else options.validation
-    train, held_out = split(len(y), share, options.seed or 0, y, strict=True) if share else (np.arange(len(y)), np.arange(0))
+    train, held_out = (
+        split(len(y), share, options.seed or 0, y, strict=True) if share else (np.arange(len(y)), np.arange(0))
+    )
     preprocessor = builtin_data.fit(dataset, train, shared_scale=recipe.shared_scale)
     x, y, _ = builtin_data.encode(options.dataset, preprocessor)
     held = (x[held_out], y[held_out]) if held_out.size else (None, None)

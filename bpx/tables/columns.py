@@ -99,11 +99,17 @@ class NumberColumn:
 def read_numbers(series: pl.Series, column: NumberColumn, how: Encoding) -> Array:
     """Give the numbers of a column by its notation, NaN for gaps; words for a gap and infinity are gaps.
 
+    Durations are seconds.
+
     Raises
     ------
     InputError
         If a text is no number, and training had none such.
     """
+    import polars as pl
+
+    if series.dtype == pl.Duration:
+        series = series.dt.total_microseconds() / 1e6
     if not is_text(series):
         if series.dtype.is_float():
             numbers: Array = series.to_numpy().astype(np.float64)

@@ -168,9 +168,9 @@ def _decide_number(
         return _leave_out(series, NO_VALUES, facts, missing)
     if differ_by_rounding(series, values[~gaps]):
         return _leave_out(series, constant_reason(series, values[~gaps], rows), facts, missing)
-    median = float(np.median(values[~gaps]))
-    values = np.where(gaps, median, values)
     with np.errstate(over="ignore", invalid="ignore"):
+        median = float(np.median(values[~gaps]))
+        values = np.where(gaps, median, values)
         mean, std = float(values.mean()), float(values.std())
     if not (np.isfinite(mean) and np.isfinite(std) and std > 0.0):
         reason = f"from {values.min():g} to {values.max():g}, its mean and standard deviation are out of range"

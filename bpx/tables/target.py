@@ -222,13 +222,16 @@ def target_numbers(series: pl.Series, what: str, notation: NumberNotation | None
 
 
 def find_rows_without(target: Target, series: pl.Series) -> Array:
-    """Tell in which rows the target is missing, or a word says so; bool, shape (rows,)."""
+    """Tell in which rows the target is missing, a word says so, or text stands for a number; bool, shape (rows,)."""
     missing = series.fill_nan(None).is_null() if series.dtype.is_float() else series.is_null()
     if is_text(series):
         texts = as_texts(series, target.name)
         missing = find_gap_words(texts).fill_null(True)
         if isinstance(target, ClassTarget) and target.label_type == "str":
             missing &= ~texts.str.strip_chars().is_in(list(target.labels)).fill_null(False)
+        elif not isinstance(target, ClassTarget) or target.label_type in ("int", "float"):
+            notation = None if isinstance(target, ClassTarget) else target.notation
+            return np.isnan((notation or NumberNotation()).read(texts))
     found: Array = missing.to_numpy()
     return found
 

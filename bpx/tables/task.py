@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from bpx.errors import InputError, unknown_name
+from bpx.tables.dates import find_dates
 from bpx.tables.facts import Facts
 from bpx.tables.finding import constant_reason, declare_advice, marker_advice, measure_note, odd_ones_out
 from bpx.tables.frames import ColumnType
@@ -155,6 +156,9 @@ def read_target(
     texts = as_texts(series, "")
     stripped = texts.str.strip_chars()
     stripped = stripped.set(stripped == "", None)
+    spaced = texts.filter((texts != stripped) & stripped.is_not_null())
+    if len(spaced):
+        facts.add("spaces", series.name, f"such as {shown(spaced[0])}")
     found = find_notation(stripped)
     if declared in ("text", "category") or (task == "classification" and declared != "number"):
         return stripped, None
@@ -173,8 +177,14 @@ def read_target(
 
 
 def _refuse_identifiers(series: pl.Series, what: str) -> None:
-    """Refuse a target that tells rows apart and nothing else."""
+    """Refuse a target of dates, and one that tells rows apart and nothing else."""
     rows = counted(len(series), "row")
+    dates = find_dates(series) if is_text(series) or series.dtype.is_integer() else None
+    if dates is not None:
+        raise InputError(
+            f"{what}: expected classes or numbers, got dates or times ({shown(dates.example)}); turn them into numbers "
+            f"such as days or hours, or {declare_advice(series.name, 'category')} if each is a class"
+        )
     if series.dtype.is_integer():
         key = find_key(series)
         if key in ("all different", "counting up"):
