@@ -16,7 +16,7 @@ from bpx.tables.finding import NO_VALUES, Found, constant_reason, training_rows
 from bpx.tables.frames import ColumnType
 from bpx.tables.identifiers import find_key, find_many_texts
 from bpx.tables.messages import counted, shown
-from bpx.tables.notation import FoundNotation, NumberNotation, find_notation, tidy_texts
+from bpx.tables.notation import FoundNotation, NumberNotation, choose_notation, find_notation, tidy_texts
 from bpx.tables.values import as_numbers, as_texts, differ_by_rounding, is_text, refuse_rows
 
 if TYPE_CHECKING:
@@ -130,7 +130,7 @@ def _decide_declared_number(series: pl.Series, rows: Array | None, facts: Facts,
         return _decide_number(series, as_numbers(series, what), rows, facts, flag, keep=True)
     texts = as_texts(series, what)
     found = find_notation(texts)
-    notation = found.notation or NumberNotation()
+    notation = found.notation or choose_notation(texts)
     numbers = notation.read(texts)
     refuse_rows(texts, np.isnan(numbers) & tidy_texts(texts).is_not_null().to_numpy(), what, "numbers")
     _note_notation(series.name, found, facts)

@@ -159,7 +159,8 @@ def _fit_usual(
             facts.move("number keys", "kept", name)
             facts.move("text keys", "kept", name)
     y = found_target.encode(series)
-    _note_leaks(frame, used, y.reshape(len(y)), rows, isinstance(found_target, ClassTarget), facts)
+    classes = isinstance(found_target, ClassTarget)
+    _note_leaks(frame, used, y if classes else found_target.decode(y), rows, classes, facts)
     unused = tuple(name for name in found if name not in used)
     return Fitted(tuple(used.values()), found_target, unused, (*notes, target_note, *facts.tell()))
 

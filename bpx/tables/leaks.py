@@ -51,6 +51,6 @@ def find_leak(values: Array, y: Array, *, classes: bool) -> str:
     with np.errstate(over="ignore", invalid="ignore"):
         linear = abs(np.corrcoef(values, y)[0, 1]) > 1 - _LINEAR
     if linear:
-        return "the same as the target" if np.allclose(values, y, rtol=1e-12, atol=0) else "a multiple of the target"
+        return "the same as the target" if np.allclose(values, y, rtol=_LINEAR, atol=0) else "a multiple of the target"
     down = np.diff(y[np.lexsort((-y, values))])
     return "rises with the target" if (steps >= 0).all() else "falls with the target" if (down <= 0).all() else ""

@@ -20,6 +20,7 @@ __all__ = [
     "MANY_NUMBERS",
     "FoundNotation",
     "NumberNotation",
+    "choose_notation",
     "find_gap_words",
     "find_notation",
     "notation_from_dict",
@@ -208,6 +209,13 @@ def find_notation(texts: pl.Series) -> FoundNotation:
     either = notation.thousands in (",", ".") and values.str.contains(r"\d[,.]\d").any()
     certain = values.str.contains(r"[,.]\d+[,.]|[,.]\d{4}|[,.]\d{1,2}\b|^[+-]?[^\d]*\d{4,}[,.]").any()
     return FoundNotation(notation, tuple(odd.to_list()), example, values[first] if either and not certain else "")
+
+
+def choose_notation(texts: pl.Series) -> NumberNotation:
+    """Return the notation that reads most of the texts of a column which is known to hold numbers."""
+    parts = _take_apart(tidy_texts(texts).drop_nulls().unique(maintain_order=True))
+    units = _list_units(parts, parts.get_column("unit").is_not_null().to_numpy())
+    return _read_best(parts, next((unit for unit in units if unit), ""))[2]
 
 
 def _read_best(parts: pl.DataFrame, unit: str) -> tuple[Array, Array, NumberNotation]:

@@ -203,8 +203,10 @@ def tables(tmp_path, monkeypatch):
 
 
 TRIED = [
-    (("train", "cities.csv", "--target", "y", "--strict"), "leave the column out (--drop 'the city')", ("--drop", "the city")),
-    (("train", "cities.csv", "--target", "y", "--strict"), "declare it (--category 'the city')", ("--category", "the city")),
+    (("train", "cities.csv", "--target", "y", "--strict"), "leave the column out (--drop 'the city')",
+     ("--drop", "the city")),
+    (("train", "cities.csv", "--target", "y", "--strict"), "declare it (--category 'the city')",
+     ("--category", "the city")),
     (("train", "cities.csv", "--target", "y", "--strict"), "or raise --categories-max", ("--categories-max", "150")),
     (("train", "gaps.csv", "--target", "y", "--strict"), "leave the columns out (--drop), or pass --missing impute",
      ("--missing", "impute")),
