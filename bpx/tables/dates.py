@@ -49,6 +49,10 @@ _COMPACT = (19000101, 21001231)
 """Integers between these, each of which is a date, are dates."""
 
 _FEW_DATES = 3
+_FIRST_LOOK = 1000
+"""Different texts of a large column that are looked at first; where they are no dates, the others are not read."""
+
+_KINDS: tuple[Literal["time", "date"], ...] = ("time", "date")
 
 
 @dataclass(frozen=True)
@@ -105,7 +109,9 @@ def find_dates(series: pl.Series) -> FoundDates | None:
     texts = texts.filter(~find_gap_words(texts))
     if len(texts) == 0:
         return None
-    for kind in ("time", "date"):
+    for kind in _KINDS:
+        if len(texts) > _FIRST_LOOK and _find_in_texts(texts.gather_every(len(texts) // _FIRST_LOOK), kind) is None:
+            continue
         found = _find_in_texts(texts, kind)
         if found is not None:
             return found

@@ -25,11 +25,13 @@ from bpx.tables.values import is_text
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["Fitted", "fit_table"]
+__all__ = ["Fitted", "find_table_target", "fit_table"]
 
 Array = np.ndarray[Any, Any]
 
 _REFUSALS_SHOWN = 20
+_FIRST_LOOK = 10_000
+"""Training rows that are looked at first for what gives the target away; where nothing does, the others are not."""
 
 
 @dataclass(frozen=True)
@@ -133,19 +135,15 @@ def _fit_usual(
 ) -> Fitted:
     """Use what can be used, and tell what was decided."""
     facts, notes = Facts(), []
-    series, notation = read_target(frame.get_column(target), task, types.get(target), facts)
-    kept = np.flatnonzero(series.is_not_null().to_numpy())
-    if len(kept) == 0:
-        raise InputError(f"target {shown(target)}: the column has no values")
+    found_target, series, kept, target_note = _fit_target(
+        frame.get_column(target), task, types.get(target), categories_max, rows, facts
+    )
     if len(kept) < frame.height:
         without = counted(frame.height - len(kept), "row")
         advice = marker_advice(target if is_text(frame.get_column(target)) and target not in types else None)
         notes.append(f"{without} without the target {shown(target)} left out{advice}")
         rows = None if rows is None else np.flatnonzero(np.isin(kept, rows))
-        frame, series = frame[kept], series.gather(kept)
-    found_target, target_note = find_target(
-        series, task, rows, categories_max=categories_max, declared=types.get(target), strict=False, notation=notation
-    )
+        frame = frame[kept]
     found = {
         name: decide_column(frame.get_column(name), rows, categories_max, types.get(name), facts, flag=impute)
         for name in features
@@ -165,6 +163,51 @@ def _fit_usual(
     return Fitted(tuple(used.values()), found_target, unused, (*notes, target_note, *facts.tell()))
 
 
+def find_table_target(
+    frame: pl.DataFrame,
+    target: str,
+    task: AskedTask,
+    types: Mapping[str, ColumnType],
+    categories_max: int,
+) -> tuple[Target, Array]:
+    """Find the target of an ordinary table and the rows that have it, before any other column is looked at.
+
+    Raises
+    ------
+    InputError
+        If there is no such column, or it cannot be predicted.
+    """
+    check_frame(frame)
+    if frame.height == 0:
+        raise InputError("the table has no rows")
+    series = named_column(frame, target, "target")
+    check_types(frame, types, ())
+    found, _, kept, _ = _fit_target(series, task, types.get(target), categories_max, None, Facts())
+    return found, kept
+
+
+def _fit_target(
+    column: pl.Series,
+    task: AskedTask,
+    declared: ColumnType | None,
+    categories_max: int,
+    rows: Array | None,
+    facts: Facts,
+) -> tuple[Target, pl.Series, Array, str]:
+    """Give the target, its values in the rows that have one, these rows, and what is to be told of it."""
+    series, notation = read_target(column, task, declared, facts)
+    kept = np.flatnonzero(series.is_not_null().to_numpy())
+    if len(kept) == 0:
+        raise InputError(f"target {shown(column.name)}: the column has no values")
+    if len(kept) < len(series):
+        rows = None if rows is None else np.flatnonzero(np.isin(kept, rows))
+        series = series.gather(kept)
+    found, note = find_target(
+        series, task, rows, categories_max=categories_max, declared=declared, strict=False, notation=notation
+    )
+    return found, series, kept, note
+
+
 def _note_leaks(
     frame: pl.DataFrame, used: Mapping[str, Column], y: Array, rows: Array | None, classes: bool, facts: Facts
 ) -> None:
@@ -179,7 +222,8 @@ def _note_leaks(
             values = values * column.std + column.mean
         if column.flagged:
             values = np.where(block[:, -1] > 0, np.nan, values)
-        leak = find_leak(values[at], y[at], classes=classes)
+        leak = find_leak(values[at[:_FIRST_LOOK]], y[at[:_FIRST_LOOK]], classes=classes)
+        leak = leak and (find_leak(values[at], y[at], classes=classes) if len(at) > _FIRST_LOOK else leak)
         if leak:
             facts.add("leaks", name, leak)
 

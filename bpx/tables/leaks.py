@@ -41,16 +41,19 @@ def find_leak(values: Array, y: Array, *, classes: bool) -> str:
     steps = np.diff(y[order])
     if len(different) < 2 or len(np.unique(y)) < 2:
         return ""
-    if not steps[np.diff(values[order]) == 0].any() and len(different) * _ROWS_A_VALUE <= len(y):
+    tells = not steps[np.diff(values[order]) == 0].any() and len(different) * _ROWS_A_VALUE <= len(y)
+    if tells and classes:
         return "the same as the target" if len(np.unique(y)) == len(different) else "each value has one target"
     if classes:
         ranges = np.count_nonzero(steps) == len(np.unique(y)) - 1
         return "each class has a range of its own" if ranges and len(y) >= _SOME_ROWS else ""
-    if len(different) < _SOME_VALUES:
-        return ""
     with np.errstate(over="ignore", invalid="ignore"):
         linear = abs(np.corrcoef(values, y)[0, 1]) > 1 - _LINEAR
     if linear:
         return "the same as the target" if np.allclose(values, y, rtol=_LINEAR, atol=0) else "a multiple of the target"
+    if tells:
+        return "each value has one target"
+    if len(different) < _SOME_VALUES:
+        return ""
     down = np.diff(y[np.lexsort((-y, values))])
     return "rises with the target" if (steps >= 0).all() else "falls with the target" if (down <= 0).all() else ""

@@ -38,6 +38,9 @@ _FEW_NUMBERS = 3
 _FEW_UNITS = 4
 """More different words behind numbers than this are no units, as in ``10 Downing Street``."""
 
+_FIRST_LOOK = 1000
+"""Different texts of a large column that are looked at first; where most are no numbers, the others are not read."""
+
 _EXACT_DIGITS = 15
 """Integers of more digits than this are numbers on a label, which a float would change."""
 
@@ -177,6 +180,10 @@ def find_notation(texts: pl.Series) -> FoundNotation:
     values = values.filter(~find_gap_words(values))
     if len(values) == 0:
         return FoundNotation()
+    if len(values) > _FIRST_LOOK:
+        some = _take_apart(values.gather_every(len(values) // _FIRST_LOOK)).get_column("unit")
+        if some.null_count() > len(some) // 2:
+            return FoundNotation()
     parts = _take_apart(values)
     measures = parts.get_column("unit").is_not_null().to_numpy()
     if measures.sum() * 2 < len(values) or measures.sum() < 2:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from bpx.errors import InputError
+from bpx.tables.fitting import find_table_target
 from bpx.tables.frames import ColumnType
 from bpx.tables.messages import listed
 from bpx.tables.preprocessor import Preprocessor
@@ -111,17 +112,21 @@ def prepare(
             strict=strict,
         )
 
-    preprocessor = fit(None)
-    kept = preprocessor.find_target_rows(frame)
+    preprocessor = fit(None) if strict or validation == 0.0 else None
+    if preprocessor is None:
+        found, kept = find_table_target(frame, target, task, types or {}, categories_max)
+    else:
+        found, kept = preprocessor.target, preprocessor.find_target_rows(frame)
     used = frame if len(kept) == frame.height else frame[kept]
-    y = preprocessor.encode_target(used)
+    y = found.encode(used.get_column(target))
     train, held = np.arange(len(kept)), np.arange(0)
     if validation > 0.0:
-        labels = preprocessor.target.labels if isinstance(preprocessor.target, ClassTarget) else None
+        labels = found.labels if isinstance(found, ClassTarget) else None
         stratify = None if labels is None else np.array([str(label) for label in labels], dtype=object)[y]
         train, held = split(len(kept), validation, seed, stratify, strict=strict)
         preprocessor = fit(kept[train])
         y = preprocessor.encode_target(used)
+    assert preprocessor is not None
     notes = [*preprocessor.notes, *([] if validation == 0.0 else _note_single_rows(preprocessor, y))]
     x = preprocessor.transform(used, unseen="ignore", notes=notes)
     held_out = len(held) > 0
