@@ -175,8 +175,9 @@ def train(
 ) -> None:
     """Train a network on a data set or a file, and test it on the part that is held out.
 
-    What no option says is chosen to suit the data, and told in notes: gaps are filled, dates and numbers such as $1,200
-    are read, columns of ids are left out. The model's file holds the preprocessing too, for 'bpx predict'.
+    What no option says is chosen to suit the data. The model's file holds the preprocessing too, for 'bpx predict'.
+
+    Files are taken as they are: gaps are filled, dates and $1,200 are read, ids are left out. Notes tell it.
     """
     printer = Printer(json=json)
     from bpx.cli.training_run import train as run

@@ -286,6 +286,7 @@ def _decide_category(
     told: bool = True,
     stripped: bool = False,
 ) -> Found:
+    """Keep the most frequent categories; ``stripped`` where the column is not declared, and spaces do not count."""
     missing = texts.is_null().to_numpy()
     known = training_rows(texts, rows)
     frequency = known.drop_nulls().value_counts(name="rows")
@@ -302,6 +303,6 @@ def _decide_category(
             rest = counted(len(known) - known.null_count() - int(share), "training row")
             facts.add("most frequent", texts.name, f"{len(kept):,} of {len(ranked):,}, {rest} in the others")
         _note_gaps(column, missing, facts)
-        if flagged:
+        if flagged and stripped:
             facts.add("markers", texts.name)
     return Found(missing, column)

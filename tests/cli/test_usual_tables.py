@@ -202,6 +202,20 @@ def test_early_stopping_stops_on_rows_set_aside(as_json, command):
     assert f"stopped after {data['epochs']} epochs, with the weights of the best" in text
 
 
+def test_rows_that_are_set_aside_are_not_trained_on(as_json, monkeypatch):
+    fit, seen = bpx.Network.fit, []
+
+    def fit_seen(net, x, y, **options):
+        seen.append((x, options["validation_data"][0]))
+        return fit(net, x, y, **options)
+
+    monkeypatch.setattr(bpx.Network, "fit", fit_seen)
+    as_json("train", "moons", "--epochs", 2, "--early-stopping")
+    ((x, aside),) = seen
+    assert (len(x), len(aside)) == (216, 24)
+    assert not {row.tobytes() for row in x} & {row.tobytes() for row in aside}
+
+
 def test_early_stopping_goes_on_with_a_resumed_training(as_json, tmp_path):
     options = ("moons", "--early-stopping", "--patience", 4, "--schedule", "cosine", "--weight-decay", 0.1)
     whole = as_json("train", *options, "--epochs", 60, "-o", tmp_path / "whole")

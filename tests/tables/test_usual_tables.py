@@ -305,6 +305,7 @@ def test_numbers_in_reach_of_others_are_no_gaps():
         (lambda y: [X[i] + 9 * (label == "b") for i, label in enumerate(y)], "classes", "each class has a range"),
         (lambda y: [value * 2.5 + 1 for value in y], "numbers", "a multiple of the target"),
         (lambda y: y, "numbers", "the same as the target"),
+        (lambda y: [(round(value * 9) * 7 % 11) for value in y], "few", "each value has one target"),
         (lambda y: [np.exp(value) for value in y], "numbers", "rises with the target"),
         (lambda y: [-round(value) for value in np.array(y) * 9], "numbers", "falls with the target"),
         (lambda y: [i % 5 for i in range(len(y))], "classes", ""),
@@ -313,6 +314,7 @@ def test_numbers_in_reach_of_others_are_no_gaps():
 )  # fmt: skip
 def test_columns_that_give_the_target_away_are_told(column, y, leak):
     targets = ["a", "b", "b"] * 20 if y == "classes" else np.random.default_rng(3).normal(size=ROWS).tolist()
+    targets = [(i * 7 % 11) / 9 for i in range(ROWS)] if y == "few" else targets
     frame = table(y=targets, c=list(column(targets)))
     told = [line for line in fit(frame).notes if "giving the target away" in line]
     assert [leak in line for line in told] == ([True] if leak else [])
