@@ -69,6 +69,10 @@ class PreparedTraining:
         name, rows = data.preprocessor.target.name, len(data.x_train)
         if settings.class_weight is not None and data.preprocessor.task == "regression":
             raise InputError(f"--class-weight is for classes, and target {name!r} holds numbers")
+        if settings.class_weight is not None and settings.loss not in ("cross_entropy", "binary_cross_entropy"):
+            raise InputError(
+                f"--class-weight goes with the losses cross_entropy and binary_cross_entropy, got {settings.loss}"
+            )
         if settings.patience is not None and rows < _LEAST_SET_ASIDE:
             raise InputError(f"--early-stopping sets a tenth of the training rows aside: {rows} are too few for that")
         n_out, output = choose_head(data.preprocessor, settings.loss)

@@ -7,7 +7,7 @@ learned from the training rows. A column that is flagged has one feature more, w
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
@@ -29,7 +29,9 @@ __all__ = [
     "DateColumn",
     "Encoding",
     "NumberColumn",
+    "PresenceColumn",
     "column_from_dict",
+    "find_missing",
     "read_numbers",
 ]
 
@@ -311,6 +313,38 @@ class DateColumn:
         } | _list_set(flagged=self.flagged, odd=self.odd)
 
 
+@dataclass(frozen=True)
+class PresenceColumn:
+    """A column of which it is used whether there is a value: it has one value only, or texts that hardly come again."""
+
+    name: str
+
+    flagged: ClassVar[bool] = True
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """The name of the feature, which is 1 where the value is missing."""
+        return _name_flag(self.name, True)
+
+    def encode(self, series: pl.Series, how: Encoding) -> Array:
+        """Write 1 where the value is missing and 0 elsewhere; shape (rows, 1)."""
+        missing = find_missing(series)
+        how.check_missing(f"column {shown(self.name)}", missing, self.name, flagged=True)
+        return missing.astype(np.float64)[:, None]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give what was learned as JSON data."""
+        return {"kind": "presence", "name": self.name}
+
+
+def find_missing(series: pl.Series) -> Array:
+    """Tell where a column of any type has no value, or nothing but spaces; bool, shape (rows,)."""
+    if is_text(series):
+        series = tidy_texts(as_texts(series, ""))
+    missing: Array = (series.fill_nan(None) if series.dtype.is_float() else series).is_null().to_numpy()
+    return missing
+
+
 def _name_flag(name: str, flagged: bool) -> tuple[str, ...]:
     return (f"{name} is missing",) if flagged else ()
 
@@ -325,7 +359,7 @@ def _list_set(**flags: bool) -> dict[str, bool]:
     return {name: True for name, is_set in flags.items() if is_set}
 
 
-Column = NumberColumn | BooleanColumn | CategoryColumn | DateColumn
+Column = NumberColumn | BooleanColumn | CategoryColumn | DateColumn | PresenceColumn
 
 
 def column_from_dict(fields: Fields) -> Column:
@@ -336,7 +370,7 @@ def column_from_dict(fields: Fields) -> Column:
     FileFormatError
         If the data is not what `to_dict` writes.
     """
-    kind = fields.choice("kind", ("number", "boolean", "category", "date"))
+    kind = fields.choice("kind", ("number", "boolean", "category", "date", "presence"))
     name = fields.text("name")
 
     def flag(key: str) -> bool:
@@ -350,6 +384,8 @@ def column_from_dict(fields: Fields) -> Column:
         column = NumberColumn(name, mean, std, median, flag("flagged"), notation, flag("odd"))
     elif kind == "boolean":
         column = BooleanColumn(name, fields.boolean("most_frequent"), flag("flagged"))
+    elif kind == "presence":
+        column = PresenceColumn(name)
     elif kind == "date":
         time: Any = fields.choice("time", ("date", "time"))
         day_first = fields.boolean("day_first")

@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bpx.tables.columns import BooleanColumn, CategoryColumn, Column, DateColumn, NumberColumn
+from bpx.tables.columns import (
+    BooleanColumn,
+    CategoryColumn,
+    Column,
+    DateColumn,
+    NumberColumn,
+    PresenceColumn,
+    find_missing,
+)
 from bpx.tables.dates import CYCLES, FoundDates, count_years, find_dates, find_phase, read_moments
 from bpx.tables.facts import Facts
 from bpx.tables.finding import NO_VALUES, Found, constant_reason, training_rows
@@ -27,6 +35,8 @@ __all__ = ["decide_column"]
 Array = np.ndarray[Any, Any]
 
 _EXAMPLES = 3
+_FEW_PRESENT = 5
+"""Training rows with a value, and without one, that it takes for the difference to mean something."""
 _SENTINEL_DIGITS = (99.0, 999.0, 9999.0, 99999.0, 999999.0, 8888.0, 88888.0, 99.9, 999.9, 9999.9, 99.99, 999.99)
 
 
@@ -60,13 +70,34 @@ def decide_column(
     -------
     Found
         What was learned, or the reason why the column is not used. A column that is left out because it identifies rows
-        has both.
+        has both. Of one with gaps that would be left out, it is used whether there is a value.
 
     Raises
     ------
     InputError
         If a column that is declared a number holds text that is none.
     """
+    found = _decide(series, rows, categories_max, declared, facts, flag)
+    if not found.reason or not flag or series.dtype.is_nested():
+        return found
+    missing = find_missing(series)
+    gaps = int((missing if rows is None else missing[rows]).sum())
+    if min(gaps, (len(series) if rows is None else len(rows)) - gaps) < _FEW_PRESENT:
+        return found
+    for topic in ("left out", "text keys"):
+        facts.move(topic, "presence", series.name)
+    return Found(missing, PresenceColumn(series.name))
+
+
+def _decide(
+    series: pl.Series,
+    rows: Array | None,
+    categories_max: int,
+    declared: ColumnType | None,
+    facts: Facts,
+    flag: bool,
+) -> Found:
+    """Decide what a column becomes by its values; whether they are there is for `decide_column`."""
     import polars as pl
 
     name = series.name

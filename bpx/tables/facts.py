@@ -14,6 +14,7 @@ _TOPICS: dict[str, tuple[str, str]] = {
     "number keys": ("left out", "to keep one, {number}"),
     "text keys": ("left out", "to keep one, {category}"),
     "kept": ("kept, though all its values differ, because there is nothing else to learn from", ""),
+    "presence": ("of which only whether there is a value is used", ""),
     "gaps": ("with gaps, which are filled and flagged", ""),
     "new gaps": ("with gaps that training had none of, filled", ""),
     "markers": ("of text with gaps; if NA, N/A, NaN, null or ? are values there", "{category}"),

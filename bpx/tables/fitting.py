@@ -62,6 +62,20 @@ def fit_table(
     InputError
         As `Preprocessor.fit` does.
     """
+    _check_names(frame, target, drop, types)
+    features = [name for name in frame.columns if name != target and name not in drop]
+    fit = _fit_strictly if strict else _fit_usual
+    fitted = fit(frame, target, task, impute, features, types, categories_max, rows)
+    if not fitted.columns:
+        unused = [*drop, *fitted.left_out]
+        left_out = f"; left out: {listed(unused)}" if unused else ""
+        raise InputError(f"expected one or more columns to learn from beside the target {shown(target)}{left_out}")
+    left_out_names = tuple(name for name in frame.columns if name in drop or name in fitted.left_out)
+    return dataclasses.replace(fitted, left_out=left_out_names, notes=tuple(note for note in fitted.notes if note))
+
+
+def _check_names(frame: pl.DataFrame, target: str, drop: Collection[str], types: Mapping[str, ColumnType]) -> None:
+    """Refuse what is no table, and names of columns that it does not have or that contradict each other."""
     check_frame(frame)
     if isinstance(drop, str):
         raise InputError(f"expected drop to be a list of columns, got the text {shown(drop)}; write [{shown(drop)}]")
@@ -73,15 +87,6 @@ def fit_table(
     if target in drop:
         raise InputError(f"column {shown(target)} is the target and cannot be dropped too")
     check_types(frame, types, drop)
-    features = [name for name in frame.columns if name != target and name not in drop]
-    fit = _fit_strictly if strict else _fit_usual
-    fitted = fit(frame, target, task, impute, features, types, categories_max, rows)
-    if not fitted.columns:
-        unused = [*drop, *fitted.left_out]
-        left_out = f"; left out: {listed(unused)}" if unused else ""
-        raise InputError(f"expected one or more columns to learn from beside the target {shown(target)}{left_out}")
-    left_out_names = tuple(name for name in frame.columns if name in drop or name in fitted.left_out)
-    return dataclasses.replace(fitted, left_out=left_out_names, notes=tuple(note for note in fitted.notes if note))
 
 
 def _fit_strictly(
@@ -167,6 +172,7 @@ def find_table_target(
     frame: pl.DataFrame,
     target: str,
     task: AskedTask,
+    drop: Collection[str],
     types: Mapping[str, ColumnType],
     categories_max: int,
 ) -> tuple[Target, Array]:
@@ -175,14 +181,10 @@ def find_table_target(
     Raises
     ------
     InputError
-        If there is no such column, or it cannot be predicted.
+        If it cannot be predicted, or as `fit_table` does if a column that is named does not exist.
     """
-    check_frame(frame)
-    if frame.height == 0:
-        raise InputError("the table has no rows")
-    series = named_column(frame, target, "target")
-    check_types(frame, types, ())
-    found, _, kept, _ = _fit_target(series, task, types.get(target), categories_max, None, Facts())
+    _check_names(frame, target, drop, types)
+    found, _, kept, _ = _fit_target(frame.get_column(target), task, types.get(target), categories_max, None, Facts())
     return found, kept
 
 

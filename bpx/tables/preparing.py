@@ -114,7 +114,7 @@ def prepare(
 
     preprocessor = fit(None) if strict or validation == 0.0 else None
     if preprocessor is None:
-        found, kept = find_table_target(frame, target, task, types or {}, categories_max)
+        found, kept = find_table_target(frame, target, task, drop, types or {}, categories_max)
     else:
         found, kept = preprocessor.target, preprocessor.find_target_rows(frame)
     used = frame if len(kept) == frame.height else frame[kept]

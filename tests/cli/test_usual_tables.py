@@ -247,6 +247,10 @@ def test_schedules_and_weight_decay_are_those_of_fit(as_json):
         (("--schedule", "cosin"), "did you mean 'cosine'?"),
         (("--weight-decay", "-1"), "--weight-decay must be at least 0"),
         (("--weight-decay", "0.1", "--optimizer", "sgd"), "--weight-decay goes with --optimizer adamw"),
+        (
+            ("--class-weight", "balanced", "--loss", "squared_error"),
+            "--class-weight goes with the losses cross_entropy",
+        ),
         (("--patience", "5"), "--patience goes with --early-stopping"),
         (("--early-stopping", "--patience", "0"), "--patience must be at least 1"),
     ],

@@ -105,7 +105,7 @@ N, B, T = 0, 1, 2
         (
             ["columns", N, "kind"],
             "picture",
-            "columns[0]: expected one of 'number', 'boolean', 'category', 'date' in the field 'kind'",
+            "columns[0]: expected one of 'number', 'boolean', 'category', 'date', 'presence' in the field 'kind'",
         ),
         (["columns", N, "kind"], "boolean", "columns[0]: the field 'most_frequent' is missing"),
         (["columns", N, "kind"], ["number"], "columns[0]: expected one of"),

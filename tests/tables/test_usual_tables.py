@@ -170,6 +170,20 @@ def test_columns_are_left_out_with_their_reasons_in_one_note():
     assert notes == []
 
 
+def test_of_a_column_with_gaps_that_says_nothing_else_it_is_used_whether_there_is_a_value():
+    frame = table(member=["x", None, " "], cabin=[f"C{i}" if i % 2 else None for i in range(ROWS)])
+    fitted = fit(frame)
+    assert features(fitted) == ("member is missing", "cabin is missing")
+    assert fitted.left_out == ()
+    assert fitted.transform(frame)[:4, 1:].tolist() == [[0, 1], [1, 0], [1, 1], [0, 0]]
+    assert note(fitted, "only whether").endswith("'member' ('x' in every training row), 'cabin' (all different)")
+    new = pl.DataFrame({"x": [0.0], "member": ["y"], "cabin": [1.5]})
+    assert fitted.transform(new)[0, 1:].tolist() == [0, 0]
+    assert fit(table(t=["x"] * (ROWS - 4) + [None] * 4)).left_out == ("t",)
+    assert fit(table(t=[None] * (ROWS - 4) + ["x"] * 4)).left_out == ("t",)
+    assert fit(table(t=[None])).left_out == ("t",)
+
+
 @pytest.mark.parametrize(
     ("name", "values", "key"),
     [
