@@ -222,12 +222,18 @@ def _note_leaks(
             values = np.where(block[:, :width].any(axis=1), block[:, :width].argmax(axis=1), np.nan)
         elif isinstance(column, NumberColumn):
             values = values * column.std + column.mean
-        if column.flagged:
-            values = np.where(block[:, -1] > 0, np.nan, values)
-        leak = find_leak(values[at[:_FIRST_LOOK]], y[at[:_FIRST_LOOK]], classes=classes)
-        leak = leak and (find_leak(values[at], y[at], classes=classes) if len(at) > _FIRST_LOOK else leak)
-        if leak:
-            facts.add("leaks", name, leak)
+        gaps = block[:, -1] if column.flagged else np.zeros(len(y))
+        values = np.where(gaps > 0, np.nan, values)
+        if _give_away(values[at], y[at], classes):
+            facts.add("leaks", name, _give_away(values[at], y[at], classes))
+        elif column.flagged and _give_away(gaps[at], y[at], classes):
+            facts.add("leaks", name, "by where it is missing")
+
+
+def _give_away(values: Array, y: Array, classes: bool) -> str:
+    """Say how numbers give the target away, if the first of many rows say so too."""
+    first = find_leak(values[:_FIRST_LOOK], y[:_FIRST_LOOK], classes=classes)
+    return find_leak(values, y, classes=classes) if first and len(y) > _FIRST_LOOK else first
 
 
 def _imputed_notes(found: Mapping[str, Found], types: Mapping[str, ColumnType]) -> list[str]:

@@ -41,11 +41,12 @@ def find_leak(values: Array, y: Array, *, classes: bool) -> str:
     steps = np.diff(y[order])
     if len(different) < 2 or len(np.unique(y)) < 2:
         return ""
-    tells = not steps[np.diff(values[order]) == 0].any() and len(different) * _ROWS_A_VALUE <= len(y)
+    one_each = not steps[np.diff(values[order]) == 0].any()
+    tells = one_each and len(different) * _ROWS_A_VALUE <= len(y)
     if tells and classes:
         return "the same as the target" if len(np.unique(y)) == len(different) else "each value has one target"
     if classes:
-        ranges = np.count_nonzero(steps) == len(np.unique(y)) - 1
+        ranges = one_each and np.count_nonzero(steps) == len(np.unique(y)) - 1
         return "each class has a range of its own" if ranges and len(y) >= _SOME_ROWS else ""
     with np.errstate(over="ignore", invalid="ignore"):
         linear = abs(np.corrcoef(values, y)[0, 1]) > 1 - _LINEAR

@@ -335,6 +335,22 @@ def test_columns_that_give_the_target_away_are_told(column, y, leak):
     assert len(fit(frame).column_names) == 2
 
 
+def test_gaps_give_the_target_away_too():
+    frame = table(y=["a", "b", "b"], ended=[None, "2020-01-01", "2020-02-03"], member=[None, "x", "x"], x2=[1.0, None])
+    fitted = fit(frame)
+    assert "'ended' (by where it is missing), 'member' (by where it is missing)" in note(
+        fitted, "giving the target away"
+    )
+
+
+def test_of_many_rows_all_are_looked_at_before_it_is_said():
+    y = np.arange(20_000) % 2
+    values = np.where(np.arange(20_000) < 15_000, y, 0.0)
+    for column, told in ((values, 0), (y.astype(float), 1)):
+        frame = pl.DataFrame({"x": np.random.default_rng(0).normal(size=20_000), "c": column, "y": y})
+        assert sum("giving the target away" in line for line in Preprocessor.fit(frame, "y").notes) == told
+
+
 def test_a_few_rows_give_nothing_away():
     assert find_leak(np.arange(19.0), np.arange(19.0), classes=False) == ""
     assert find_leak(np.repeat([0.0, 1.0], [56, 4]), np.repeat([0, 1], [56, 4]), classes=True) == ""
