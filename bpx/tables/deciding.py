@@ -291,7 +291,8 @@ def _decide_text(texts: pl.Series, rows: Array | None, categories_max: int, fact
     if result.column is None:
         return result
     if reason:
-        facts.add("text keys", name, reason)
+        varying = f"; numbers whose unit varies: {', '.join(found.units)}" if found.units else ""
+        facts.add("text keys", name, reason + varying)
         return Found(result.missing, result.column, reason)
     spaced = texts.filter((texts != stripped) & stripped.is_not_null())
     if len(spaced):

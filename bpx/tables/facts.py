@@ -29,7 +29,7 @@ _TOPICS: dict[str, tuple[str, str]] = {
     "either way": ("of dates that could be read in two ways", "write dates like 2024-12-31 if that is wrong"),
     "most frequent": ("with many different texts, of which the most frequent are kept", "{category} keeps all of them"),
     "spaces": ("of text with spaces around values, taken off", ""),
-    "sentinels": ("with a number that looks like a gap and stays a number", "{missing} makes it one"),
+    "sentinels": ("with a number that looks like a gap and stays a number", "if it is one, say so {missing}"),
     "leaks": ("giving the target away", "leave them out if they are not known before it"),
 }
 

@@ -265,6 +265,8 @@ def test_a_unit_that_varies_is_told():
     fitted = fit(table(w=["3 kg", "200 g", "1 kg", "500 g"]))
     assert fitted.n_features == 5
     assert "'w' (kg, g)" in note(fitted, "the unit varies")
+    fitted = fit(table(w=[f"{i} kg" if i % 2 else f"{i} g" for i in range(ROWS)]))
+    assert "'w' (all different; numbers whose unit varies: g, kg)" in note(fitted, "left out")
 
 
 def test_a_comma_that_could_be_either_is_told():
