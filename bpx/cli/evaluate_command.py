@@ -16,11 +16,12 @@ from bpx.cli.group import (
     choose_backend,
 )
 from bpx.cli.pictures import PlotOption, check_picture, draw_evaluation
-from bpx.cli.predict_command import ModelArgument, UnseenOption
+from bpx.cli.predict_command import ModelArgument, UnseenOption, choose_unseen
 from bpx.cli.printing import Printer
 from bpx.errors import FileFormatError
 
 if TYPE_CHECKING:
+    from bpx.cli.measures import Baseline
     from bpx.cli.model_files import Model
 
 __all__ = ["evaluate"]
@@ -31,7 +32,7 @@ _CLASSES_SHOWN = 20
 def evaluate(
     model: ModelArgument,
     data: Annotated[str, typer.Argument(metavar="DATA", help="A file with the target's column, or a data set of bpx.")],
-    unseen: UnseenOption = "refuse",
+    unseen: UnseenOption = None,
     decimal: DecimalOption = None,
     encoding: EncodingOption = None,
     sheet: SheetOption = None,
@@ -42,19 +43,27 @@ def evaluate(
 ) -> None:
     """Print how good a trained network is: metrics and, for classes, the confusion matrix."""
     printer = Printer(json=json)
-    from bpx.arguments import check_choice
-    from bpx.cli.measures import count_confusions, measure_classes, measure_model, predict_classes
+    from bpx.cli.measures import (
+        beats_baseline,
+        count_confusions,
+        describe_target,
+        measure_baseline,
+        measure_classes,
+        measure_model,
+        predict_classes,
+    )
     from bpx.cli.model_files import load_model
     from bpx.cli.sources import FileOptions, load_rows
+    from bpx.cli.train_report import note_never_predicted, tell_baseline
     from bpx.tables import ClassTarget
 
-    check_choice("way to treat unseen categories", unseen, ("ignore", "refuse"))
+    choose_unseen(unseen)
     if plot is not None:
         check_picture(plot)
     loaded = load_model(model, choose_backend(backend, threads))
     preprocessor = loaded.preprocessor
     file = FileOptions(decimal, encoding, sheet)
-    rows = load_rows(data, preprocessor, with_target=True, ignore_unseen=unseen == "ignore", file=file)
+    rows = load_rows(data, preprocessor, with_target=True, unseen=choose_unseen(unseen), file=file)
     assert rows.y is not None
     notes = [*rows.notes, *_note_same_data(loaded, data)]
     numbers = measure_model(loaded, rows.x, rows.y)
@@ -66,6 +75,16 @@ def evaluate(
         "task": preprocessor.task,
         **numbers,
     }
+    baseline = _read_baseline(loaded)
+    measured = {} if baseline is None else measure_baseline(loaded, baseline, rows.y)
+    said = []
+    if baseline is not None:
+        result |= {
+            "baseline": {"answer": baseline.answer, **measured},
+            "better_than_baseline": beats_baseline(numbers, measured),
+        }
+        told = {"answer": baseline.answer, "these": measured}
+        said = [("baseline", tell_baseline(preprocessor.target, numbers, told, "these"))]
     printer.notes(notes)
     facts = [("rows", f"{len(rows.x):,}"), ("loss", f"{numbers['loss']:.6g}")]
     target = preprocessor.target
@@ -75,8 +94,12 @@ def evaluate(
         each = measure_classes(matrix)
         macro_f1 = each["f1"][matrix.sum(axis=0) + matrix.sum(axis=1) > 0].mean()
         facts.append(("accuracy", f"{numbers['accuracy']:.4f} ({matrix.trace():,} right)"))
+        facts.append(("balanced accuracy", f"{numbers['balanced_accuracy']:.4f}"))
         facts.append(("macro F1", f"{macro_f1:.4f}"))
-        printer.facts(facts)
+        printer.facts(facts + said)
+        late = note_never_predicted(names, matrix)
+        notes += late
+        printer.notes(late)
         printer.line("\nprecision, recall and F1 of each class")
         printer.table(
             ("class", "rows", "precision", "recall", "F1"),
@@ -100,13 +123,32 @@ def evaluate(
             "per_class": {n: {k: v[i] for k, v in each.items()} for i, n in enumerate(names)},
         }
     else:
-        facts += [("R2", f"{numbers['r2']:.4f}"), ("mean absolute error", f"{numbers['mae']:.6g}"),
-                  ("root mean square error", f"{numbers['rmse']:.6g}")]  # fmt: skip
-        printer.facts(facts)
+        unit = describe_target(target)
+        facts += [("R2", f"{numbers['r2']:.4f}"), ("mean absolute error", f"{numbers['mae']:.6g}{unit}"),
+                  ("root mean square error", f"{numbers['rmse']:.6g}{unit}")]  # fmt: skip
+        printer.facts(facts + said)
     if plot is not None:
         draw_evaluation(plot, loaded, rows.x, rows.y)
         printer.line(f"\ndrawn: {plot}")
     printer.result(result | {"plot": plot, "backend": loaded.network.backend.spec, "notes": notes})
+
+
+def _read_baseline(model: Model) -> Baseline | None:
+    """Return the baseline that the model's file holds; None for a file from before there was one."""
+    from bpx.cli.measures import Baseline
+    from bpx.tables import ClassTarget
+
+    stored, target = model.training.get("baseline"), model.preprocessor.target
+    if stored is None:
+        return None
+    try:
+        answer, encoded = stored["answer"], float(stored["encoded"])
+        right = answer == (target.labels[int(encoded)] if isinstance(target, ClassTarget) else target.mean)
+    except (KeyError, IndexError, TypeError, ValueError, OverflowError) as error:
+        raise FileFormatError(f"the baseline of the training cannot be read from the model's file: {error}") from error
+    if not right:
+        raise FileFormatError(f"the baseline of the training, {answer!r}, does not fit the target of the model's file")
+    return Baseline(answer, encoded)
 
 
 def _note_same_data(model: Model, data: str) -> list[str]:

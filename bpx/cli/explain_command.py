@@ -16,7 +16,7 @@ from bpx.cli.group import (
     ThreadsOption,
     choose_backend,
 )
-from bpx.cli.predict_command import UnseenOption
+from bpx.cli.predict_command import UnseenOption, choose_unseen
 from bpx.cli.printing import Printer
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ def explain(
     training: Annotated[
         bool, typer.Option("--training", help="Have dropout and batch normalization behave as in training.")
     ] = False,
-    unseen: UnseenOption = "refuse",
+    unseen: UnseenOption = None,
     decimal: DecimalOption = None,
     encoding: EncodingOption = None,
     sheet: SheetOption = None,
@@ -131,7 +131,7 @@ def explain(
         check_count("--epochs", epochs, 0)
     if learning_rate is not None:
         check_number("--learning-rate", learning_rate, above=0.0)
-    check_choice("way to treat unseen categories", unseen, ("ignore", "refuse"))
+    choose_unseen(unseen)
     if detail is not None:
         check_choice("detail", detail, ("auto", "full", "summary"))
     if html is not None:
@@ -144,7 +144,7 @@ def explain(
         check_count("--max-bytes", max_bytes, 0)
     found = find_subject(
         what, data, as_published=as_published, seed=check_count("--seed", seed, 0),
-        backend=choose_backend(backend, threads), ignore_unseen=unseen == "ignore",
+        backend=choose_backend(backend, threads), unseen=choose_unseen(unseen),
         file=FileOptions(decimal, encoding, sheet),
     )  # fmt: skip
     if sample is not None and check_count("--sample", sample, 0) >= len(found.x):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 __all__ = ["SUBJECTS", "Subject", "find_subject"]
 
 Array = np.ndarray[Any, Any]
+
+Unseen = Literal["refuse", "ignore"] | None
 
 SUBJECTS = ("xor", "digits")
 """What is explained by name; anything else is a model's file."""
@@ -68,7 +70,7 @@ def find_subject(
     as_published: bool,
     seed: int,
     backend: Backend,
-    ignore_unseen: bool = False,
+    unseen: Unseen = None,
     file: FileOptions | None = None,
 ) -> Subject:
     """Return what is to be explained.
@@ -90,7 +92,7 @@ def find_subject(
         check_choice("network to explain", what, SUBJECTS)
     if data is None:
         raise InputError(f"which data? 'bpx explain {what} DATA', a file or a data set like that of the training")
-    return _load(what, data, backend, ignore_unseen, file)
+    return _load(what, data, backend, unseen, file)
 
 
 def _make_xor(as_published: bool, seed: int, backend: Backend) -> Subject:
@@ -118,12 +120,12 @@ def _make_digits(seed: int, backend: Backend) -> Subject:
     )  # fmt: skip
 
 
-def _load(path: str, data: str, backend: Backend, ignore_unseen: bool, file: FileOptions | None) -> Subject:
+def _load(path: str, data: str, backend: Backend, unseen: Unseen, file: FileOptions | None) -> Subject:
     from bpx.cli.model_files import load_model
     from bpx.cli.sources import load_rows
 
     model = load_model(path, backend)
-    rows = load_rows(data, model.preprocessor, with_target=True, ignore_unseen=ignore_unseen, file=file)
+    rows = load_rows(data, model.preprocessor, with_target=True, unseen=unseen, file=file)
     assert rows.y is not None
     names = model.preprocessor.column_names
     classes = model.preprocessor.class_names if model.preprocessor.task == "classification" else None

@@ -47,6 +47,7 @@ def draw_training(path: str, prepared: Any) -> None:
         One that is trained.
     """
     from bpx import plot
+    from bpx.cli.measures import name_with_unit
 
     data, network = prepared.data, prepared.model.network
     held_out = data.x_held_out is not None
@@ -59,7 +60,8 @@ def draw_training(path: str, prepared: Any) -> None:
         prepared.model.encode_targets(y),
         class_names=preprocessor.class_names or None,
         feature_names=[f"{name} (standardized)" for name in preprocessor.feature_names],
-        output_names=[f"{preprocessor.target.name} (standardized)"] if preprocessor.task == "regression" else None,
+        output_names=[name_with_unit(preprocessor.target)] if preprocessor.task == "regression" else None,
+        decode=preprocessor.decode_target if preprocessor.task == "regression" else None,
         title=f"{Path(prepared.options.dataset).name}: {'held-out' if held_out else 'training'} rows",
     )
     plot.save(figure, path)
@@ -76,7 +78,7 @@ def draw_evaluation(path: str, model: Any, x: Any, y: Any) -> None:
         Encoded rows and targets.
     """
     from bpx import plot
-    from bpx.cli.measures import count_confusions, predict_classes
+    from bpx.cli.measures import count_confusions, name_with_unit, predict_classes
 
     preprocessor = model.preprocessor
     if preprocessor.task == "classification":
@@ -84,4 +86,4 @@ def draw_evaluation(path: str, model: Any, x: Any, y: Any) -> None:
         plot.save(plot.confusion_matrix(matrix=matrix, class_names=preprocessor.class_names), path)
     else:
         actual, found = (preprocessor.decode_target(values) for values in (y, model.network.predict(x)))
-        plot.save(plot.predictions(actual, found, names=[preprocessor.target.name]), path)
+        plot.save(plot.predictions(actual, found, names=[name_with_unit(preprocessor.target)]), path)

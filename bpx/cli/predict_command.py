@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -21,18 +21,35 @@ from bpx.cli.printing import Printer
 if TYPE_CHECKING:
     from bpx.cli.sources import Rows
 
-__all__ = ["ModelArgument", "UnseenOption", "predict"]
+__all__ = ["ModelArgument", "UnseenOption", "choose_unseen", "predict"]
 
 ModelArgument = Annotated[str, typer.Argument(metavar="MODEL", help="A file that 'bpx train --output' wrote.")]
 
 UnseenOption = Annotated[
-    str,
+    str | None,
     typer.Option(
         "--unseen",
         metavar="HOW",
-        help="Categories that training never saw: refuse them, or ignore (as none of the known).",
+        help="Categories that training never saw: ignore them (as none of the known), the default, or refuse, the "
+        "default where training was strict.",
     ),
 ]
+
+
+def choose_unseen(how: str | None) -> Literal["refuse", "ignore"] | None:
+    """Return what ``--unseen`` says.
+
+    Raises
+    ------
+    InputError
+        If it is none of the two ways.
+    """
+    from bpx.arguments import check_choice
+
+    if how is not None:
+        check_choice("way to treat unseen categories", how, ("ignore", "refuse"))
+    return how  # type: ignore[return-value]
+
 
 _ROWS_SHOWN = 20
 
@@ -53,7 +70,7 @@ def predict(
         ),
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Let --output be DATA itself.")] = False,
-    unseen: UnseenOption = "refuse",
+    unseen: UnseenOption = None,
     decimal: DecimalOption = None,
     encoding: EncodingOption = None,
     sheet: SheetOption = None,
@@ -63,19 +80,19 @@ def predict(
 ) -> None:
     """Apply a trained network to new rows, found by the names of their columns."""
     printer = Printer(json=json)
-    from bpx.arguments import check_choice
+    from bpx.cli.measures import name_with_unit
     from bpx.cli.model_files import check_place, load_model
     from bpx.cli.sources import FileOptions, load_rows
     from bpx.tables import ClassTarget, write_predictions
 
-    check_choice("way to treat unseen categories", unseen, ("ignore", "refuse"))
+    choose_unseen(unseen)
     if output is not None:
         check_place(output, "--output", model)
         check_place(output, "--output", None if overwrite else data, advice="name another file, or pass --overwrite")
     loaded = load_model(model, choose_backend(backend, threads))
     preprocessor = loaded.preprocessor
     file = FileOptions(decimal, encoding, sheet)
-    rows = load_rows(data, preprocessor, with_target=False, ignore_unseen=unseen == "ignore", file=file)
+    rows = load_rows(data, preprocessor, with_target=False, unseen=choose_unseen(unseen), file=file)
     outputs = loaded.network.predict(rows.x)
     labels = preprocessor.decode_target(outputs).tolist()
     notes = list(rows.notes)
@@ -98,7 +115,7 @@ def predict(
         write_predictions(place, _table(rows), outputs, preprocessor, **how)
     result |= {"backend": loaded.network.backend.spec, "output": output, "notes": notes}
     printer.notes(notes)
-    header = ["row", preprocessor.target.name, *(["probability"] if probabilities is not None else [])]
+    header = ["row", name_with_unit(preprocessor.target), *(["probability"] if probabilities is not None else [])]
     lines = []
     for i, label in enumerate(labels[:_ROWS_SHOWN]):
         sure = [] if probabilities is None else [f"{probabilities[i].max():.4f}"]

@@ -14,6 +14,7 @@ from bpx.arguments import check_choice, check_count
 from bpx.backend.threads import check_threads
 from bpx.cli.seal import is_sealed, make_seal
 from bpx.cli.train_options import REPEATABLE, TrainOptions
+from bpx.datasets import names
 from bpx.errors import FileFormatError, InputError
 from bpx.training.checkpoints.checkpointer import parse_interval
 from bpx.training.checkpoints.folder import list_checkpoints
@@ -226,7 +227,8 @@ def read_plan(folder: str, changes: Mapping[str, Any]) -> Plan:
         if content.pop("format") != FORMAT or content.pop("version") != VERSION:
             raise FileFormatError(f"{path} is of another format or version; use the bpx that wrote it")
         options, seal = content.pop("options"), content.pop("seal", None)
-        options = {"text": [], "number": [], "category": []} | options  # which older runs lack
+        # Older runs lack these: columns had no declared types, and what is decided about them now was refused.
+        options = {"text": [], "number": [], "category": [], "strict": options["dataset"] not in names()} | options
         _check_types(Plan, content)
         _check_types(TrainOptions, options)
         _check_files(path, content, changes, seal)

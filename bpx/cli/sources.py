@@ -6,7 +6,7 @@ import dataclasses
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -19,6 +19,7 @@ from bpx.tables.frames import ColumnType
 from bpx.tables.headers import MissingHeaderError, number_columns
 from bpx.tables.inferring import check_decimal
 from bpx.tables.kinds import SUFFIXES, find_kind
+from bpx.tables.messages import counted
 from bpx.tables.reading_options import ReadingOptions
 from bpx.tables.text_reading import check_encoding
 
@@ -141,7 +142,7 @@ def load_training(options: TrainOptions) -> TrainingData:
 
 
 def _load_builtin(options: TrainOptions) -> TrainingData:
-    for name in ("target", "task", "missing", "categories_max", *READING, *REPEATABLE):
+    for name in ("target", "task", "missing", "categories_max", "strict", *READING, *REPEATABLE):
         if getattr(options, name):
             raise InputError(
                 f"--{name.replace('_', '-')} is for files; the data set {options.dataset!r} says itself what it holds"
@@ -149,7 +150,9 @@ def _load_builtin(options: TrainOptions) -> TrainingData:
     dataset, recipe = load(options.dataset), RECIPES[options.dataset]
     y = builtin_data.list_classes(dataset)
     share = recipe.validation if options.validation is None else options.validation
-    train, held_out = split(len(y), share, options.seed or 0, y) if share else (np.arange(len(y)), np.arange(0))
+    train, held_out = (
+        split(len(y), share, options.seed or 0, y, strict=True) if share else (np.arange(len(y)), np.arange(0))
+    )
     preprocessor = builtin_data.fit(dataset, train, shared_scale=recipe.shared_scale)
     x, y, _ = builtin_data.encode(options.dataset, preprocessor)
     held = (x[held_out], y[held_out]) if held_out.size else (None, None)
@@ -172,17 +175,18 @@ def _load_table(options: TrainOptions) -> TrainingData:
             f"{', '.join(map(repr, frame.columns[:20]))}; if it is data, pass --no-header"
         )
     if _is_boolean(frame, target) and target not in types and options.task != "regression":
-        frame, types = _read_spelling(options, frame, target, types, reading)
+        frame, types = _read_spelling(options, frame, target, types, reading, strict=options.strict)
     prepared = prepare(
         frame,
         target,
         validation=0.2 if options.validation is None else options.validation,
         seed=options.seed or 0,
         task=options.asked_task,
-        missing=options.missing or "refuse",  # type: ignore[arg-type]
+        missing=options.missing,  # type: ignore[arg-type]
         drop=options.drop,
         categories_max=100 if options.categories_max is None else options.categories_max,
         types=types,
+        strict=options.strict,
     )
     return TrainingData(
         choose_table_recipe(len(prepared.x_train), classes=isinstance(prepared.preprocessor.target, ClassTarget)),
@@ -225,18 +229,20 @@ def _read_spelling(
     target: str,
     types: dict[str, ColumnType],
     reading: ReadingOptions,
+    *,
+    strict: bool,
 ) -> tuple[pl.DataFrame, dict[str, ColumnType]]:
     """Return a table and the types of its columns, with a target of booleans as classes spelled as in the file.
 
-    So ``TRUE`` is predicted as ``TRUE``. Where the file spells one value in several ways, has missing ones, or is no
-    text, both stay as they are.
+    So ``TRUE`` is predicted as ``TRUE``. Where the file spells one value in several ways, is no text, or has missing
+    ones, which a strict training refuses, both stay as they are.
     """
     if find_kind(Path(options.dataset)) != "csv":
         return frame, types
     declared: dict[str, ColumnType] = {**types, target: "category"}
     spelled = read_table(options.dataset, types=declared, encoding=options.encoding, **dataclasses.asdict(reading))
     texts = spelled.get_column(target)
-    if texts.n_unique() == frame.get_column(target).n_unique() and not texts.null_count():
+    if texts.n_unique() == frame.get_column(target).n_unique() and not (strict and texts.null_count()):
         return spelled, declared
     return frame, types
 
@@ -246,7 +252,7 @@ def load_rows(
     preprocessor: Preprocessor,
     *,
     with_target: bool,
-    ignore_unseen: bool = False,
+    unseen: Literal["refuse", "ignore"] | None = None,
     file: FileOptions | None = None,
 ) -> Rows:
     """Read rows for a trained network and encode them.
@@ -259,8 +265,9 @@ def load_rows(
         The network's.
     with_target : bool
         Whether the target is needed too.
-    ignore_unseen : bool
-        Whether a category that training never saw counts as none of the categories, with a note.
+    unseen : {"refuse", "ignore"} or None
+        Whether a category that training never saw is refused, or counts as none of the categories, with a note; None
+        for what the training was: one that was strict refuses it.
     file : FileOptions, optional
         How the file is written.
 
@@ -289,7 +296,15 @@ def load_rows(
         frame = _leave_out_place(frame, preprocessor, notes)
     if data.lower().endswith(".npz"):
         frame = _name_columns(data, frame, preprocessor)
-    x = preprocessor.transform(frame, unseen="ignore" if ignore_unseen else "refuse", notes=notes)
+    if with_target:
+        kept = preprocessor.find_target_rows(frame)
+        if len(kept) < frame.height:
+            without = counted(frame.height - len(kept), "row")
+            notes.append(f"{without} without the target {preprocessor.target.name!r} left out")
+            frame = frame[kept]
+        if frame.height == 0:
+            raise InputError(f"{data}: no row has the target {preprocessor.target.name!r}")
+    x = preprocessor.transform(frame, unseen=unseen, notes=notes)
     return Rows(x, preprocessor.encode_target(frame) if with_target else None, frame, None, tuple(notes))
 
 

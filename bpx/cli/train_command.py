@@ -26,13 +26,29 @@ _dataset = typer.Argument(
 )
 _target = _option("--target", "COLUMN", _DATA, "The column to predict; without a header its place, from 1.")
 _task = _option("--task", "TASK", _DATA, "auto, classes or regression; auto finds it from the target.")
-_missing = _option("--missing", "HOW", _DATA, "Missing values: refuse them, or impute (medians, most frequent ones).")
+_missing = _option(
+    "--missing",
+    "HOW",
+    _DATA,
+    "Missing values: impute, the default (medians, most frequent ones, and a feature that says where they were), or "
+    "refuse.",
+)
 _drop = _option("--drop", "COLUMN", _DATA, "Leave a column out; repeatable.")
 _categories_max = _option(
-    "--categories-max", "N", _DATA, "Most categories that a column of text may have; 100 by default."
+    "--categories-max",
+    "N",
+    _DATA,
+    "How many categories of a column are told apart, the most frequent; all others count as one. 100 by default.",
 )
-_text = _option("--text", "COLUMN", _DATA, "Take a column as text, each value as it stands; repeatable.")
-_number = _option("--number", "COLUMN", _DATA, "Take a column as numbers, and refuse what is none; repeatable.")
+_text = _option(
+    "--text", "COLUMN", _DATA, "Take a column as text, each value as it stands, and never leave it out; repeatable."
+)
+_number = _option(
+    "--number",
+    "COLUMN",
+    _DATA,
+    "Take a column as numbers, even if they all differ, and refuse what is none; repeatable.",
+)
 _category = _option(
     "--category", "COLUMN", _DATA, "Take a column as categories, however many and whatever they look like; repeatable."
 )
@@ -51,6 +67,12 @@ _decimal = _option(
 )
 _no_header = _option(
     "--no-header", None, _DATA, "The file has no line of names: columns are called 1, 2, 3, ...; kept with the model."
+)
+_strict = typer.Option(
+    "--strict",
+    rich_help_panel=_DATA,
+    help="Refuse what else is decided and told: missing values, dates, numbers with signs, columns of many texts, "
+    "classes of one row, rows without a target.",
 )
 _validation = _option(
     "--validation",
@@ -82,6 +104,26 @@ _loss = _option(
 )
 _optimizer = _option("--optimizer", "NAME", _TRAINING, "adam, adamw, rmsprop or sgd.")
 _learning_rate = _option("--learning-rate", "RATE", _TRAINING, "Size of a step.")
+_schedule = _option(
+    "--schedule",
+    "NAME",
+    _TRAINING,
+    "How the learning rate goes: constant, the default, cosine (down to 0) or one_cycle (up, then down).",
+)
+_weight_decay = _option(
+    "--weight-decay", "RATE", _TRAINING, "Share of each weight taken off at a step, times the learning rate; for adamw."
+)
+_class_weight = _option(
+    "--class-weight", "HOW", _TRAINING, "balanced: each class weighs as much as any other, however few rows it has."
+)
+_early_stopping = typer.Option(
+    "--early-stopping",
+    rich_help_panel=_TRAINING,
+    help="Set a tenth of the training rows aside, stop when their loss no longer falls, and keep the best epoch.",
+)
+_patience = _option(
+    "--patience", "N", _TRAINING, "Epochs without a lower loss that --early-stopping waits; 20 by default."
+)
 _clip = _option("--clip", "NORM", _TRAINING, "Largest norm of the gradients of a step; longer ones are shrunk to it.")
 _epochs = _option("--epochs", "N", _TRAINING, "Passes over the training rows.")
 _batch_size = _option("--batch-size", "N", _TRAINING, "Rows of a step.")
@@ -124,6 +166,7 @@ def train(
     no_header: Annotated[bool, _no_header] = False,
     encoding: EncodingOption = None,
     sheet: SheetOption = None,
+    strict: Annotated[bool, _strict] = False,
     validation: Annotated[float | None, _validation] = None,
     hidden: Annotated[str | None, _hidden] = None,
     activation: Annotated[str | None, _activation] = None,
@@ -133,7 +176,12 @@ def train(
     loss: Annotated[str | None, _loss] = None,
     optimizer: Annotated[str | None, _optimizer] = None,
     learning_rate: Annotated[float | None, _learning_rate] = None,
+    schedule: Annotated[str | None, _schedule] = None,
+    weight_decay: Annotated[float | None, _weight_decay] = None,
     clip: Annotated[float | None, _clip] = None,
+    class_weight: Annotated[str | None, _class_weight] = None,
+    early_stopping: Annotated[bool, _early_stopping] = False,
+    patience: Annotated[int | None, _patience] = None,
     epochs: Annotated[int | None, _epochs] = None,
     batch_size: Annotated[int | None, _batch_size] = None,
     seed: Annotated[int | None, _seed] = None,
@@ -151,6 +199,8 @@ def train(
     """Train a network on a data set or a file, and test it on the part that is held out.
 
     What no option says is chosen to suit the data. The model's file holds the preprocessing too, for 'bpx predict'.
+
+    Files are taken as they are: gaps are filled, dates and $1,200 are read, ids are left out. Notes tell it.
     """
     printer = Printer(json=json)
     from bpx.cli.training_run import train as run
@@ -182,6 +232,12 @@ def train(
         "seed": seed,
         "dtype": dtype,
         "precision": precision,
+        "strict": strict or None,
+        "schedule": schedule,
+        "weight_decay": weight_decay,
+        "class_weight": class_weight,
+        "early_stopping": early_stopping or None,
+        "patience": patience,
     }
     around = {
         "backend": backend,

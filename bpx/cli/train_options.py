@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
@@ -13,11 +14,23 @@ from bpx.errors import InputError
 from bpx.layers import ACTIVATIONS
 from bpx.losses import LOSSES
 from bpx.optimizers import OPTIMIZERS, Optimizer
+from bpx.optimizers.annealing import CosineDecay, OneCycle
+from bpx.optimizers.schedules import Constant, Schedule
 from bpx.tables.frames import ColumnType
 from bpx.tables.reading_options import ReadingOptions
 from bpx.tables.text_reading import check_encoding
 
-__all__ = ["READING", "RECIPES", "REPEATABLE", "SGD_RATE", "Recipe", "Settings", "TrainOptions", "choose_table_recipe"]
+__all__ = [
+    "READING",
+    "RECIPES",
+    "REPEATABLE",
+    "SCHEDULES",
+    "SGD_RATE",
+    "Recipe",
+    "Settings",
+    "TrainOptions",
+    "choose_table_recipe",
+]
 
 SGD_RATE = 0.1
 """Learning rate of plain gradient descent; those of the recipes are for adaptive methods, such as Adam."""
@@ -94,6 +107,16 @@ _TASKS = {
 
 READING = ("missing_values", "decimal", "no_header", "encoding", "sheet")
 """Options of how a file is read."""
+SCHEDULES: dict[str, Callable[[float, int], Schedule]] = {
+    "constant": lambda rate, epochs: Constant(rate),
+    "cosine": lambda rate, epochs: CosineDecay(rate, length=epochs),
+    "one_cycle": lambda rate, epochs: OneCycle(rate, length=epochs),
+}
+"""How a learning rate goes over the epochs of a training, by name."""
+
+_PATIENCE = 20
+"""Epochs without improvement that end a training with early stopping, if nothing else is asked for."""
+
 
 REPEATABLE = ("drop", "text", "number", "category")
 """Options that may be given several times, each with the name of a column."""
@@ -136,6 +159,12 @@ class TrainOptions:
     no_header: bool = False
     encoding: str | None = None
     sheet: str | None = None
+    strict: bool = False
+    class_weight: str | None = None
+    early_stopping: bool = False
+    patience: int | None = None
+    schedule: str | None = None
+    weight_decay: float | None = None
 
     def __post_init__(self) -> None:
         names: list[tuple[str, Any, Any]] = [
@@ -146,6 +175,8 @@ class TrainOptions:
             ("dtype", self.dtype, FLOAT_DTYPES),
             ("precision", self.precision, MANTISSA_BITS),
             ("decimal mark", self.decimal, (".", ",")),
+            ("class weight", self.class_weight, ("balanced",)),
+            ("schedule", self.schedule, SCHEDULES),
             *(("activation", name, ACTIVATIONS) for name in _split(self.activation) or ()),
         ]
         for kind, name, known in names:
@@ -160,12 +191,21 @@ class TrainOptions:
             ("--batch-size", self.batch_size, 1),
             ("--seed", self.seed, 0),
             ("--categories-max", self.categories_max, 1),
+            ("--patience", self.patience, 1),
         ):
             if value is not None:
                 check_count(name, value, least)
         for name, number in (("--learning-rate", self.learning_rate), ("--clip", self.clip)):
             if number is not None:
                 check_number(name, number, above=0.0)
+        if self.weight_decay is not None:
+            check_number("--weight-decay", self.weight_decay, minimum=0.0)
+            if self.optimizer not in (None, "adamw"):
+                raise InputError(
+                    f"--weight-decay goes with --optimizer adamw, which it takes if none is named, got {self.optimizer}"
+                )
+        if self.patience is not None and not self.early_stopping:
+            raise InputError("--patience goes with --early-stopping; give both")
         for name, share in (("--validation", self.validation), ("--dropout", self.dropout)):
             if share is not None:
                 check_number(name, share, minimum=0.0, below=1.0)
@@ -218,7 +258,7 @@ class TrainOptions:
 
 @dataclass(frozen=True)
 class Settings:
-    """The settings of a training, all of them decided."""
+    """The settings of a training, all of them decided; ``patience`` is None where nothing stops it early."""
 
     hidden: tuple[int, ...]
     activation: tuple[str, ...]
@@ -231,6 +271,8 @@ class Settings:
     dtype: str
     precision: str
     clip: float | None
+    class_weight: str | None = None
+    patience: int | None = None
 
     @classmethod
     def decide(cls, options: TrainOptions, recipe: Recipe) -> Settings:
@@ -250,20 +292,25 @@ class Settings:
             raise InputError(
                 f"--activation must be one, or one for each of the {len(hidden)} hidden layers, got {len(activation)}"
             )
-        optimizer = options.optimizer or recipe.optimizer
-        rate = options.learning_rate or (SGD_RATE if optimizer == "sgd" else recipe.learning_rate)
+        optimizer = options.optimizer or ("adamw" if options.weight_decay is not None else recipe.optimizer)
+        highest = options.learning_rate or (SGD_RATE if optimizer == "sgd" else recipe.learning_rate)
+        epochs = options.epochs or recipe.epochs
+        rate = highest if options.schedule is None else SCHEDULES[options.schedule](highest, epochs)
+        decay = {} if options.weight_decay is None else {"weight_decay": options.weight_decay}
         return cls(
             hidden=hidden,
             activation=tuple(activation),
             dropout=recipe.dropout if options.dropout is None else options.dropout,
             loss=options.loss or recipe.loss,
-            optimizer=OPTIMIZERS[optimizer](learning_rate=rate),
-            epochs=options.epochs or recipe.epochs,
+            optimizer=OPTIMIZERS[optimizer](learning_rate=rate, **decay),
+            epochs=epochs,
             batch_size=options.batch_size or recipe.batch_size,
             seed=options.seed or 0,
             dtype=options.dtype or "float32",
             precision=options.precision or "float32",
             clip=options.clip,
+            class_weight=options.class_weight,
+            patience=(options.patience or _PATIENCE) if options.early_stopping else None,
         )
 
 

@@ -2,14 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
+from bpx.cli.measures import (
+    beats_baseline,
+    count_confusions,
+    describe_target,
+    find_never_predicted,
+    measure_classes,
+    predict_classes,
+)
 from bpx.cli.prepared_training import PreparedTraining
 from bpx.cli.printing import Printer, seconds
 from bpx.display import name_arithmetic
+from bpx.optimizers import Optimizer
+from bpx.optimizers.schedules import Schedule
 from bpx.tables import ClassTarget
+from bpx.tables.messages import listed
+from bpx.tables.target import Target
 
-__all__ = ["announce", "conclude"]
+__all__ = ["announce", "conclude", "note_never_predicted", "tell_baseline"]
+
+_UNEQUAL = 2
+"""How many times as many rows as the smallest class the largest has where classes are called unequal."""
+
+_CLASSES_TOLD = 12
 
 
 def announce(printer: Printer, run: PreparedTraining) -> None:
@@ -24,10 +44,11 @@ def announce(printer: Printer, run: PreparedTraining) -> None:
     printer.facts(
         [
             ("data", f"{run.options.dataset}: target {data.preprocessor.target.name!r}, {of}"),
-            ("rows", f"{len(data.x_train):,} to train on, {held_out:,} held out"),
+            ("rows", f"{len(data.x_train):,} to train on{_tell_set_aside(run)}, {held_out:,} held out"),
             ("network", f"{'-'.join(map(str, sizes))}{', ' + hidden if hidden else ''}{dropout}; "
              f"{network.n_params:,} parameters, {name_arithmetic(network)}, on {network.backend.spec}"),
-            ("training", f"{settings.loss}, {settings.optimizer.name} at {settings.optimizer.learning_rate:g}"
+            ("training", f"{settings.loss}, {settings.optimizer.name} at {_tell_rate(settings.optimizer)}"
+             f"{'' if settings.class_weight is None else ', every class of one weight'}"
              f"{'' if settings.clip is None else f', gradients of norm {settings.clip:g} at most'}, "
              f"{settings.epochs:,} epochs, batches of {min(settings.batch_size, len(data.x_train)):,}, "
              f"seed {settings.seed}"),
@@ -40,14 +61,24 @@ def conclude(printer: Printer, run: PreparedTraining, output: str | None, plot: 
     training = run.model.training
     scores = training["scores"]
     where = "held_out" if "held_out" in scores else "training"
+    target = run.data.preprocessor.target
     facts = [("final loss", f"{training['final_loss']:.6g}")]
+    if run.settings.patience is not None and training["epochs"] < run.settings.epochs:
+        facts.append(("stopped", f"after {training['epochs']:,} epochs, with the weights of the best"))
     for part, numbers in scores.items():
         rows = f"on {training['rows'][part]:,} {'held-out' if part == 'held_out' else 'training'} rows"
         if "accuracy" in numbers:
             right = round(numbers["accuracy"] * training["rows"][part])
             facts.append(("accuracy", f"{numbers['accuracy']:.4f} {rows} ({right:,} right)"))
         else:
-            facts.append(("R2", f"{numbers['r2']:.4f}, off by {numbers['mae']:.4g} on average, {rows}"))
+            unit = describe_target(target)
+            facts.append(("R2", f"{numbers['r2']:.4f}, off by {numbers['mae']:.4g}{unit} on average, {rows}"))
+    facts.append(("baseline", tell_baseline(target, scores[where], training["baseline"], where)))
+    matrix, unequal = _look_at_classes(run, where)
+    if unequal:
+        balanced, chance = (one["balanced_accuracy"] for one in (scores[where], training["baseline"][where]))
+        facts.append(("balanced accuracy", f"{balanced:.4f}, where one answer for all rows has {chance:.4f}"))
+        facts.append(("right of each class", _tell_recall(run, matrix)))
     facts.append(("time", seconds(training["seconds"])))
     facts.append(("saved", output or "nowhere; --output FILE keeps the model"))
     if plot is not None:
@@ -56,7 +87,89 @@ def conclude(printer: Printer, run: PreparedTraining, output: str | None, plot: 
     if run.options.dataset == "xor":
         _truth_table(printer, run)
     printer.facts(facts)
-    printer.result(_as_json(run, where) | {"output": output, "plot": plot})
+    late = [] if matrix is None else note_never_predicted(run.data.preprocessor.class_names, matrix)
+    printer.notes(late)
+    result = _as_json(run, where) | {"output": output, "plot": plot}
+    printer.result(result | {"notes": [*run.data.notes, *late]} | _tell_classes(run, matrix))
+
+
+def _tell_rate(optimizer: Optimizer) -> str:
+    rate = optimizer.learning_rate
+    if not isinstance(rate, Schedule):
+        return f"{rate:g}"
+    return f"{getattr(rate, 'learning_rate', 0.0):g} ({type(rate).__name__})"
+
+
+def _tell_set_aside(run: PreparedTraining) -> str:
+    return "" if run.settings.patience is None else f" ({len(run.set_aside()[1]):,} of them to stop by)"
+
+
+def tell_baseline(target: Target, numbers: Mapping[str, float], baseline: Mapping[str, Any], where: str) -> str:
+    """Say what the answer that looks at no column comes to, and whether the network is better.
+
+    Parameters
+    ----------
+    target : ClassTarget or NumberTarget
+    numbers : mapping
+        What `measure_model` says of some rows.
+    baseline : mapping
+        The baseline's ``answer``, and under ``where`` what `measure_baseline` says of the same rows.
+    where : str
+    """
+    measured = baseline[where]
+    if isinstance(target, ClassTarget):
+        said = f"always {baseline['answer']!r} has an accuracy of {measured['accuracy']:.4f}"
+        same = numbers["accuracy"] == measured["accuracy"]
+    else:
+        unit = target.unit and f" {target.unit}"
+        said = f"always the mean, {baseline['answer']:.4g}{unit}, is off by {measured['mae']:.4g}{unit} on average"
+        same = False
+    better = beats_baseline(numbers, measured)
+    if same or better:
+        return f"{said}: the network is {'better' if better else 'no better'}"
+    balanced = numbers.get("balanced_accuracy", 0.0) > measured.get("balanced_accuracy", 0.0)
+    return f"{said}: the network is worse{', and better in balanced accuracy' if balanced else ''}"
+
+
+def _look_at_classes(run: PreparedTraining, where: str) -> tuple[Any, bool]:
+    """Return the confusion matrix of the rows that the scores are of, and whether classes are of unequal size."""
+    data = run.data
+    if data.preprocessor.task != "classification":
+        return None, False
+    x, y = (data.x_held_out, data.y_held_out) if where == "held_out" else (data.x_train, data.y_train)
+    assert x is not None
+    assert y is not None
+    matrix = count_confusions(y, predict_classes(run.model, x), data.preprocessor.n_outputs)
+    counts = np.bincount(data.y_train, minlength=data.preprocessor.n_outputs)
+    return matrix, bool(counts.max() >= _UNEQUAL * max(counts.min(), 1))
+
+
+def _tell_recall(run: PreparedTraining, matrix: Any) -> str:
+    names, recall, rows = run.data.preprocessor.class_names, measure_classes(matrix)["recall"], matrix.sum(axis=1)
+    told = [f"{name!r} {recall[i]:.2f} of {rows[i]:,}" for i, name in enumerate(names) if rows[i]]
+    more = f", and {len(told) - _CLASSES_TOLD} more" if len(told) > _CLASSES_TOLD else ""
+    return ", ".join(told[:_CLASSES_TOLD]) + more
+
+
+def _tell_classes(run: PreparedTraining, matrix: Any) -> dict[str, Any]:
+    if matrix is None:
+        return {}
+    recall, names = measure_classes(matrix)["recall"], run.data.preprocessor.class_names
+    return {"recall": {name: recall[i] if matrix[i].any() else None for i, name in enumerate(names)}}
+
+
+def note_never_predicted(names: Sequence[str], matrix: Any) -> list[str]:
+    """Say which classes have rows and are never predicted."""
+    never, rows = find_never_predicted(matrix), int(matrix.sum())
+    if not len(never):
+        return []
+    named = listed(names[i] for i in never)
+    are = "classes are" if len(never) > 1 else "class is"
+    count = int(matrix[never].sum())
+    return [
+        f"{len(never):,} {are} never predicted: {named} ({count:,} of {rows:,} rows); "
+        "class_weight='balanced' (--class-weight balanced) gives rare classes more weight"
+    ]
 
 
 def _truth_table(printer: Printer, run: PreparedTraining) -> None:
@@ -89,15 +202,23 @@ def _as_json(run: PreparedTraining, where: str) -> dict[str, Any]:
         **tested,
         **numbers,
         "measured_on": where,
+        "target_unit": None if isinstance(target, ClassTarget) or not target.unit else target.unit,
+        "baseline": {"answer": training["baseline"]["answer"], **training["baseline"][where]},
+        "better_than_baseline": beats_baseline(training["scores"][where], training["baseline"][where]),
         "training": training["scores"]["training"],
         "rows": training["rows"],
         "features": run.data.preprocessor.n_features,
+        "left_out": list(run.data.preprocessor.left_out),
         "hidden": list(settings.hidden),
         "parameters": run.model.network.n_params,
         "epochs": training["epochs"],
         "batch_size": settings.batch_size,
         "optimizer": settings.optimizer.name,
-        "learning_rate": settings.optimizer.learning_rate,
+        "learning_rate": getattr(settings.optimizer.learning_rate, "learning_rate", settings.optimizer.learning_rate),
+        "schedule": run.options.schedule or "constant",
+        "weight_decay": getattr(settings.optimizer, "weight_decay", 0.0),
+        "class_weight": settings.class_weight,
+        "early_stopping": None if settings.patience is None else {"patience": settings.patience},
         "clip": settings.clip,
         "seed": settings.seed,
         "dtype": settings.dtype,

@@ -24,7 +24,7 @@ def predictions(y_true: Any, y_pred: Any, ax: Axes | None = None, *, names: Sequ
     ax : matplotlib.axes.Axes or None
         Where to draw; None makes a figure.
     names : sequence or None
-        One name for each output.
+        One name for each output. That of a single one is at the axes, those of several in the legend.
 
     Returns
     -------
@@ -63,8 +63,9 @@ def predictions(y_true: Any, y_pred: Any, ax: Axes | None = None, *, names: Sequ
             true[:, i], predicted[:, i], s=18, color=color(i), marker=marker(i), linewidths=0.0, zorder=2,
             alpha=float(np.clip(600.0 / len(true), 0.15, 0.8)), label=f"{name}, {titles[-1]}".removesuffix(", "),
         )  # fmt: skip
-    ax.set_xlabel("true value")
-    ax.set_ylabel("predicted value")
+    what = "value" if given is None or n_outputs > 1 else show_names(given)[0]
+    ax.set_xlabel(f"true {what}")
+    ax.set_ylabel(f"predicted {what}")
     tidy_up(ax)
     if n_outputs == 1:
         ax.set_title(titles[0])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -31,6 +31,7 @@ def training_report(
     class_names: Sequence[Any] | None = None,
     feature_names: Sequence[Any] | None = None,
     output_names: Sequence[Any] | None = None,
+    decode: Callable[[Any], Any] | None = None,
     title: str | None = None,
 ) -> Figure:
     """Draw the learning curves of a training beside what the network makes of some samples, in one figure.
@@ -48,6 +49,8 @@ def training_report(
         Samples and targets to judge the network by, the validation data if there is any.
     class_names, feature_names, output_names : sequence or None
         Names of the classes, of the inputs (used where there are two), and of a regression's outputs.
+    decode : callable or None
+        Turns a regression's targets and predictions into what is drawn, such as numbers in their own units.
     title : str or None
         Above all.
 
@@ -95,7 +98,9 @@ def training_report(
         elif classes:
             confusion_matrix(y, net.predict(x), ax, class_names=class_names)
         else:
-            predictions(targets, net.predict(x), ax, names=output_names)
+            pair = (targets, net.predict(x))
+            actual, found = pair if decode is None else map(decode, pair)
+            predictions(actual, found, ax, names=output_names)
     if title is not None and str(title):
         figure.suptitle(escape_controls(str(title), keep="\n"))
     return figure

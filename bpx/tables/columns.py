@@ -1,25 +1,39 @@
-"""What a fitted column does: numbers are standardized, booleans become 0 and 1, categories one-hot.
+"""What a fitted column does: numbers and dates are standardized, booleans become 0 and 1, categories one-hot.
 
-The three kinds share one set of methods: `features` names what they make, `encode` makes it, and `to_dict` stores what
-was learned from the training rows.
+The kinds share one set of methods: `features` names what they make, `encode` makes it, and `to_dict` stores what was
+learned from the training rows. A column that is flagged has one feature more, which is 1 where the value is missing.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
-from bpx.errors import InputError
+from bpx.errors import FileFormatError
+from bpx.tables.dates import CYCLES, count_years, find_phase, read_moments
+from bpx.tables.encoding import Encoding
 from bpx.tables.messages import counted, in_row, listed, shown
+from bpx.tables.notation import NumberNotation, notation_from_dict, tidy_texts
 from bpx.tables.stored import Fields
-from bpx.tables.values import as_booleans, as_numbers, as_texts, refuse_rows
+from bpx.tables.values import as_booleans, as_numbers, as_texts, is_text, refuse_rows
 
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["BooleanColumn", "CategoryColumn", "Column", "Encoding", "NumberColumn", "column_from_dict"]
+__all__ = [
+    "BooleanColumn",
+    "CategoryColumn",
+    "Column",
+    "DateColumn",
+    "Encoding",
+    "NumberColumn",
+    "PresenceColumn",
+    "column_from_dict",
+    "find_missing",
+    "read_numbers",
+]
 
 Array = np.ndarray[Any, Any]
 
@@ -27,54 +41,43 @@ FAR = 1e4
 """Standard deviations from the mean that are worth a note. No training row is as far, unless there are 1e8 of them."""
 
 
-@dataclass
-class Encoding:
-    """How to encode, the same for every column of a table.
+@dataclass(frozen=True)
+class NumberColumn:
+    """A column of numbers, standardized: ``(value - mean) / std``, a missing value first replaced by the median.
 
     Parameters
     ----------
-    impute : bool
-        Whether missing values are filled with what the column learned, or refused.
-    ignore_unseen : bool
-        Whether a category that training never saw is none of the categories, or refused.
-    notes : list of str
-        Gets a line about each column with unseen categories.
+    name : str
+        The column.
+    mean, std, median : float
+        Of the training rows.
+    flagged : bool
+        Whether a feature says where values are missing.
+    notation : NumberNotation or None
+        How text is read as numbers; None if it has to be written plainly.
+    odd : bool
+        Whether training had texts that are no numbers, which are gaps.
     """
-
-    impute: bool
-    ignore_unseen: bool
-    notes: list[str]
-
-    def check_missing(self, what: str, missing: Array) -> None:
-        """Refuse missing values, unless they are to be filled."""
-        if missing.any() and not self.impute:
-            where = in_row(int(missing.argmax()), int(missing.sum()))
-            raise InputError(
-                f"{what}: a value is missing {where}, and this preprocessing refuses them; fill them in, "
-                "or train again with missing='impute' (--missing impute)"
-            )
-
-
-@dataclass(frozen=True)
-class NumberColumn:
-    """A column of numbers, standardized: ``(value - mean) / std``, a missing value first replaced by the median."""
 
     name: str
     mean: float
     std: float
     median: float
+    flagged: bool = False
+    notation: NumberNotation | None = None
+    odd: bool = False
 
     @property
     def features(self) -> tuple[str, ...]:
-        """The names of the features: the column's own."""
-        return (self.name,)
+        """The names of the features: the column's own, and that of the flag."""
+        return (self.name, *_name_flag(self.name, self.flagged))
 
     def encode(self, series: pl.Series, how: Encoding) -> Array:
-        """Standardize the numbers; shape (rows, 1)."""
+        """Standardize the numbers; shape (rows, features)."""
         what = f"column {shown(self.name)}"
-        numbers = as_numbers(series, what)
+        numbers = as_numbers(series, what) if how.strict else read_numbers(series, self, how)
         missing = np.isnan(numbers)
-        how.check_missing(what, missing)
+        how.check_missing(what, missing, self.name, self.flagged)
         with np.errstate(over="ignore"):
             block = (np.where(missing, self.median, numbers) - self.mean) / self.std
         refuse_rows(series, ~np.isfinite(block), what, "numbers of the size seen in training")
@@ -86,11 +89,42 @@ class NumberColumn:
                 f"{numbers[first]:g} is {abs(block[first]):.1g} standard deviations from the mean, and a prediction "
                 "there means nothing"
             )
-        return block[:, None]
+        return _add_flag(block[:, None], missing, self.flagged)
 
     def to_dict(self) -> dict[str, Any]:
         """Give what was learned as JSON data."""
-        return {"kind": "number", "name": self.name, "mean": self.mean, "std": self.std, "median": self.median}
+        known = {"kind": "number", "name": self.name, "mean": self.mean, "std": self.std, "median": self.median}
+        more = {} if self.notation is None else {"notation": self.notation.to_dict()}
+        return known | _list_set(flagged=self.flagged, odd=self.odd) | more
+
+
+def read_numbers(series: pl.Series, column: NumberColumn, how: Encoding) -> Array:
+    """Give the numbers of a column by its notation, NaN for gaps; words for a gap and infinity are gaps.
+
+    Durations are seconds.
+
+    Raises
+    ------
+    InputError
+        If a text is no number, and training had none such.
+    """
+    import polars as pl
+
+    if series.dtype == pl.Duration:
+        series = series.dt.total_microseconds() / 1e6
+    if not is_text(series):
+        if series.dtype.is_float():
+            numbers: Array = series.to_numpy().astype(np.float64)
+            infinite = np.isinf(numbers)
+            if infinite.any():
+                how.facts.add("infinite", column.name, counted(int(infinite.sum()), "value"))
+            return np.where(infinite, np.nan, numbers)
+        return as_numbers(series, f"column {shown(column.name)}")
+    texts = tidy_texts(as_texts(series, column.name))
+    numbers = (column.notation or NumberNotation()).read(texts)
+    unread = np.isnan(numbers) & texts.is_not_null().to_numpy()
+    how.check_texts(series, unread, column.name, "numbers", odd=column.odd)
+    return numbers
 
 
 @dataclass(frozen=True)
@@ -99,71 +133,233 @@ class BooleanColumn:
 
     name: str
     most_frequent: bool
+    flagged: bool = False
 
     @property
     def features(self) -> tuple[str, ...]:
-        """The names of the features: the column's own."""
-        return (self.name,)
+        """The names of the features: the column's own, and that of the flag."""
+        return (self.name, *_name_flag(self.name, self.flagged))
 
     def encode(self, series: pl.Series, how: Encoding) -> Array:
-        """Write 1 for true and 0 for false; shape (rows, 1)."""
+        """Write 1 for true and 0 for false; shape (rows, features)."""
         what = f"column {shown(self.name)}"
         booleans = as_booleans(series, what)
-        how.check_missing(what, booleans.is_null().to_numpy())
+        missing = booleans.is_null().to_numpy()
+        how.check_missing(what, missing, self.name, self.flagged)
         values: Array = booleans.fill_null(self.most_frequent).to_numpy()
-        return values.astype(np.float64)[:, None]
+        return _add_flag(values.astype(np.float64)[:, None], missing, self.flagged)
 
     def to_dict(self) -> dict[str, Any]:
         """Give what was learned as JSON data."""
-        return {"kind": "boolean", "name": self.name, "most_frequent": self.most_frequent}
+        known = {"kind": "boolean", "name": self.name, "most_frequent": self.most_frequent}
+        return known | _list_set(flagged=self.flagged)
 
 
 @dataclass(frozen=True)
 class CategoryColumn:
-    """A column of categories, one-hot, a missing one replaced by the most frequent."""
+    """A column of categories, one-hot.
+
+    A missing value is a category of its own where the column is flagged, and else replaced by the most frequent.
+
+    Parameters
+    ----------
+    name : str
+        The column.
+    categories : tuple of str
+        Those that have a feature, sorted.
+    most_frequent : str
+        One of them.
+    flagged : bool
+        Whether missing is a category.
+    other : bool
+        Whether what is none of the categories has a feature, because training had such rows.
+    stripped : bool
+        Whether spaces around a value do not count, and text without anything else is missing.
+    """
 
     name: str
     categories: tuple[str, ...]
     most_frequent: str
+    flagged: bool = False
+    other: bool = False
+    stripped: bool = False
 
     @property
     def features(self) -> tuple[str, ...]:
-        """The names of the features, ``column=category``, one for each category."""
-        return tuple(f"{self.name}={category}" for category in self.categories)
+        """The names of the features, ``column=category`` for each category, that of all others and that of the flag."""
+        named = tuple(f"{self.name}={category}" for category in self.categories)
+        return (*named, *((f"{self.name} is another",) if self.other else ()), *_name_flag(self.name, self.flagged))
 
     def encode(self, series: pl.Series, how: Encoding) -> Array:
-        """Write 1 in the place of the row's category and 0 elsewhere; shape (rows, categories)."""
+        """Write 1 in the place of the row's category and 0 elsewhere; shape (rows, features)."""
         import polars as pl
 
         what = f"column {shown(self.name)}"
         texts = as_texts(series, what)
-        how.check_missing(what, texts.is_null().to_numpy())
+        if self.stripped:
+            texts = texts.str.strip_chars()
+            texts = texts.set(texts == "", None)
+        missing = texts.is_null().to_numpy()
+        how.check_missing(what, missing, self.name, self.flagged)
         texts = texts.fill_null(self.most_frequent)
         places = texts.cast(pl.Enum(self.categories), strict=False).to_physical()
         unseen = places.is_null().to_numpy()
-        if how.ignore_unseen and unseen.any():
+        if how.ignore_unseen and unseen.any() and not self.other:
             values = texts.filter(places.is_null()).unique().sort().to_list()
             rows = counted(int(unseen.sum()), "row")
             how.notes.append(f"{what}: {rows} with a category that training never saw: {listed(values)}")
-        else:
+        elif not self.other:
             advice = "; correct it, or pass unseen='ignore' (--unseen ignore)"
             refuse_rows(texts, unseen, what, f"one of {listed(self.categories)}", advice)
-        block = np.zeros((len(texts), len(self.categories)))
+        block = np.zeros((len(texts), len(self.categories) + self.other))
         seen = np.flatnonzero(~unseen)
         block[seen, places.drop_nulls().to_numpy()] = 1.0
-        return block
+        if self.other:
+            block[unseen, -1] = 1.0
+        if self.flagged:
+            block[missing] = 0.0
+        return _add_flag(block, missing, self.flagged)
 
     def to_dict(self) -> dict[str, Any]:
         """Give what was learned as JSON data."""
-        return {
+        known = {
             "kind": "category",
             "name": self.name,
             "categories": list(self.categories),
             "most_frequent": self.most_frequent,
         }
+        return known | _list_set(flagged=self.flagged, other=self.other, stripped=self.stripped)
 
 
-Column = NumberColumn | BooleanColumn | CategoryColumn
+@dataclass(frozen=True)
+class DateColumn:
+    """A column of dates or times, as numbers that mean something.
+
+    Its features are the time since the first, standardized; the year, standardized; and sine and cosine of the month of
+    the year, the day of the week and the hour, each only where training saw it vary. A missing value is the median.
+
+    Parameters
+    ----------
+    name : str
+        The column.
+    time : {"date", "time"}
+        Whether there are days, or times of the day alone.
+    day_first : bool
+        Whether ``1/2/2020`` is the first of February.
+    mean, std, median : float
+        Of the moments in the training rows, in seconds.
+    year_mean, year_std : float
+        Of the years; the deviation is 0 where there is one year.
+    cycles : tuple of str
+        Those of `bpx.tables.dates.CYCLES` that vary.
+    flagged : bool
+        Whether a feature says where values are missing.
+    odd : bool
+        Whether training had texts that are no dates, which are gaps.
+    """
+
+    name: str
+    time: Literal["date", "time"]
+    day_first: bool
+    mean: float
+    std: float
+    median: float
+    year_mean: float = 0.0
+    year_std: float = 0.0
+    cycles: tuple[str, ...] = ()
+    flagged: bool = False
+    odd: bool = False
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """The names of the features, such as ``when (month, sine)``."""
+        year = (f"{self.name} (year)",) if self.year_std else ()
+        cycles = (f"{self.name} ({cycle}, {wave})" for cycle in self.cycles for wave in ("sine", "cosine"))
+        return (f"{self.name} (elapsed)", *year, *cycles, *_name_flag(self.name, self.flagged))
+
+    def encode(self, series: pl.Series, how: Encoding) -> Array:
+        """Write time, year, and sines and cosines; shape (rows, features)."""
+        import polars as pl
+
+        what = f"column {shown(self.name)}"
+        moments = read_moments(series, self.time, day_first=self.day_first)
+        unread = np.isnan(moments) & series.is_not_null().to_numpy()
+        texts = series if is_text(series) else series.cast(pl.String)
+        how.check_texts(texts, unread, self.name, "dates" if self.time == "date" else "times", odd=self.odd)
+        missing = np.isnan(moments)
+        how.check_missing(what, missing, self.name, self.flagged)
+        moments = np.where(missing, self.median, moments)
+        parts = [(moments - self.mean) / self.std]
+        if self.year_std:
+            parts.append((count_years(moments) - self.year_mean) / self.year_std)
+        for cycle in self.cycles:
+            angle = 2.0 * np.pi * find_phase(moments, cycle)
+            parts += [np.sin(angle), np.cos(angle)]
+        return _add_flag(np.stack(parts, axis=1), missing, self.flagged)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give what was learned as JSON data."""
+        return {
+            "kind": "date",
+            "name": self.name,
+            "time": self.time,
+            "day_first": self.day_first,
+            "mean": self.mean,
+            "std": self.std,
+            "median": self.median,
+            "year_mean": self.year_mean,
+            "year_std": self.year_std,
+            "cycles": list(self.cycles),
+        } | _list_set(flagged=self.flagged, odd=self.odd)
+
+
+@dataclass(frozen=True)
+class PresenceColumn:
+    """A column of which it is used whether there is a value: it has one value only, or texts that hardly come again."""
+
+    name: str
+
+    flagged: ClassVar[bool] = True
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """The name of the feature, which is 1 where the value is missing."""
+        return _name_flag(self.name, True)
+
+    def encode(self, series: pl.Series, how: Encoding) -> Array:
+        """Write 1 where the value is missing and 0 elsewhere; shape (rows, 1)."""
+        missing = find_missing(series)
+        how.check_missing(f"column {shown(self.name)}", missing, self.name, flagged=True)
+        return missing.astype(np.float64)[:, None]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give what was learned as JSON data."""
+        return {"kind": "presence", "name": self.name}
+
+
+def find_missing(series: pl.Series) -> Array:
+    """Tell where a column of any type has no value, or nothing but spaces; bool, shape (rows,)."""
+    if is_text(series):
+        series = tidy_texts(as_texts(series, ""))
+    missing: Array = (series.fill_nan(None) if series.dtype.is_float() else series).is_null().to_numpy()
+    return missing
+
+
+def _name_flag(name: str, flagged: bool) -> tuple[str, ...]:
+    return (f"{name} is missing",) if flagged else ()
+
+
+def _add_flag(block: Array, missing: Array, flagged: bool) -> Array:
+    """Put the feature that says where values are missing behind the others, if there is to be one."""
+    return np.column_stack([block, missing.astype(np.float64)]) if flagged else block
+
+
+def _list_set(**flags: bool) -> dict[str, bool]:
+    """Give the flags that are set, so that a column without one is stored as it was before there were any."""
+    return {name: True for name, is_set in flags.items() if is_set}
+
+
+Column = NumberColumn | BooleanColumn | CategoryColumn | DateColumn | PresenceColumn
 
 
 def column_from_dict(fields: Fields) -> Column:
@@ -174,15 +370,38 @@ def column_from_dict(fields: Fields) -> Column:
     FileFormatError
         If the data is not what `to_dict` writes.
     """
-    kind = fields.choice("kind", ("number", "boolean", "category"))
+    kind = fields.choice("kind", ("number", "boolean", "category", "date", "presence"))
     name = fields.text("name")
+
+    def flag(key: str) -> bool:
+        return fields.boolean(key) if fields.has(key) else False
+
     column: Column
     if kind == "number":
-        column = NumberColumn(name, fields.number("mean"), fields.number("std", positive=True), fields.number("median"))
+        mean, std, median = fields.number("mean"), fields.number("std", positive=True), fields.number("median")
+        stored = fields.value("notation") if fields.has("notation") else None
+        notation = None if stored is None else notation_from_dict(Fields(stored, f"{fields.where}, notation"))
+        column = NumberColumn(name, mean, std, median, flag("flagged"), notation, flag("odd"))
     elif kind == "boolean":
-        column = BooleanColumn(name, fields.boolean("most_frequent"))
+        column = BooleanColumn(name, fields.boolean("most_frequent"), flag("flagged"))
+    elif kind == "presence":
+        column = PresenceColumn(name)
+    elif kind == "date":
+        time: Any = fields.choice("time", ("date", "time"))
+        day_first = fields.boolean("day_first")
+        mean, std, median = fields.number("mean"), fields.number("std", positive=True), fields.number("median")
+        year = fields.number("year_mean"), fields.number("year_std")
+        cycles = fields.texts("cycles")
+        if not set(cycles) <= set(CYCLES) or year[1] < 0.0:
+            raise FileFormatError(
+                f"{fields.where}: expected cycles among {listed(CYCLES)} and a deviation of 0 or more"
+            )
+        column = DateColumn(
+            name, time, day_first, mean, std, median, *year, cycles, flagged=flag("flagged"), odd=flag("odd")
+        )
     else:
         categories = fields.texts("categories", at_least=2)
-        column = CategoryColumn(name, categories, fields.choice("most_frequent", categories))
+        most_frequent = fields.choice("most_frequent", categories)
+        column = CategoryColumn(name, categories, most_frequent, flag("flagged"), flag("other"), flag("stripped"))
     fields.done()
     return column

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import polars as pl
 
 __all__ = [
+    "NO_VALUES",
     "Found",
     "constant_reason",
     "declare_advice",
@@ -31,7 +32,7 @@ __all__ = [
 
 Array = np.ndarray[Any, Any]
 
-_NO_VALUES = "it has no values in the training rows"
+NO_VALUES = "it has no values in the training rows"
 _MANY_NUMBERS = 10
 """Text with more different numbers than this is numbers with a slip, not categories such as 0, 1, 2, 3+."""
 
@@ -56,9 +57,10 @@ class Found:
     missing : array of bool, shape (rows,)
         Where a value is missing.
     column : Column or None
-        What was learned; None when the column has nothing to learn from.
+        What was learned; None when the column has nothing to learn from. With a reason, it is used only where there is
+        nothing else.
     reason : str
-        Why there is nothing to learn; empty if there is.
+        Why the column is not used; empty if it is.
     note : str
         What the user should know; empty if there is nothing.
     """
@@ -179,7 +181,7 @@ def _find_boolean(series: pl.Series, rows: Array | None) -> Found:
     values = training_rows(series, rows).drop_nulls()
     true = int(values.sum())
     if len(values) == 0:
-        return Found(missing, reason=_NO_VALUES)
+        return Found(missing, reason=NO_VALUES)
     if true in (0, len(values)):
         return Found(missing, reason=f"it is {'true' if true else 'false'} in every training row")
     return Found(missing, BooleanColumn(series.name, true > len(values) - true))
@@ -191,7 +193,7 @@ def _find_number(series: pl.Series, rows: Array | None) -> Found:
     values = numbers if rows is None else numbers[rows]
     gaps = np.isnan(values)
     if gaps.all():
-        return Found(missing, reason=_NO_VALUES)
+        return Found(missing, reason=NO_VALUES)
     if differ_by_rounding(series, values[~gaps]):
         return Found(missing, reason=constant_reason(series, values[~gaps], rows))
     median = float(np.median(values[~gaps]))
@@ -239,7 +241,7 @@ def _find_category(series: pl.Series, rows: Array | None, categories_max: int, *
     frequency = training_rows(texts, rows).drop_nulls().value_counts(name="rows")
     ranked = frequency.sort("rows", texts.name, descending=[True, False]).get_column(texts.name).to_list()
     if len(ranked) < 2:
-        reason = f"it is {shown(ranked[0])} in every training row" if ranked else _NO_VALUES
+        reason = f"it is {shown(ranked[0])} in every training row" if ranked else NO_VALUES
         return Found(missing, reason=reason)
     return Found(
         missing,

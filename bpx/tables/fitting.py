@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -9,18 +10,28 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bpx.errors import InputError
-from bpx.tables.columns import CategoryColumn, Column
+from bpx.tables.columns import CategoryColumn, Column, NumberColumn
+from bpx.tables.deciding import decide_column
+from bpx.tables.encoding import Encoding
+from bpx.tables.facts import Facts
 from bpx.tables.finding import Found, find_column, marker_advice
 from bpx.tables.frames import ColumnType, check_types, named_column, take_frame
+from bpx.tables.leaks import find_leak
 from bpx.tables.messages import counted, listed, shown
-from bpx.tables.target import Target
-from bpx.tables.task import AskedTask, find_target
+from bpx.tables.target import ClassTarget, Target
+from bpx.tables.task import AskedTask, find_target, read_target
 from bpx.tables.values import is_text
 
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["Fitted", "fit_table"]
+__all__ = ["Fitted", "find_table_target", "fit_table"]
+
+Array = np.ndarray[Any, Any]
+
+_REFUSALS_SHOWN = 20
+_FIRST_LOOK = 10_000
+"""Training rows that are looked at first for what gives the target away; where nothing does, the others are not."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +52,8 @@ def fit_table(
     drop: Collection[str],
     types: Mapping[str, ColumnType],
     categories_max: int,
-    rows: np.ndarray[Any, Any] | None,
+    rows: Array | None,
+    strict: bool,
 ) -> Fitted:
     """Find the columns and the target of a training table; see `Preprocessor.fit`.
 
@@ -51,32 +63,177 @@ def fit_table(
         As `Preprocessor.fit` does.
     """
     frame = take_frame(frame)
+    _check_names(frame, target, drop, types)
+    features = [name for name in frame.columns if name != target and name not in drop]
+    fit = _fit_strictly if strict else _fit_usual
+    fitted = fit(frame, target, task, impute, features, types, categories_max, rows)
+    if not fitted.columns:
+        unused = [*drop, *fitted.left_out]
+        left_out = f"; left out: {listed(unused)}" if unused else ""
+        raise InputError(f"expected one or more columns to learn from beside the target {shown(target)}{left_out}")
+    left_out_names = tuple(name for name in frame.columns if name in drop or name in fitted.left_out)
+    return dataclasses.replace(fitted, left_out=left_out_names, notes=tuple(note for note in fitted.notes if note))
+
+
+def _check_names(frame: pl.DataFrame, target: str, drop: Collection[str], types: Mapping[str, ColumnType]) -> None:
+    """Refuse names of columns that a table does not have or that contradict each other."""
     if isinstance(drop, str):
         raise InputError(f"expected drop to be a list of columns, got the text {shown(drop)}; write [{shown(drop)}]")
     if frame.height == 0:
         raise InputError("the table has no rows")
-    target_series = named_column(frame, target, "target")
+    named_column(frame, target, "target")
     for name in drop:
         named_column(frame, name, "dropped column")
     if target in drop:
         raise InputError(f"column {shown(target)} is the target and cannot be dropped too")
     check_types(frame, types, drop)
+
+
+def _fit_strictly(
+    frame: pl.DataFrame,
+    target: str,
+    task: AskedTask,
+    impute: bool,
+    features: list[str],
+    types: Mapping[str, ColumnType],
+    categories_max: int,
+    rows: Array | None,
+) -> Fitted:
+    """Take each column as it is, and refuse what is not clear, all columns in one message."""
     found_target, target_note = find_target(
-        target_series, task, rows, categories_max=categories_max, declared=types.get(target)
+        frame.get_column(target), task, rows, categories_max=categories_max, declared=types.get(target)
     )
-    features = [series for series in frame.get_columns() if series.name != target and series.name not in drop]
-    found = {series.name: find_column(series, rows, categories_max, types.get(series.name)) for series in features}
+    if "" in features:
+        raise InputError(
+            f"column {frame.columns.index('') + 1} of {frame.width} has no name; name it, or take it out "
+            "(pandas writes its index so)"
+        )
+    found: dict[str, Found] = {}
+    refused: list[str] = []
+    for name in features:
+        try:
+            found[name] = find_column(frame.get_column(name), rows, categories_max, types.get(name))
+        except InputError as error:
+            refused.append(str(error))
+    if refused:
+        many = f"{len(refused)} columns are refused: " if len(refused) > 1 else ""
+        raise InputError(many + " | ".join(refused[:_REFUSALS_SHOWN]))
     if not impute:
-        _refuse_missing(found, [series.name for series in features if is_text(series) and series.name not in types])
+        texts = [name for name in features if is_text(frame.get_column(name)) and name not in types]
+        _refuse_missing(found, texts)
     unused = {name: one.reason for name, one in found.items() if one.column is None}
     notes = [target_note, *(one.note for one in found.values()), *_imputed_notes(found, types)]
     notes += [f"column {shown(name)} is left out: {reason}" for name, reason in unused.items()]
     columns = tuple(one.column for one in found.values() if one.column is not None)
-    if not columns:
-        left_out = f"; left out: {listed([*drop, *unused])}" if drop or unused else ""
-        raise InputError(f"expected one or more columns to learn from beside the target {shown(target)}{left_out}")
-    left_out_names = tuple(name for name in frame.columns if name in drop or name in unused)
-    return Fitted(columns, found_target, left_out_names, tuple(note for note in notes if note))
+    return Fitted(columns, found_target, tuple(unused), tuple(notes))
+
+
+def _fit_usual(
+    frame: pl.DataFrame,
+    target: str,
+    task: AskedTask,
+    impute: bool,
+    features: list[str],
+    types: Mapping[str, ColumnType],
+    categories_max: int,
+    rows: Array | None,
+) -> Fitted:
+    """Use what can be used, and tell what was decided."""
+    facts, notes = Facts(), []
+    found_target, series, kept, target_note = _fit_target(
+        frame.get_column(target), task, types.get(target), categories_max, rows, facts
+    )
+    if len(kept) < frame.height:
+        without = counted(frame.height - len(kept), "row")
+        advice = marker_advice(target if is_text(frame.get_column(target)) and target not in types else None)
+        notes.append(f"{without} without the target {shown(target)} left out{advice}")
+        rows = None if rows is None else np.flatnonzero(np.isin(kept, rows))
+        frame = frame[kept]
+    found = {
+        name: decide_column(frame.get_column(name), rows, categories_max, types.get(name), facts, flag=impute)
+        for name in features
+    }
+    if not impute:
+        _refuse_missing(found, [name for name in features if is_text(frame.get_column(name)) and name not in types])
+    used = {name: one.column for name, one in found.items() if one.column is not None and not one.reason}
+    if not used:
+        used = {name: one.column for name, one in found.items() if one.column is not None}
+        for name in used:
+            facts.move("number keys", "kept", name)
+            facts.move("text keys", "kept", name)
+    y = found_target.encode(series)
+    classes = isinstance(found_target, ClassTarget)
+    _note_leaks(frame, used, y if classes else found_target.decode(y), rows, classes, facts)
+    unused = tuple(name for name in found if name not in used)
+    return Fitted(tuple(used.values()), found_target, unused, (*notes, target_note, *facts.tell()))
+
+
+def find_table_target(
+    frame: pl.DataFrame,
+    target: str,
+    task: AskedTask,
+    drop: Collection[str],
+    types: Mapping[str, ColumnType],
+    categories_max: int,
+) -> tuple[Target, Array]:
+    """Find the target of an ordinary table and the rows that have it, before any other column is looked at.
+
+    Raises
+    ------
+    InputError
+        If it cannot be predicted, or as `fit_table` does if a column that is named does not exist.
+    """
+    _check_names(frame, target, drop, types)
+    found, _, kept, _ = _fit_target(frame.get_column(target), task, types.get(target), categories_max, None, Facts())
+    return found, kept
+
+
+def _fit_target(
+    column: pl.Series,
+    task: AskedTask,
+    declared: ColumnType | None,
+    categories_max: int,
+    rows: Array | None,
+    facts: Facts,
+) -> tuple[Target, pl.Series, Array, str]:
+    """Give the target, its values in the rows that have one, these rows, and what is to be told of it."""
+    series, notation = read_target(column, task, declared, facts)
+    kept = np.flatnonzero(series.is_not_null().to_numpy())
+    if len(kept) == 0:
+        raise InputError(f"target {shown(column.name)}: the column has no values")
+    if len(kept) < len(series):
+        rows = None if rows is None else np.flatnonzero(np.isin(kept, rows))
+        series = series.gather(kept)
+    found, note = find_target(
+        series, task, rows, categories_max=categories_max, declared=declared, strict=False, notation=notation
+    )
+    return found, series, kept, note
+
+
+def _note_leaks(
+    frame: pl.DataFrame, used: Mapping[str, Column], y: Array, rows: Array | None, classes: bool, facts: Facts
+) -> None:
+    at = np.arange(len(y)) if rows is None else rows
+    for name, column in used.items():
+        block = column.encode(frame.get_column(name), Encoding(True, True, [], strict=False))
+        values = block[:, 0]
+        if isinstance(column, CategoryColumn):
+            width = len(column.categories)
+            values = np.where(block[:, :width].any(axis=1), block[:, :width].argmax(axis=1), np.nan)
+        elif isinstance(column, NumberColumn):
+            values = values * column.std + column.mean
+        gaps = block[:, -1] if column.flagged else np.zeros(len(y))
+        values = np.where(gaps > 0, np.nan, values)
+        if _give_away(values[at], y[at], classes):
+            facts.add("leaks", name, _give_away(values[at], y[at], classes))
+        elif column.flagged and _give_away(gaps[at], y[at], classes):
+            facts.add("leaks", name, "by where it is missing")
+
+
+def _give_away(values: Array, y: Array, classes: bool) -> str:
+    """Say how numbers give the target away, if the first of many rows say so too."""
+    first = find_leak(values[:_FIRST_LOOK], y[:_FIRST_LOOK], classes=classes)
+    return find_leak(values, y, classes=classes) if first and len(y) > _FIRST_LOOK else first
 
 
 def _imputed_notes(found: Mapping[str, Found], types: Mapping[str, ColumnType]) -> list[str]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Self, get_args
 
 from bpx.errors import FileFormatError
-from bpx.tables.columns import CategoryColumn, Column, column_from_dict
+from bpx.tables.columns import CategoryColumn, Column, NumberColumn, column_from_dict
 from bpx.tables.frames import ColumnType
 from bpx.tables.messages import listed, shown
 from bpx.tables.reading_options import ReadingOptions
@@ -17,7 +17,8 @@ from bpx.tables.target import ClassTarget, Target, Task, target_from_dict
 __all__ = ["FORMAT", "VERSION", "TableLayout"]
 
 FORMAT = "bpx-table"
-VERSION = 1
+VERSION = 2
+"""Version 1 is that of a strict preprocessing, which bpx has written from the first."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,8 @@ class TableLayout:
         The columns whose type was declared; pass them to `read_table` before `transform`.
     reading : ReadingOptions
         How tables are read; pass its fields to `read_table` before `transform`.
+    strict : bool
+        Whether new rows are refused for what training did not see: categories, words that stand for a gap.
     """
 
     columns: tuple[Column, ...]
@@ -49,6 +52,7 @@ class TableLayout:
     notes: tuple[str, ...] = ()
     types: Mapping[str, ColumnType] = field(default_factory=dict)
     reading: ReadingOptions = field(default_factory=ReadingOptions)
+    strict: bool = True
 
     @property
     def task(self) -> Task:
@@ -62,7 +66,10 @@ class TableLayout:
 
     @property
     def feature_names(self) -> tuple[str, ...]:
-        """The names of the columns of x: ``column`` for numbers and booleans, ``column=category`` for categories."""
+        """The names of the columns of x: ``column`` for numbers and booleans, ``column=category`` for categories.
+
+        Dates have several, such as ``column (year)``, and where training had gaps there is ``column is missing``.
+        """
         return tuple(feature for column in self.columns for feature in column.features)
 
     @property
@@ -83,15 +90,20 @@ class TableLayout:
     @property
     def text_columns(self) -> tuple[str, ...]:
         """The columns to be read as text; pass them to `read_table` before `transform`."""
-        names = tuple(column.name for column in self.columns if isinstance(column, CategoryColumn))
-        of_text = isinstance(self.target, ClassTarget) and self.target.label_type == "str"
+        names = tuple(
+            column.name
+            for column in self.columns
+            if isinstance(column, CategoryColumn) or (isinstance(column, NumberColumn) and column.notation is not None)
+        )
+        target = self.target
+        of_text = target.label_type == "str" if isinstance(target, ClassTarget) else target.notation is not None
         return (*names, self.target.name) if of_text else names
 
     def to_dict(self) -> dict[str, Any]:
         """Give everything as JSON data, from which `from_dict` builds the same preprocessing, to the bit."""
         return {
             "format": FORMAT,
-            "version": VERSION,
+            "version": 1 if self.strict else VERSION,
             "columns": [column.to_dict() for column in self.columns],
             "target": self.target.to_dict(),
             "left_out": list(self.left_out),
@@ -99,6 +111,7 @@ class TableLayout:
             "notes": list(self.notes),
             **({"types": dict(self.types)} if self.types else {}),
             **({"reading": self.reading.to_dict()} if self.reading != ReadingOptions() else {}),
+            **({} if self.strict else {"strict": False}),
         }
 
     @classmethod
@@ -114,9 +127,9 @@ class TableLayout:
         fields = Fields(data, where)
         fields.choice("format", (FORMAT,))
         version = fields.value("version")
-        if type(version) is not int or version != VERSION:
+        if type(version) is not int or version not in (1, VERSION):
             raise FileFormatError(
-                f"{where}: expected version {VERSION}, got {shown(version)}: use the bpx that wrote it"
+                f"{where}: expected version 1 or {VERSION}, got {shown(version)}: use the bpx that wrote it"
             )
         stored = fields.items("columns")
         columns = tuple(column_from_dict(Fields(one, f"{where}, columns[{i}]")) for i, one in enumerate(stored))
@@ -128,10 +141,11 @@ class TableLayout:
         reading = ReadingOptions.from_dict(
             Fields(fields.value("reading") if fields.has("reading") else {}, f"{where}, reading")
         )
+        strict = fields.boolean("strict") if fields.has("strict") else True
         fields.done()
         names = [*(column.name for column in columns), target.name, *left_out]
         if not columns or len(set(names)) != len(names):
             raise FileFormatError(f"{where}: expected one or more columns, each named once, got {listed(names)}")
         types: Any = {name: declared.choice(name, get_args(ColumnType)) for name in names if declared.has(name)}
         declared.done()
-        return cls(columns, target, left_out, missing, notes, types, reading)
+        return cls(columns, target, left_out, missing, notes, types, reading, strict)

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from bpx.errors import InputError
+from bpx.tables.fitting import find_table_target
 from bpx.tables.frames import ColumnType, take_frame
+from bpx.tables.messages import listed
 from bpx.tables.preprocessor import Preprocessor
 from bpx.tables.splitting import split
 from bpx.tables.target import ClassTarget
@@ -59,15 +61,17 @@ def prepare(
     validation: float = 0.2,
     seed: int = 0,
     task: AskedTask = "auto",
-    missing: Literal["refuse", "impute"] = "refuse",
+    missing: Literal["refuse", "impute"] | None = None,
     drop: Collection[str] = (),
     types: Mapping[str, ColumnType] | None = None,
     categories_max: int = 100,
+    strict: bool = False,
 ) -> Prepared:
     """Split a table, fit the preprocessing on its training rows and encode both parts.
 
-    Classes are held out in proportion. A category that only held-out rows have counts as none of the categories, as it
-    would in new data, with a note.
+    Classes are held out in proportion; one of a single row stays with the training rows. Rows without the target are
+    left out. A category that only held-out rows have counts as none of the categories, as it would in new data, with a
+    note.
 
     Parameters
     ----------
@@ -79,7 +83,7 @@ def prepare(
         The part of the rows to hold out; 0 for none.
     seed : int
         The seed of the split.
-    task, missing, drop, types, categories_max
+    task, missing, drop, types, categories_max, strict
         As in `Preprocessor.fit`.
 
     Returns
@@ -107,27 +111,44 @@ def prepare(
             types=types,
             categories_max=categories_max,
             rows=rows,
+            strict=strict,
         )
 
-    preprocessor = fit(None)
-    y = preprocessor.encode_target(frame)
-    train_rows, validation_rows = np.arange(frame.height), np.arange(0)
+    preprocessor = fit(None) if strict or validation == 0.0 else None
+    if preprocessor is None:
+        found, kept = find_table_target(frame, target, task, drop, types or {}, categories_max)
+    else:
+        found, kept = preprocessor.target, preprocessor.find_target_rows(frame)
+    used = frame if len(kept) == frame.height else frame[kept]
+    y = found.encode(used.get_column(target))
+    train, held = np.arange(len(kept)), np.arange(0)
     if validation > 0.0:
-        labels = preprocessor.target.labels if isinstance(preprocessor.target, ClassTarget) else None
+        labels = found.labels if isinstance(found, ClassTarget) else None
         stratify = None if labels is None else np.array([str(label) for label in labels], dtype=object)[y]
-        train_rows, validation_rows = split(frame.height, validation, seed, stratify)
-        preprocessor = fit(train_rows)
-        y = preprocessor.encode_target(frame)
-    notes = list(preprocessor.notes)
-    x = preprocessor.transform(frame, unseen="ignore", notes=notes)
-    held_out = len(validation_rows) > 0
+        train, held = split(len(kept), validation, seed, stratify, strict=strict)
+        preprocessor = fit(kept[train])
+        y = preprocessor.encode_target(used)
+    assert preprocessor is not None
+    notes = [*preprocessor.notes, *([] if validation == 0.0 else _note_single_rows(preprocessor, y))]
+    x = preprocessor.transform(used, unseen="ignore", notes=notes)
+    held_out = len(held) > 0
     return Prepared(
         preprocessor,
-        x[train_rows],
-        y[train_rows],
-        x[validation_rows] if held_out else None,
-        y[validation_rows] if held_out else None,
-        train_rows,
-        validation_rows,
-        tuple(notes),
+        x[train],
+        y[train],
+        x[held] if held_out else None,
+        y[held] if held_out else None,
+        kept[train],
+        kept[held],
+        tuple(dict.fromkeys(notes)),
     )
+
+
+def _note_single_rows(preprocessor: Preprocessor, y: Array) -> list[str]:
+    """Say which classes have one row, so that nothing can be held out of them."""
+    if not isinstance(preprocessor.target, ClassTarget):
+        return []
+    labels = preprocessor.target.labels
+    single = [labels[i] for i in np.flatnonzero(np.bincount(y, minlength=len(labels)) == 1)]
+    have = "classes have" if len(single) > 1 else "class has"
+    return [f"{len(single):,} {have} one row, which is trained on and not tested: {listed(single)}"] if single else []

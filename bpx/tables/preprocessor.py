@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 import numpy as np
 
 from bpx.errors import unknown_name
-from bpx.tables.columns import Encoding
+from bpx.tables.encoding import Encoding
 from bpx.tables.fitting import fit_table
 from bpx.tables.frames import ColumnType, check_columns, named_column, take_frame
 from bpx.tables.layout import TableLayout
 from bpx.tables.messages import listed
+from bpx.tables.target import find_rows_without
 from bpx.tables.task import AskedTask
 
 if TYPE_CHECKING:
@@ -37,11 +38,12 @@ class Preprocessor(TableLayout):
         target: str,
         *,
         task: AskedTask = "auto",
-        missing: Literal["refuse", "impute"] = "refuse",
+        missing: Literal["refuse", "impute"] | None = None,
         drop: Collection[str] = (),
         types: Mapping[str, ColumnType] | None = None,
         categories_max: int = 100,
         rows: Array | None = None,
+        strict: bool = False,
     ) -> Self:
         """Find the types of the columns and the task, and learn the encoding from the training rows.
 
@@ -49,6 +51,13 @@ class Preprocessor(TableLayout):
         categories. A column with one value only in the training rows is left out, with a note. Numbers count as one
         value if they differ by rounding alone: ``max - min <= r * max(|min|, |max|)`` with ``r = 1e-13`` for float64,
         1e-6 for float32 and 0 for integers up to 2^53.
+
+        Ordinary files are taken as people have them, and what was decided is told in `notes`, a line a topic. Gaps are
+        filled, and a feature says where they were. Text that is numbers in disguise (``$1,200.50``, ``46%``, ``3 kg``,
+        ``(12)``) is read as numbers, and dates and times as `DateColumn` has them; how a column writes them is stored,
+        so that new rows are read alike. Integers and texts that identify rows, and texts that hardly come again, are
+        left out. Of more than `categories_max` categories the most frequent have a feature each, and all others one.
+        Rows without the target are left out. With ``strict=True`` all of this is refused, each column with its reason.
 
         With ``task="auto"``, a target of text or booleans means classes. Integers are classes if they are only 0 and
         1, or if there are at most 20 different ones and each is there twice on average. Other integers and all floats
@@ -63,8 +72,10 @@ class Preprocessor(TableLayout):
         task : {"auto", "classification", "regression"}
             The task, or that the target says it.
         missing : {"refuse", "impute"}
-            Whether missing values in features are an error, or replaced: by the median of numbers, by the most
-            frequent of booleans and categories (the first in sorted order where two are as frequent).
+            Whether missing values in features are an error, or replaced: by the median of numbers and dates, by the
+            most frequent of booleans and categories (the first in sorted order where two are as frequent). Where
+            training rows have gaps, a feature says where they are, and missing is a category of its own, unless
+            ``strict``. By default they are replaced, and refused if ``strict``.
         drop : collection of str
             Columns to leave out, such as names, numbers of rows and dates.
         types : dict from str to {"text", "number", "category"}, optional
@@ -72,9 +83,12 @@ class Preprocessor(TableLayout):
             either is classes with labels of text; a category may have any number of different values. A number has to
             be one in every row, and a target that is one means regression unless the task says otherwise.
         categories_max : int
-            The most categories that a column may have that is not declared a category.
+            How many categories of a column that is not declared a category have a feature of their own; with ``strict``
+            the most that it may have.
         rows : array of int, optional
             The training rows, which statistics and categories are learned from; by default all rows.
+        strict : bool
+            Whether what has to be decided about a column is refused.
 
         Returns
         -------
@@ -85,9 +99,10 @@ class Preprocessor(TableLayout):
         ------
         InputError
             If a named column does not exist, or is the target or declared a type and dropped; the declared type of the
-            target contradicts the task; the table has no rows or no column to learn from; a column holds dates, lists,
-            infinite numbers or too many different texts; values are missing and to be refused; or the target has
-            missing values, one value only, or values that do not fit the task.
+            target contradicts the task; the table has no rows or no column to learn from; values are missing and to be
+            refused; or the target has one value only, tells rows apart and nothing else, or does not fit the task. With
+            ``strict`` also if a column holds dates, lists, infinite numbers or too many different texts, or the target
+            has missing values.
 
         Examples
         --------
@@ -100,16 +115,18 @@ class Preprocessor(TableLayout):
         >>> fitted.transform(pl.DataFrame({"size": [2.5]}))
         array([[0.]])
         """
+        if missing is None:
+            missing = "refuse" if strict else "impute"
         if missing not in ("refuse", "impute"):
             raise unknown_name("way to treat missing values", missing, ("impute", "refuse"))
-        fitted = fit_table(frame, target, task, missing == "impute", drop, types or {}, categories_max, rows)
-        return cls(fitted.columns, fitted.target, fitted.left_out, missing, fitted.notes, types or {})
+        fitted = fit_table(frame, target, task, missing == "impute", drop, types or {}, categories_max, rows, strict)
+        return cls(fitted.columns, fitted.target, fitted.left_out, missing, fitted.notes, types or {}, strict=strict)
 
     def transform(
         self,
         frame: pl.DataFrame,
         *,
-        unseen: Literal["refuse", "ignore"] = "refuse",
+        unseen: Literal["refuse", "ignore"] | None = None,
         notes: list[str] | None = None,
     ) -> np.ndarray[Any, np.dtype[np.float64]]:
         """Encode the feature columns of a table, found by name in any order.
@@ -119,9 +136,12 @@ class Preprocessor(TableLayout):
         frame : polars.DataFrame
             The table. The target may be absent.
         unseen : {"refuse", "ignore"}
-            Whether a category that training never saw is an error, or encoded as none of the categories.
+            Whether a category that training never saw is an error, or encoded as none of the categories (zeros, which
+            say as little as can be said). By default it is an error if the preprocessing is strict, and ignored if not.
+            Where training had more categories than features, unseen ones are among the others.
         notes : list of str, optional
-            Gets a line about columns that are not used, and about unseen categories that were ignored.
+            Gets a line about columns that are not used, about unseen categories that were ignored, and about gaps in
+            columns that had none in training.
 
         Returns
         -------
@@ -135,20 +155,46 @@ class Preprocessor(TableLayout):
             category. The message names the column, the row (from 1 below the header) and the value.
         """
         frame = take_frame(frame)
+        if unseen is None:
+            unseen = "refuse" if self.strict else "ignore"
         if unseen not in ("refuse", "ignore"):
             raise unknown_name("way to treat unseen categories", unseen, ("ignore", "refuse"))
         lines: list[str] = [] if notes is None else notes
         extra = check_columns(frame, self.column_names, {*self.left_out, self.target.name})
         if extra:
             lines.append(f"not used, because training had no such column: {listed(extra)}")
-        how = Encoding(self.missing == "impute", unseen == "ignore", lines)
+        how = Encoding(self.missing == "impute", unseen == "ignore", lines, self.strict)
         x = np.empty((frame.height, self.n_features))
         start = 0
         for column in self.columns:
             stop = start + len(column.features)
             x[:, start:stop] = column.encode(frame.get_column(column.name), how)
             start = stop
+        lines += how.facts.tell()
         return x
+
+    def find_target_rows(self, frame: pl.DataFrame) -> np.ndarray[Any, np.dtype[np.int64]]:
+        """Find the rows of a table whose target is there; a strict preprocessing expects it in all of them.
+
+        Parameters
+        ----------
+        frame : polars.DataFrame
+            A table with the target column.
+
+        Returns
+        -------
+        array of int64
+            Row indices, ascending.
+
+        Raises
+        ------
+        InputError
+            If the column is absent.
+        """
+        frame = take_frame(frame)
+        series = named_column(frame, self.target.name, "target")
+        missing = np.zeros(frame.height, dtype=bool) if self.strict else find_rows_without(self.target, series)
+        return np.flatnonzero(~missing)
 
     def encode_target(self, frame: pl.DataFrame) -> Array:
         """Encode the target column of a table.

@@ -14,7 +14,7 @@ __all__ = ["split"]
 Array = np.ndarray[Any, Any]
 
 
-def split(n: int, fraction: float, seed: int, stratify: Any = None) -> tuple[Array, Array]:
+def split(n: int, fraction: float, seed: int, stratify: Any = None, *, strict: bool = False) -> tuple[Array, Array]:
     """Split n rows at random into training and held-out rows.
 
     The order comes from the raw bits of PCG64, which NumPy keeps from version to version, so one seed gives one split.
@@ -28,7 +28,11 @@ def split(n: int, fraction: float, seed: int, stratify: Any = None) -> tuple[Arr
     seed : int
         The seed, 0 or more.
     stratify : array, shape (n,), optional
-        The class of each row. Each class is then held out in proportion, and has at least one row in either part.
+        The class of each row. Each class is then held out in proportion, and has at least one row in either part. A
+        class of one row stays with the training rows, and where too few rows are held out for one of each class, the
+        rare ones do too.
+    strict : bool
+        Whether such classes are refused.
 
     Returns
     -------
@@ -39,7 +43,8 @@ def split(n: int, fraction: float, seed: int, stratify: Any = None) -> tuple[Arr
     ------
     InputError
         If the fraction is not between 0 and 1, the seed is negative, there are fewer than two rows, ``stratify`` has
-        another shape, a class has one row only, or a part is too small to hold every class.
+        another shape or no class of two rows; with ``strict``, if a class has one row only, or a part is too small to
+        hold every class.
 
     Examples
     --------
@@ -63,7 +68,8 @@ def split(n: int, fraction: float, seed: int, stratify: Any = None) -> tuple[Arr
         if classes.shape != (n,):
             raise InputError(f"expected the class of each row, shape ({n},), got shape {classes.shape}")
         labels, ids = np.unique(classes, return_inverse=True)
-        quota = _quota(np.bincount(ids), size, labels)
+        counts = np.bincount(ids)
+        quota = _quota(counts, size, labels) if strict or _holds_all(counts, size) else _spare_rare(counts, size)
         order = order[np.argsort(ids[order], kind="stable")]  # by class, at random within each
         starts = np.cumsum(np.bincount(ids)) - np.bincount(ids)
         place = np.arange(n) - np.repeat(starts, np.bincount(ids))
@@ -71,6 +77,27 @@ def split(n: int, fraction: float, seed: int, stratify: Any = None) -> tuple[Arr
     chosen = np.zeros(n, dtype=bool)
     chosen[held_out] = True
     return np.flatnonzero(~chosen), np.flatnonzero(chosen)
+
+
+def _holds_all(counts: Array, size: int) -> bool:
+    """Tell whether either part can have a row of every class."""
+    return bool(counts.min() >= 2 and min(size, int(counts.sum()) - size) >= len(counts))
+
+
+def _spare_rare(counts: Array, size: int) -> Array:
+    """Share held-out rows among the classes in proportion, but leave a row of each to train on."""
+    size = min(size, int((counts - 1).sum()))
+    if size == 0:
+        raise InputError("each class has one row only, so that none can be held out; hold nothing out")
+    ideal = counts * (size / counts.sum())
+    quota = np.minimum(np.floor(ideal).astype(np.int64), counts - 1)
+    several = counts >= 2
+    if size >= int(np.maximum(quota, several).sum()):
+        quota = np.maximum(quota, several)
+    while (missing := size - int(quota.sum())) > 0:  # at most one round for each class and row of difference
+        free = quota < counts - 1
+        quota[np.where(free, ideal - quota, -np.inf).argmax()] += min(missing, 1)
+    return np.asarray(quota)
 
 
 def _quota(counts: Array, size: int, labels: Array) -> Array:

@@ -9,8 +9,9 @@ import numpy as np
 
 from bpx.errors import FileFormatError, InputError
 from bpx.tables.messages import counted, in_row, listed, shown
+from bpx.tables.notation import NumberNotation, find_gap_words, notation_from_dict
 from bpx.tables.stored import Fields, is_finite_number
-from bpx.tables.values import as_booleans, as_integers, as_numbers, as_texts, refuse_rows
+from bpx.tables.values import as_booleans, as_integers, as_numbers, as_texts, is_text, refuse_rows
 
 if TYPE_CHECKING:
     import polars as pl
@@ -21,6 +22,7 @@ __all__ = [
     "NumberTarget",
     "Target",
     "Task",
+    "find_rows_without",
     "label_values",
     "refuse_missing",
     "target_from_dict",
@@ -47,11 +49,14 @@ class ClassTarget:
         The type of the labels.
     labels : tuple
         The different labels, sorted.
+    stripped : bool
+        Whether spaces around a label of text do not count.
     """
 
     name: str
     label_type: LabelType
     labels: tuple[Label, ...]
+    stripped: bool = False
 
     task: ClassVar[Task] = "classification"
 
@@ -66,6 +71,7 @@ class ClassTarget:
 
         what = f"target {shown(self.name)}"
         values = label_values(series, self.label_type, what)
+        values = values.str.strip_chars() if self.stripped else values
         refuse_missing(what, values.is_null().to_numpy())
         ids = values.replace_strict(
             pl.Series(list(self.labels), dtype=values.dtype),
@@ -99,16 +105,28 @@ class ClassTarget:
 
     def to_dict(self) -> dict[str, Any]:
         """Give the classes as JSON data."""
-        return {"kind": "classes", "name": self.name, "label_type": self.label_type, "labels": list(self.labels)}
+        known = {"kind": "classes", "name": self.name, "label_type": self.label_type, "labels": list(self.labels)}
+        return known | ({"stripped": True} if self.stripped else {})
 
 
 @dataclass(frozen=True)
 class NumberTarget:
-    """A target of numbers, standardized with the mean and standard deviation of the training rows."""
+    """A target of numbers, standardized with the mean and standard deviation of the training rows.
+
+    Parameters
+    ----------
+    name : str
+        The column.
+    mean, std : float
+        Of the training rows.
+    notation : NumberNotation or None
+        How text is read as numbers; None if it has to be written plainly.
+    """
 
     name: str
     mean: float
     std: float
+    notation: NumberNotation | None = None
 
     task: ClassVar[Task] = "regression"
 
@@ -117,10 +135,15 @@ class NumberTarget:
         """How many outputs a network for this target has: one."""
         return 1
 
+    @property
+    def unit(self) -> str:
+        """The unit that stands beside the numbers of the table; empty if there is none."""
+        return "" if self.notation is None else self.notation.unit
+
     def encode(self, series: pl.Series) -> Array:
         """Give ``(target - mean) / std``; float64, shape (rows, 1)."""
         what = f"target {shown(self.name)}"
-        numbers = target_numbers(series, what)
+        numbers = target_numbers(series, what, self.notation)
         refuse_missing(what, np.isnan(numbers))
         with np.errstate(over="ignore"):
             encoded = (numbers - self.mean) / self.std
@@ -136,7 +159,8 @@ class NumberTarget:
 
     def to_dict(self) -> dict[str, Any]:
         """Give mean and standard deviation as JSON data."""
-        return {"kind": "numbers", "name": self.name, "mean": self.mean, "std": self.std}
+        known = {"kind": "numbers", "name": self.name, "mean": self.mean, "std": self.std}
+        return known | ({} if self.notation is None else {"notation": self.notation.to_dict()})
 
 
 Target = ClassTarget | NumberTarget
@@ -154,7 +178,10 @@ def target_from_dict(fields: Fields) -> Target:
     name = fields.text("name")
     target: Target
     if kind == "numbers":
-        target = NumberTarget(name, fields.number("mean"), fields.number("std", positive=True))
+        mean, std = fields.number("mean"), fields.number("std", positive=True)
+        stored = fields.value("notation") if fields.has("notation") else None
+        notation = None if stored is None else notation_from_dict(Fields(stored, f"{fields.where}, notation"))
+        target = NumberTarget(name, mean, std, notation)
     else:
         label_type: Any = fields.choice("label_type", tuple(_LABEL_TYPES))
         labels = fields.items("labels")
@@ -163,7 +190,8 @@ def target_from_dict(fields: Fields) -> Target:
                 raise FileFormatError(f"{fields.where}: expected labels of type {label_type}, got {shown(label)}")
         if len(labels) < 2 or sorted(set(labels)) != labels:
             raise FileFormatError(f"{fields.where}: expected two or more sorted labels, got {listed(labels)}")
-        target = ClassTarget(name, label_type, tuple(labels))
+        stripped = fields.boolean("stripped") if fields.has("stripped") else False
+        target = ClassTarget(name, label_type, tuple(labels), stripped and label_type == "str")
     fields.done()
     return target
 
@@ -181,11 +209,31 @@ def label_values(series: pl.Series, label_type: LabelType, what: str) -> pl.Seri
     return pl.Series(series.name, as_numbers(series, what)).fill_nan(None)
 
 
-def target_numbers(series: pl.Series, what: str) -> Array:
-    """Give a column as numbers, booleans among them as 0 and 1."""
+def target_numbers(series: pl.Series, what: str, notation: NumberNotation | None = None) -> Array:
+    """Give a column as numbers, booleans among them as 0 and 1, text by its notation if there is one."""
     import polars as pl
 
+    if notation is not None and is_text(series):
+        texts = as_texts(series, what)
+        numbers = notation.read(texts)
+        refuse_rows(texts, np.isnan(numbers) & texts.is_not_null().to_numpy(), what, "numbers")
+        return numbers
     return as_numbers(series.cast(pl.Int8) if series.dtype == pl.Boolean else series, what)
+
+
+def find_rows_without(target: Target, series: pl.Series) -> Array:
+    """Tell in which rows the target is missing, a word says so, or text stands for a number; bool, shape (rows,)."""
+    missing = series.fill_nan(None).is_null() if series.dtype.is_float() else series.is_null()
+    if is_text(series):
+        texts = as_texts(series, target.name)
+        missing = find_gap_words(texts).fill_null(True)
+        if isinstance(target, ClassTarget) and target.label_type == "str":
+            missing &= ~texts.str.strip_chars().is_in(list(target.labels)).fill_null(False)
+        elif not isinstance(target, ClassTarget) or target.label_type in ("int", "float"):
+            notation = None if isinstance(target, ClassTarget) else target.notation
+            return np.isnan((notation or NumberNotation()).read(texts))
+    found: Array = missing.to_numpy()
+    return found
 
 
 def refuse_missing(what: str, missing: Array, advice: str = "") -> None:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from bpx.errors import InputError, unknown_name
-from bpx.tables.finding import constant_reason, marker_advice, measure_note, odd_ones_out
+from bpx.tables.dates import find_dates
+from bpx.tables.facts import Facts
+from bpx.tables.finding import constant_reason, declare_advice, marker_advice, measure_note, odd_ones_out
 from bpx.tables.frames import ColumnType
+from bpx.tables.identifiers import find_key, find_many_texts
 from bpx.tables.messages import counted, shown
+from bpx.tables.notation import NumberNotation, find_notation
 from bpx.tables.target import (
     ClassTarget,
     LabelType,
@@ -24,7 +29,7 @@ from bpx.tables.values import as_numbers, as_texts, differ_by_rounding, is_text
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["find_target"]
+__all__ = ["find_target", "read_target"]
 
 Array = np.ndarray[Any, Any]
 AskedTask = Literal["auto", "classification", "regression"]
@@ -39,6 +44,8 @@ def find_target(
     *,
     categories_max: int = 100,
     declared: ColumnType | None = None,
+    strict: bool = True,
+    notation: NumberNotation | None = None,
 ) -> tuple[Target, str]:
     """Find the task and learn the encoding of the target.
 
@@ -60,6 +67,11 @@ def find_target(
     declared : {"text", "number", "category"}, optional
         What the target is, where the user says so: text and categories are classes, with labels of text, and a number
         is a number unless the task is classification.
+    strict : bool
+        Whether the target is taken as it came, and not as `read_target` gave it: then one that numbers its rows, or
+        that has a class for each of them, is refused.
+    notation : NumberNotation, optional
+        How numbers are written, as `read_target` found it.
 
     Returns
     -------
@@ -89,6 +101,8 @@ def find_target(
         limit = len(series) if declared == "category" else categories_max
         refuse_missing(what, series.is_null().to_numpy())
         return _find_classes(series, "str", limit, what), ""
+    if not strict and declared is None and task == "auto":
+        _refuse_identifiers(series, what)
     if declared == "number":
         series = _as_number_series(series, what)
         task = "regression" if task == "auto" else task
@@ -102,9 +116,90 @@ def find_target(
             "task='classification' (--task classification) if each text is a class"
         )
     if task == "regression" or (task == "auto" and not _holds_classes(series, label_type)):
-        return _find_numbers(series, rows, what), _classes_note(series, label_type, task)
+        return _find_numbers(series, rows, what, notation), _classes_note(series, label_type, task)
     note = measure_note(as_texts(series, what), what) if task == "auto" and is_text(series) else ""
-    return _find_classes(series, label_type, categories_max, what), note
+    found = _find_classes(series, label_type, categories_max, what)
+    return (found if strict or label_type != "str" else dataclasses.replace(found, stripped=True)), note
+
+
+def read_target(
+    series: pl.Series, task: AskedTask, declared: ColumnType | None, facts: Facts
+) -> tuple[pl.Series, NumberNotation | None]:
+    """Read the target as ordinary files have it: spaces around text taken off, numbers in disguise as numbers.
+
+    Text among many numbers is missing, as is text without anything but spaces.
+
+    Parameters
+    ----------
+    series : polars.Series
+        The target, all rows of the table.
+    task : {"auto", "classification", "regression"}
+        The task that is asked for.
+    declared : {"text", "number", "category"} or None
+        What the target is, where the user says so.
+    facts : Facts
+        Gets what the user should know.
+
+    Returns
+    -------
+    series : polars.Series
+        The target, null where it is missing: integers where all numbers are whole and written plainly.
+    notation : NumberNotation or None
+        How numbers are written; None if they are no text.
+    """
+    import polars as pl
+
+    if series.dtype.is_float():
+        return series.fill_nan(None), None
+    if not is_text(series):
+        return series, None
+    texts = as_texts(series, "")
+    stripped = texts.str.strip_chars()
+    stripped = stripped.set(stripped == "", None)
+    spaced = texts.filter((texts != stripped) & stripped.is_not_null())
+    if len(spaced):
+        facts.add("spaces", series.name, f"such as {shown(spaced[0])}")
+    found = find_notation(stripped)
+    if declared in ("text", "category") or (task == "classification" and declared != "number"):
+        return stripped, None
+    if found.notation is None or (declared == "number" and found.odd):
+        return stripped, None
+    numbers = pl.Series(series.name, found.notation.read(stripped)).fill_nan(None)
+    if found.example:
+        facts.add("numbers", series.name, found.example)
+    if found.doubtful:
+        facts.add("points", series.name, shown(found.doubtful))
+    if found.odd:
+        facts.add("odd", series.name, ", ".join(map(shown, found.odd[:3])))
+    integers = numbers.cast(pl.Int64, strict=False)
+    plain = not found.example and (integers == numbers).all()
+    return (integers if plain else numbers), found.notation
+
+
+def _refuse_identifiers(series: pl.Series, what: str) -> None:
+    """Refuse a target of dates, and one that tells rows apart and nothing else."""
+    rows = counted(len(series), "row")
+    dates = find_dates(series) if is_text(series) or series.dtype.is_integer() else None
+    if dates is not None:
+        raise InputError(
+            f"{what}: expected classes or numbers, got dates or times ({shown(dates.example)}); turn them into numbers "
+            f"such as days or hours, or {declare_advice(series.name, 'category')} if each is a class"
+        )
+    if series.dtype.is_integer():
+        key = find_key(series)
+        if key in ("all different", "counting up"):
+            raise InputError(
+                f"{what}: expected something to predict, got numbers that only tell the {rows} apart ({key}); choose "
+                "another target, or pass task='regression' (--task regression) if they are to be predicted"
+            )
+    elif is_text(series):
+        reason = find_many_texts(as_texts(series, what))
+        if reason:
+            got = f"one for each of {rows}" if reason == "all different" else reason
+            raise InputError(
+                f"{what}: expected classes that come again, got {got}; "
+                f"choose another target, or {declare_advice(series.name, 'category')} if each is a class"
+            )
 
 
 def _as_number_series(series: pl.Series, what: str) -> pl.Series:
@@ -163,7 +258,9 @@ def _find_classes(series: pl.Series, label_type: LabelType, categories_max: int,
     return ClassTarget(series.name, label_type, tuple(labels))
 
 
-def _find_numbers(series: pl.Series, rows: Array | None, what: str) -> NumberTarget:
+def _find_numbers(
+    series: pl.Series, rows: Array | None, what: str, notation: NumberNotation | None = None
+) -> NumberTarget:
     numbers = target_numbers(series, what)
     numbers = numbers if rows is None else numbers[rows]
     if differ_by_rounding(series, numbers):
@@ -176,4 +273,4 @@ def _find_numbers(series: pl.Series, rows: Array | None, what: str) -> NumberTar
             f"{what}: from {numbers.min():g} to {numbers.max():g}, its mean and standard deviation are out of range; "
             "rescale the numbers"
         )
-    return NumberTarget(series.name, mean, std)
+    return NumberTarget(series.name, mean, std, notation)

@@ -202,12 +202,14 @@ def tables(tmp_path, monkeypatch):
 
 
 TRIED = [
-    (("train", "cities.csv", "--target", "y"), "leave the column out (--drop 'the city')", ("--drop", "the city")),
-    (("train", "cities.csv", "--target", "y"), "declare it (--category 'the city')", ("--category", "the city")),
-    (("train", "cities.csv", "--target", "y"), "or raise --categories-max", ("--categories-max", "150")),
-    (("train", "gaps.csv", "--target", "y"), "leave the columns out (--drop), or pass --missing impute",
+    (("train", "cities.csv", "--target", "y", "--strict"), "leave the column out (--drop 'the city')",
+     ("--drop", "the city")),
+    (("train", "cities.csv", "--target", "y", "--strict"), "declare it (--category 'the city')",
+     ("--category", "the city")),
+    (("train", "cities.csv", "--target", "y", "--strict"), "or raise --categories-max", ("--categories-max", "150")),
+    (("train", "gaps.csv", "--target", "y", "--strict"), "leave the columns out (--drop), or pass --missing impute",
      ("--missing", "impute")),
-    (("train", "dates.csv", "--target", "y"), "leave the column out (--drop day)", ("--drop", "day")),
+    (("train", "dates.csv", "--target", "y", "--strict"), "leave the column out (--drop day)", ("--drop", "day")),
     (("train", "moons", "--optimizer", "sgd", "--learning-rate", "1e9"), "try a lower learning rate, inputs and "
      "targets scaled to zero mean and unit variance, or --clip 1.0", ("--clip", "1.0")),
     (("predict", "kinds.model", "others.csv"), "or pass --unseen ignore", ("--unseen", "ignore")),
@@ -221,7 +223,7 @@ TRIED = [
 def models(command, tables):
     """Train what the advice is tried on."""
     for arguments in (
-        ("train", "kinds.csv", "--target", "y", "-o", "kinds.model"),
+        ("train", "kinds.csv", "--target", "y", "--strict", "-o", "kinds.model"),
         ("train", "moons", "--hidden", "400,400", "--dropout", "0.1", "-o", "wide.model"),
     ):
         result = command(*arguments, "--epochs", 1)

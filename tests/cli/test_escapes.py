@@ -44,7 +44,7 @@ def test_train_evaluate_predict_and_explain(command, table, tmp_path):
         check(result.stderr)
         if name != "explain":
             assert "owned\\x07" in result.stdout
-    assert "note: column" in trained.stdout
+    assert "note: 1 column left out: " in trained.stdout
 
 
 def test_messages(command, table):

@@ -139,7 +139,7 @@ def test_what_a_gap_is_goes_with_the_model(as_json, trained, tmp_path):
 def test_what_may_be_a_category_is_said(as_json, command, tmp_path):
     path = tmp_path / "data.csv"
     path.write_text(
-        "continent,x,y\n" + "".join(f"{('NA', 'EU', 'AS')[i % 3]},{i % 7},{'ab'[i % 3 == 0]}\n" for i in range(90))
+        "continent,x,y\n" + "".join(f"{('NA', 'EU', 'AS')[i % 3]},{i % 7},{'ab'[i % 4 == 0]}\n" for i in range(90))
     )
     data = as_json("train", path, "--target", "y", "--missing", "impute", "--epochs", 1)
     (note,) = [note for note in data["notes"] if "could be categories" in note]

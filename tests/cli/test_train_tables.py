@@ -97,12 +97,12 @@ def people(tmp_path):
 def test_missing_values_dropped_columns_and_notes(as_json, command, people, tmp_path):
     model = tmp_path / "net.safetensors"
     arguments = ("train", people, "--target", "big", "--missing", "impute", "--drop", "name", "--epochs", 60)
-    data = as_json(*arguments, "-o", model)
+    data = as_json(*arguments, "--strict", "-o", model)
     assert data["features"] == 1 + 3 + 1
     assert data["accuracy"] > 0.7
     assert data["classes"] == ["no", "yes"]
     assert any("'planet' is left out" in note for note in data["notes"])
-    result = command(*arguments)
+    result = command(*arguments, "--strict")
     assert "note: column 'planet' is left out" in " ".join(result.stdout.split())
     assert as_json("evaluate", model, people)["rows"] == 90
 
@@ -163,7 +163,7 @@ def test_codes_with_leading_zeros_stay_text_at_prediction(as_json, tmp_path):
 def test_unseen_categories(as_json, mistake, tmp_path):
     path, model = tmp_path / "kinds.csv", tmp_path / "net.safetensors"
     path.write_text("kind,y\n" + "".join(f"{'uv'[i % 2]},{'ab'[i % 2]}\n" for i in range(40)))
-    as_json("train", path, "--target", "y", "--epochs", 1, "-o", model)
+    as_json("train", path, "--target", "y", "--epochs", 1, "--strict", "-o", model)
     path.write_text("kind,y\nu,a\nw,b\n")
     for name in ("predict", "evaluate"):
         assert "expected one of 'u', 'v', got 'w' in row 2" in mistake(name, model, path)
@@ -181,10 +181,10 @@ def test_unseen_categories(as_json, mistake, tmp_path):
         ("a,b\n", ("--target", "b"), "the table has no rows"),
         ("", ("--target", "b"), "the file is empty"),
         ("a,b\n1,x\n2,x\n", ("--target", "b"), "expected two or more classes, got 'x' in every row"),
-        ("a,b\n1,x\n2,\n", ("--target", "b"), "1 value missing, in row 2"),
-        ("a,b\n1,x\n,y\n1,x\n", ("--target", "b"), "--missing impute"),
+        ("a,b\n1,x\n2,\n", ("--target", "b", "--strict"), "1 value missing, in row 2"),
+        ("a,b\n1,x\n,y\n1,x\n", ("--target", "b", "--strict"), "--missing impute"),
         ("a,b\n3,x\n3,y\n3,x\n3,y\n", ("--target", "b"), "expected one or more columns to learn from"),
-        ("a,b\n1,x\n2,y\n3,x\n", ("--target", "b"), "class 'y' has one row only"),
+        ("a,b\n1,x\n2,y\n3,x\n", ("--target", "b", "--strict"), "class 'y' has one row only"),
         ("a,b\n1,x\n2,y\n", ("--target", "b", "--drop", "c"), "dropped column 'c' is not in the table"),
         ("a,b\n1,x\n2,y\n", ("--target", "b", "--drop", "b"), "is the target and cannot be dropped"),
         ("a,b\n1,x\n2,y\n", ("--target", "b", "--text", "c"), "text column 'c' is not in the table"),
@@ -287,7 +287,9 @@ def test_declared_types_go_with_the_model(as_json, tmp_path):
     options = ("--category", "code", "--category", "level", "--number", "month", "--text", "y", "--epochs", 30)
     data = as_json("train", path, "--target", "y", *options, "-o", model)
     assert data["classes"] == ["01", "1"]
-    assert (data["features"], data["notes"]) == (3 + 4 + 1, [])
+    assert data["features"] == 3 + 4 + 1
+    assert data["notes"] == as_json("train", path, "--target", "y", *options)["notes"]
+    assert as_json("train", path, "--target", "y", *options, "--strict")["notes"] == []
     (tmp_path / "new.csv").write_text("code,level,month,y\nNA,0,1,1\n01,1,02,01\n1,2,3,01\n")
     assert as_json("predict", model, tmp_path / "new.csv")["predictions"] == ["1", "01", "01"]
     assert as_json("evaluate", model, tmp_path / "new.csv")["accuracy"] == 1.0

@@ -59,8 +59,17 @@ def test_a_regression_has_its_predictions(outputs):
     net = bpx.mlp([4, 8, outputs], loss="squared_error")
     history = trained(net, x, y)
     figure = bpx.plot.training_report(net, history, x, y[:, 0] if outputs == 1 else y, output_names="ab"[:outputs])
-    assert labels(figure) == ["epoch", "true value"]
+    assert labels(figure) == ["epoch", "true a" if outputs == 1 else "true value"]
     assert len(figure.axes[1].collections) == outputs
+
+
+def test_a_regression_is_drawn_in_its_own_units():
+    x, y = numbers(outputs=1)
+    net = bpx.mlp([4, 8, 1], loss="squared_error")
+    figure = bpx.plot.training_report(net, trained(net, x, y), x, y, decode=lambda values: values * 10 + 1000)
+    drawn = figure.axes[1].collections[0].get_offsets()
+    np.testing.assert_allclose(drawn[:, 0], y[:, 0] * 10 + 1000)
+    np.testing.assert_allclose(drawn[:, 1], net.predict(x)[:, 0] * 10 + 1000, rtol=1e-6)
 
 
 def test_a_regression_with_two_inputs_has_no_boundary():

@@ -20,6 +20,10 @@ def frame_of(**columns):
     return pl.DataFrame(columns | {"y": Y}, strict=False)
 
 
+def fit_strictly(frame, target="y", **options):
+    return Preprocessor.fit(frame, target, strict=True, **options)
+
+
 def refusal(call, *args, **kwargs):
     with pytest.raises(InputError) as caught:
         call(*args, **kwargs)
@@ -49,7 +53,7 @@ def test_numbers_are_standardized_booleans_are_0_and_1_and_text_is_one_hot():
 def test_numbers_of_every_width_are_numbers(dtype):
     frame = frame_of(n=[1, 2, 3, 6]).cast({"n": dtype})
     np.testing.assert_array_equal(
-        Preprocessor.fit(frame, "y").transform(frame), Preprocessor.fit(frame_of(n=[1, 2, 3, 6]), "y").transform(frame)
+        fit_strictly(frame, "y").transform(frame), fit_strictly(frame_of(n=[1, 2, 3, 6]), "y").transform(frame)
     )
 
 
@@ -63,7 +67,7 @@ def test_polars_own_categories_are_categories(dtype):
 
 def test_statistics_and_categories_come_from_the_training_rows_alone():
     frame = frame_of(n=[1.0, 3.0, 1e6, None], t=["u", "v", "w", "w"], b=[True, True, False, False])
-    fitted = Preprocessor.fit(frame, "y", rows=np.array([0, 1]), missing="impute")
+    fitted = fit_strictly(frame, "y", rows=np.array([0, 1]), missing="impute")
     assert fitted.feature_names == ("n", "t=u", "t=v")
     assert fitted.transform(frame[:2])[:, 0].tolist() == [-1.0, 1.0]
     assert fitted.notes == ("column 'b' is left out: it is true in every training row",)
@@ -92,7 +96,7 @@ def test_column_order_and_the_target_make_no_difference():
 )
 def test_a_constant_column_is_left_out_with_a_note(column, reason):
     frame = frame_of(n=[1, 2, 3, 6], c=column)
-    fitted = Preprocessor.fit(frame, "y", missing="impute")
+    fitted = fit_strictly(frame, "y", missing="impute")
     assert fitted.feature_names == ("n",)
     assert fitted.left_out == ("c",)
     assert fitted.notes == (f"column 'c' is left out: {reason}",)
@@ -119,7 +123,7 @@ _THIRD = 0.1 + 0.2  # one unit in the last place above 0.3
     ],
 )
 def test_a_column_that_is_constant_but_for_rounding_is_left_out(column):
-    fitted = Preprocessor.fit(frame_of(n=[1, 2, 3, 6], c=column), "y", missing="impute")
+    fitted = fit_strictly(frame_of(n=[1, 2, 3, 6], c=column), "y", missing="impute")
     assert fitted.left_out == ("c",)
     assert "column 'c' is left out: it is " in fitted.notes[0]
     assert "in every training row" in fitted.notes[0]
@@ -158,14 +162,14 @@ def test_what_is_far_from_all_training_rows_has_a_note():
 
 
 def test_integers_that_float64_cannot_tell_apart_are_left_out_and_said_so():
-    fitted = Preprocessor.fit(frame_of(n=[1, 2, 3, 6], c=[2**53, 2**53 + 1] * 2), "y")
+    fitted = fit_strictly(frame_of(n=[1, 2, 3, 6], c=[2**53, 2**53 + 1] * 2), "y")
     assert fitted.left_out == ("c",)
     assert "from 9007199254740992 to 9007199254740993, are too large to be told apart as numbers" in fitted.notes[0]
 
 
 @pytest.mark.parametrize("column", [[None] * 4, [True, False, None, None], ["u", "v", None, None], [1, 2, None, None]])
 def test_a_column_without_values_in_the_training_rows_is_left_out(column):
-    fitted = Preprocessor.fit(frame_of(n=[1, 2, 3, 6], c=column), "y", missing="impute", rows=np.array([2, 3]))
+    fitted = fit_strictly(frame_of(n=[1, 2, 3, 6], c=column), "y", missing="impute", rows=np.array([2, 3]))
     assert fitted.left_out == ("c",)
     assert "it has no values" in fitted.notes[0]
 
@@ -187,21 +191,21 @@ def test_missing_values_are_imputed_by_what_the_training_rows_had():
     frame = frame_of(
         n=[1.0, 2.0, None, 6.0], b=[True, None, False, False], t=["v", "u", None, "v"], tie=["v", "u", None, None]
     )
-    fitted = Preprocessor.fit(frame, "y", missing="impute")
+    fitted = fit_strictly(frame, "y", missing="impute")
     filled = frame_of(n=[1.0, 2.0, 2.0, 6.0], b=[True, False, False, False], t=["v", "u", "v", "v"], tie=list("vuuu"))
-    assert fitted.transform(frame).tobytes() == Preprocessor.fit(filled, "y").transform(filled).tobytes()
+    assert fitted.transform(frame).tobytes() == fit_strictly(filled, "y").transform(filled).tobytes()
     new = pl.DataFrame({"n": [float("nan")], "b": [None], "t": [None], "tie": [None]})
     assert fitted.transform(new).tobytes() == fitted.transform(filled)[2:3].tobytes()
 
 
 def test_booleans_that_are_as_frequent_are_imputed_by_false():
-    fitted = Preprocessor.fit(frame_of(b=[True, False, None, None]), "y", missing="impute")
+    fitted = fit_strictly(frame_of(b=[True, False, None, None]), "y", missing="impute")
     assert fitted.transform(pl.DataFrame({"b": [None]})).tolist() == [[0.0]]
 
 
 def test_a_column_that_is_missing_throughout_is_imputed_whatever_its_type():
     frame = frame_of(n=[1, 2, 3, 6], b=[True, False, False, True], t=["u", "v", "u", "v"])
-    fitted = Preprocessor.fit(frame, "y", missing="impute")
+    fitted = fit_strictly(frame, "y", missing="impute")
     expected = fitted.transform(pl.DataFrame({"n": [2.5], "b": [False], "t": ["u"]}))
     for dtype in (pl.String, pl.Null, pl.Float64):
         gaps = pl.DataFrame({name: pl.Series([None], dtype=dtype) for name in "nbt"})
@@ -211,7 +215,7 @@ def test_a_column_that_is_missing_throughout_is_imputed_whatever_its_type():
 
 def test_missing_values_are_refused_in_one_message_for_all_columns():
     frame = frame_of(n=[1.0, float("nan"), None, 6.0], t=["v", "u", None, "v"], ok=[1, 2, 3, 4], gone=[None] * 4)
-    message = refusal(Preprocessor.fit, frame, "y")
+    message = refusal(fit_strictly, frame, "y")
     assert message.startswith("values are missing in 3 columns: 'n' (2 values), 't' (1 value), 'gone' (4 values); ")
     assert "--missing impute" in message
 
@@ -226,11 +230,11 @@ def test_missing_values_are_refused_in_one_message_for_all_columns():
 )
 def test_missing_values_in_new_data_are_refused_unless_training_imputed(column, new):
     frame = frame_of(c=column)
-    message = refusal(Preprocessor.fit(frame, "y").transform, pl.DataFrame({"c": new}))
+    message = refusal(fit_strictly(frame, "y").transform, pl.DataFrame({"c": new}))
     assert message.startswith(
         "column 'c': a value is missing in row 1 (and 1 more row), and this preprocessing refuses"
     )
-    assert np.isfinite(Preprocessor.fit(frame, "y", missing="impute").transform(pl.DataFrame({"c": new}))).all()
+    assert np.isfinite(fit_strictly(frame, "y", missing="impute").transform(pl.DataFrame({"c": new}))).all()
 
 
 def test_text_where_numbers_were_names_column_row_and_value():
@@ -266,7 +270,7 @@ def test_text_where_numbers_were_names_column_row_and_value():
     ],
 )
 def test_a_wrong_value_in_new_data_is_named(column, new, message):
-    fitted = Preprocessor.fit(frame_of(c=column), "y", missing="impute")
+    fitted = fit_strictly(frame_of(c=column), "y", missing="impute")
     assert refusal(fitted.transform, pl.DataFrame({"c": new}, strict=False)).startswith(message)
 
 
@@ -318,7 +322,7 @@ def test_absent_columns_are_refused_with_the_nearest_and_extra_ones_noted():
     ],
 )
 def test_dates_are_refused_with_what_to_do(column):
-    message = refusal(Preprocessor.fit, frame_of(when=column, n=[1, 2, 3, 4]), "y")
+    message = refusal(fit_strictly, frame_of(when=column, n=[1, 2, 3, 4]), "y")
     assert message.startswith("column 'when': expected numbers, booleans or text, got dates or times (")
     assert "leave the column out (drop=['when'], --drop when)" in message
 
@@ -329,35 +333,35 @@ def test_text_with_some_dates_is_text():
 
 @pytest.mark.parametrize("column", [[[1]] * 4, [b"x"] * 4, [{"k": 1}] * 4])
 def test_other_types_are_refused(column):
-    message = refusal(Preprocessor.fit, frame_of(c=column), "y")
+    message = refusal(fit_strictly, frame_of(c=column), "y")
     assert message.startswith("column 'c': expected numbers, booleans or text, got ")
     assert "--drop c" in message
 
 
 def test_too_many_different_texts_are_refused():
     frame = pl.DataFrame({"name": [f"n{i}" for i in range(200)], "y": ["a", "b"] * 100})
-    message = refusal(Preprocessor.fit, frame, "y")
+    message = refusal(fit_strictly, frame, "y")
     assert message.startswith("column 'name': 200 different texts are too many for categories (at most 100); ")
     assert "--drop name" in message
-    assert Preprocessor.fit(frame, "y", categories_max=200).n_features == 200
-    assert "(at most 199)" in refusal(Preprocessor.fit, frame, "y", categories_max=199)
+    assert fit_strictly(frame, "y", categories_max=200).n_features == 200
+    assert "(at most 199)" in refusal(fit_strictly, frame, "y", categories_max=199)
 
 
 def test_text_among_many_numbers_is_refused_and_named():
     frame = pl.DataFrame({"age": [*map(str, range(18)), "abc", "old"], "y": ["a", "b"] * 10})
-    message = refusal(Preprocessor.fit, frame, "y")
+    message = refusal(fit_strictly, frame, "y")
     assert message.startswith("column 'age': expected numbers, got text among them: 'abc', 'old'; correct it")
 
 
 def test_decimal_commas_are_recognized():
     frame = pl.DataFrame({"n": [f"{i},5" for i in range(20)], "y": ["a", "b"] * 10})
     assert "expected numbers, got text among them: '0,5' (a decimal comma? write a point)" in refusal(
-        Preprocessor.fit, frame, "y"
+        fit_strictly, frame, "y"
     )
 
 
 def test_few_numbers_with_text_are_categories_with_a_note():
-    fitted = Preprocessor.fit(frame_of(children=["0", "1", "2", "3+"]), "y")
+    fitted = fit_strictly(frame_of(children=["0", "1", "2", "3+"]), "y")
     assert fitted.feature_names == ("children=0", "children=1", "children=2", "children=3+")
     assert fitted.notes == ("column 'children': taken as categories, because of text among the numbers: '3+'",)
 
@@ -377,7 +381,7 @@ def test_few_numbers_with_text_are_categories_with_a_note():
     ],
 )
 def test_numbers_out_of_range_are_refused(column, message):
-    assert refusal(Preprocessor.fit, frame_of(c=column), "y").startswith(message)
+    assert refusal(fit_strictly, frame_of(c=column), "y").startswith(message)
 
 
 @pytest.mark.parametrize(
@@ -456,7 +460,7 @@ def test_prepare_holds_out_rows_that_the_statistics_never_see():
     frame = pl.DataFrame(
         {"n": [float(i) for i in range(n)], "t": [f"t{i}" for i in range(n)], "y": ["a", "b", "b", "b"] * 10}
     )
-    prepared = prepare(frame, "y", validation=0.25, seed=5)
+    prepared = prepare(frame, "y", strict=True, validation=0.25, seed=5)
     assert sorted([*prepared.train_rows, *prepared.validation_rows]) == list(range(n))
     assert prepared.x_train.shape == (30, 31)
     assert prepared.x_validation.shape == (10, 31)
@@ -464,14 +468,14 @@ def test_prepare_holds_out_rows_that_the_statistics_never_see():
     assert prepared.y_validation.tolist().count(0) in (2, 3)
     assert prepared.x_validation[:, 1:].sum() == 0
     assert prepared.notes[0].startswith("column 't': 10 rows with a category that training never saw: ")
-    again = prepare(frame, "y", validation=0.25, seed=5)
+    again = prepare(frame, "y", strict=True, validation=0.25, seed=5)
     assert again.preprocessor == prepared.preprocessor
-    assert prepare(frame, "y", validation=0.25, seed=6).preprocessor != prepared.preprocessor
+    assert prepare(frame, "y", strict=True, validation=0.25, seed=6).preprocessor != prepared.preprocessor
 
 
 def test_prepare_holds_nothing_out_as_asked():
     frame = frame_of(n=[1, 2, 3, 4], c=[1, 1, 1, 1])
-    prepared = prepare(frame, "y", validation=0)
+    prepared = prepare(frame, "y", strict=True, validation=0)
     assert prepared.x_validation is None
     assert prepared.y_validation is None
     assert prepared.x_train.tobytes() == prepared.preprocessor.transform(frame).tobytes()
@@ -485,7 +489,7 @@ def test_prepare_refuses_a_part_that_is_none(validation):
 
 def test_prepare_names_a_class_with_one_row_by_its_label():
     frame = pl.DataFrame({"n": range(5), "y": ["a", "a", "b", "b", "rare"]})
-    assert refusal(prepare, frame, "y", validation=0.4).startswith("class 'rare' has one row only")
+    assert refusal(prepare, frame, "y", strict=True, validation=0.4).startswith("class 'rare' has one row only")
 
 
 # -- columns whose type is declared, and text that looks like numbers -------------------------------------
@@ -513,18 +517,18 @@ def test_a_declared_text_or_category_is_one_hot_whatever_it_looks_like(declared,
 
 def test_a_declared_category_may_have_any_number_of_values_and_a_text_may_not():
     frame = pl.DataFrame({"c": [f"{i},5" for i in range(150)], "y": ["a", "b"] * 75})
-    assert Preprocessor.fit(frame, "y", types={"c": "category"}).n_features == 150
-    message = refusal(Preprocessor.fit, frame, "y", types={"c": "text"})
+    assert fit_strictly(frame, "y", types={"c": "category"}).n_features == 150
+    message = refusal(fit_strictly, frame, "y", types={"c": "text"})
     assert "150 different texts are too many" in message
     assert "declare it (types={'c': 'category'}, --category c) to have them all" in message
 
 
 def test_text_declared_a_number_is_one_in_every_row():
     frame = frame_of(c=["01", " 2.5", "3", "89314404000000000003"])
-    assert Preprocessor.fit(frame, "y", types={"c": "number"}).feature_names == ("c",)
+    assert fit_strictly(frame, "y", types={"c": "number"}).feature_names == ("c",)
     frame = frame_of(c=["01", "2", "three", "4"])
     assert "column 'c': expected numbers, got 'three' in row 3" in refusal(
-        Preprocessor.fit, frame, "y", types={"c": "number"}
+        fit_strictly, frame, "y", types={"c": "number"}
     )
 
 
@@ -542,7 +546,7 @@ def test_a_type_that_makes_no_sense_is_refused(options, message):
 
 
 def test_numbers_that_are_text_are_categories_with_a_note():
-    (note,) = Preprocessor.fit(frame_of(zip=["01", "1", "20", "01"]), "y").notes
+    (note,) = fit_strictly(frame_of(zip=["01", "1", "20", "01"]), "y").notes
     assert "column 'zip': taken as categories, because its numbers are text ('01')" in note
     assert note.endswith("if they are numbers, declare it (types={'zip': 'number'}, --number zip)")
 
@@ -552,7 +556,7 @@ def test_numbers_that_are_text_are_categories_with_a_note():
 )
 def test_numbers_with_a_unit_or_commas_are_categories_with_a_note(form):
     values = [form.format(i) for i in (1, 2, 3, 4)]
-    notes = Preprocessor.fit(frame_of(c=values), "y").notes
+    notes = fit_strictly(frame_of(c=values), "y").notes
     if form == "{}, 5":
         assert notes == ()
     else:
@@ -570,7 +574,7 @@ def test_numbers_with_a_unit_or_commas_are_categories_with_a_note(form):
     ],
 )
 def test_other_text_with_digits_gets_no_note(values):
-    assert Preprocessor.fit(frame_of(c=values), "y").notes == ()
+    assert fit_strictly(frame_of(c=values), "y").notes == ()
 
 
 @pytest.mark.parametrize(
@@ -581,15 +585,15 @@ def test_other_text_with_digits_gets_no_note(values):
 def test_commas_in_numbers_get_the_right_advice(form, hint, others):
     values = [form.format(i) for i in range(1, 31)] + [str(i) for i in range(2 * others)]
     frame = pl.DataFrame({"c": values, "y": ["a", "b"] * (len(values) // 2)})
-    message = refusal(Preprocessor.fit, frame, "y")
+    message = refusal(fit_strictly, frame, "y")
     assert "expected numbers, got text among them: '1,7" in message
     assert hint.partition("(")[2] in message
 
 
 def test_imputed_text_says_how_its_markers_are_kept():
-    fitted = Preprocessor.fit(frame_of(c=["EU", None, "AS", "EU"]), "y", missing="impute")
+    fitted = fit_strictly(frame_of(c=["EU", None, "AS", "EU"]), "y", missing="impute")
     assert fitted.notes[0].startswith(
         "column 'c': 1 missing value, taken as 'EU'; if NA, N/A, NaN, null or ? are values"
     )
-    message = refusal(Preprocessor.fit, frame_of(c=["EU", None, "AS", "EU"], n=[1, None, 2, 3]), "y")
+    message = refusal(fit_strictly, frame_of(c=["EU", None, "AS", "EU"], n=[1, None, 2, 3]), "y")
     assert message.endswith("are values of 'c', declare it (types={'c': 'category'}, --category c)")

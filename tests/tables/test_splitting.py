@@ -44,9 +44,9 @@ def test_classes_are_held_out_in_proportion(counts, fraction, seed):
     size = min(max(round(n * fraction), 1), n - 1)
     if min(size, n - size) < len(counts):
         with pytest.raises(InputError, match="leaves a part without some of the"):
-            split(n, fraction, seed, labels)
+            split(n, fraction, seed, labels, strict=True)
         return
-    train, held_out = split(n, fraction, seed, labels)
+    train, held_out = split(n, fraction, seed, labels, strict=True)
     assert sorted([*train, *held_out]) == list(range(n))
     assert len(held_out) == size
     held = np.bincount(labels[held_out], minlength=len(counts))
@@ -86,5 +86,5 @@ def test_a_stratified_split_is_random_within_each_class():
 )
 def test_an_impossible_split_is_refused(arguments, message):
     with pytest.raises(InputError) as caught:
-        split(*arguments)
+        split(*arguments, strict=True)
     assert str(caught.value).startswith(message)

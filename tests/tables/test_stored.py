@@ -30,7 +30,7 @@ def fitted_table():
             "y": ["p", "q", "p", "q"],
         }
     )
-    return Preprocessor.fit(frame, "y", missing="impute", drop=["d"])
+    return Preprocessor.fit(frame, "y", missing="impute", drop=["d"], strict=True)
 
 
 @pytest.mark.parametrize("y", [["p", "q"], [True, False], [0, 1], [10**18, 10**18 + 1], [0.1, 0.3]])
@@ -95,17 +95,17 @@ N, B, T = 0, 1, 2
     [
         (["format"], "bpx", "expected one of 'bpx-table' in the field 'format', got 'bpx'"),
         (["format"], ..., "the field 'format' is missing"),
-        (["version"], 2, "expected version 1, got 2"),
-        (["version"], True, "expected version 1, got True"),
-        (["version"], "1", "expected version 1, got '1'"),
+        (["version"], 3, "expected version 1 or 2, got 3"),
+        (["version"], True, "expected version 1 or 2, got True"),
+        (["version"], "1", "expected version 1 or 2, got '1'"),
         (["more"], 1, "unknown fields 'more'"),
         (["columns"], {}, "expected a list in the field 'columns', got {}"),
         (["columns"], [], "expected one or more columns, each named once"),
         (["columns", N], "n", "columns[0]: expected an object, got 'n'"),
         (
             ["columns", N, "kind"],
-            "date",
-            "columns[0]: expected one of 'number', 'boolean', 'category' in the field 'kind'",
+            "picture",
+            "columns[0]: expected one of 'number', 'boolean', 'category', 'date', 'presence' in the field 'kind'",
         ),
         (["columns", N, "kind"], "boolean", "columns[0]: the field 'most_frequent' is missing"),
         (["columns", N, "kind"], ["number"], "columns[0]: expected one of"),

@@ -1,0 +1,242 @@
+"""Dates and times: read from any column that holds them, and told apart into numbers that mean something.
+
+A moment is a float, the seconds since 1970-01-01 by the clock that wrote it; the offset of a time zone is not counted,
+so that the hour is the hour that people saw. Of a column of times alone it is the seconds since midnight.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from bpx.tables.notation import MANY_NUMBERS, find_gap_words, tidy_texts
+
+if TYPE_CHECKING:
+    import polars as pl
+
+__all__ = ["CYCLES", "FoundDates", "count_years", "find_dates", "find_phase", "read_moments"]
+
+Array = np.ndarray[Any, Any]
+
+CYCLES = ("month", "weekday", "hour")
+"""What comes again and again, each as sine and cosine."""
+
+_DAY = 86400.0
+_MONTH_NAMES = (
+    ("jan",), ("feb",), ("mar", "mär"), ("apr",), ("may", "mai"), ("jun",),
+    ("jul",), ("aug",), ("sep",), ("oct", "okt"), ("nov",), ("dec", "dez"),
+)  # fmt: skip
+_MONTHS = {name: number for number, names in enumerate(_MONTH_NAMES, start=1) for name in names}
+_MONTH = rf"(?P<month>{'|'.join(_MONTHS)})[a-zä]*\.?"
+_CLOCK = (
+    r"(?:[T ,]+(?P<hour>\d{1,2}):(?P<minute>\d{2})(?::(?P<second>\d{2}(?:[.,]\d+)?))?"
+    r"\s*(?P<half>[ap]\.?m\.?)?\s*(?:Z|UTC|GMT|[+-]\d{2}:?(?:\d{2})?)?)?"
+)
+_WEEKDAY = r"(?:(?:mon|tue|wed|thu|fri|sat|sun)[a-z]*\.?,? )?"
+_PATTERNS = (
+    rf"^(?P<year>\d{{4}})[-/.](?P<month>\d{{1,2}})[-/.](?P<day>\d{{1,2}}){_CLOCK}$",
+    rf"^(?P<first>\d{{1,2}})[-/.](?P<other>\d{{1,2}})[-/.](?P<year>\d{{4}}|\d{{2}}){_CLOCK}$",
+    rf"^{_WEEKDAY}(?P<day>\d{{1,2}})(?:st|nd|rd|th|\.)?[ -/]?{_MONTH}[ ,/-]*(?P<year>\d{{4}}|\d{{2}}){_CLOCK}$",
+    rf"^{_WEEKDAY}{_MONTH} (?P<day>\d{{1,2}})(?:st|nd|rd|th)?,? +(?P<year>\d{{4}}){_CLOCK}$",
+    r"^(?P<year>(?:19|20)\d{2})(?P<month>\d{2})(?P<day>\d{2})$",
+)
+_MONTHLY = (r"^(?P<year>(?:19|20)\d{2})-(?P<month>\d{1,2})$", rf"^{_MONTH}[ -](?P<year>\d{{4}})$")
+_TIME = r"^(?P<hour>\d{1,2}):(?P<minute>\d{2})(?::(?P<second>\d{2}(?:\.\d+)?))?\s*(?P<half>[ap]\.?m\.?)?$"
+
+_COMPACT = (19000101, 21001231)
+"""Integers between these, each of which is a date, are dates."""
+
+_FEW_DATES = 3
+_FIRST_LOOK = 1000
+"""Different texts of a large column that are looked at first; where they are no dates, the others are not read."""
+
+_KINDS: tuple[Literal["time", "date"], ...] = ("time", "date")
+
+
+@dataclass(frozen=True)
+class FoundDates:
+    """What the values of a column are, read as dates or times.
+
+    Parameters
+    ----------
+    kind : {"date", "time"}
+        Whether there are days, or times of the day alone.
+    day_first : bool
+        Whether ``1/2/2020`` is the first of February.
+    ambiguous : str
+        A date that could be read either way, if all of them could; else empty.
+    odd : tuple of str
+        Texts that are no dates.
+    example : str
+        A date as it is written; empty for a column whose type says that it holds dates.
+    """
+
+    kind: Literal["date", "time"]
+    day_first: bool = False
+    ambiguous: str = ""
+    odd: tuple[str, ...] = ()
+    example: str = ""
+
+
+def find_dates(series: pl.Series) -> FoundDates | None:
+    """Find whether a column holds dates or times, and how it writes them.
+
+    Text does if every text is one in ISO's or a common form, a missing value put in words, or, where there are more
+    than 10 different dates and fewer odd texts than these, nearly every one. Integers do if there are three or more and
+    each is a date like 20241231. Where no number of ``1/2/2020`` is above 12, the one that takes more values is the
+    day; where that does not tell, the day comes first after points and dashes and the month after slashes.
+
+    Parameters
+    ----------
+    series : polars.Series
+        The column, all of its rows.
+    """
+    import polars as pl
+
+    if series.dtype == pl.Time:
+        return FoundDates("time")
+    if series.dtype in (pl.Date, pl.Datetime):
+        return FoundDates("date")
+    values = series.drop_nulls().unique(maintain_order=True)
+    if series.dtype.is_integer():
+        if len(values) < _FEW_DATES or not values.is_between(*_COMPACT).all():
+            return None
+        read = ~np.isnan(read_moments(values, "date"))
+        return FoundDates("date", example=str(values[0])) if read.all() else None
+    texts = tidy_texts(values.cast(pl.String)).drop_nulls()
+    texts = texts.filter(~find_gap_words(texts))
+    if len(texts) == 0:
+        return None
+    for kind in _KINDS:
+        if len(texts) > _FIRST_LOOK and _find_in_texts(texts.gather_every(len(texts) // _FIRST_LOOK), kind) is None:
+            continue
+        found = _find_in_texts(texts, kind)
+        if found is not None:
+            return found
+    return None
+
+
+def _find_in_texts(texts: pl.Series, kind: Literal["date", "time"]) -> FoundDates | None:
+    import polars as pl
+
+    day_first, ambiguous = _find_order(texts) if kind == "date" else (False, "")
+    read = ~np.isnan(read_moments(texts, kind, day_first=day_first))
+    count, odd = int(read.sum()), texts.filter(pl.Series(~read))
+    if count == 0 or (len(odd) and count <= max(MANY_NUMBERS, len(odd))):
+        return None
+    if texts.str.contains(r"^\d{8}$").all() and count < _FEW_DATES:
+        return None
+    return FoundDates(kind, day_first, ambiguous, tuple(odd.to_list()), texts[int(read.argmax())])
+
+
+def _find_order(texts: pl.Series) -> tuple[bool, str]:
+    """Tell whether the day comes first in dates such as ``1/2/2020``, and give an example if nothing tells."""
+    import polars as pl
+
+    parts = texts.str.extract_groups(_ignore_case(_PATTERNS[1])).struct.unnest()
+    first, other = (parts.get_column(name).cast(pl.Int64).drop_nulls() for name in ("first", "other"))
+    if len(first) == 0 or (first == other).all():
+        return False, ""
+    if (first > 12).any():
+        return True, ""
+    if (other > 12).any():
+        return False, ""
+    example = texts.filter(parts.get_column("first").is_not_null())[0]
+    if first.n_unique() != other.n_unique():
+        return first.n_unique() > other.n_unique(), example
+    return "/" not in example, example
+
+
+def _ignore_case(pattern: str) -> str:
+    return f"(?i){pattern}"
+
+
+def read_moments(series: pl.Series, kind: Literal["date", "time"], *, day_first: bool = False) -> Array:
+    """Give dates or times of a column of any type as float64 seconds, NaN where there is none; shape (rows,)."""
+    import polars as pl
+
+    if series.dtype == pl.Time:
+        return np.asarray(series.to_physical().cast(pl.Float64).to_numpy() / 1e9)
+    if series.dtype in (pl.Date, pl.Datetime):
+        if series.dtype == pl.Datetime:
+            series = series.dt.replace_time_zone(None)
+        moments = series.cast(pl.Datetime("us")).to_physical().cast(pl.Float64).to_numpy() / 1e6
+        return np.asarray(moments % _DAY if kind == "time" else moments)
+    texts = tidy_texts(series.cast(pl.String))
+    if kind == "time":
+        return _read_clock(texts.str.extract_groups(_ignore_case(_TIME)).struct.unnest())
+    found = np.full(len(texts), np.nan)
+    monthly = (texts.str.contains(_ignore_case(pattern)) for pattern in _MONTHLY)
+    by_month = any(bool(fits.drop_nulls().all()) for fits in monthly)  # 2007-08 may be a season: all or none
+    for pattern in (*_PATTERNS, *(_MONTHLY if by_month else ())):
+        if np.isnan(found).any():
+            parts = texts.str.extract_groups(_ignore_case(pattern)).struct.unnest()
+            moments = _read_days(parts, day_first)
+            if "hour" in parts.columns:
+                clock = _read_clock(parts)
+                moments = moments + np.where(parts.get_column("hour").is_null().to_numpy(), 0.0, clock)
+            found = np.where(np.isnan(found), moments, found)
+    return found
+
+
+def _read_days(parts: pl.DataFrame, day_first: bool) -> Array:
+    """Give the seconds from 1970 to the beginning of days; NaN for what is no day of the calendar."""
+    import polars as pl
+
+    def take(name: str) -> Array:
+        return np.asarray(parts.get_column(name).cast(pl.Float64).to_numpy())
+
+    year = take("year")
+    short = (parts.get_column("year").str.len_chars() == 2).fill_null(False).to_numpy()
+    year = np.where(short, np.where(year < 69, year + 2000, year + 1900), year)
+    if "first" in parts.columns:
+        first, other = take("first"), take("other")
+        day, month = (first, other) if day_first else (other, first)
+    else:
+        named = parts.get_column("month").str.to_lowercase().replace(_MONTHS)
+        month = np.asarray(named.cast(pl.Float64, strict=False).to_numpy())
+        day = take("day") if "day" in parts.columns else np.where(np.isnan(month), np.nan, 1.0)
+    right = (month >= 1) & (month <= 12) & (day >= 1) & (year >= 1)
+    months = np.where(right, (year - 1970) * 12 + month - 1, 0.0).astype(np.int64).astype("datetime64[M]")
+    starts, ends = (m.astype("datetime64[D]").astype(np.int64) for m in (months, months + 1))
+    right &= day <= ends - starts
+    return np.where(right, (starts + np.where(right, day, 1.0) - 1) * _DAY, np.nan)
+
+
+def _read_clock(parts: pl.DataFrame) -> Array:
+    """Give the seconds since midnight; NaN for what is no time of the day."""
+    import polars as pl
+
+    hour, minute = (np.asarray(parts.get_column(name).cast(pl.Float64).to_numpy()) for name in ("hour", "minute"))
+    second = parts.get_column("second").str.replace(",", ".").cast(pl.Float64).fill_null(0.0).to_numpy()
+    half = parts.get_column("half").str.to_lowercase()
+    afternoon = half.str.starts_with("p").fill_null(False).to_numpy()
+    right = (minute < 60) & (second < 61) & np.where(half.is_null().to_numpy(), hour < 24, (hour >= 1) & (hour <= 12))
+    hour = np.where(half.is_null().to_numpy(), hour, hour % 12 + 12 * afternoon)
+    return np.where(right, hour * 3600 + minute * 60 + second, np.nan)
+
+
+def count_years(moments: Array) -> Array:
+    """Give the year of each moment; float64."""
+    return np.asarray(_as_datetimes(moments).astype("datetime64[Y]").astype(np.int64) + 1970.0)
+
+
+def find_phase(moments: Array, cycle: str) -> Array:
+    """Give where in a cycle each moment is, from 0 up to 1: the month of the year, the day of the week, the hour.
+
+    Parameters
+    ----------
+    moments : array of float64, shape (rows,)
+    cycle : {"month", "weekday", "hour"}
+    """
+    if cycle == "hour":
+        return np.asarray(moments % _DAY / _DAY)
+    if cycle == "weekday":
+        return np.asarray((np.floor(moments / _DAY) + 3) % 7 / 7)  # 1970-01-01 was a Thursday
+    return np.asarray(_as_datetimes(moments).astype("datetime64[M]").astype(np.int64) % 12 / 12)
+
+
+def _as_datetimes(moments: Array) -> Array:
+    return np.floor(moments).astype(np.int64).astype("datetime64[s]")

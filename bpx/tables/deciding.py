@@ -1,0 +1,340 @@
+"""Deciding what an ordinary column becomes: what can be used is, and what was decided is told.
+
+`find_column` of `bpx.tables.finding` is the strict way, which refuses what it does not know.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from bpx.tables.columns import (
+    BooleanColumn,
+    CategoryColumn,
+    Column,
+    DateColumn,
+    NumberColumn,
+    PresenceColumn,
+    find_missing,
+)
+from bpx.tables.dates import CYCLES, FoundDates, count_years, find_dates, find_phase, read_moments
+from bpx.tables.facts import Facts
+from bpx.tables.finding import NO_VALUES, Found, constant_reason, training_rows
+from bpx.tables.frames import ColumnType
+from bpx.tables.identifiers import find_key, find_many_texts
+from bpx.tables.messages import counted, shown
+from bpx.tables.notation import FoundNotation, NumberNotation, choose_notation, find_notation, tidy_texts
+from bpx.tables.values import as_numbers, as_texts, differ_by_rounding, is_text, refuse_rows
+
+if TYPE_CHECKING:
+    import polars as pl
+
+__all__ = ["decide_column"]
+
+Array = np.ndarray[Any, Any]
+
+_EXAMPLES = 3
+_FEW_PRESENT = 5
+"""Training rows with a value, and without one, that it takes for the difference to mean something."""
+_SENTINEL_DIGITS = (99.0, 999.0, 9999.0, 99999.0, 999999.0, 8888.0, 88888.0, 99.9, 999.9, 9999.9, 99.99, 999.99)
+
+
+def decide_column(
+    series: pl.Series,
+    rows: Array | None,
+    categories_max: int,
+    declared: ColumnType | None,
+    facts: Facts,
+    *,
+    flag: bool = True,
+) -> Found:
+    """Decide what a column becomes, and learn its encoding from the training rows.
+
+    Parameters
+    ----------
+    series : polars.Series
+        The column.
+    rows : array of int or None
+        The training rows; None for all.
+    categories_max : int
+        How many categories of a column have a feature, unless it is declared a category.
+    declared : {"text", "number", "category"} or None
+        What the column is, where the user says so.
+    facts : Facts
+        Gets what the user should know.
+    flag : bool
+        Whether gaps get a feature that says where they are.
+
+    Returns
+    -------
+    Found
+        What was learned, or the reason why the column is not used. A column that is left out because it identifies rows
+        has both. Of one with gaps that would be left out, it is used whether there is a value.
+
+    Raises
+    ------
+    InputError
+        If a column that is declared a number holds text that is none.
+    """
+    found = _decide(series, rows, categories_max, declared, facts, flag)
+    if not found.reason or not flag or series.dtype.is_nested():
+        return found
+    missing = find_missing(series)
+    gaps = int((missing if rows is None else missing[rows]).sum())
+    if min(gaps, (len(series) if rows is None else len(rows)) - gaps) < _FEW_PRESENT:
+        return found
+    for topic in ("left out", "text keys"):
+        facts.move(topic, "presence", series.name)
+    return Found(missing, PresenceColumn(series.name))
+
+
+def _decide(
+    series: pl.Series,
+    rows: Array | None,
+    categories_max: int,
+    declared: ColumnType | None,
+    facts: Facts,
+    flag: bool,
+) -> Found:
+    """Decide what a column becomes by its values; whether they are there is for `decide_column`."""
+    import polars as pl
+
+    name = series.name
+    if series.dtype == pl.Duration:
+        series = (series.dt.total_microseconds() / 1e6).alias(name)
+    if series.null_count() == len(series):
+        return _leave_out(series, "it has no values", facts)
+    if declared in ("text", "category"):
+        texts = as_texts(series, f"column {shown(name)}")
+        return _decide_category(texts, rows, len(texts) if declared == "category" else categories_max, facts, flag)
+    if declared == "number":
+        return _decide_declared_number(series, rows, facts, flag)
+    if series.dtype.is_nested() or not (
+        is_text(series) or series.dtype.is_numeric() or series.dtype.is_temporal() or series.dtype == pl.Boolean
+    ):
+        return _leave_out(series, f"it holds {series.dtype}", facts)
+    if series.dtype == pl.Boolean:
+        return _decide_boolean(series, rows, facts, flag)
+    if series.dtype.is_temporal() or series.dtype.is_integer() or is_text(series):
+        dates = find_dates(series)
+        if dates is not None:
+            return _decide_dates(series, rows, dates, facts, flag)
+    if series.dtype.is_numeric():
+        return _decide_number(series, series.cast(pl.Float64).to_numpy(), rows, facts, flag)
+    return _decide_text(as_texts(series, name), rows, categories_max, facts, flag)
+
+
+def _leave_out(series: pl.Series, reason: str, facts: Facts, missing: Array | None = None) -> Found:
+    facts.add("left out", series.name, reason.removeprefix("it is ").removeprefix("it "))
+    return Found(series.is_null().to_numpy() if missing is None else missing, reason=reason)
+
+
+def _note_gaps(column: Column, missing: Array, facts: Facts) -> None:
+    if column.flagged:
+        facts.add("gaps", column.name, counted(int(missing.sum()), "value"))
+
+
+def _note_odd(name: str, odd: tuple[str, ...], facts: Facts) -> None:
+    if odd:
+        more = f" and {len(odd) - _EXAMPLES:,} more" if len(odd) > _EXAMPLES else ""
+        facts.add("odd", name, ", ".join(shown(text) for text in odd[:_EXAMPLES]) + more)
+
+
+def _decide_boolean(series: pl.Series, rows: Array | None, facts: Facts, flag: bool) -> Found:
+    missing = series.is_null().to_numpy()
+    known = training_rows(series, rows)
+    values = known.drop_nulls()
+    true = int(values.sum())
+    if len(values) == 0 or true in (0, len(values)):
+        same = "true" if true else "false"
+        return _leave_out(series, f"it is {same} in every training row" if len(values) else NO_VALUES, facts)
+    column = BooleanColumn(series.name, true > len(values) - true, flag and known.null_count() > 0)
+    _note_gaps(column, missing, facts)
+    return Found(missing, column)
+
+
+def _decide_declared_number(series: pl.Series, rows: Array | None, facts: Facts, flag: bool) -> Found:
+    """Read a column as numbers, by the notation that most of its texts have, and refuse what is none."""
+    what = f"column {shown(series.name)}"
+    if not is_text(series):
+        return _decide_number(series, as_numbers(series, what), rows, facts, flag, keep=True)
+    texts = as_texts(series, what)
+    found = find_notation(texts)
+    notation = found.notation or choose_notation(texts)
+    numbers = notation.read(texts)
+    refuse_rows(texts, np.isnan(numbers) & tidy_texts(texts).is_not_null().to_numpy(), what, "numbers")
+    _note_notation(series.name, found, facts)
+    return _decide_number(series, numbers, rows, facts, flag, notation=notation, keep=True)
+
+
+def _note_notation(name: str, found: FoundNotation, facts: Facts) -> None:
+    if found.example:
+        facts.add("numbers", name, found.example)
+    if found.doubtful:
+        facts.add("points", name, f"{shown(found.doubtful)}")
+    _note_odd(name, found.odd, facts)
+
+
+def _decide_number(
+    series: pl.Series,
+    numbers: Array,
+    rows: Array | None,
+    facts: Facts,
+    flag: bool,
+    *,
+    notation: NumberNotation | None = None,
+    odd: bool = False,
+    keep: bool = False,
+) -> Found:
+    """Standardize numbers; those that identify rows are left out, unless they are to be kept."""
+    infinite = np.isinf(numbers)
+    if infinite.any():
+        facts.add("infinite", series.name, counted(int(infinite.sum()), "value"))
+        numbers = np.where(infinite, np.nan, numbers)
+    missing = np.isnan(numbers)
+    values = numbers if rows is None else numbers[rows]
+    gaps = np.isnan(values)
+    if gaps.all():
+        return _leave_out(series, NO_VALUES, facts, missing)
+    if differ_by_rounding(series, values[~gaps]):
+        return _leave_out(series, constant_reason(series, values[~gaps], rows), facts, missing)
+    with np.errstate(over="ignore", invalid="ignore"):
+        median = float(np.median(values[~gaps]))
+        values = np.where(gaps, median, values)
+        mean, std = float(values.mean()), float(values.std())
+    if not (np.isfinite(mean) and np.isfinite(std) and std > 0.0):
+        reason = f"from {values.min():g} to {values.max():g}, its mean and standard deviation are out of range"
+        return _leave_out(series, reason, facts, missing)
+    column = NumberColumn(series.name, mean, std, median, flag and bool(gaps.any()), notation, odd)
+    key = "" if keep or missing.any() else _find_number_key(series, numbers)
+    if key:
+        facts.add("number keys", series.name, key)
+        return Found(missing, column, key)
+    _note_gaps(column, missing, facts)
+    _note_sentinels(series.name, numbers[~missing], facts)
+    return Found(missing, column)
+
+
+def _find_number_key(series: pl.Series, numbers: Array) -> str:
+    import polars as pl
+
+    if series.dtype.is_integer():
+        return find_key(series)
+    if is_text(series) and (numbers == np.floor(numbers)).all() and np.abs(numbers).max() < 2.0**53:
+        return find_key(pl.Series(series.name, numbers).cast(pl.Int64))
+    return ""
+
+
+def _note_sentinels(name: str, numbers: Array, facts: Facts) -> None:
+    """Tell of a number of nines, or eights, that stands far outside all others."""
+    for value in (number * sign for number in _SENTINEL_DIGITS for sign in (-1.0, 1.0)):
+        same = numbers == value
+        rest = numbers[~same]
+        if not same.any() or len(rest) < _EXAMPLES:
+            continue
+        low, high = float(rest.min()), float(rest.max())
+        if (low >= 0 > value) or value > high + (high - low) or value < low - (high - low):
+            facts.add("sentinels", name, f"{value:g} in {counted(int(same.sum()), 'row')}")
+
+
+def _decide_dates(series: pl.Series, rows: Array | None, dates: FoundDates, facts: Facts, flag: bool) -> Found:
+    moments = read_moments(series, dates.kind, day_first=dates.day_first)
+    missing = np.isnan(moments)
+    values = moments if rows is None else moments[rows]
+    gaps = np.isnan(values)
+    values = values[~gaps]
+    if len(values) == 0 or values.min() == values.max():
+        first = training_rows(series, rows).drop_nulls()[:1].to_list()
+        reason = f"it is {shown(str(first[0]))} in every training row" if len(values) else NO_VALUES
+        return _leave_out(series, reason, facts, missing)
+    years = count_years(values) if dates.kind == "date" else np.zeros(1)
+    wheel = CYCLES if dates.kind == "date" else ("hour",)
+    cycles = tuple(cycle for cycle in wheel if len(np.unique(find_phase(values, cycle))) > 1)
+    filled = np.r_[values, np.full(int(gaps.sum()), np.median(values))]
+    column = DateColumn(
+        series.name,
+        dates.kind,
+        dates.day_first,
+        float(filled.mean()),
+        float(filled.std()),
+        float(np.median(values)),
+        float(years.mean()),
+        float(years.std()),
+        cycles,
+        flag and bool(gaps.any()),
+        bool(dates.odd),
+    )
+    parts = ", ".join(["time", *(["year"] if column.year_std else []), *cycles])
+    facts.add("dates", series.name, f"{shown(dates.example)}: {parts}" if dates.example else parts)
+    if dates.ambiguous:
+        order = "day, month" if dates.day_first else "month, day"
+        facts.add("either way", series.name, f"{shown(dates.ambiguous)} taken as {order}")
+    _note_odd(series.name, dates.odd, facts)
+    _note_gaps(column, missing, facts)
+    return Found(missing, column)
+
+
+def _decide_text(texts: pl.Series, rows: Array | None, categories_max: int, facts: Facts, flag: bool) -> Found:
+    name = texts.name
+    found = find_notation(texts)
+    if found.notation is not None:
+        numbers = found.notation.read(texts)
+        result = _decide_number(texts, numbers, rows, facts, flag, notation=found.notation, odd=bool(found.odd))
+        if not result.reason:
+            _note_notation(name, found, facts)
+        return result
+    stripped = texts.str.strip_chars()
+    stripped = stripped.set(stripped == "", None)
+    reason = find_many_texts(stripped)
+    result = _decide_category(stripped, rows, categories_max, facts, flag, told=not reason, stripped=True)
+    if result.column is None:
+        return result
+    if reason:
+        varying = f"; numbers whose unit varies: {', '.join(found.units)}" if found.units else ""
+        facts.add("text keys", name, reason + varying)
+        return Found(result.missing, result.column, reason)
+    spaced = texts.filter((texts != stripped) & stripped.is_not_null())
+    if len(spaced):
+        facts.add("spaces", name, f"such as {shown(spaced[0])}")
+    if found.units:
+        facts.add("units", name, ", ".join(found.units))
+    elif found.codes:
+        codes = stripped.drop_nulls()
+        zeros = codes.filter(codes.str.contains(r"^[+-]?0\d"))
+        facts.add("codes", name, shown(zeros[0] if len(zeros) else codes[0]))
+    elif found.odd:
+        facts.add("mixed", name, ", ".join(map(shown, found.odd[:_EXAMPLES])))
+    return result
+
+
+def _decide_category(
+    texts: pl.Series,
+    rows: Array | None,
+    categories_max: int,
+    facts: Facts,
+    flag: bool,
+    *,
+    told: bool = True,
+    stripped: bool = False,
+) -> Found:
+    """Keep the most frequent categories; ``stripped`` where the column is not declared, and spaces do not count."""
+    missing = texts.is_null().to_numpy()
+    known = training_rows(texts, rows)
+    frequency = known.drop_nulls().value_counts(name="rows")
+    ranked = frequency.sort("rows", texts.name, descending=[True, False]).get_column(texts.name).to_list()
+    if len(ranked) < 2:
+        return _leave_out(texts, f"it is {shown(ranked[0])} in every training row" if ranked else NO_VALUES, facts)
+    kept = ranked[: max(categories_max, 2)]
+    other = len(kept) < len(ranked)
+    flagged = flag and known.null_count() > 0
+    column = CategoryColumn(texts.name, tuple(sorted(kept)), ranked[0], flagged, other, stripped)
+    if told:
+        if other:
+            share = frequency.filter(frequency.get_column(texts.name).is_in(kept)).get_column("rows").sum()
+            rest = counted(len(known) - known.null_count() - int(share), "training row")
+            facts.add("most frequent", texts.name, f"{len(kept):,} of {len(ranked):,}, {rest} in the others")
+        _note_gaps(column, missing, facts)
+        if flagged and stripped:
+            facts.add("markers", texts.name)
+    return Found(missing, column)

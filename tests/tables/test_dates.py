@@ -1,0 +1,162 @@
+"""Dates and times: how they are written, and what becomes of them."""
+
+import datetime
+
+import numpy as np
+import pytest
+
+pl = pytest.importorskip("polars", reason="tables need polars (extra table)")
+
+from bpx.errors import FileFormatError, InputError  # noqa: E402
+from bpx.tables import Preprocessor  # noqa: E402
+from bpx.tables.dates import find_dates, find_phase, read_moments  # noqa: E402
+
+
+def read(values):
+    """Find out how dates are written and return them as NumPy's."""
+    series = pl.Series("when", values)
+    found = find_dates(series)
+    assert found is not None
+    moments = read_moments(series, found.kind, day_first=found.day_first)
+    return found, [None if np.isnan(m) else str(np.datetime64(int(m), "s")) for m in moments]
+
+
+@pytest.mark.parametrize(
+    ("values", "moments"),
+    [
+        (["2020-01-02", "2021-1-3"], ["2020-01-02T00:00:00", "2021-01-03T00:00:00"]),
+        (["2020/01/02", "2020.02.29"], ["2020-01-02T00:00:00", "2020-02-29T00:00:00"]),
+        (["2020-01-02T10:05Z", "2020-01-02 10:05:09.5+02:00"], ["2020-01-02T10:05:00", "2020-01-02T10:05:09"]),
+        (["1/2/2020", "13/2/2020"], ["2020-02-01T00:00:00", "2020-02-13T00:00:00"]),
+        (["1/13/2020", "2/1/20"], ["2020-01-13T00:00:00", "2020-02-01T00:00:00"]),
+        (["13.2.99", "1.2.68"], ["1999-02-13T00:00:00", "2068-02-01T00:00:00"]),
+        (["3 Jan 2020", "4. February 2021"], ["2020-01-03T00:00:00", "2021-02-04T00:00:00"]),
+        (["01-Jan-20", "28-DEC-2021"], ["2020-01-01T00:00:00", "2021-12-28T00:00:00"]),
+        (["Jan 3, 2020", "March 4th 2021 5:06 PM"], ["2020-01-03T00:00:00", "2021-03-04T17:06:00"]),
+        (["Mon, 3 Jan 2022", "Tue, 4 Jan 2022 12:30 am"], ["2022-01-03T00:00:00", "2022-01-04T00:30:00"]),
+        (["2020-01", "2020-12"], ["2020-01-01T00:00:00", "2020-12-01T00:00:00"]),
+        (["Jan 2020", "Dec 2021"], ["2020-01-01T00:00:00", "2021-12-01T00:00:00"]),
+        (["2020-01-02", None, "n/a", ""], ["2020-01-02T00:00:00", None, None, None]),
+        ([20200101, 20200131, 20200201], ["2020-01-01T00:00:00", "2020-01-31T00:00:00", "2020-02-01T00:00:00"]),
+        ([datetime.date(2020, 3, 1), None], ["2020-03-01T00:00:00", None]),
+        ([datetime.datetime(2020, 3, 1, 6), None], ["2020-03-01T06:00:00", None]),
+        (["06:30", "18:00:30", "7:05 pm"], ["1970-01-01T06:30:00", "1970-01-01T18:00:30", "1970-01-01T19:05:00"]),
+        ([datetime.time(6, 30), None], ["1970-01-01T06:30:00", None]),
+    ],
+)
+def test_dates_are_read(values, moments):
+    assert read(values)[1] == moments
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        ["2020-01-02", "never"],
+        ["2020-02-30", "2020-01-01"],
+        ["13/13/2020", "1/1/2020"],
+        ["2007-08", "2012-13"],
+        ["1.2.3", "1.2.4"],
+        ["25:00", "10:00"],
+        ["10", "20"],
+        ["abc", "def"],
+        [20200101, 20200102],
+        [20200101, 20200102, 20200132],
+        [1, 2, 3],
+        [None, None],
+    ],
+)
+def test_other_columns_hold_none(values):
+    assert find_dates(pl.Series("c", values)) is None
+
+
+def test_which_comes_first_is_told_where_nothing_says_it():
+    assert read(["1/2/2020", "13/2/2020"])[0].ambiguous == ""
+    assert read(["1/2/2020", "3/4/2020"])[0].ambiguous == "1/2/2020"
+    assert not read(["1/2/2020", "3/4/2020"])[0].day_first
+    assert read(["1.2.2020", "3.4.2020"])[0].day_first
+    days = [f"{day}/{month}/2020" for day in range(1, 13) for month in (1, 2)]
+    assert read(days)[0].day_first
+    assert not read([f"{b}/{a}/{year}" for a, b, year in (text.split("/") for text in days)])[0].day_first
+
+
+def test_odd_texts_among_many_dates_are_gaps():
+    days = [f"2020-01-{day:02}" for day in range(1, 20)]
+    found, moments = read([*days, "soon"])
+    assert found.odd == ("soon",)
+    assert moments[-1] is None
+
+
+def test_the_time_zone_is_that_of_the_clock():
+    series = pl.Series([datetime.datetime(2020, 7, 1, 10)]).dt.replace_time_zone("Europe/Berlin")
+    assert read_moments(series, "date").tolist() == [np.datetime64("2020-07-01T10").astype("datetime64[s]").astype(int)]
+
+
+def test_phases_go_round():
+    moments = np.array([np.datetime64(t, "s").astype(int) for t in ("2024-01-01T06:00", "2024-07-07T18:30")], float)
+    assert find_phase(moments, "month").tolist() == [0.0, 0.5]
+    assert find_phase(moments, "weekday").tolist() == [0.0, 6 / 7]  # a Monday, a Sunday
+    assert find_phase(moments, "hour").tolist() == [0.25, 18.5 / 24]
+
+
+def fit(values, **options):
+    frame = pl.DataFrame({"when": values, "n": [0.5, 1.5] * (len(values) // 2), "y": ["a", "b"] * (len(values) // 2)})
+    return frame, Preprocessor.fit(frame, "y", **options)
+
+
+def test_a_date_becomes_what_varies_in_it():
+    frame, fitted = fit(["2020-01-06", "2020-01-13", "2020-01-20", "2020-01-27"])  # Mondays of one month
+    assert fitted.feature_names == ("when (elapsed)", "n")
+    np.testing.assert_allclose(fitted.transform(frame)[:, 0], np.array([-1.5, -0.5, 0.5, 1.5]) / np.sqrt(1.25))
+    frame, fitted = fit(["2020-01-06 06:00", "2021-07-06 12:00"] * 2)
+    assert fitted.feature_names == (
+        "when (elapsed)", "when (year)", "when (month, sine)", "when (month, cosine)", "when (weekday, sine)",
+        "when (weekday, cosine)", "when (hour, sine)", "when (hour, cosine)", "n",
+    )  # fmt: skip
+    x = fitted.transform(frame)
+    np.testing.assert_allclose(x[:2, 1], [-1, 1])
+    np.testing.assert_allclose(x[:2, 2:4], [[0, 1], [0, -1]], atol=1e-12)
+    np.testing.assert_allclose(x[:2, 6:8], [[1, 0], [0, -1]], atol=1e-12)
+    assert fitted.notes == (
+        "1 column read as dates or times: 'when' ('2020-01-06 06:00': time, year, month, weekday, hour); if they are "
+        "categories, declare it (types={'when': 'category'}, --category when)",
+    )
+
+
+def test_new_dates_are_read_as_training_read_them():
+    frame, fitted = fit(["1/2/2020", "13/2/2020", None, "1/3/2021"])
+    assert fitted.feature_names[-2:] == ("when is missing", "n")
+    rows = pl.DataFrame({"when": ["2/1/2020", "2020-01-02", None, "n/a"], "n": [1.0] * 4})
+    notes = []
+    x = fitted.transform(rows, notes=notes)
+    assert x[0].tobytes() == x[1].tobytes()
+    assert x[2].tobytes() == x[3].tobytes() == np.r_[fitted.transform(frame)[2, :-1], x[2, -1]].tobytes()
+    dated = pl.DataFrame({"when": [datetime.date(2020, 1, 2)], "n": [1.0]})
+    assert fitted.transform(dated)[0].tobytes() == x[0].tobytes()
+    with pytest.raises(InputError, match="column 'when': expected dates, got 'soon' in row 2"):
+        fitted.transform(pl.DataFrame({"when": ["2020-01-01", "soon"], "n": [1.0, 2.0]}))
+
+
+def test_one_date_throughout_is_left_out():
+    _, fitted = fit(["2020-01-06"] * 4)
+    assert fitted.left_out == ("when",)
+    assert fitted.notes == ("1 column left out: 'when' ('2020-01-06' in every training row)",)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"time": "hour"}, "'time'"),
+        ({"std": 0}, "'std'"),
+        ({"cycles": ["century"]}, "expected cycles among"),
+        ({"year_std": -1.0}, "a deviation of 0 or more"),
+        ({"flagged": 1}, "'flagged'"),
+        ({"more": 1}, "unknown fields"),
+    ],
+)
+def test_a_stored_column_of_dates_is_checked(change, message):
+    _, fitted = fit(["1/2/2020", "13/2/2020", None, "1/3/2021"])
+    assert Preprocessor.from_dict(fitted.to_dict()) == fitted
+    data = fitted.to_dict()
+    data["columns"][0] |= change
+    with pytest.raises(FileFormatError, match=message):
+        Preprocessor.from_dict(data)

@@ -1,0 +1,124 @@
+"""Numbers in disguise: what text is read as, and what is left as it stands."""
+
+import numpy as np
+import pytest
+
+pl = pytest.importorskip("polars", reason="tables need polars (extra table)")
+
+from bpx.errors import FileFormatError  # noqa: E402
+from bpx.tables.notation import NumberNotation, find_notation, notation_from_dict, tidy_texts  # noqa: E402
+from bpx.tables.stored import Fields  # noqa: E402
+
+
+def find(values):
+    return find_notation(pl.Series("c", values, dtype=pl.String))
+
+
+MANY = [str(i) for i in range(15)]
+
+
+@pytest.mark.parametrize(
+    ("values", "numbers", "unit"),
+    [
+        (["$1,200.50", "$900", "$12.5"], [1200.5, 900, 12.5], "$"),
+        (["46%", "5%", "0%"], [46, 5, 0], "%"),
+        (["10%", "0", "20%"], [10, 0, 20], "%"),
+        (["3 kg", "2kg", " 4 kg "], [3, 2, 4], "kg"),
+        (["1 234", "12 345", "900"], [1234, 12345, 900], ""),
+        (["1\u00a0234", "12\u202f345", "900"], [1234, 12345, 900], ""),
+        (["2,700", "13,500", "900"], [2700, 13500, 900], ""),
+        (["1,200,000", "900", "1,000"], [1.2e6, 900, 1000], ""),
+        (["1,20,000", "50,000", "2,00,000"], [120000, 50000, 200000], ""),
+        (["(12)", "5", "7.5"], [-12, 5, 7.5], ""),
+        (["($12.50)", "-$5", "$-6", "$7-"], [-12.5, -5, -6, -7], "$"),
+        (["+5%", "-6%", "\u22127%"], [5, -6, -7], "%"),
+        (["1,5", "2,75", "3"], [1.5, 2.75, 3], ""),
+        (["0,500", "1,250", "2,000"], [0.5, 1.25, 2], ""),
+        (["1.234,50 €", "99,00 €", "7 €"], [1234.5, 99, 7], "€"),
+        (["1.234.567", "2.345.678", "999"], [1234567, 2345678, 999], ""),
+        (["1'234.50", "2\u2019000", "3"], [1234.5, 2000, 3], ""),
+        (["1 year", "2 years", "3 years"], [1, 2, 3], "years"),
+        (["EUR 5", "EUR 6", "EUR 7.5"], [5, 6, 7.5], "EUR"),
+        (["-1 m/s", "2 m/s", "3 m/s"], [-1, 2, 3], "m/s"),
+        (["5°C", "6°C", "7°C"], [5, 6, 7], "°C"),
+        (["1,200 sq ft", "900 sq ft", "800 sq ft"], [1200, 900, 800], "sq ft"),
+        (["1.5", "2", "n/a", "-", "unknown", ""], [1.5, 2] + [np.nan] * 4, ""),
+        (["1e3", "2.5E-4", ".5"], [1000, 2.5e-4, 0.5], ""),
+        ([*MANY, "90+", "<5", "~7"], [*range(15), 90, 5, 7], ""),
+        ([*MANY, "oops"], [*range(15), np.nan], ""),
+    ],
+)
+def test_numbers_in_disguise_are_numbers(values, numbers, unit):
+    found = find(values)
+    assert found.notation is not None, found
+    np.testing.assert_array_equal(found.notation.read(pl.Series(values)), numbers)
+    restored = notation_from_dict(Fields(found.notation.to_dict(), "it"))
+    assert restored == found.notation
+    # The unit is the one that most values have.
+    assert restored.unit in (unit, "year")
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        ["1st", "2nd", "3rd", "4th"],
+        ["18-25", "26-40", "41-65"],
+        ["1.2.3", "1.2.4", "2.0.0"],
+        ["4wd", "2wd"],
+        ["01", "1", "20"],
+        ["B2", "007", "C3"],
+        ["0", "1", "2", "3+"],
+        ["male", "female"],
+        ["10 Downing Street", "221 Baker Street", "4 Privet Drive", "742 Evergreen Terrace", "12 Grimmauld Place"],
+        ["89314404000000000003", "89314404000000000001"],
+        ["(5", "6", "7)"],
+        ["--5", "6-7", "5/6"],
+        [None, None],
+    ],
+)
+def test_other_text_is_not(values):
+    found = find(values)
+    assert found.notation is None
+    assert found.units == ()
+
+
+def test_a_unit_that_varies_and_a_share_beside_numbers_are_said_and_not_read():
+    assert find(["3 kg", "200 g", "1 kg"]).units == ("kg", "g")
+    assert find(["10%", "0.5", "20%"]).units == ("%", "none")
+
+
+def test_what_is_doubtful_is_said():
+    assert find(["2,700", "3,500", "900"]).doubtful == "2,700"
+    for certain in (["2,700", "12,000,000"], ["2,700.5", "3,100"], ["2,75", "3,5", "1,0"]):
+        assert find([*certain, "900", "800"]).doubtful == ""
+
+
+def test_codes_and_odd_texts_are_told_apart():
+    assert find(["007", "12", "9"]).codes
+    assert find([*MANY, "oops", "no"]).odd == ("oops", "no")
+    assert find(["1", "2", "3", "none of these"]).odd == ("none of these",)
+
+
+def test_what_a_notation_does_not_have_is_not_read():
+    dollars = NumberNotation(".", ",", "$")
+    assert np.isnan(dollars.read(pl.Series(["5 €", "1,20", "1.5.0", "five", None, "(5)-"]))).all()
+    np.testing.assert_array_equal(dollars.read(pl.Series(["5", "$1,200", " ($3) "])), [5, 1200, -3])
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [({"decimal": ";"}, "in the field 'decimal'"), ({"thousands": "x"}, "'thousands'"), ({"unit": 3}, "'unit'")],
+)
+def test_a_stored_notation_is_checked(change, message):
+    with pytest.raises(FileFormatError, match=message):
+        notation_from_dict(Fields(NumberNotation().to_dict() | change, "it"))
+
+
+def test_tidy_texts_are_null_where_nothing_is_left():
+    assert tidy_texts(pl.Series([" a\u00a0b ", "\u202f", "", None, "\u22125"])).to_list() == [
+        "a b",
+        None,
+        None,
+        None,
+        "-5",
+    ]
