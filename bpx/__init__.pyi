@@ -39,7 +39,9 @@ from bpx.gradient_check import check_gradients as check_gradients
 from bpx.health import diagnose as diagnose
 from bpx.layers import GELU as GELU
 from bpx.layers import BatchNorm as BatchNorm
+from bpx.layers import Columns as Columns
 from bpx.layers import Dropout as Dropout
+from bpx.layers import Embedding as Embedding
 from bpx.layers import Flatten as Flatten
 from bpx.layers import Identity as Identity
 from bpx.layers import Layer as Layer

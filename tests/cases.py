@@ -39,6 +39,8 @@ class LayerCase:
         "training" or "prediction": the context that the layer is given; None for none.
     away : float
         Smallest absolute value of an input.
+    whole : tuple of int
+        Columns of x that hold whole numbers from -1 to 5.
     """
 
     name: str
@@ -47,11 +49,21 @@ class LayerCase:
     shape: tuple[int, ...] = (ROWS, WIDTH)
     mode: str | None = None
     away: float = 0.0
+    whole: tuple[int, ...] = ()
 
-    def x(self, generator: np.random.Generator) -> np.ndarray:
+    def x(self, generator: np.random.Generator, rows: int | None = None) -> np.ndarray:
         """Return the input, in float64."""
-        x = generator.normal(size=self.shape) * 1.5
-        return np.where(x < 0, -1.0, 1.0) * (np.abs(x) + self.away)
+        rows = self.shape[0] if rows is None else rows
+        x = generator.normal(size=(rows, *self.shape[1:])) * 1.5
+        x = np.where(x < 0, -1.0, 1.0) * (np.abs(x) + self.away)
+        for column in self.whole:
+            x[:, column] = (np.arange(rows) + column) % 7 - 1.0
+        return x
+
+    @property
+    def has_slopes(self) -> bool:
+        """Whether the output changes with the input; an embedding's does not."""
+        return len(self.whole) < self.shape[1]
 
     def params(self, generator: np.random.Generator) -> dict[str, np.ndarray]:
         """Return parameters of the right shapes, none of them at its start."""
@@ -110,9 +122,25 @@ def _nested_block(torch: Any, p: Any, x: Any, state: Any) -> Any:
     return x + h + torch.tanh(_linear(torch, p, h, state, "2.0."))
 
 
+def _embedding(torch: Any, p: Any, x: Any, state: Any, part: str = "", column: int = 0) -> Any:
+    weight, ids = p[f"{part}weight"], x.detach()[:, column].long()
+    known = (ids >= 0) & (ids < weight.shape[0])
+    vectors = torch.nn.functional.embedding(torch.where(known, ids, 0), weight)
+    return vectors * known[:, None] + 0.0 * x[:, column, None]
+
+
+def _columns(torch: Any, p: Any, x: Any, state: Any) -> Any:
+    parts = [_embedding(torch, p, x, state, "0."), x[:, 1:2], _linear(torch, p, x[:, 2:4], state, "2.")]
+    parts += [_batch_norm(True, "3.")(torch, p, x[:, 4:6], state), _dropped(0.4)(torch, p, x[:, 6:], state)]
+    return torch.cat(parts, dim=1)
+
+
 RESIDUAL = bpx.Residual([bpx.LayerNorm(4), bpx.Linear(4, 3), bpx.Tanh(), bpx.Linear(3, 4)])
 RANDOM_RESIDUAL = bpx.Residual([bpx.BatchNorm(4), bpx.Dropout(0.4), bpx.Linear(4, 4)])
 NESTED_RESIDUAL = bpx.Residual([bpx.Linear(4, 4), bpx.Sigmoid(), bpx.Residual([bpx.Linear(4, 4), bpx.Tanh()])])
+COLUMNS = bpx.Columns(
+    [1, 1, 2, 2, 3], [bpx.Embedding(5, 3), bpx.Identity(), bpx.Linear(2, 3), bpx.BatchNorm(2), bpx.Dropout(0.4)]
+)
 
 LAYER_CASES = (
     LayerCase("Linear", bpx.Linear(4, 3), _linear),
@@ -141,6 +169,8 @@ LAYER_CASES = (
     LayerCase("BatchNorm-prediction", bpx.BatchNorm(4), _batch_norm(False), mode="prediction"),
     LayerCase("BatchNorm-by-hand", bpx.BatchNorm(4), _batch_norm(True)),
     LayerCase("Flatten", bpx.Flatten(), lambda torch, p, x, s: x.reshape(x.shape[0], -1), shape=(ROWS, 2, 3)),
+    LayerCase("Columns", COLUMNS, _columns, shape=(ROWS, 9), mode="training", whole=(0,)),
+    LayerCase("Embedding", bpx.Embedding(4, 3), _embedding, shape=(ROWS + 3, 1), whole=(0,)),
     LayerCase("Residual", RESIDUAL, _block),
     LayerCase("Residual-random", RANDOM_RESIDUAL, _random_block, mode="training"),
     LayerCase("Residual-nested", NESTED_RESIDUAL, _nested_block),

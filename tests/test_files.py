@@ -376,7 +376,7 @@ def test_loading_draws_nothing_and_takes_little_more_than_the_arrays(layers, pat
         raise AssertionError("weights were drawn")
 
     bpx.load(path)  # imports are not counted
-    for layer in (bpx.Linear, bpx.BatchNorm, bpx.Residual):
+    for layer in (bpx.Linear, bpx.BatchNorm, bpx.layers.Block):
         monkeypatch.setattr(layer, "init", draw)
     size = sum(array.nbytes for part in (*net.params, *net.state) for array in part.values())
     assert _peak(lambda: bpx.load(path)) < 1.05 * size + 200_000

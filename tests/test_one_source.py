@@ -21,7 +21,8 @@ PACKAGE = Path(bpx.__file__).parent
 LIBRARIES = {"numpy", "cupy", "cupyx", "torch", "jax", "jaxlib", "array_api_compat", "array_api_strict"}
 
 COMPUTES = [
-    "layers/activations.py", "layers/base.py", "layers/dropout.py", "layers/linear.py", "layers/normalization.py",
+    "layers/activations.py", "layers/base.py", "layers/dropout.py", "layers/embedding.py", "layers/linear.py",
+    "layers/normalization.py",
     "layers/stack.py", "layers/structure.py", "losses/base.py", "losses/classes.py", "losses/values.py",
     "optimizers/adaptive.py", "optimizers/base.py", "optimizers/descent.py", "core/backpropagation.py",
     "core/regularization.py", "core/step.py", "layers/erfc.py", "rng.py",
@@ -33,13 +34,14 @@ ON_THE_HOST = {
         "Layer.init": "parameters start on the host, so that the device changes no draw",
         "Layer.init_state": "as init",
     },
+    "layers/embedding.py": {"Embedding.init": "as Layer.init"},
     "layers/linear.py": {"Linear.init": "as Layer.init"},
     "layers/normalization.py": {
         "LayerNorm.init": "as Layer.init",
         "BatchNorm.init": "as Layer.init",
         "BatchNorm.init_state": "as Layer.init",
     },
-    "layers/structure.py": {"Residual.init": "as Layer.init", "Residual.init_state": "as Layer.init"},
+    "layers/structure.py": {"Block.init": "as Layer.init", "Block.init_state": "as Layer.init"},
     "optimizers/base.py": {
         "Optimizer.coefficients": "the numbers of a step: Python floats, computed once for many steps",
         "Optimizer.constant": "a question about these numbers",
@@ -243,8 +245,10 @@ def test_everything_runs_where_nothing_but_the_standard_is(strict):
     block = [bpx.LayerNorm(4), bpx.Linear(4, 4), bpx.GELU(), bpx.Dropout(0.2)]
     keeping = {type(case.layer): case.layer for case in LAYER_CASES if not case.layer.param_names}
     between = [layer for layer in keeping.values() if layer.output_shape((4,)) == (4,)]
-    layers = [bpx.Flatten(), bpx.Linear(6, 4), bpx.BatchNorm(4), bpx.Residual(block), *between, bpx.Linear(4, 2)]
-    used = {type(layer) for layer in (*layers, *block)}
+    beside = [bpx.Embedding(4, 2), bpx.Identity()]
+    first = [bpx.Flatten(), bpx.Columns([1, 5], beside), bpx.Linear(7, 4), bpx.BatchNorm(4), bpx.Residual(block)]
+    layers = [*first, *between, bpx.Linear(4, 2)]
+    used = {type(layer) for layer in (*layers, *block, *beside)}
     assert used == {cls for cls in LAYERS.values() if cls.__module__.startswith("bpx.")}
     place = bpx.get_backend("array-api-strict:device1")
     x = place.asarray(np.random.default_rng(0).normal(size=(7, 2, 3)))

@@ -75,13 +75,14 @@ def test_every_layer(case: LayerCase, dtype, run, generator):
     net = bpx.Network([case.layer], dtype=dtype)
     net.params, net.state = [case.params(generator)], [case.state(generator)]
     for rows in (1, 5, 130):
-        x = generator.normal(size=(rows, *case.shape[1:])) * 3.0
+        x = case.x(generator, rows) * 2.0 if case.has_slopes else case.x(generator, rows)
         assert_agrees(run(net, x, sample_shape=case.shape[1:]), net.predict(x))
 
 
 def test_every_kind_of_layer_has_a_form():
     own = [cls for name, cls in LAYERS.items() if getattr(bpx, name, None) is cls]
-    assert {cls for cls in own if not ("onnx_operator" in vars(cls) or "add_onnx_nodes" in vars(cls))} == set()
+    traced = {cls for cls in own if not ("onnx_operator" in vars(cls) or "add_onnx_nodes" in vars(cls))}
+    assert traced == {bpx.Embedding}, "these take so many operators that writing them down would be a second source"
 
 
 @DTYPES
@@ -176,10 +177,11 @@ def test_every_layer_can_be_traced(case: LayerCase, dtype, run, traced, generato
     net = bpx.Network([case.layer], dtype=dtype)
     net.params, net.state = [case.params(generator)], [case.state(generator)]
     for rows in (1, 5, 130):
-        x = generator.normal(size=(rows, *case.shape[1:])) * 3.0
+        x = case.x(generator, rows) * 2.0 if case.has_slopes else case.x(generator, rows)
         assert_agrees(run(net, x, sample_shape=case.shape[1:]), net.predict(x))
     model = read_model(net, tmp_path, sample_shape=case.shape[1:])
-    assert [node.op_type for node in model.graph.node if node.op_type in ("If", "Constant", "Cast")] == []
+    needless = ("If", "Constant") if case.whole else ("If", "Constant", "Cast")  # ids are whole numbers
+    assert [node.op_type for node in model.graph.node if node.op_type in needless] == []
 
 
 @DTYPES

@@ -111,6 +111,9 @@ class Taped(np.ndarray):
         if function is np.mean and len(arguments) == 1:
             source = self.tape.unwrap(self)
             return self.tape.write(_make_into(np.mean, options), (source,), np.mean(source, **options))
+        if function is np.concatenate and len(arguments) == 1:
+            parts = tuple(map(self.tape.unwrap, arguments[0]))
+            return self.tape.write(_Concatenate(**options), parts, np.concatenate(parts, **options))
         if function in (np.ones_like, np.zeros_like):
             return function(self.tape.unwrap(self), *arguments[1:], **options)  # the same in every run
         raise TapeError(f"numpy.{function.__name__}")
@@ -212,6 +215,17 @@ class _Take:
 
     def __call__(self, x: np.ndarray, indices: np.ndarray, out: np.ndarray) -> None:
         x.take(indices, axis=self.axis, out=out, mode="wrap")
+
+
+class _Concatenate:
+    """``concatenate``, given the arrays one by one."""
+
+    def __init__(self, axis: Any = 0) -> None:
+        self.axis = axis
+
+    def __call__(self, *arguments: Any) -> None:
+        *parts, out = arguments
+        np.concatenate(parts, axis=self.axis, out=out)
 
 
 def _choose(condition: Any, x: Any, y: Any, out: np.ndarray) -> None:

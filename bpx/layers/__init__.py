@@ -15,9 +15,10 @@ from bpx.layers.activations import (
 )
 from bpx.layers.base import COMPUTING, LAYERS, Context, Layer, LayerFormulas, Params, layer_from_config
 from bpx.layers.dropout import Dropout
+from bpx.layers.embedding import Embedding
 from bpx.layers.linear import Linear
 from bpx.layers.normalization import BatchNorm, LayerNorm
-from bpx.layers.structure import Flatten, Residual
+from bpx.layers.structure import Block, Columns, Flatten, Residual
 
 __all__ = [
     "ACTIVATIONS",
@@ -25,8 +26,11 @@ __all__ = [
     "GELU",
     "LAYERS",
     "BatchNorm",
+    "Block",
+    "Columns",
     "Context",
     "Dropout",
+    "Embedding",
     "Flatten",
     "Identity",
     "Layer",

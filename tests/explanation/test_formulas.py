@@ -16,7 +16,8 @@ from bpx.optimizers import OPTIMIZERS
 
 SETTINGS = {
     "Linear": (3, 3), "LayerNorm": (3,), "BatchNorm": (3,), "LeakyReLU": (0.25,), "Dropout": (0.5,),
-    "Residual": ([bpx.Linear(3, 3), bpx.Tanh()],),
+    "Residual": ([bpx.Linear(3, 3), bpx.Tanh()],), "Embedding": (4, 3),
+    "Columns": ([1, 2], [bpx.Embedding(4, 1), bpx.Linear(2, 2)]),
 }  # fmt: skip
 X = np.random.default_rng(0).normal(size=(2, 3))
 
@@ -56,7 +57,9 @@ KNOWN = {
 def test_every_layer_has_its_formulas(kind):
     layer = LAYERS[kind](*SETTINGS.get(kind, ()))
     inputs = [bpx.Flatten()] if kind == "Flatten" else []
-    net = bpx.Network([*inputs, bpx.Linear(3, 3), layer, bpx.Linear(3, 2)], dtype="float64")
+    width = getattr(layer, "n_in", 3)
+    made = layer.output_shape((width,))[0]
+    net = bpx.Network([*inputs, bpx.Linear(3, width), layer, bpx.Linear(made, 2)], dtype="float64")
     trace = bpx.explain(net, X, np.zeros((2, 2)))
     for formula in formulas_of(trace):
         assert_whole(formula)
