@@ -5,8 +5,8 @@ A class that is not in here fails ``tests/layers/test_gradients.py``. Inputs sta
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,14 @@ from bpx.rng import keep_mask
 ROWS, WIDTH = 5, 4
 KEYS = (123456789, -987654321)
 """Keys of the dropout masks; a layer inside a Residual takes these too."""
+
+
+def _draw_normal(generator: np.random.Generator, start: np.ndarray) -> np.ndarray:
+    return generator.normal(size=start.shape) + 0.3
+
+
+def _draw_edges(generator: np.random.Generator, start: np.ndarray) -> np.ndarray:
+    return start + 0.1 * generator.random(start.shape)
 
 
 @dataclass(frozen=True)
@@ -41,6 +49,8 @@ class LayerCase:
         Smallest absolute value of an input.
     whole : tuple of int
         Columns of x that hold whole numbers from -1 to 5.
+    draw : mapping of str to callable
+        ``draw(generator, start) -> array`` for the parameters that are no normal numbers.
     """
 
     name: str
@@ -50,6 +60,7 @@ class LayerCase:
     mode: str | None = None
     away: float = 0.0
     whole: tuple[int, ...] = ()
+    draw: Mapping[str, Callable[[np.random.Generator, np.ndarray], np.ndarray]] = field(default_factory=dict)
 
     def x(self, generator: np.random.Generator, rows: int | None = None) -> np.ndarray:
         """Return the input, in float64."""
@@ -68,7 +79,8 @@ class LayerCase:
     def params(self, generator: np.random.Generator) -> dict[str, np.ndarray]:
         """Return parameters of the right shapes, none of them at its start."""
         start = self.layer.init(np.random.default_rng(0))
-        return {name: generator.normal(size=array.shape) + 0.3 for name, array in start.items()}
+        draw = {name: self.draw.get(name, _draw_normal) for name in start}
+        return {name: draw[name](generator, array) for name, array in start.items()}
 
     def state(self, generator: np.random.Generator) -> dict[str, np.ndarray]:
         """Return running statistics, none of them at its start."""
@@ -135,12 +147,34 @@ def _columns(torch: Any, p: Any, x: Any, state: Any) -> Any:
     return torch.cat(parts, dim=1)
 
 
+def _piecewise_linear(torch: Any, p: Any, x: Any, state: Any) -> Any:
+    bins = []
+    for j, edges in enumerate(p["edges"]):
+        u = (x[:, j, None] - edges[:-1]) / (edges[1:] - edges[:-1])
+        filled = torch.clamp(u, 0.0, 1.0)
+        bins.append(torch.cat([torch.clamp(u[:, :1], max=1.0), filled[:, 1:-1], torch.clamp(u[:, -1:], min=0.0)], 1))
+    return torch.cat(bins, dim=1)
+
+
+def _periodic(torch: Any, p: Any, x: Any, state: Any) -> Any:
+    v = 2.0 * np.pi * x[:, :, None] * p["frequency"]
+    vectors = torch.einsum("nfk,fkd->nfd", torch.sin(v), p["sine"]) + p["bias"]
+    return (vectors + torch.einsum("nfk,fkd->nfd", torch.cos(v), p["cosine"])).flatten(1)
+
+
+def _pbld(torch: Any, p: Any, x: Any, state: Any) -> Any:
+    c = torch.cos(2.0 * np.pi * x[:, :, None] * p["frequency"] + p["phase"])
+    vectors = torch.einsum("nfk,fkd->nfd", c, p["weight"]) + p["bias"]
+    return torch.cat([vectors, x[:, :, None]], dim=2).flatten(1)
+
+
 RESIDUAL = bpx.Residual([bpx.LayerNorm(4), bpx.Linear(4, 3), bpx.Tanh(), bpx.Linear(3, 4)])
 RANDOM_RESIDUAL = bpx.Residual([bpx.BatchNorm(4), bpx.Dropout(0.4), bpx.Linear(4, 4)])
 NESTED_RESIDUAL = bpx.Residual([bpx.Linear(4, 4), bpx.Sigmoid(), bpx.Residual([bpx.Linear(4, 4), bpx.Tanh()])])
 COLUMNS = bpx.Columns(
     [1, 1, 2, 2, 3], [bpx.Embedding(5, 3), bpx.Identity(), bpx.Linear(2, 3), bpx.BatchNorm(2), bpx.Dropout(0.4)]
 )
+BINS = bpx.PiecewiseLinear([[-2.0, -0.5, 0.0, 1.0], [-1.0, 1.0], [0.0, 2.0, 3.0], [-4.0, -3.0, -1.0, 0.5]], frozen=())
 
 LAYER_CASES = (
     LayerCase("Linear", bpx.Linear(4, 3), _linear),
@@ -171,6 +205,10 @@ LAYER_CASES = (
     LayerCase("Flatten", bpx.Flatten(), lambda torch, p, x, s: x.reshape(x.shape[0], -1), shape=(ROWS, 2, 3)),
     LayerCase("Columns", COLUMNS, _columns, shape=(ROWS, 9), mode="training", whole=(0,)),
     LayerCase("Embedding", bpx.Embedding(4, 3), _embedding, shape=(ROWS + 3, 1), whole=(0,)),
+    LayerCase("PiecewiseLinear", BINS, _piecewise_linear, draw={"edges": _draw_edges}),
+    LayerCase("Periodic", bpx.Periodic(4, 3, 2, 0.3), _periodic),
+    LayerCase("PBLD", bpx.PBLD(4, 3, 3, 0.3), _pbld),
+    LayerCase("PBLD-one-feature", bpx.PBLD(1, 2, 2), _pbld, shape=(ROWS, 1)),
     LayerCase("Residual", RESIDUAL, _block),
     LayerCase("Residual-random", RANDOM_RESIDUAL, _random_block, mode="training"),
     LayerCase("Residual-nested", NESTED_RESIDUAL, _nested_block),

@@ -22,7 +22,7 @@ LIBRARIES = {"numpy", "cupy", "cupyx", "torch", "jax", "jaxlib", "array_api_comp
 
 COMPUTES = [
     "layers/activations.py", "layers/base.py", "layers/dropout.py", "layers/embedding.py", "layers/linear.py",
-    "layers/normalization.py",
+    "layers/normalization.py", "layers/numbers.py",
     "layers/stack.py", "layers/structure.py", "losses/base.py", "losses/classes.py", "losses/values.py",
     "optimizers/adaptive.py", "optimizers/base.py", "optimizers/descent.py", "core/backpropagation.py",
     "core/regularization.py", "core/step.py", "layers/erfc.py", "rng.py",
@@ -40,6 +40,12 @@ ON_THE_HOST = {
         "LayerNorm.init": "as Layer.init",
         "BatchNorm.init": "as Layer.init",
         "BatchNorm.init_state": "as Layer.init",
+    },
+    "layers/numbers.py": {
+        "PiecewiseLinear.init": "as Layer.init",
+        "Periodic.init": "as Layer.init",
+        "PBLD.init": "as Layer.init",
+        "_read_edges": "settings",
     },
     "layers/structure.py": {"Block.init": "as Layer.init", "Block.init_state": "as Layer.init"},
     "optimizers/base.py": {
@@ -245,8 +251,8 @@ def test_everything_runs_where_nothing_but_the_standard_is(strict):
     block = [bpx.LayerNorm(4), bpx.Linear(4, 4), bpx.GELU(), bpx.Dropout(0.2)]
     keeping = {type(case.layer): case.layer for case in LAYER_CASES if not case.layer.param_names}
     between = [layer for layer in keeping.values() if layer.output_shape((4,)) == (4,)]
-    beside = [bpx.Embedding(4, 2), bpx.Identity()]
-    first = [bpx.Flatten(), bpx.Columns([1, 5], beside), bpx.Linear(7, 4), bpx.BatchNorm(4), bpx.Residual(block)]
+    beside = [bpx.Embedding(4, 2), bpx.Periodic(1, 2, 2), bpx.PBLD(2), bpx.PiecewiseLinear([[0, 1], [0, 1, 2]])]
+    first = [bpx.Flatten(), bpx.Columns([1, 1, 2, 2], beside), bpx.Linear(16, 4), bpx.BatchNorm(4), bpx.Residual(block)]
     layers = [*first, *between, bpx.Linear(4, 2)]
     used = {type(layer) for layer in (*layers, *block, *beside)}
     assert used == {cls for cls in LAYERS.values() if cls.__module__.startswith("bpx.")}

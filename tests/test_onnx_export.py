@@ -82,7 +82,9 @@ def test_every_layer(case: LayerCase, dtype, run, generator):
 def test_every_kind_of_layer_has_a_form():
     own = [cls for name, cls in LAYERS.items() if getattr(bpx, name, None) is cls]
     traced = {cls for cls in own if not ("onnx_operator" in vars(cls) or "add_onnx_nodes" in vars(cls))}
-    assert traced == {bpx.Embedding}, "these take so many operators that writing them down would be a second source"
+    assert traced == {bpx.Embedding, bpx.PiecewiseLinear, bpx.Periodic, bpx.PBLD}, (
+        "these take so many operators that writing them down would be a second source"
+    )
 
 
 @DTYPES
@@ -180,7 +182,10 @@ def test_every_layer_can_be_traced(case: LayerCase, dtype, run, traced, generato
         x = case.x(generator, rows) * 2.0 if case.has_slopes else case.x(generator, rows)
         assert_agrees(run(net, x, sample_shape=case.shape[1:]), net.predict(x))
     model = read_model(net, tmp_path, sample_shape=case.shape[1:])
-    needless = ("If", "Constant") if case.whole else ("If", "Constant", "Cast")  # ids are whole numbers
+    casts = bool(case.whole) or isinstance(
+        case.layer, bpx.PiecewiseLinear
+    )  # ids are whole numbers, and bins are counted
+    needless = ("If", "Constant") if casts else ("If", "Constant", "Cast")
     assert [node.op_type for node in model.graph.node if node.op_type in needless] == []
 
 

@@ -132,6 +132,13 @@ class Taped(np.ndarray):
         source, rows = self.tape.unwrap(self), self.tape.unwrap(indices)
         return self.tape.write(_Take(axis), (source, rows), source.take(rows, axis=axis))
 
+    def reshape(self, *shape: Any, **options: Any) -> Any:
+        view = super().reshape(*shape, **options)
+        if _find_memory(view) is _find_memory(self):
+            return view
+        source = self.tape.unwrap(self)
+        return self.tape.write(_lay_out, (source,), source.reshape(*shape, **options))
+
     def astype(self, dtype: Any, order: Any = "K", casting: Any = "unsafe", subok: Any = True, copy: Any = True) -> Any:
         source = self.tape.unwrap(self)
         return self.tape.write(_cast, (source,), source.astype(dtype))
@@ -235,6 +242,11 @@ def _choose(condition: Any, x: Any, y: Any, out: np.ndarray) -> None:
 
 def _cast(x: np.ndarray, out: np.ndarray) -> None:
     np.copyto(out, x, casting="unsafe")
+
+
+def _lay_out(x: np.ndarray, out: np.ndarray) -> None:
+    """Copy into an array of another shape, element by element in C order."""
+    np.copyto(out.reshape(x.shape), x)
 
 
 def _assign(x: Any, out: np.ndarray) -> None:

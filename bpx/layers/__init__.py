@@ -18,6 +18,7 @@ from bpx.layers.dropout import Dropout
 from bpx.layers.embedding import Embedding
 from bpx.layers.linear import Linear
 from bpx.layers.normalization import BatchNorm, LayerNorm
+from bpx.layers.numbers import PBLD, Periodic, PiecewiseLinear
 from bpx.layers.structure import Block, Columns, Flatten, Residual
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "COMPUTING",
     "GELU",
     "LAYERS",
+    "PBLD",
     "BatchNorm",
     "Block",
     "Columns",
@@ -39,6 +41,8 @@ __all__ = [
     "LeakyReLU",
     "Linear",
     "Params",
+    "Periodic",
+    "PiecewiseLinear",
     "ReLU",
     "Residual",
     "SiLU",

@@ -17,6 +17,7 @@ from bpx.optimizers import OPTIMIZERS
 SETTINGS = {
     "Linear": (3, 3), "LayerNorm": (3,), "BatchNorm": (3,), "LeakyReLU": (0.25,), "Dropout": (0.5,),
     "Residual": ([bpx.Linear(3, 3), bpx.Tanh()],), "Embedding": (4, 3),
+    "PiecewiseLinear": ([[-1.0, 0.0, 2.0]] * 3,), "Periodic": (3, 2, 2), "PBLD": (3, 2, 2),
     "Columns": ([1, 2], [bpx.Embedding(4, 1), bpx.Linear(2, 2)]),
 }  # fmt: skip
 X = np.random.default_rng(0).normal(size=(2, 3))
@@ -49,6 +50,7 @@ def assert_whole(formula):
 KNOWN = {
     "sigma", "frac", "tanh", "max", "begin", "end", "cases", "text", "odot", "Phi", "ln", "sum", "mathrm", "gamma",
     "beta", "sqrt", "mu", "partial", "delta", "top", "cdot", "hat", "quad", "leftarrow", "Delta", "tfrac", "varphi",
+    "sin", "cos", "min", "pi",
 }  # fmt: skip
 """Commands of LaTeX that KaTeX and MathJax know."""
 
