@@ -39,6 +39,7 @@ from bpx.gradient_check import check_gradients as check_gradients
 from bpx.health import diagnose as diagnose
 from bpx.layers import GELU as GELU
 from bpx.layers import PBLD as PBLD
+from bpx.layers import SELU as SELU
 from bpx.layers import BatchNorm as BatchNorm
 from bpx.layers import Columns as Columns
 from bpx.layers import Dropout as Dropout
@@ -49,10 +50,14 @@ from bpx.layers import Layer as Layer
 from bpx.layers import LayerNorm as LayerNorm
 from bpx.layers import LeakyReLU as LeakyReLU
 from bpx.layers import Linear as Linear
+from bpx.layers import Mish as Mish
+from bpx.layers import NTKLinear as NTKLinear
+from bpx.layers import Parametric as Parametric
 from bpx.layers import Periodic as Periodic
 from bpx.layers import PiecewiseLinear as PiecewiseLinear
 from bpx.layers import ReLU as ReLU
 from bpx.layers import Residual as Residual
+from bpx.layers import Scale as Scale
 from bpx.layers import Sigmoid as Sigmoid
 from bpx.layers import SiLU as SiLU
 from bpx.layers import Softmax as Softmax

@@ -156,6 +156,13 @@ def _piecewise_linear(torch: Any, p: Any, x: Any, state: Any) -> Any:
     return torch.cat(bins, dim=1)
 
 
+def _parametric(name: str) -> Callable[..., Any]:
+    def reference(torch: Any, p: Any, x: Any, state: Any) -> Any:
+        return (1.0 - p["weight"]) * x + p["weight"] * getattr(torch.nn.functional, name)(x)
+
+    return reference
+
+
 def _periodic(torch: Any, p: Any, x: Any, state: Any) -> Any:
     v = 2.0 * np.pi * x[:, :, None] * p["frequency"]
     vectors = torch.einsum("nfk,fkd->nfd", torch.sin(v), p["sine"]) + p["bias"]
@@ -190,6 +197,8 @@ LAYER_CASES = (
     LayerCase("GELU", bpx.GELU(), lambda t, p, x, s: t.nn.functional.gelu(x)),
     LayerCase("GELU-tanh", bpx.GELU("tanh"), lambda t, p, x, s: t.nn.functional.gelu(x, approximate="tanh")),
     LayerCase("SiLU", bpx.SiLU(), lambda t, p, x, s: t.nn.functional.silu(x)),
+    LayerCase("Mish", bpx.Mish(), lambda t, p, x, s: t.nn.functional.mish(x)),
+    LayerCase("SELU", bpx.SELU(), lambda t, p, x, s: t.nn.functional.selu(x), away=0.1),
     LayerCase("Softplus", bpx.Softplus(), lambda t, p, x, s: t.nn.functional.softplus(x)),
     LayerCase("Softmax", bpx.Softmax(), lambda torch, p, x, s: torch.softmax(x, dim=-1)),
     LayerCase("Dropout", bpx.Dropout(0.4), _dropped(0.4), mode="training"),
@@ -205,6 +214,11 @@ LAYER_CASES = (
     LayerCase("Flatten", bpx.Flatten(), lambda torch, p, x, s: x.reshape(x.shape[0], -1), shape=(ROWS, 2, 3)),
     LayerCase("Columns", COLUMNS, _columns, shape=(ROWS, 9), mode="training", whole=(0,)),
     LayerCase("Embedding", bpx.Embedding(4, 3), _embedding, shape=(ROWS + 3, 1), whole=(0,)),
+    LayerCase("NTKLinear", bpx.NTKLinear(4, 3), lambda t, p, x, s: x @ p["weight"] / 2.0 + p["bias"]),
+    LayerCase("NTKLinear-without-bias", bpx.NTKLinear(4, 3, bias=False), lambda t, p, x, s: x @ p["weight"] / 2.0),
+    LayerCase("Scale", bpx.Scale(4), lambda t, p, x, s: x * p["weight"]),
+    LayerCase("Parametric", bpx.Parametric("mish", 4), _parametric("mish")),
+    LayerCase("Parametric-relu", bpx.Parametric("relu", 4), _parametric("relu"), away=0.1),
     LayerCase("PiecewiseLinear", BINS, _piecewise_linear, draw={"edges": _draw_edges}),
     LayerCase("Periodic", bpx.Periodic(4, 3, 2, 0.3), _periodic),
     LayerCase("PBLD", bpx.PBLD(4, 3, 3, 0.3), _pbld),

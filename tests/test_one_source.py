@@ -22,7 +22,7 @@ LIBRARIES = {"numpy", "cupy", "cupyx", "torch", "jax", "jaxlib", "array_api_comp
 
 COMPUTES = [
     "layers/activations.py", "layers/base.py", "layers/dropout.py", "layers/embedding.py", "layers/linear.py",
-    "layers/normalization.py", "layers/numbers.py",
+    "layers/normalization.py", "layers/numbers.py", "layers/parametric.py",
     "layers/stack.py", "layers/structure.py", "losses/base.py", "losses/classes.py", "losses/values.py",
     "optimizers/adaptive.py", "optimizers/base.py", "optimizers/descent.py", "core/backpropagation.py",
     "core/regularization.py", "core/step.py", "layers/erfc.py", "rng.py",
@@ -36,6 +36,7 @@ ON_THE_HOST = {
     },
     "layers/embedding.py": {"Embedding.init": "as Layer.init"},
     "layers/linear.py": {"Linear.init": "as Layer.init"},
+    "layers/parametric.py": {"Scale.init": "as Layer.init", "Parametric.init": "as Layer.init"},
     "layers/normalization.py": {
         "LayerNorm.init": "as Layer.init",
         "BatchNorm.init": "as Layer.init",
@@ -252,7 +253,14 @@ def test_everything_runs_where_nothing_but_the_standard_is(strict):
     keeping = {type(case.layer): case.layer for case in LAYER_CASES if not case.layer.param_names}
     between = [layer for layer in keeping.values() if layer.output_shape((4,)) == (4,)]
     beside = [bpx.Embedding(4, 2), bpx.Periodic(1, 2, 2), bpx.PBLD(2), bpx.PiecewiseLinear([[0, 1], [0, 1, 2]])]
-    first = [bpx.Flatten(), bpx.Columns([1, 1, 2, 2], beside), bpx.Linear(16, 4), bpx.BatchNorm(4), bpx.Residual(block)]
+    first = [
+        bpx.Flatten(),
+        bpx.Columns([1, 1, 2, 2], beside),
+        bpx.NTKLinear(16, 4),
+        bpx.BatchNorm(4),
+        bpx.Residual(block),
+    ]
+    between += [bpx.Scale(4), bpx.Parametric("mish", 4)]
     layers = [*first, *between, bpx.Linear(4, 2)]
     used = {type(layer) for layer in (*layers, *block, *beside)}
     assert used == {cls for cls in LAYERS.values() if cls.__module__.startswith("bpx.")}

@@ -3,8 +3,10 @@
 from bpx.layers.activations import (
     ACTIVATIONS,
     GELU,
+    SELU,
     Identity,
     LeakyReLU,
+    Mish,
     ReLU,
     Sigmoid,
     SiLU,
@@ -16,9 +18,10 @@ from bpx.layers.activations import (
 from bpx.layers.base import COMPUTING, LAYERS, Context, Layer, LayerFormulas, Params, layer_from_config
 from bpx.layers.dropout import Dropout
 from bpx.layers.embedding import Embedding
-from bpx.layers.linear import Linear
+from bpx.layers.linear import Linear, NTKLinear
 from bpx.layers.normalization import BatchNorm, LayerNorm
 from bpx.layers.numbers import PBLD, Periodic, PiecewiseLinear
+from bpx.layers.parametric import Parametric, Scale
 from bpx.layers.structure import Block, Columns, Flatten, Residual
 
 __all__ = [
@@ -27,6 +30,7 @@ __all__ = [
     "GELU",
     "LAYERS",
     "PBLD",
+    "SELU",
     "BatchNorm",
     "Block",
     "Columns",
@@ -40,11 +44,15 @@ __all__ = [
     "LayerNorm",
     "LeakyReLU",
     "Linear",
+    "Mish",
+    "NTKLinear",
+    "Parametric",
     "Params",
     "Periodic",
     "PiecewiseLinear",
     "ReLU",
     "Residual",
+    "Scale",
     "SiLU",
     "Sigmoid",
     "Softmax",

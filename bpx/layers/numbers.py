@@ -61,10 +61,10 @@ class PiecewiseLinear(Layer):
     >>> import numpy as np, bpx
     >>> layer = bpx.PiecewiseLinear([[0.0, 1.0, 3.0]])
     >>> xp, params = bpx.get_backend("numpy").xp, layer.init(np.random.default_rng(0))
-    >>> layer.forward(xp, params, np.array([[0.5], [2.0], [5.0]]))[0]
-    array([[0.5, 0. ],
-           [1. , 0.5],
-           [1. , 2. ]])
+    >>> layer.forward(xp, params, np.array([[1.5], [2.0], [5.0]]))[0]
+    array([[1.  , 0.25],
+           [1.  , 0.5 ],
+           [1.  , 2.  ]])
     """
 
     bins: Sequence[Sequence[float]]

@@ -17,6 +17,7 @@ from bpx.optimizers import OPTIMIZERS
 SETTINGS = {
     "Linear": (3, 3), "LayerNorm": (3,), "BatchNorm": (3,), "LeakyReLU": (0.25,), "Dropout": (0.5,),
     "Residual": ([bpx.Linear(3, 3), bpx.Tanh()],), "Embedding": (4, 3),
+    "NTKLinear": (3, 3), "Scale": (3,), "Parametric": ("mish", 3),
     "PiecewiseLinear": ([[-1.0, 0.0, 2.0]] * 3,), "Periodic": (3, 2, 2), "PBLD": (3, 2, 2),
     "Columns": ([1, 2], [bpx.Embedding(4, 1), bpx.Linear(2, 2)]),
 }  # fmt: skip
