@@ -50,6 +50,8 @@ from bpx.layers import Layer as Layer
 from bpx.layers import LayerNorm as LayerNorm
 from bpx.layers import LeakyReLU as LeakyReLU
 from bpx.layers import Linear as Linear
+from bpx.layers import MemberLinear as MemberLinear
+from bpx.layers import Members as Members
 from bpx.layers import Mish as Mish
 from bpx.layers import NTKLinear as NTKLinear
 from bpx.layers import Parametric as Parametric
@@ -68,6 +70,7 @@ from bpx.losses import BinaryCrossEntropy as BinaryCrossEntropy
 from bpx.losses import CrossEntropy as CrossEntropy
 from bpx.losses import Huber as Huber
 from bpx.losses import Loss as Loss
+from bpx.losses import MeanOverMembers as MeanOverMembers
 from bpx.losses import Poisson as Poisson
 from bpx.losses import SquaredError as SquaredError
 from bpx.network import Network as Network

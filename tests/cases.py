@@ -14,6 +14,7 @@ import numpy as np
 import bpx
 from bpx.backend.numpy_backend import numpy_namespace
 from bpx.layers import Layer
+from bpx.layers.members import OWN
 from bpx.losses import Loss
 from bpx.rng import keep_mask
 
@@ -156,6 +157,19 @@ def _piecewise_linear(torch: Any, p: Any, x: Any, state: Any) -> Any:
     return torch.cat(bins, dim=1)
 
 
+def _member_linear(torch: Any, p: Any, x: Any, state: Any) -> Any:
+    made = []
+    for m in range(x.shape[1]):
+        q = {name: p[name][m] if p[name].ndim == axes else p[name] for name, axes in AXES.items() if name in p}
+        z = (x[:, m] * q.get("scale_in", 1.0)) @ q["weight"]
+        made.append(z * q.get("scale_out", 1.0) + q["bias"])
+    return torch.stack(made, dim=1)
+
+
+AXES = {"weight": 3, "bias": 2, "scale_in": 2, "scale_out": 2}
+"""Axes of a parameter that each member has of its own."""
+
+
 def _parametric(name: str) -> Callable[..., Any]:
     def reference(torch: Any, p: Any, x: Any, state: Any) -> Any:
         return (1.0 - p["weight"]) * x + p["weight"] * getattr(torch.nn.functional, name)(x)
@@ -223,6 +237,11 @@ LAYER_CASES = (
     LayerCase("Periodic", bpx.Periodic(4, 3, 2, 0.3), _periodic),
     LayerCase("PBLD", bpx.PBLD(4, 3, 3, 0.3), _pbld),
     LayerCase("PBLD-one-feature", bpx.PBLD(1, 2, 2), _pbld, shape=(ROWS, 1)),
+    LayerCase("Members", bpx.Members(4, 3), lambda t, p, x, s: x[:, None, :] * p["weight"]),
+    LayerCase("MemberLinear", bpx.MemberLinear(4, 2, 3), _member_linear, shape=(ROWS, 3, 4)),
+    LayerCase("MemberLinear-shared", bpx.MemberLinear(4, 2, 3, ()), _member_linear, shape=(ROWS, 3, 4)),
+    LayerCase("MemberLinear-heads", bpx.MemberLinear(4, 2, 3, ("weight", "bias")), _member_linear, shape=(ROWS, 3, 4)),
+    LayerCase("MemberLinear-all", bpx.MemberLinear(4, 2, 3, OWN), _member_linear, shape=(ROWS, 3, 4)),
     LayerCase("Residual", RESIDUAL, _block),
     LayerCase("Residual-random", RANDOM_RESIDUAL, _random_block, mode="training"),
     LayerCase("Residual-nested", NESTED_RESIDUAL, _nested_block),

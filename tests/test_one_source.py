@@ -22,7 +22,7 @@ LIBRARIES = {"numpy", "cupy", "cupyx", "torch", "jax", "jaxlib", "array_api_comp
 
 COMPUTES = [
     "layers/activations.py", "layers/base.py", "layers/dropout.py", "layers/embedding.py", "layers/linear.py",
-    "layers/normalization.py", "layers/numbers.py", "layers/parametric.py",
+    "layers/members.py", "losses/members.py", "layers/normalization.py", "layers/numbers.py", "layers/parametric.py",
     "layers/stack.py", "layers/structure.py", "losses/base.py", "losses/classes.py", "losses/values.py",
     "optimizers/adaptive.py", "optimizers/base.py", "optimizers/descent.py", "core/backpropagation.py",
     "core/regularization.py", "core/step.py", "layers/erfc.py", "rng.py",
@@ -42,6 +42,7 @@ ON_THE_HOST = {
         "BatchNorm.init": "as Layer.init",
         "BatchNorm.init_state": "as Layer.init",
     },
+    "layers/members.py": {"Members.init": "as Layer.init", "MemberLinear.init": "as Layer.init"},
     "layers/numbers.py": {
         "PiecewiseLinear.init": "as Layer.init",
         "Periodic.init": "as Layer.init",
@@ -262,7 +263,8 @@ def test_everything_runs_where_nothing_but_the_standard_is(strict):
     ]
     between += [bpx.Scale(4), bpx.Parametric("mish", 4)]
     layers = [*first, *between, bpx.Linear(4, 2)]
-    used = {type(layer) for layer in (*layers, *block, *beside)}
+    many = [*first, bpx.Members(4, 3), bpx.MemberLinear(4, 4, 3), bpx.MemberLinear(4, 2, 3, own=("weight", "bias"))]
+    used = {type(layer) for layer in (*layers, *many, *block, *beside)}
     assert used == {cls for cls in LAYERS.values() if cls.__module__.startswith("bpx.")}
     place = bpx.get_backend("array-api-strict:device1")
     x = place.asarray(np.random.default_rng(0).normal(size=(7, 2, 3)))
@@ -270,8 +272,8 @@ def test_everything_runs_where_nothing_but_the_standard_is(strict):
     y = place.asarray(np.eye(2)[np.arange(7) % 2])
     optimizers = [bpx.SGD(0.1), bpx.SGD(0.1, 0.9), bpx.SGD(0.1, 0.9, True), "adam", "adamw", "rmsprop"]
     assert {type(bpx.optimizers.get_optimizer(o)) for o in optimizers} == set(OPTIMIZERS.values())
-    for loss in LOSSES:
-        net = bpx.Network(layers, loss=loss, dtype="float64", backend=place)
+    for loss in (*LOSSES, bpx.MeanOverMembers(loss=bpx.CrossEntropy())):
+        net = bpx.Network(layers if loss in LOSSES else many, loss=loss, dtype="float64", backend=place)
         for optimizer in optimizers:
             settings = {"penalties": [bpx.L1(0.1), bpx.L2(0.1, True)], "clip": bpx.ClipNorm(1.0), "batch_size": 3}
             settings |= {"sample_weight": weight, "validation_data": (x, y), "optimizer": optimizer}

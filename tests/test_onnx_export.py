@@ -72,7 +72,8 @@ def assert_agrees(got: np.ndarray, expected: np.ndarray) -> None:
 @DTYPES
 @pytest.mark.parametrize("case", LAYER_CASES, ids=lambda case: case.name)
 def test_every_layer(case: LayerCase, dtype, run, generator):
-    net = bpx.Network([case.layer], dtype=dtype)
+    loss = bpx.MeanOverMembers(loss=bpx.SquaredError()) if "Member" in case.name else "squared_error"
+    net = bpx.Network([case.layer], loss=loss, dtype=dtype)
     net.params, net.state = [case.params(generator)], [case.state(generator)]
     for rows in (1, 5, 130):
         x = case.x(generator, rows) * 2.0 if case.has_slopes else case.x(generator, rows)
@@ -82,9 +83,8 @@ def test_every_layer(case: LayerCase, dtype, run, generator):
 def test_every_kind_of_layer_has_a_form():
     own = [cls for name, cls in LAYERS.items() if getattr(bpx, name, None) is cls]
     traced = {cls for cls in own if not ("onnx_operator" in vars(cls) or "add_onnx_nodes" in vars(cls))}
-    assert traced == {bpx.Embedding, bpx.PiecewiseLinear, bpx.Periodic, bpx.PBLD}, (
-        "these take so many operators that writing them down would be a second source"
-    )
+    many = {bpx.Embedding, bpx.PiecewiseLinear, bpx.Periodic, bpx.PBLD, bpx.Members, bpx.MemberLinear}
+    assert traced == many, "these take so many operators that writing them down would be a second source"
 
 
 @DTYPES
@@ -176,7 +176,8 @@ def read_model(net: bpx.Network, tmp_path: Any, **options: Any) -> Any:
 @DTYPES
 @pytest.mark.parametrize("case", LAYER_CASES, ids=lambda case: case.name)
 def test_every_layer_can_be_traced(case: LayerCase, dtype, run, traced, generator, tmp_path):
-    net = bpx.Network([case.layer], dtype=dtype)
+    loss = bpx.MeanOverMembers(loss=bpx.SquaredError()) if "Member" in case.name else "squared_error"
+    net = bpx.Network([case.layer], loss=loss, dtype=dtype)
     net.params, net.state = [case.params(generator)], [case.state(generator)]
     for rows in (1, 5, 130):
         x = case.x(generator, rows) * 2.0 if case.has_slopes else case.x(generator, rows)

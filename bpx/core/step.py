@@ -124,7 +124,7 @@ def make_step(
 
 def is_own(net: Trainable, optimizer: Optimizer, penalties: Sequence[Penalty], clip: Clip | None) -> bool:
     """Tell whether all that a step is made of is bpx's own: then it does the same whatever is in its arrays."""
-    parts: list[Any] = [net.loss, optimizer, *penalties, clip, *net.layers]
+    parts: list[Any] = [net.loss, getattr(net.loss, "loss", None), optimizer, *penalties, clip, *net.layers]
     for part in parts:
         parts += getattr(part, "layers", ())  # those of a Residual are looked at in turn
     return all(part is None or type(part).__module__.startswith("bpx.") for part in parts)

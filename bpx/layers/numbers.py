@@ -140,9 +140,6 @@ class PiecewiseLinear(Layer):
         check_width(f"PiecewiseLinear of {self.n_in}", self.n_in, shape)
         return (self.n_in * self.n_bins,)
 
-    def __repr__(self) -> str:
-        return f"PiecewiseLinear({self.n_in} features, {self.n_bins} bins)"
-
 
 def _read_edges(feature: int, edges: Any) -> tuple[float, ...]:
     """Return the edges of a feature's bins as numbers; refuse what does not increase."""

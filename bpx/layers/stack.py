@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from bpx.errors import InputError
 from bpx.layers.base import Layer, Shape
+from bpx.layers.members import MemberLinear
 from bpx.layers.structure import Block, Flatten
 
 
@@ -21,7 +22,7 @@ def find_sample_shapes(layers: Sequence[Layer]) -> tuple[Shape | None, Shape | N
             raise InputError(f"layer {i}: {error}") from None
         width = getattr(layer, "n_in", None) or getattr(layer, "n_features", None)
         if first is None and width is not None and not any(isinstance(before, Flatten) for before in layers[:i]):
-            first = (width,)
+            first = (layer.k, width) if isinstance(layer, MemberLinear) else (width,)
     return first, shape
 
 
