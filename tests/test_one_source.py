@@ -52,6 +52,7 @@ ON_THE_HOST = {
     "layers/structure.py": {"Block.init": "as Layer.init", "Block.init_state": "as Layer.init"},
     "optimizers/base.py": {
         "Optimizer.coefficients": "the numbers of a step: Python floats, computed once for many steps",
+        "Optimizer.coefficients_of_groups": "as coefficients",
         "Optimizer.constant": "a question about these numbers",
     },
     "optimizers/descent.py": {"SGD.coefficients": "as Optimizer.coefficients"},
