@@ -73,6 +73,12 @@ class LayerCase:
         return x
 
     @property
+    def loss(self) -> Loss:
+        """What a network that ends with it learns by."""
+        members = isinstance(self.layer, (bpx.Members, bpx.MemberLinear))
+        return bpx.MeanOverMembers(loss=bpx.SquaredError()) if members else bpx.SquaredError()
+
+    @property
     def has_slopes(self) -> bool:
         """Whether the output changes with the input; an embedding's does not."""
         return len(self.whole) < self.shape[1]

@@ -67,7 +67,7 @@ def test_a_file_does_not_say_where_its_network_lived(backend, path):
 
 @pytest.mark.parametrize("case", LAYER_CASES, ids=lambda case: case.name)
 def test_every_layer_comes_back(case, path, generator):
-    net = bpx.Network([case.layer], dtype="float64", seed=12345)
+    net = bpx.Network([case.layer], loss=case.loss, dtype="float64", seed=12345)
     net.params, net.state = [case.params(generator)], [case.state(generator)]
     net.save(path)
     again = bpx.load(path)

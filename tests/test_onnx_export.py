@@ -72,8 +72,7 @@ def assert_agrees(got: np.ndarray, expected: np.ndarray) -> None:
 @DTYPES
 @pytest.mark.parametrize("case", LAYER_CASES, ids=lambda case: case.name)
 def test_every_layer(case: LayerCase, dtype, run, generator):
-    loss = bpx.MeanOverMembers(loss=bpx.SquaredError()) if "Member" in case.name else "squared_error"
-    net = bpx.Network([case.layer], loss=loss, dtype=dtype)
+    net = bpx.Network([case.layer], loss=case.loss, dtype=dtype)
     net.params, net.state = [case.params(generator)], [case.state(generator)]
     for rows in (1, 5, 130):
         x = case.x(generator, rows) * 2.0 if case.has_slopes else case.x(generator, rows)
@@ -176,8 +175,7 @@ def read_model(net: bpx.Network, tmp_path: Any, **options: Any) -> Any:
 @DTYPES
 @pytest.mark.parametrize("case", LAYER_CASES, ids=lambda case: case.name)
 def test_every_layer_can_be_traced(case: LayerCase, dtype, run, traced, generator, tmp_path):
-    loss = bpx.MeanOverMembers(loss=bpx.SquaredError()) if "Member" in case.name else "squared_error"
-    net = bpx.Network([case.layer], loss=loss, dtype=dtype)
+    net = bpx.Network([case.layer], loss=case.loss, dtype=dtype)
     net.params, net.state = [case.params(generator)], [case.state(generator)]
     for rows in (1, 5, 130):
         x = case.x(generator, rows) * 2.0 if case.has_slopes else case.x(generator, rows)

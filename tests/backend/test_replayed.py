@@ -65,8 +65,7 @@ def test_every_layer(case, dtype, monkeypatch, players, generator):
     def make():
         first = [bpx.Linear(case.shape[1], case.shape[1])] if len(case.shape) == 2 and not case.whole else []
         last = [] if case.params(generator) or first else [bpx.Linear(int(np.prod(case.shape[1:])), 2)]
-        loss = bpx.MeanOverMembers(loss=bpx.SquaredError()) if "Member" in case.name else "squared_error"
-        return bpx.Network([*first, case.layer, *last], loss=loss, dtype=dtype, seed=1)
+        return bpx.Network([*first, case.layer, *last], loss=case.loss, dtype=dtype, seed=1)
 
     n_out = make().output_shape[-1]
     y = generator.normal(size=(len(x), n_out))
