@@ -402,7 +402,8 @@ class Network(Model):
         and dropout included. `Linear` gives ``"i.weight"``, transposed to (n_out, n_in), and ``"i.bias"``; `LayerNorm`
         ``"i.weight"`` and ``"i.bias"``; `BatchNorm` these and ``"i.running_mean"``, ``"i.running_var"`` and
         ``"i.num_batches_tracked"``. The arrays of a `Residual` have the positions of both, as in ``"3.0.weight"``:
-        those of a subclass of ``Sequential`` whose ``forward`` returns ``x + super().forward(x)``.
+        those of a subclass of ``Sequential`` whose ``forward`` returns ``x + super().forward(x)``. So have those of
+        `Columns`; layers that PyTorch does not have give their arrays as they are.
 
         Returns
         -------

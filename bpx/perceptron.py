@@ -7,12 +7,24 @@ from collections.abc import Iterable, Sequence
 from bpx.arguments import check_count, check_number
 from bpx.backend.selection import BackendSpec
 from bpx.errors import InputError
-from bpx.layers import Dropout, Identity, Layer, LeakyReLU, Linear, ReLU, get_activation
-from bpx.layers.activations import GELU, SiLU, Softplus
+from bpx.layers import (
+    GELU,
+    SELU,
+    Dropout,
+    Identity,
+    Layer,
+    LeakyReLU,
+    Linear,
+    Mish,
+    ReLU,
+    SiLU,
+    Softplus,
+    get_activation,
+)
 from bpx.losses import Loss, get_loss
 from bpx.network import Network
 
-_RECTIFIERS = (ReLU, LeakyReLU, GELU, SiLU, Softplus)
+_RECTIFIERS = (ReLU, LeakyReLU, GELU, SiLU, Softplus, Mish)
 
 
 def mlp(
@@ -34,8 +46,8 @@ def mlp(
     sizes : sequence of int
         Features in, hidden units ..., outputs; at least two.
     activation : str or Layer, or one for each hidden layer
-        "relu", "tanh", "sigmoid", "leaky_relu", "gelu", "silu", "softplus", "identity", "softmax"; all names are in
-        ``bpx.layers.ACTIVATIONS``.
+        "relu", "tanh", "sigmoid", "leaky_relu", "gelu", "silu", "softplus", "mish", "selu", "identity", "softmax"; all
+        names are in ``bpx.layers.ACTIVATIONS``.
     output : str or Layer
         Activation of the outputs. The cross-entropies take logits, so theirs stays "identity".
     loss : str or Loss
@@ -43,8 +55,9 @@ def mlp(
     dropout : float
         Share of each hidden layer's units left out at a training step, at least 0 and below 1.
     init : str or None
-        Initialiser of the weights; None is "he_uniform" before rectifiers and "glorot_uniform" elsewhere. Biases start
-        at zero, except with "uniform", which draws them too, as the notebook does.
+        Initialiser of the weights; None is "he_uniform" before rectifiers, "lecun_normal" before SELU, as its
+        authors have it, and "glorot_uniform" elsewhere. Biases start at zero, except with "uniform", which draws them
+        too, as the notebook does.
     dtype : str
         "float32" or "float64".
     seed : int or None
@@ -80,13 +93,20 @@ def mlp(
     layers: list[Layer] = []
     pairs = zip(sizes[:-1], sizes[1:], [*chosen, last], strict=True)
     for i, (n_in, n_out, function) in enumerate(pairs):
-        scheme = init or ("he_uniform" if isinstance(function, _RECTIFIERS) else "glorot_uniform")
+        scheme = init or _choose_initializer(function)
         layers.append(Linear(n_in, n_out, weight_init=scheme, bias_init="uniform" if init == "uniform" else "zeros"))
         if not isinstance(function, Identity):
             layers.append(function)
         if dropout and i < len(sizes) - 2:
             layers.append(Dropout(dropout))
     return Network(layers, loss=loss, dtype=dtype, seed=seed, backend=backend, precision=precision)
+
+
+def _choose_initializer(function: Layer) -> str:
+    """Return the initialiser of weights before an activation."""
+    if isinstance(function, SELU):
+        return "lecun_normal"
+    return "he_uniform" if isinstance(function, _RECTIFIERS) else "glorot_uniform"
 
 
 def _activations(activation: str | Layer | Sequence[str | Layer], hidden: int) -> list[Layer]:

@@ -40,6 +40,7 @@ def do_all(place: Backend, folder: Path) -> None:
     train_with_every_optimizer(place)
     train_with_every_option(place, folder)
     look_at_networks(place)
+    train_members(place)
     refuse_bad_numbers(place)
     keep_networks(place, folder)
 
@@ -147,6 +148,15 @@ def look_at_networks(place: Backend) -> None:
     bpx.explain(net, x, y, sample_weight=place.asarray(WEIGHT))
     bpx.diagnose(net, x, y)
     net.predict(place.asarray(np.ones((PREDICT_ROWS + 1, 4))))
+
+
+def train_members(place: Backend) -> None:
+    """A network of many members, which is measured by their mean."""
+    x, y = (place.asarray(array) for array in classes())
+    heads = bpx.MemberLinear(4, 3, k=5, own=("weight", "bias"))
+    loss = bpx.MeanOverMembers(loss=bpx.CrossEntropy())
+    net = bpx.Network([bpx.Members(4, k=5), heads], loss=loss, dtype="float64", backend=place)
+    net.fit(x, y, epochs=2, batch_size=8, sample_weight=place.asarray(WEIGHT), validation_data=(x, y))
 
 
 def refuse_bad_numbers(place: Backend) -> None:

@@ -5,8 +5,8 @@ A class that is not in here fails ``tests/layers/test_gradients.py``. Inputs sta
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -14,12 +14,21 @@ import numpy as np
 import bpx
 from bpx.backend.numpy_backend import numpy_namespace
 from bpx.layers import Layer
+from bpx.layers.members import OWN
 from bpx.losses import Loss
 from bpx.rng import keep_mask
 
 ROWS, WIDTH = 5, 4
 KEYS = (123456789, -987654321)
 """Keys of the dropout masks; a layer inside a Residual takes these too."""
+
+
+def _draw_normal(generator: np.random.Generator, start: np.ndarray) -> np.ndarray:
+    return generator.normal(size=start.shape) + 0.3
+
+
+def _draw_edges(generator: np.random.Generator, start: np.ndarray) -> np.ndarray:
+    return start + 0.1 * generator.random(start.shape)
 
 
 @dataclass(frozen=True)
@@ -39,6 +48,10 @@ class LayerCase:
         "training" or "prediction": the context that the layer is given; None for none.
     away : float
         Smallest absolute value of an input.
+    whole : tuple of int
+        Columns of x that hold whole numbers from -1 to 5.
+    draw : mapping of str to callable
+        ``draw(generator, start) -> array`` for the parameters that are no normal numbers.
     """
 
     name: str
@@ -47,16 +60,34 @@ class LayerCase:
     shape: tuple[int, ...] = (ROWS, WIDTH)
     mode: str | None = None
     away: float = 0.0
+    whole: tuple[int, ...] = ()
+    draw: Mapping[str, Callable[[np.random.Generator, np.ndarray], np.ndarray]] = field(default_factory=dict)
 
-    def x(self, generator: np.random.Generator) -> np.ndarray:
+    def x(self, generator: np.random.Generator, rows: int | None = None) -> np.ndarray:
         """Return the input, in float64."""
-        x = generator.normal(size=self.shape) * 1.5
-        return np.where(x < 0, -1.0, 1.0) * (np.abs(x) + self.away)
+        rows = self.shape[0] if rows is None else rows
+        x = generator.normal(size=(rows, *self.shape[1:])) * 1.5
+        x = np.where(x < 0, -1.0, 1.0) * (np.abs(x) + self.away)
+        for column in self.whole:
+            x[:, column] = (np.arange(rows) + column) % 7 - 1.0
+        return x
+
+    @property
+    def loss(self) -> Loss:
+        """What a network that ends with it learns by."""
+        members = isinstance(self.layer, (bpx.Members, bpx.MemberLinear))
+        return bpx.MeanOverMembers(loss=bpx.SquaredError()) if members else bpx.SquaredError()
+
+    @property
+    def has_slopes(self) -> bool:
+        """Whether the output changes with the input; an embedding's does not."""
+        return len(self.whole) < self.shape[1]
 
     def params(self, generator: np.random.Generator) -> dict[str, np.ndarray]:
         """Return parameters of the right shapes, none of them at its start."""
         start = self.layer.init(np.random.default_rng(0))
-        return {name: generator.normal(size=array.shape) + 0.3 for name, array in start.items()}
+        draw = {name: self.draw.get(name, _draw_normal) for name in start}
+        return {name: draw[name](generator, array) for name, array in start.items()}
 
     def state(self, generator: np.random.Generator) -> dict[str, np.ndarray]:
         """Return running statistics, none of them at its start."""
@@ -110,9 +141,67 @@ def _nested_block(torch: Any, p: Any, x: Any, state: Any) -> Any:
     return x + h + torch.tanh(_linear(torch, p, h, state, "2.0."))
 
 
+def _embedding(torch: Any, p: Any, x: Any, state: Any, part: str = "", column: int = 0) -> Any:
+    weight, ids = p[f"{part}weight"], x.detach()[:, column].long()
+    known = (ids >= 0) & (ids < weight.shape[0])
+    vectors = torch.nn.functional.embedding(torch.where(known, ids, 0), weight)
+    return vectors * known[:, None] + 0.0 * x[:, column, None]
+
+
+def _columns(torch: Any, p: Any, x: Any, state: Any) -> Any:
+    parts = [_embedding(torch, p, x, state, "0."), x[:, 1:2], _linear(torch, p, x[:, 2:4], state, "2.")]
+    parts += [_batch_norm(True, "3.")(torch, p, x[:, 4:6], state), _dropped(0.4)(torch, p, x[:, 6:], state)]
+    return torch.cat(parts, dim=1)
+
+
+def _piecewise_linear(torch: Any, p: Any, x: Any, state: Any) -> Any:
+    bins = []
+    for j, edges in enumerate(p["edges"]):
+        u = (x[:, j, None] - edges[:-1]) / (edges[1:] - edges[:-1])
+        filled = torch.clamp(u, 0.0, 1.0)
+        bins.append(torch.cat([torch.clamp(u[:, :1], max=1.0), filled[:, 1:-1], torch.clamp(u[:, -1:], min=0.0)], 1))
+    return torch.cat(bins, dim=1)
+
+
+def _member_linear(torch: Any, p: Any, x: Any, state: Any) -> Any:
+    made = []
+    for m in range(x.shape[1]):
+        q = {name: p[name][m] if p[name].ndim == axes else p[name] for name, axes in AXES.items() if name in p}
+        z = (x[:, m] * q.get("scale_in", 1.0)) @ q["weight"]
+        made.append(z * q.get("scale_out", 1.0) + q["bias"])
+    return torch.stack(made, dim=1)
+
+
+AXES = {"weight": 3, "bias": 2, "scale_in": 2, "scale_out": 2}
+"""Axes of a parameter that each member has of its own."""
+
+
+def _parametric(name: str) -> Callable[..., Any]:
+    def reference(torch: Any, p: Any, x: Any, state: Any) -> Any:
+        return (1.0 - p["weight"]) * x + p["weight"] * getattr(torch.nn.functional, name)(x)
+
+    return reference
+
+
+def _periodic(torch: Any, p: Any, x: Any, state: Any) -> Any:
+    v = 2.0 * np.pi * x[:, :, None] * p["frequency"]
+    vectors = torch.einsum("nfk,fkd->nfd", torch.sin(v), p["sine"]) + p["bias"]
+    return (vectors + torch.einsum("nfk,fkd->nfd", torch.cos(v), p["cosine"])).flatten(1)
+
+
+def _pbld(torch: Any, p: Any, x: Any, state: Any) -> Any:
+    c = torch.cos(2.0 * np.pi * x[:, :, None] * p["frequency"] + p["phase"])
+    vectors = torch.einsum("nfk,fkd->nfd", c, p["weight"]) + p["bias"]
+    return torch.cat([vectors, x[:, :, None]], dim=2).flatten(1)
+
+
 RESIDUAL = bpx.Residual([bpx.LayerNorm(4), bpx.Linear(4, 3), bpx.Tanh(), bpx.Linear(3, 4)])
 RANDOM_RESIDUAL = bpx.Residual([bpx.BatchNorm(4), bpx.Dropout(0.4), bpx.Linear(4, 4)])
 NESTED_RESIDUAL = bpx.Residual([bpx.Linear(4, 4), bpx.Sigmoid(), bpx.Residual([bpx.Linear(4, 4), bpx.Tanh()])])
+COLUMNS = bpx.Columns(
+    [1, 1, 2, 2, 3], [bpx.Embedding(5, 3), bpx.Identity(), bpx.Linear(2, 3), bpx.BatchNorm(2), bpx.Dropout(0.4)]
+)
+BINS = bpx.PiecewiseLinear([[-2.0, -0.5, 0.0, 1.0], [-1.0, 1.0], [0.0, 2.0, 3.0], [-4.0, -3.0, -1.0, 0.5]], frozen=())
 
 LAYER_CASES = (
     LayerCase("Linear", bpx.Linear(4, 3), _linear),
@@ -128,6 +217,8 @@ LAYER_CASES = (
     LayerCase("GELU", bpx.GELU(), lambda t, p, x, s: t.nn.functional.gelu(x)),
     LayerCase("GELU-tanh", bpx.GELU("tanh"), lambda t, p, x, s: t.nn.functional.gelu(x, approximate="tanh")),
     LayerCase("SiLU", bpx.SiLU(), lambda t, p, x, s: t.nn.functional.silu(x)),
+    LayerCase("Mish", bpx.Mish(), lambda t, p, x, s: t.nn.functional.mish(x)),
+    LayerCase("SELU", bpx.SELU(), lambda t, p, x, s: t.nn.functional.selu(x), away=0.1),
     LayerCase("Softplus", bpx.Softplus(), lambda t, p, x, s: t.nn.functional.softplus(x)),
     LayerCase("Softmax", bpx.Softmax(), lambda torch, p, x, s: torch.softmax(x, dim=-1)),
     LayerCase("Dropout", bpx.Dropout(0.4), _dropped(0.4), mode="training"),
@@ -141,6 +232,22 @@ LAYER_CASES = (
     LayerCase("BatchNorm-prediction", bpx.BatchNorm(4), _batch_norm(False), mode="prediction"),
     LayerCase("BatchNorm-by-hand", bpx.BatchNorm(4), _batch_norm(True)),
     LayerCase("Flatten", bpx.Flatten(), lambda torch, p, x, s: x.reshape(x.shape[0], -1), shape=(ROWS, 2, 3)),
+    LayerCase("Columns", COLUMNS, _columns, shape=(ROWS, 9), mode="training", whole=(0,)),
+    LayerCase("Embedding", bpx.Embedding(4, 3), _embedding, shape=(ROWS + 3, 1), whole=(0,)),
+    LayerCase("NTKLinear", bpx.NTKLinear(4, 3), lambda t, p, x, s: x @ p["weight"] / 2.0 + p["bias"]),
+    LayerCase("NTKLinear-without-bias", bpx.NTKLinear(4, 3, bias=False), lambda t, p, x, s: x @ p["weight"] / 2.0),
+    LayerCase("Scale", bpx.Scale(4), lambda t, p, x, s: x * p["weight"]),
+    LayerCase("Parametric", bpx.Parametric("mish", 4), _parametric("mish")),
+    LayerCase("Parametric-relu", bpx.Parametric("relu", 4), _parametric("relu"), away=0.1),
+    LayerCase("PiecewiseLinear", BINS, _piecewise_linear, draw={"edges": _draw_edges}),
+    LayerCase("Periodic", bpx.Periodic(4, 3, 2, 0.3), _periodic),
+    LayerCase("PBLD", bpx.PBLD(4, 3, 3, 0.3), _pbld),
+    LayerCase("PBLD-one-feature", bpx.PBLD(1, 2, 2), _pbld, shape=(ROWS, 1)),
+    LayerCase("Members", bpx.Members(4, 3), lambda t, p, x, s: x[:, None, :] * p["weight"]),
+    LayerCase("MemberLinear", bpx.MemberLinear(4, 2, 3), _member_linear, shape=(ROWS, 3, 4)),
+    LayerCase("MemberLinear-shared", bpx.MemberLinear(4, 2, 3, ()), _member_linear, shape=(ROWS, 3, 4)),
+    LayerCase("MemberLinear-heads", bpx.MemberLinear(4, 2, 3, ("weight", "bias")), _member_linear, shape=(ROWS, 3, 4)),
+    LayerCase("MemberLinear-all", bpx.MemberLinear(4, 2, 3, OWN), _member_linear, shape=(ROWS, 3, 4)),
     LayerCase("Residual", RESIDUAL, _block),
     LayerCase("Residual-random", RANDOM_RESIDUAL, _random_block, mode="training"),
     LayerCase("Residual-nested", NESTED_RESIDUAL, _nested_block),

@@ -67,7 +67,7 @@ def test_a_file_does_not_say_where_its_network_lived(backend, path):
 
 @pytest.mark.parametrize("case", LAYER_CASES, ids=lambda case: case.name)
 def test_every_layer_comes_back(case, path, generator):
-    net = bpx.Network([case.layer], dtype="float64", seed=12345)
+    net = bpx.Network([case.layer], loss=case.loss, dtype="float64", seed=12345)
     net.params, net.state = [case.params(generator)], [case.state(generator)]
     net.save(path)
     again = bpx.load(path)
@@ -376,7 +376,7 @@ def test_loading_draws_nothing_and_takes_little_more_than_the_arrays(layers, pat
         raise AssertionError("weights were drawn")
 
     bpx.load(path)  # imports are not counted
-    for layer in (bpx.Linear, bpx.BatchNorm, bpx.Residual):
+    for layer in (bpx.Linear, bpx.BatchNorm, bpx.layers.Block):
         monkeypatch.setattr(layer, "init", draw)
     size = sum(array.nbytes for part in (*net.params, *net.state) for array in part.values())
     assert _peak(lambda: bpx.load(path)) < 1.05 * size + 200_000

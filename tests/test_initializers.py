@@ -16,7 +16,7 @@ UNIFORM = {
     "lecun_uniform": (-((3 / N_IN) ** 0.5), (3 / N_IN) ** 0.5),
     "uniform": (0.0, 1.0),
 }
-NORMAL = {"glorot_normal": 1 / MEAN, "he_normal": 2 / N_IN, "lecun_normal": 1 / N_IN}
+NORMAL = {"glorot_normal": 1 / MEAN, "he_normal": 2 / N_IN, "lecun_normal": 1 / N_IN, "normal": 1.0}
 RANDOM = [*UNIFORM, *NORMAL]
 
 

@@ -21,7 +21,8 @@ PACKAGE = Path(bpx.__file__).parent
 LIBRARIES = {"numpy", "cupy", "cupyx", "torch", "jax", "jaxlib", "mlx", "array_api_compat", "array_api_strict"}
 
 COMPUTES = [
-    "layers/activations.py", "layers/base.py", "layers/dropout.py", "layers/linear.py", "layers/normalization.py",
+    "layers/activations.py", "layers/base.py", "layers/dropout.py", "layers/embedding.py", "layers/linear.py",
+    "layers/members.py", "losses/members.py", "layers/normalization.py", "layers/numbers.py", "layers/parametric.py",
     "layers/stack.py", "layers/structure.py", "losses/base.py", "losses/classes.py", "losses/values.py",
     "optimizers/adaptive.py", "optimizers/base.py", "optimizers/descent.py", "core/backpropagation.py",
     "core/regularization.py", "core/step.py", "layers/erfc.py", "rng.py",
@@ -33,15 +34,25 @@ ON_THE_HOST = {
         "Layer.init": "parameters start on the host, so that the device changes no draw",
         "Layer.init_state": "as init",
     },
+    "layers/embedding.py": {"Embedding.init": "as Layer.init"},
     "layers/linear.py": {"Linear.init": "as Layer.init"},
+    "layers/parametric.py": {"Scale.init": "as Layer.init", "Parametric.init": "as Layer.init"},
     "layers/normalization.py": {
         "LayerNorm.init": "as Layer.init",
         "BatchNorm.init": "as Layer.init",
         "BatchNorm.init_state": "as Layer.init",
     },
-    "layers/structure.py": {"Residual.init": "as Layer.init", "Residual.init_state": "as Layer.init"},
+    "layers/members.py": {"Members.init": "as Layer.init", "MemberLinear.init": "as Layer.init"},
+    "layers/numbers.py": {
+        "PiecewiseLinear.init": "as Layer.init",
+        "Periodic.init": "as Layer.init",
+        "PBLD.init": "as Layer.init",
+        "_read_edges": "settings",
+    },
+    "layers/structure.py": {"Block.init": "as Layer.init", "Block.init_state": "as Layer.init"},
     "optimizers/base.py": {
         "Optimizer.coefficients": "the numbers of a step: Python floats, computed once for many steps",
+        "Optimizer.coefficients_of_groups": "as coefficients",
         "Optimizer.constant": "a question about these numbers",
     },
     "optimizers/descent.py": {"SGD.coefficients": "as Optimizer.coefficients"},
@@ -243,8 +254,18 @@ def test_everything_runs_where_nothing_but_the_standard_is(strict):
     block = [bpx.LayerNorm(4), bpx.Linear(4, 4), bpx.GELU(), bpx.Dropout(0.2)]
     keeping = {type(case.layer): case.layer for case in LAYER_CASES if not case.layer.param_names}
     between = [layer for layer in keeping.values() if layer.output_shape((4,)) == (4,)]
-    layers = [bpx.Flatten(), bpx.Linear(6, 4), bpx.BatchNorm(4), bpx.Residual(block), *between, bpx.Linear(4, 2)]
-    used = {type(layer) for layer in (*layers, *block)}
+    beside = [bpx.Embedding(4, 2), bpx.Periodic(1, 2, 2), bpx.PBLD(2), bpx.PiecewiseLinear([[0, 1], [0, 1, 2]])]
+    first = [
+        bpx.Flatten(),
+        bpx.Columns([1, 1, 2, 2], beside),
+        bpx.NTKLinear(16, 4),
+        bpx.BatchNorm(4),
+        bpx.Residual(block),
+    ]
+    between += [bpx.Scale(4), bpx.Parametric("mish", 4)]
+    layers = [*first, *between, bpx.Linear(4, 2)]
+    many = [*first, bpx.Members(4, 3), bpx.MemberLinear(4, 4, 3), bpx.MemberLinear(4, 2, 3, own=("weight", "bias"))]
+    used = {type(layer) for layer in (*layers, *many, *block, *beside)}
     assert used == {cls for cls in LAYERS.values() if cls.__module__.startswith("bpx.")}
     place = bpx.get_backend("array-api-strict:device1")
     x = place.asarray(np.random.default_rng(0).normal(size=(7, 2, 3)))
@@ -252,8 +273,8 @@ def test_everything_runs_where_nothing_but_the_standard_is(strict):
     y = place.asarray(np.eye(2)[np.arange(7) % 2])
     optimizers = [bpx.SGD(0.1), bpx.SGD(0.1, 0.9), bpx.SGD(0.1, 0.9, True), "adam", "adamw", "rmsprop"]
     assert {type(bpx.optimizers.get_optimizer(o)) for o in optimizers} == set(OPTIMIZERS.values())
-    for loss in LOSSES:
-        net = bpx.Network(layers, loss=loss, dtype="float64", backend=place)
+    for loss in (*LOSSES, bpx.MeanOverMembers(loss=bpx.CrossEntropy())):
+        net = bpx.Network(layers if loss in LOSSES else many, loss=loss, dtype="float64", backend=place)
         for optimizer in optimizers:
             settings = {"penalties": [bpx.L1(0.1), bpx.L2(0.1, True)], "clip": bpx.ClipNorm(1.0), "batch_size": 3}
             settings |= {"sample_weight": weight, "validation_data": (x, y), "optimizer": optimizer}

@@ -205,13 +205,13 @@ def test_every_schedule_is_among_them():
 
 @pytest.mark.parametrize("case", LAYER_CASES, ids=lambda case: case.name)
 def test_every_layer_trains(case: LayerCase, run, generator):
-    width = int(np.prod(case.layer.output_shape(case.shape[1:])))
-    if len(case.shape) == 2:
-        layers = [bpx.Linear(5, case.shape[1]), case.layer, bpx.Linear(width, 2)]
+    made = case.layer.output_shape(case.shape[1:])
+    layers = [case.layer, *([bpx.Flatten()] if len(made) > 1 else []), bpx.Linear(int(np.prod(made)), 2)]
+    if len(case.shape) == 2 and not case.whole:
+        layers = [bpx.Linear(5, case.shape[1]), *layers]
         x = generator.normal(size=(12, 5))
     else:
-        layers = [case.layer, bpx.Linear(width, 2)]
-        x = generator.normal(size=(12, *case.shape[1:]))
+        x = case.x(generator, 12)
     net = bpx.Network(layers, loss="squared_error", seed=1)
     options = {} if net.input_shape else {"sample_shape": case.shape[1:]}
     compare_with_fit(run, net, bpx.SGD(0.05), (x, generator.normal(size=(12, 2))), rows=6, steps=10, **options)

@@ -196,7 +196,7 @@ from dataclasses import dataclass
 import bpx
 
 @dataclass(frozen=True, repr=False)
-class Scale(bpx.Identity):
+class Zoom(bpx.Identity):
     def forward(self, xp, params, x, context=None):
         return {factor} * x, None
 
@@ -214,15 +214,13 @@ def test_two_classes_of_one_name_are_not_taken_for_each_other(tmp_path, monkeypa
         monkeypatch.delitem(sys.modules, name, raising=False)
     monkeypatch.syspath_prepend(tmp_path)
     module = importlib.import_module(first)
-    bpx.Network([bpx.Linear(2, 1), module.Scale()], loss="huber").save(tmp_path / "layer.safetensors")
+    bpx.Network([bpx.Linear(2, 1), module.Zoom()], loss="huber").save(tmp_path / "layer.safetensors")
     bpx.Network([bpx.Linear(2, 1)], loss=module.Error()).save(tmp_path / "loss.safetensors")
-    assert type(bpx.load(tmp_path / "layer.safetensors").layers[1]) is module.Scale
+    assert type(bpx.load(tmp_path / "layer.safetensors").layers[1]) is module.Zoom
     importlib.reload(module)
-    assert type(bpx.load(tmp_path / "layer.safetensors").layers[1]) is module.Scale, (
-        "one defined again is the newer one"
-    )
+    assert type(bpx.load(tmp_path / "layer.safetensors").layers[1]) is module.Zoom, "one defined again is the newer one"
     importlib.import_module(*(set(modules) - {first}))
-    for file, name in (("layer", "Scale"), ("loss", "Error")):
+    for file, name in (("layer", "Zoom"), ("loss", "Error")):
         both = f"scaling_by_three.{name}, scaling_by_two.{name}"
         with pytest.raises(bpx.FileFormatError, match=f"2 classes of the kind '{name}', .* means: {both}; rename one"):
             bpx.load(tmp_path / f"{file}.safetensors")

@@ -40,7 +40,8 @@ def test_dropout_follows_hidden_activations_alone():
 @pytest.mark.parametrize(
     ("activation", "scheme"),
     [
-        *((name, "he_uniform") for name in ("relu", "leaky_relu", "gelu", "silu", "softplus")),
+        *((name, "he_uniform") for name in ("relu", "leaky_relu", "gelu", "silu", "softplus", "mish")),
+        ("selu", "lecun_normal"),
         *((name, "glorot_uniform") for name in ("tanh", "sigmoid", "identity")),
     ],
 )

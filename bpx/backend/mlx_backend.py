@@ -48,7 +48,8 @@ class MlxBackend(GenericBackend):
         self._mx = mx
         super().__init__(device)
         self.compiles = self.device.startswith("gpu")
-        vars(self.xp).update(exp=partial(exp, mx), logaddexp=partial(logaddexp, mx), bool=mx.bool_)
+        functions = {function.__name__: partial(function, mx) for function in (exp, logaddexp, sin, cos)}
+        vars(self.xp).update(functions, bool=mx.bool_)
 
     def require_dtype(self, dtype: str) -> None:
         if dtype == "float64" and self.device.startswith("gpu"):
@@ -145,6 +146,22 @@ def logaddexp(mx: Any, x: Array, y: Array, /) -> Array:
     if x.dtype != mx.float64:
         return mx.logaddexp(x, y)
     return mx.maximum(x, y) + mx.log1p(exp(mx, -mx.abs(x - y)))
+
+
+def sin(mx: Any, x: Array, /) -> Array:
+    """Take the sine; of float64 by ``t = tan(x / 2)``, because MLX's own is off by 9e-7 there (0.32, on a CPU)."""
+    if x.dtype != mx.float64:
+        return mx.sin(x)
+    t = mx.tan(0.5 * x)
+    return 2.0 * t / (1.0 + t * t)
+
+
+def cos(mx: Any, x: Array, /) -> Array:
+    """Take the cosine; of float64 as `sin`, for the same reason."""
+    if x.dtype != mx.float64:
+        return mx.cos(x)
+    t = mx.tan(0.5 * x)
+    return (1.0 - t * t) / (1.0 + t * t)
 
 
 def round_mantissa(mx: Any, x: Array, bits: int) -> Array:

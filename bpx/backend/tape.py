@@ -111,6 +111,9 @@ class Taped(np.ndarray):
         if function is np.mean and len(arguments) == 1:
             source = self.tape.unwrap(self)
             return self.tape.write(_make_into(np.mean, options), (source,), np.mean(source, **options))
+        if function is np.concatenate and len(arguments) == 1:
+            parts = tuple(map(self.tape.unwrap, arguments[0]))
+            return self.tape.write(_Concatenate(**options), parts, np.concatenate(parts, **options))
         if function in (np.ones_like, np.zeros_like):
             return function(self.tape.unwrap(self), *arguments[1:], **options)  # the same in every run
         raise TapeError(f"numpy.{function.__name__}")
@@ -128,6 +131,13 @@ class Taped(np.ndarray):
     def take(self, indices: Any, axis: Any = None, out: Any = None, mode: Any = "raise") -> Any:
         source, rows = self.tape.unwrap(self), self.tape.unwrap(indices)
         return self.tape.write(_Take(axis), (source, rows), source.take(rows, axis=axis))
+
+    def reshape(self, *shape: Any, **options: Any) -> Any:
+        view = super().reshape(*shape, **options)
+        if _find_memory(view) is _find_memory(self):
+            return view
+        source = self.tape.unwrap(self)
+        return self.tape.write(_lay_out, (source,), source.reshape(*shape, **options))
 
     def astype(self, dtype: Any, order: Any = "K", casting: Any = "unsafe", subok: Any = True, copy: Any = True) -> Any:
         source = self.tape.unwrap(self)
@@ -214,6 +224,17 @@ class _Take:
         x.take(indices, axis=self.axis, out=out, mode="wrap")
 
 
+class _Concatenate:
+    """``concatenate``, given the arrays one by one."""
+
+    def __init__(self, axis: Any = 0) -> None:
+        self.axis = axis
+
+    def __call__(self, *arguments: Any) -> None:
+        *parts, out = arguments
+        np.concatenate(parts, axis=self.axis, out=out)
+
+
 def _choose(condition: Any, x: Any, y: Any, out: np.ndarray) -> None:
     out[...] = y
     np.copyto(out, x, where=condition)
@@ -221,6 +242,11 @@ def _choose(condition: Any, x: Any, y: Any, out: np.ndarray) -> None:
 
 def _cast(x: np.ndarray, out: np.ndarray) -> None:
     np.copyto(out, x, casting="unsafe")
+
+
+def _lay_out(x: np.ndarray, out: np.ndarray) -> None:
+    """Copy into an array of another shape, element by element in C order."""
+    np.copyto(out.reshape(x.shape), x)
 
 
 def _assign(x: Any, out: np.ndarray) -> None:

@@ -85,8 +85,8 @@ _activation = _option(
     "--activation",
     "NAME",
     _NETWORK,
-    "relu, tanh, sigmoid, leaky_relu, gelu, silu, softplus, identity or softmax; or one for each hidden layer, with "
-    "commas.",
+    "relu, tanh, sigmoid, leaky_relu, gelu, silu, softplus, mish, selu, identity or softmax; or one for each "
+    "hidden layer, with commas.",
 )
 _dropout = _option("--dropout", "SHARE", _NETWORK, "Share of the hidden units left out at each step.")
 _dtype = _option("--dtype", "NAME", _NETWORK, "float32, the default, or float64.")

@@ -11,6 +11,7 @@ from bpx.backend.base import Array
 from bpx.core.model import Data, Model
 from bpx.errors import InputError
 from bpx.layers import Sigmoid, Softmax
+from bpx.losses import MeanOverMembers
 from bpx.metrics import Metric
 
 
@@ -136,9 +137,10 @@ def decides_for_one(net: Model) -> bool:
 
 def find_correct(net: Model, z: Array, y: Array) -> Any:
     """Return for each sample whether the outputs decide for its class (several outputs of yes and no: for all)."""
-    xp = net.backend.xp
+    xp, threshold = net.backend.xp, 0.0 if net.loss.targets == "probabilities" else 0.5
+    if isinstance(net.loss, MeanOverMembers):
+        z, threshold = net.loss.probabilities(xp, z), 0.5
     if decides_for_one(net):
         target = y if y.ndim == 1 else xp.argmax(y, axis=1)
         return xp.argmax(z, axis=1) == target
-    threshold = 0.0 if net.loss.targets == "probabilities" else 0.5
     return xp.all((z > threshold) == (y > 0.5), axis=tuple(range(1, y.ndim)))

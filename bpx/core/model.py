@@ -23,8 +23,9 @@ from bpx.core.fusion import list_passes
 from bpx.core.occupancy import Occupancy
 from bpx.errors import BackendError, FixedAttributeError, InputError
 from bpx.layers.base import Layer, Params
+from bpx.layers.members import MemberLinear, Members
 from bpx.layers.stack import check_sample, find_first_trained, find_sample_shapes, unfreeze
-from bpx.losses import Loss, get_loss
+from bpx.losses import Loss, MeanOverMembers, get_loss
 from bpx.naming import Pickled
 from bpx.rng import WEIGHTS, generator, step_keys
 
@@ -142,6 +143,7 @@ class Model(Pickled):
         self.precision = check_precision(precision, dtype)
         self.seed = int.from_bytes(os.urandom(4), "little") if seed is None else check_count("seed", seed, 0)
         self.input_shape, self.output_shape = find_sample_shapes(self.layers)
+        self._check_members()
         self.backend = get_backend(backend)
         self.backend.require_dtype(dtype)
         self.first_trained = find_first_trained(self.layers)
@@ -149,6 +151,18 @@ class Model(Pickled):
         self.stateful = any(layer.stateful for layer in self.layers)
         self._programs: dict[Any, Any] = {}
         self.occupancy = Occupancy()
+
+    def _check_members(self) -> None:
+        """Raise if the outputs are those of members and the loss is not, or the other way round."""
+        if self.output_shape is None or (len(self.output_shape) == 2) == isinstance(self.loss, MeanOverMembers):
+            return
+        if len(self.output_shape) == 1:
+            raise InputError(f"the loss {self.loss.name!r} needs outputs of members, which bpx.MemberLinear makes")
+        if any(isinstance(layer, (Members, MemberLinear)) for layer in self.layers):
+            raise InputError(
+                f"each sample has outputs of {self.output_shape[0]} members; their loss is "
+                f"bpx.MeanOverMembers(loss=...), got {self.loss.name!r}"
+            )
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name in self._FIXED and hasattr(self, name):
@@ -389,7 +403,7 @@ class Model(Pickled):
         samples.check_together(x=x, y=y, sample_weight=sample_weight)
         with self.backend.computing():
             xs = self.place_samples(x)
-            n_out = self.output_shape[0] if self.output_shape else None
+            n_out = self.output_shape[-1] if self.output_shape else None
             ys = samples.place_targets(self.backend, y, self.loss, xs.shape[0], n_out, self.dtype, xs.shape[1])
             return xs, ys, samples.place_weights(self.backend, sample_weight, xs.shape[0], self.dtype, whole)
 

@@ -9,6 +9,7 @@ from bpx.backend.base import Array
 from bpx.core.backpropagation import make_gradients
 from bpx.core.regularization import Clip, Penalty, penalize
 from bpx.core.state import Slots, TrainingState
+from bpx.errors import InputError
 from bpx.layers.base import Params
 from bpx.optimizers import Optimizer
 
@@ -47,6 +48,7 @@ def start_training_state(net: Trainable, optimizer: Optimizer, old: TrainingStat
 
     Steps and epochs are counted on, so that no shuffle and no dropout mask is met twice.
     """
+    _check_groups(net, optimizer)
     if old is not None and old.optimizer == optimizer:
         return old
     trained = (net.params[i][name] for i, name in list_trained(net))
@@ -56,13 +58,22 @@ def start_training_state(net: Trainable, optimizer: Optimizer, old: TrainingStat
     return state
 
 
+def _check_groups(net: Trainable, optimizer: Optimizer) -> None:
+    """Raise if a group of parameters is none of the network's."""
+    keys = [f"{i}.{name}" for i, layer in enumerate(net.layers) for name in layer.param_names]
+    for group in optimizer.groups:
+        if not any(map(group.includes, keys)):
+            raise InputError(f"{group!r} names no parameter of the network; it has {', '.join(keys)}")
+
+
 def make_updates(net: Trainable, optimizer: Optimizer) -> Callable[..., None]:
     """Return ``apply(params, grads, slots, numbers)``, which updates every trained parameter.
 
+    Where the optimizer has groups, ``numbers`` are one after the other those of no group and of each one.
     The lists and dicts are changed, and the arrays where the library can.
     """
     trained = list_trained(net)
-    update_together = net.backend.fused_update(optimizer.update, optimizer.n_slots)
+    update_together = None if optimizer.groups else net.backend.fused_update(optimizer.update, optimizer.n_slots)
     updates = [
         (k, i, name, net.backend.elementwise(optimizer.update, net.params[i][name], optimizer.n_slots))
         for k, (i, name) in enumerate(trained)
@@ -80,7 +91,17 @@ def make_updates(net: Trainable, optimizer: Optimizer) -> Callable[..., None]:
             else:
                 (p[name],) = update(p[name], grads[i][name], *numbers)
 
-    return apply
+    if not optimizer.groups:
+        return apply
+    groups = [optimizer.find_group(f"{i}.{name}") for i, name in trained]
+
+    def apply_in_groups(params: list[Params], grads: Sequence[Params], slots: Slots, numbers: Any) -> None:
+        size = len(numbers) // (1 + len(optimizer.groups))
+        for (k, i, name, update), group in zip(updates, groups, strict=True):
+            own = numbers[group * size : (group + 1) * size]
+            params[i][name], *slots[k] = update(params[i][name], grads[i][name], *slots[k], *own)
+
+    return apply_in_groups
 
 
 def make_step(
@@ -124,7 +145,7 @@ def make_step(
 
 def is_own(net: Trainable, optimizer: Optimizer, penalties: Sequence[Penalty], clip: Clip | None) -> bool:
     """Tell whether all that a step is made of is bpx's own: then it does the same whatever is in its arrays."""
-    parts: list[Any] = [net.loss, optimizer, *penalties, clip, *net.layers]
+    parts: list[Any] = [net.loss, getattr(net.loss, "loss", None), optimizer, *penalties, clip, *net.layers]
     for part in parts:
         parts += getattr(part, "layers", ())  # those of a Residual are looked at in turn
     return all(part is None or type(part).__module__.startswith("bpx.") for part in parts)

@@ -90,7 +90,10 @@ class Builder:
                 self.make_quantity("dL/dinputs", f"dL/d{x.letter}", x.gradient(), formula, "backward", record.dx)
             )
         for name, symbol in parameters.items():
-            made += self._make_update(name, symbol, record, updates.get(name), optimizer, rate, step)
+            group = optimizer.find_group(f"{index}.{name}")
+            own = optimizer.take_share(optimizer.groups[group - 1]) if group else optimizer
+            own_rate = rate * optimizer.groups[group - 1].learning_rate_factor if group else rate
+            made += self._make_update(name, symbol, record, updates.get(name), own, own_rate, step)
         return LayerTrace(index, type(record.layer).__name__, repr(record.layer), {q.key: q for q in made})
 
     def _make_linear(self, record: LayerRecord, x: Symbol, z: Symbol) -> list[Quantity]:

@@ -140,7 +140,7 @@ class _Walk:
         before = [{name: backend.copy(array) for name, array in part.items()} for part in twin.params]
         done = np.array([training.optimizer_step])
         rates = as_schedule(training.optimizer.learning_rate).rates(done, 1) * training.rate_scale
-        numbers = tuple(training.optimizer.coefficients(done, rates)[0].tolist())
+        numbers = tuple(training.optimizer.coefficients_of_groups(done, rates)[0].tolist())
         keys = tuple(step_keys(net.seed, training.step, 1, watch.n_keys)[0].tolist())
         carry = (twin.params, training.slots, twin.state)
         (params, training.slots, state), _ = step(carry, data, (None, numbers, keys))

@@ -84,8 +84,8 @@ def make_symbols(layers: Sequence[Layer]) -> list[Symbol]:
 
 def make_parameter_symbol(layer: Layer, name: str, output: Symbol) -> Symbol:
     """Return the symbol of a layer's parameter: W and b, γ and β of a normalization, or the parameter's own name."""
-    if is_linear(layer):
-        return Symbol({"weight": "W", "bias": "b"}[name], output.mark)
+    if isinstance(layer, Linear) and name in ("weight", "bias"):
+        return Symbol("W" if name == "weight" else "b", output.mark)
     if name in ("weight", "bias"):
         greek, latex = ("γ", "\\gamma") if name == "weight" else ("β", "\\beta")
         return Symbol(greek, output.mark, latex)

@@ -84,6 +84,12 @@ class Graph:
         self.initializers.append(self.onnx.numpy_helper.from_array(np.array(value, dtype=self.dtype), name))
         return name
 
+    def integers(self, values: Sequence[int], place: str) -> str:
+        """Add a vector of whole numbers and return its name."""
+        name = self._unique(f"{place}/integers")
+        self.initializers.append(self.onnx.numpy_helper.from_array(np.array(values, dtype=np.int64), name))
+        return name
+
     def single_precision(self, operator: str, x: str, place: str) -> str:
         """Add an operator that runtimes have in float32 alone, with conversions around it where they are needed."""
         if self.dtype == "float32":

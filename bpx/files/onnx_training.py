@@ -238,7 +238,7 @@ def _compute_numbers(training: TrainingState, steps: RecordedNumbers, dtype: str
     rates = as_schedule(training.optimizer.learning_rate).rates(steps, steps_per_epoch)  # type: ignore[arg-type]
     if training.rate_scale != 1.0:
         rates = rates * training.rate_scale
-    coefficients: Any = training.optimizer.coefficients(steps, rates)  # type: ignore[arg-type]
+    coefficients: Any = training.optimizer.coefficients_of_groups(steps, rates)  # type: ignore[arg-type]
     if isinstance(coefficients, RecordedNumbers):
         numbers = coefficients.astype(dtype).array
         return [numbers[0, k] for k in range(numbers.shape[1])]

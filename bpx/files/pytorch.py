@@ -10,7 +10,7 @@ import numpy as np
 from bpx.backend.transfer import read_real
 from bpx.core.model import Model
 from bpx.errors import InputError
-from bpx.layers import BatchNorm, Layer, Linear, Residual
+from bpx.layers import BatchNorm, Block, Layer, Linear
 
 BATCHES = "num_batches_tracked"
 """PyTorch's count of training batches, which its BatchNorm keeps beside the running statistics."""
@@ -33,7 +33,7 @@ class Entry(NamedTuple):
     name : str
         Its name within that layer's dict.
     owner : Layer
-        The layer that computes with it, which may lie inside a `Residual`.
+        The layer that computes with it, which may lie inside a `Residual` or `Columns`.
     """
 
     key: str
@@ -55,8 +55,8 @@ def list_entries(layers: Sequence[Layer]) -> Iterator[Entry]:
 
 
 def _list_entries_of(layer: Layer, number: int, inner: str) -> Iterator[Entry]:
-    """Yield the arrays of one layer; ``inner`` is where it lies within layer ``number`` ("0." of a Residual)."""
-    if isinstance(layer, Residual):
+    """Yield the arrays of one layer; ``inner`` is where it lies within layer ``number`` ("0." of a block)."""
+    if isinstance(layer, Block):
         for i, part in enumerate(layer.layers):
             yield from _list_entries_of(part, number, f"{inner}{i}.")
         return

@@ -11,7 +11,7 @@ import numpy as np
 from bpx.backend.transfer import to_numpy
 from bpx.explanation.explaining import explain
 from bpx.explanation.step_trace import StepTrace
-from bpx.layers import Linear
+from bpx.explanation.symbols import is_linear
 from bpx.network import Network
 from bpx.optimizers import Optimizer
 
@@ -48,8 +48,8 @@ class Evidence:
 
     @property
     def linear(self) -> list[int]:
-        """Numbers of the linear layers."""
-        return [i for i, layer in enumerate(self.net.layers) if isinstance(layer, Linear)]
+        """Numbers of the linear layers; a subclass of `bpx.Linear` that computes otherwise is none."""
+        return [i for i, layer in enumerate(self.net.layers) if is_linear(layer)]
 
     @property
     def distinct_samples(self) -> int:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from bpx.files.pytorch import list_entries
 from bpx.health.evidence import Evidence, compute_norm, compute_rms
 from bpx.health.report import Finding
 
@@ -68,11 +69,11 @@ def find_fading_gradients(evidence: Evidence, explained: set[int]) -> Iterator[F
 
 def find_frozen_parameters(evidence: Evidence) -> Iterator[Finding]:
     """Find frozen parameters whose gradient says that they should move, as the biases of the notebook's XOR network."""
-    found = evidence.parameters()
+    found, meant = evidence.parameters(), _list_constants(evidence)
     trained = max((compute_rms(gradient) for _, _, frozen, _, gradient, _ in found if not frozen), default=0.0)
     for i, name, frozen, _, gradient, _ in found:
         size = compute_rms(gradient)
-        if frozen and size > FROZEN_SHARE * trained and size > 0.0:
+        if frozen and (i, name) not in meant and size > FROZEN_SHARE * trained and size > 0.0:
             times = f"{size / trained:,.2f} times" if trained else "more than"
             yield Finding(
                 "frozen_parameters", "warning", i,
@@ -83,6 +84,12 @@ def find_frozen_parameters(evidence: Evidence) -> Iterator[Finding]:
                 f"training it too: leave {name!r} out of frozen=. The published XOR network fails for no other reason. "
                 "If it is frozen on purpose, all is well.",
             )  # fmt: skip
+
+
+def _list_constants(evidence: Evidence) -> set[tuple[int, str]]:
+    """Return the parameters that are frozen unless somebody asks otherwise, such as the edges of bins."""
+    entries = [entry for entry in list_entries(evidence.net.layers) if isinstance(type(entry.owner).frozen, tuple)]
+    return {(entry.layer, entry.name) for entry in entries if entry.key.rpartition(".")[2] in type(entry.owner).frozen}
 
 
 def judge_learning_rate(evidence: Evidence) -> Iterator[Finding]:

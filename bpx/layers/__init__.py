@@ -3,8 +3,10 @@
 from bpx.layers.activations import (
     ACTIVATIONS,
     GELU,
+    SELU,
     Identity,
     LeakyReLU,
+    Mish,
     ReLU,
     Sigmoid,
     SiLU,
@@ -15,18 +17,27 @@ from bpx.layers.activations import (
 )
 from bpx.layers.base import COMPUTING, LAYERS, Context, Layer, LayerFormulas, Params, layer_from_config
 from bpx.layers.dropout import Dropout
-from bpx.layers.linear import Linear
+from bpx.layers.embedding import Embedding
+from bpx.layers.linear import Linear, NTKLinear
+from bpx.layers.members import MemberLinear, Members
 from bpx.layers.normalization import BatchNorm, LayerNorm
-from bpx.layers.structure import Flatten, Residual
+from bpx.layers.numbers import PBLD, Periodic, PiecewiseLinear
+from bpx.layers.parametric import Parametric, Scale
+from bpx.layers.structure import Block, Columns, Flatten, Residual
 
 __all__ = [
     "ACTIVATIONS",
     "COMPUTING",
     "GELU",
     "LAYERS",
+    "PBLD",
+    "SELU",
     "BatchNorm",
+    "Block",
+    "Columns",
     "Context",
     "Dropout",
+    "Embedding",
     "Flatten",
     "Identity",
     "Layer",
@@ -34,9 +45,17 @@ __all__ = [
     "LayerNorm",
     "LeakyReLU",
     "Linear",
+    "MemberLinear",
+    "Members",
+    "Mish",
+    "NTKLinear",
+    "Parametric",
     "Params",
+    "Periodic",
+    "PiecewiseLinear",
     "ReLU",
     "Residual",
+    "Scale",
     "SiLU",
     "Sigmoid",
     "Softmax",

@@ -298,6 +298,99 @@ class Softplus(Layer):
 
 
 @dataclass(frozen=True, repr=False)
+class Mish(Layer):
+    """Weigh the input by the tanh of its softplus: ``y = x * t``, ``t = tanh(u)``, ``u = log(1 + exp(x))``.
+
+    ``dx = dy * (t + x * s * (1 - t**2))``, where ``s = e / (1 + e)``, ``e = exp(x)``, is the sigmoid of x.
+
+    Notes
+    -----
+    With ``n = e * (e + 2)``, t is ``n / (n + 2)``. Beyond x = 20, where t is 1 to the last place, e stays ``exp(20)``:
+    nothing overflows.
+
+    References
+    ----------
+    D. Misra, "Mish: a self regularized non-monotonic activation function", 2019, eq. 1.
+    """
+
+    elementwise = True
+    formulas = LayerFormulas(
+        Formula("$x · tanh(ln(1 + exp($x)))", r"$x \odot \tanh(\ln(1 + e^{$x}))"),
+        slope=Formula(
+            "t + $x · σ($x) · (1 − t²), t = tanh(ln(1 + exp($x)))",
+            r"t + $x \odot \sigma($x) \odot (1 - t^2),\quad t = \tanh(\ln(1 + e^{$x}))",
+        ),
+    )
+
+    def forward(self, xp: Any, params: Params, x: Array, context: Any = None) -> tuple[Array, Any]:
+        e = xp.exp(xp.minimum(x, 20.0))
+        n = e * (e + 2.0)
+        t = n / (n + 2.0)
+        return x * t, (x, e, t)
+
+    def backward(
+        self, xp: Any, params: Params, cache: Any, dy: Array, *, input_gradient: bool = True
+    ) -> tuple[Array, Params]:
+        x, e, t = cache
+        return dy * (t + x * (e / (1.0 + e)) * (1.0 - t * t)), {}
+
+    def add_onnx_nodes(self, graph: OnnxGraph, x: str, place: str) -> str:
+        return graph.node("Mul", [x, graph.node("Tanh", [Softplus().add_onnx_nodes(graph, x, place)], place)], place)
+
+
+_SELU_SCALE, _SELU_ALPHA = 1.0507009873554805, 1.6732632423543772
+
+
+@dataclass(frozen=True, repr=False)
+class SELU(Layer):
+    """Scale above zero, saturate below: ``y = s * x if x > 0 else s * a * (exp(x) - 1)``, s = 1.0507, a = 1.6733.
+
+    ``dx = s * dy if x > 0 else dy * (y + s * a)``.
+
+    Notes
+    -----
+    At x = 0, where the slope jumps from ``s * a`` to s, it is taken as ``s * a``. Near 0 from below y is exact to the
+    last place of s * a, not of y.
+
+    References
+    ----------
+    G. Klambauer, T. Unterthiner, A. Mayr, S. Hochreiter, "Self-normalizing neural networks", 2017, equation 2.
+    """
+
+    elementwise = True
+    formulas = LayerFormulas(
+        Formula(
+            "1.0507 · ($x where $x > 0, else 1.6733 · (exp($x) − 1))",
+            r"1.0507 \begin{cases} $x & $x > 0 \\ 1.6733\,(e^{$x} - 1) & \text{else} \end{cases}",
+        ),
+        slope=Formula(
+            "1.0507 where $x > 0, else $y + 1.7581",
+            r"\begin{cases} 1.0507 & $x > 0 \\ $y + 1.7581 & \text{else} \end{cases}",
+        ),
+    )
+
+    def forward(self, xp: Any, params: Params, x: Array, context: Any = None) -> tuple[Array, Any]:
+        below = (_SELU_SCALE * _SELU_ALPHA) * (xp.exp(xp.minimum(x, 0.0)) - 1.0)
+        y = xp.where(x > 0.0, _SELU_SCALE * x, below)
+        return y, y
+
+    def backward(
+        self, xp: Any, params: Params, cache: Any, dy: Array, *, input_gradient: bool = True
+    ) -> tuple[Array, Params]:
+        y = cache
+        return dy * xp.where(y > 0.0, _SELU_SCALE, y + _SELU_SCALE * _SELU_ALPHA), {}
+
+    def add_onnx_nodes(self, graph: OnnxGraph, x: str, place: str) -> str:
+        def times(a: str, number: float) -> str:
+            return graph.node("Mul", [a, graph.constant(number, place)], place)
+
+        above = graph.node("Relu", [x], place)
+        below = graph.node("Min", [x, graph.constant(0.0, place)], place)
+        below = graph.node("Sub", [graph.node("Exp", [below], place), graph.constant(1.0, place)], place)
+        return graph.node("Add", [times(above, _SELU_SCALE), times(below, _SELU_SCALE * _SELU_ALPHA)], place)
+
+
+@dataclass(frozen=True, repr=False)
 class Softmax(Layer):
     """Turn each row into probabilities: ``y = exp(x) / sum(exp(x))``, ``dx = y * (dy - sum(dy * y))``.
 
@@ -340,6 +433,8 @@ ACTIVATIONS: dict[str, type[Layer]] = {
     "gelu": GELU,
     "silu": SiLU,
     "softplus": Softplus,
+    "mish": Mish,
+    "selu": SELU,
     "softmax": Softmax,
 }
 """The activations by name."""

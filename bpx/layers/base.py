@@ -81,6 +81,9 @@ class OnnxGraph(Protocol):
     def constant(self, value: float, place: str) -> str:
         """Add a number of the network's dtype and return its name."""
 
+    def integers(self, values: Sequence[int], place: str) -> str:
+        """Add a vector of whole numbers, such as a shape, and return its name."""
+
     def single_precision(self, operator: str, x: str, place: str) -> str:
         """Add an operator that runtimes have in float32 alone, with conversions around it where they are needed."""
 
@@ -211,7 +214,7 @@ def add_to_onnx(graph: OnnxGraph, layer: Layer, x: str, place: str) -> str:
     layer : Layer
     x : str
     place : str
-        The layer's position, as the keys of its arrays begin: ``"3"``, or ``"3.0"`` inside a `Residual`.
+        The layer's position, as the keys of its arrays begin: ``"3"``, or ``"3.0"`` inside a `Residual` or `Columns`.
 
     Raises
     ------

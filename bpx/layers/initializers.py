@@ -79,6 +79,11 @@ def lecun_normal(generator: np.random.Generator, n_in: int, n_out: int) -> np.nd
     return generator.normal(0.0, math.sqrt(1.0 / n_in), (n_in, n_out))
 
 
+def normal(generator: np.random.Generator, n_in: int, n_out: int) -> np.ndarray:
+    """Draw from N(0, 1): for `bpx.NTKLinear`, which divides by sqrt(n_in) itself."""
+    return generator.normal(0.0, 1.0, (n_in, n_out))
+
+
 def zeros(generator: np.random.Generator, n_in: int, n_out: int) -> np.ndarray:
     """Return zeros: right for biases; weights of a hidden layer that all start alike stay alike."""
     return np.zeros((n_in, n_out))
@@ -91,7 +96,7 @@ def uniform(generator: np.random.Generator, n_in: int, n_out: int) -> np.ndarray
 
 INITIALIZERS: dict[str, Initializer] = {
     f.__name__: f
-    for f in (glorot_uniform, glorot_normal, he_uniform, he_normal, lecun_uniform, lecun_normal, zeros, uniform)
+    for f in (glorot_uniform, glorot_normal, he_uniform, he_normal, lecun_uniform, lecun_normal, normal, zeros, uniform)
 }
 """The initialisers by name."""
 

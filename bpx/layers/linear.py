@@ -1,7 +1,8 @@
-"""The linear layer: where the weights are."""
+"""The linear layer, where the weights are, and the same with its factor outside the weights."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,7 +10,8 @@ import numpy as np
 
 from bpx.arguments import check_count
 from bpx.backend.base import Array
-from bpx.layers.base import Layer, OnnxGraph, Params, Shape, check_frozen, check_width
+from bpx.formulas import Formula
+from bpx.layers.base import Layer, LayerFormulas, OnnxGraph, Params, Shape, check_frozen, check_width
 from bpx.layers.initializers import get_initializer
 
 
@@ -65,7 +67,7 @@ class Linear(Layer):
         check_count("n_out", self.n_out)
         get_initializer(self.weight_init or "glorot_uniform")
         get_initializer(self.bias_init)
-        object.__setattr__(self, "frozen", check_frozen("Linear", self.frozen, self.param_names))
+        object.__setattr__(self, "frozen", check_frozen(type(self).__name__, self.frozen, self.param_names))
 
     @property
     def param_names(self) -> tuple[str, ...]:
@@ -101,7 +103,7 @@ class Linear(Layer):
         return dx, grads
 
     def output_shape(self, shape: Shape | None) -> Shape:
-        check_width(f"Linear({self.n_in}, {self.n_out})", self.n_in, shape)
+        check_width(f"{type(self).__name__}({self.n_in}, {self.n_out})", self.n_in, shape)
         return (self.n_out,)
 
     def add_onnx_nodes(self, graph: OnnxGraph, x: str, place: str) -> str:
@@ -111,3 +113,69 @@ class Linear(Layer):
         kind = type(self).__name__
         named = super().__repr__().removeprefix(f"{kind}(").removesuffix(")").split(", ", 2)[2:]
         return f"{kind}({', '.join([str(self.n_in), str(self.n_out), *named])})"
+
+
+@dataclass(frozen=True, repr=False)
+class NTKLinear(Linear):
+    """Multiply by a matrix over the root of its rows, and add a bias: `Linear` in the neural tangent parametrization.
+
+    Forward: ``y = x @ weight / sqrt(n_in) + bias``.
+    Backward: ``dweight = x.T @ dy / sqrt(n_in)``, ``dbias = sum(dy, over the batch)``,
+    ``dx = dy @ weight.T / sqrt(n_in)``.
+
+    Parameters
+    ----------
+    n_in, n_out, bias, bias_init, frozen
+        As for `Linear`.
+    weight_init : str
+        Initialiser of the weight; "normal" is N(0, 1), whatever the width.
+
+    Notes
+    -----
+    At the start it computes what `Linear` does with "lecun_normal". It learns otherwise: the factor outside makes the
+    weights of wide layers move as far as those of narrow ones under Adam, and decay alike.
+
+    References
+    ----------
+    A. Jacot, F. Gabriel, C. Hongler, "Neural tangent kernel: convergence and generalization in neural networks", 2018,
+    section 2.
+
+    Examples
+    --------
+    >>> import bpx
+    >>> bpx.NTKLinear(4, 3)
+    NTKLinear(4, 3)
+    """
+
+    weight_init: str | None = "normal"
+
+    formulas = LayerFormulas(
+        Formula("$x W / √$n_in + b", r"\frac{1}{\sqrt{$n_in}} $x W + b"),
+        gradients={"weight": Formula("$xᵀ $dy / √$n_in", r"\frac{1}{\sqrt{$n_in}} {$x}^\top $dy")},
+    )
+
+    @property
+    def _factor(self) -> float:
+        return 1.0 / math.sqrt(self.n_in)
+
+    def forward(self, xp: Any, params: Params, x: Array, context: Any = None) -> tuple[Array, Any]:
+        y = xp.matmul(x, params["weight"])
+        y *= self._factor
+        if self.bias:
+            y += params["bias"]
+        return y, x
+
+    def backward(
+        self, xp: Any, params: Params, cache: Any, dy: Array, *, input_gradient: bool = True
+    ) -> tuple[Array, Params]:
+        x, part = cache, dy * self._factor
+        grads = {}
+        if "weight" not in self.frozen:
+            grads["weight"] = xp.matmul(x.T, part)
+        if self.bias and "bias" not in self.frozen:
+            grads["bias"] = xp.sum(dy, axis=0)
+        return (xp.matmul(part, params["weight"].T) if input_gradient else None), grads
+
+    def add_onnx_nodes(self, graph: OnnxGraph, x: str, place: str) -> str:
+        arrays = [graph.array(f"{place}.{name}") for name in self.param_names]
+        return graph.node("Gemm", [x, *arrays], place, alpha=self._factor, transB=1)

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 from bpx.errors import InputError
 from bpx.layers.base import Layer, Shape
-from bpx.layers.structure import Flatten, Residual
+from bpx.layers.members import MemberLinear
+from bpx.layers.structure import Block, Flatten
 
 
 def find_sample_shapes(layers: Sequence[Layer]) -> tuple[Shape | None, Shape | None]:
@@ -21,7 +22,7 @@ def find_sample_shapes(layers: Sequence[Layer]) -> tuple[Shape | None, Shape | N
             raise InputError(f"layer {i}: {error}") from None
         width = getattr(layer, "n_in", None) or getattr(layer, "n_features", None)
         if first is None and width is not None and not any(isinstance(before, Flatten) for before in layers[:i]):
-            first = (width,)
+            first = (layer.k, width) if isinstance(layer, MemberLinear) else (width,)
     return first, shape
 
 
@@ -53,6 +54,7 @@ def unfreeze(layer: Layer) -> Layer:
     """Return the layer with all parameters free."""
     if not layer.frozen:
         return layer
-    if isinstance(layer, Residual):
-        return Residual(tuple(unfreeze(inner) for inner in layer.layers))
+    if isinstance(layer, Block):
+        inner = tuple(unfreeze(each) for each in layer.layers)
+        return dataclasses.replace(layer, layers=inner)  # type: ignore[type-var] # a Block is a dataclass
     return dataclasses.replace(layer, frozen=())  # type: ignore[type-var]

@@ -1,18 +1,31 @@
-"""Layers that shape a network: a block with a shortcut around it, and flattening."""
+"""Layers that shape a network: blocks of layers, in a row with a shortcut around them or side by side; flattening."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import accumulate, pairwise
 from typing import Any
 
 import numpy as np
 
+from bpx.arguments import check_count
 from bpx.backend.base import Array
 from bpx.errors import InputError
 from bpx.formulas import Formula
-from bpx.layers.base import Layer, LayerFormulas, OnnxGraph, Params, Shape, add_to_onnx, find_shapes, layer_from_config
+from bpx.layers.base import (
+    Layer,
+    LayerFormulas,
+    OnnxGraph,
+    Params,
+    Shape,
+    add_to_onnx,
+    check_width,
+    find_shapes,
+    layer_from_config,
+)
 
 
 @dataclass(frozen=True, repr=False)
@@ -36,33 +49,20 @@ class Flatten(Layer):
         return graph.node("Flatten", [x], place, axis=1)
 
 
-@dataclass(frozen=True, repr=False)
-class Residual(Layer):
-    """Add a block's input to its output: ``y = block(x) + x``, ``dx = block's dx + dy``.
+class Block:
+    """What layers made of layers share: they are random, stateful and frozen as those within them are.
 
-    Parameters
-    ----------
-    layers : sequence of Layer
-        The block; its output must have its input's shape. The parameters of its i-th layer are named ``"i.name"``.
-
-    Raises
-    ------
-    InputError
-        If the block is empty or changes the number of features.
-
-    References
-    ----------
-    K. He, X. Zhang, S. Ren, J. Sun, "Deep residual learning for image recognition", 2016, eq. 1.
+    The parameters of the i-th layer are named ``"i.name"``.
     """
 
     layers: Sequence[Layer]
 
-    formulas = LayerFormulas(Formula("block($x) + $x", r"\mathrm{block}($x) + $x"))
-
-    def __post_init__(self) -> None:
+    def _take_layers(self) -> None:
+        """Check the layers, and say of the block what follows from them."""
+        kind = type(self).__name__
         layers = tuple(self.layers) if isinstance(self.layers, Iterable) else ()
         if not layers or not all(isinstance(layer, Layer) for layer in layers):
-            raise InputError(f"Residual takes a sequence of layers, got {self.layers!r}")
+            raise InputError(f"{kind} takes a sequence of layers, got {self.layers!r}")
         object.__setattr__(self, "layers", layers)
         object.__setattr__(self, "frozen", tuple(f"{i}.{name}" for i, la in enumerate(layers) for name in la.frozen))
         object.__setattr__(self, "n_keys", sum(layer.n_keys for layer in layers))
@@ -90,6 +90,36 @@ class Residual(Layer):
         states = _split(state, len(self.layers))
         return [layer.context(training, keys, s) for layer, s in zip(self.layers, states, strict=True)]
 
+    def next_state(self, xp: Any, context: Any, cache: Any) -> Params:
+        return _join([la.next_state(xp, c, k) for la, c, k in zip(self.layers, context, cache, strict=True)])
+
+
+@dataclass(frozen=True, repr=False)
+class Residual(Block, Layer):
+    """Add a block's input to its output: ``y = block(x) + x``, ``dx = block's dx + dy``.
+
+    Parameters
+    ----------
+    layers : sequence of Layer
+        The block; its output must have its input's shape. The parameters of its i-th layer are named ``"i.name"``.
+
+    Raises
+    ------
+    InputError
+        If the block is empty or changes the number of features.
+
+    References
+    ----------
+    K. He, X. Zhang, S. Ren, J. Sun, "Deep residual learning for image recognition", 2016, eq. 1.
+    """
+
+    layers: Sequence[Layer]
+
+    formulas = LayerFormulas(Formula("block($x) + $x", r"\mathrm{block}($x) + $x"))
+
+    def __post_init__(self) -> None:
+        self._take_layers()
+
     def forward(self, xp: Any, params: Params, x: Array, context: Any = None) -> tuple[Array, Any]:
         y, caches = x, []
         contexts = context or [None] * len(self.layers)
@@ -107,9 +137,6 @@ class Residual(Layer):
             dx, g = layer.backward(xp, p, c, dx)
             grads.append(g)
         return dx + dy, _join(grads[::-1])
-
-    def next_state(self, xp: Any, context: Any, cache: Any) -> Params:
-        return _join([la.next_state(xp, c, k) for la, c, k in zip(self.layers, context, cache, strict=True)])
 
     def output_shape(self, shape: Shape | None) -> Shape | None:
         inner = shape
@@ -134,6 +161,125 @@ class Residual(Layer):
 
     def __repr__(self) -> str:
         return f"Residual([{', '.join(map(repr, self.layers))}])"
+
+
+@dataclass(frozen=True, repr=False)
+class Columns(Block, Layer):
+    """Give each layer columns of its own, and put what they make side by side.
+
+    Forward: ``x = [x_1, x_2, ...]``, ``y = [layer_1(x_1), layer_2(x_2), ...]``.
+    Backward: ``dx = [layer_1's dx_1, layer_2's dx_2, ...]``, each from its columns of dy.
+
+    Parameters
+    ----------
+    widths : sequence of int
+        How many columns each layer takes, from the first column on.
+    layers : sequence of Layer
+        One for each width; `Identity` passes columns on. Each makes a vector of a sample. The parameters of the i-th
+        layer are named ``"i.name"``.
+
+    Raises
+    ------
+    InputError
+        If there are no layers, not as many as widths, or one does not take as many columns as its width says.
+
+    Examples
+    --------
+    Two numbers, and a category of five that becomes a vector of three:
+
+    >>> import bpx
+    >>> layer = bpx.Columns([2, 1], [bpx.Identity(), bpx.Embedding(5, 3)])
+    >>> bpx.Network([layer, bpx.Linear(5, 1)], loss="squared_error").predict([[0.5, -1.0, 4]]).shape
+    (1, 1)
+    """
+
+    widths: Sequence[int]
+    layers: Sequence[Layer]
+
+    formulas = LayerFormulas(
+        Formula("its layers of the columns of $x, side by side", r"[\,f_1(${x}_1), f_2(${x}_2), \text{...}\,]")
+    )
+
+    def __post_init__(self) -> None:
+        self._take_layers()
+        if not isinstance(self.widths, Iterable) or isinstance(self.widths, str):
+            raise InputError(f"Columns takes a sequence of widths, one for each layer, got {self.widths!r}")
+        object.__setattr__(self, "widths", tuple(check_count("a width of Columns", width) for width in self.widths))
+        if len(self.widths) != len(self.layers):
+            raise InputError(f"Columns takes one layer for each width, got {len(self.layers)} for {len(self.widths)}")
+        _ = self._made
+
+    @property
+    def n_in(self) -> int:
+        """How many columns it takes."""
+        return sum(self.widths)
+
+    @cached_property
+    def _made(self) -> list[int]:
+        """How many columns each layer makes."""
+        made = []
+        for i, (layer, width) in enumerate(zip(self.layers, self.widths, strict=True)):
+            try:
+                shape = layer.output_shape((width,))
+            except InputError as error:
+                raise InputError(f"Columns gives {width} to its layer {i}: {error}") from None
+            if shape is None or len(shape) != 1:
+                raise InputError(f"Columns needs layers that make vectors, and layer {i}, {layer!r}, makes {shape}")
+            made.append(shape[0])
+        return made
+
+    def forward(self, xp: Any, params: Params, x: Array, context: Any = None) -> tuple[Array, Any]:
+        made, caches = [], []
+        contexts = context or [None] * len(self.layers)
+        parts = _cut(x, self.widths)
+        for layer, p, part, c in zip(self.layers, _split(params, len(self.layers)), parts, contexts, strict=True):
+            y, cache = layer.forward(xp, p, part, c)
+            made.append(y)
+            caches.append(cache)
+        return xp.concat(made, axis=1), caches
+
+    def backward(
+        self, xp: Any, params: Params, cache: Any, dy: Array, *, input_gradient: bool = True
+    ) -> tuple[Array, Params]:
+        dxs, grads = [], []
+        parts = zip(self.layers, _split(params, len(self.layers)), cache, _cut(dy, self._made), strict=True)
+        for layer, p, c, part in parts:
+            dx, g = layer.backward(xp, p, c, part, input_gradient=input_gradient)
+            dxs.append(dx)
+            grads.append(g)
+        return (xp.concat(dxs, axis=1) if input_gradient else None), _join(grads)
+
+    def output_shape(self, shape: Shape | None) -> Shape | None:
+        check_width(f"Columns({self.n_in})", self.n_in, shape)
+        return (sum(self._made),)
+
+    def add_onnx_nodes(self, graph: OnnxGraph, x: str, place: str) -> str:
+        made = []
+        for i, (layer, (start, stop)) in enumerate(zip(self.layers, _find_ends(self.widths), strict=True)):
+            ends = [graph.integers([number], place) for number in (start, stop, 1)]
+            made.append(add_to_onnx(graph, layer, graph.node("Slice", [x, *ends], place), f"{place}.{i}"))
+        return graph.node("Concat", made, place, axis=1)
+
+    def config(self) -> dict[str, Any]:
+        layers = [layer.config() for layer in self.layers]
+        return {"kind": self.kind, "widths": list(self.widths), "layers": layers}
+
+    @classmethod
+    def from_config(cls, settings: dict[str, Any]) -> Layer:
+        return cls(tuple(settings["widths"]), tuple(layer_from_config(config) for config in settings["layers"]))
+
+    def __repr__(self) -> str:
+        return f"Columns({list(self.widths)}, [{', '.join(map(repr, self.layers))}])"
+
+
+def _find_ends(widths: Sequence[int]) -> list[tuple[int, int]]:
+    """Return the first column of each part, and the one after its last."""
+    return list(pairwise(accumulate(widths, initial=0)))
+
+
+def _cut(x: Array, widths: Sequence[int]) -> list[Array]:
+    """Return columns that follow each other, in parts of some widths."""
+    return [x[:, start:stop] for start, stop in _find_ends(widths)]
 
 
 def _join(parts: Sequence[dict[str, Any]]) -> dict[str, Any]:

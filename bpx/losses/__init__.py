@@ -13,17 +13,18 @@ from bpx.arguments import look_up
 from bpx.errors import FileFormatError, InputError
 from bpx.losses.base import KINDS, REDUCTIONS, Loss, LossFormulas
 from bpx.losses.classes import BinaryCrossEntropy, CrossEntropy, one_hot
+from bpx.losses.members import MeanOverMembers
 from bpx.losses.values import AbsoluteError, Huber, Poisson, SquaredError
 
 __all__ = [
     "KINDS", "LOSSES", "REDUCTIONS", "AbsoluteError", "BinaryCrossEntropy", "CrossEntropy", "Huber", "Loss",
-    "LossFormulas", "Poisson", "SquaredError", "get_loss", "loss_from_config", "one_hot",
+    "LossFormulas", "MeanOverMembers", "Poisson", "SquaredError", "get_loss", "loss_from_config", "one_hot",
 ]  # fmt: skip
 
 LOSSES: dict[str, type[Loss]] = {
     cls.name: cls for cls in (SquaredError, AbsoluteError, Huber, CrossEntropy, BinaryCrossEntropy, Poisson)
 }
-"""The losses by name."""
+"""The losses by name; `MeanOverMembers`, which takes another one, has none."""
 
 
 def get_loss(loss: str | Loss) -> Loss:

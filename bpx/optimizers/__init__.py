@@ -12,9 +12,12 @@ from bpx.arguments import look_up
 from bpx.optimizers.adaptive import Adam, AdamW, RMSprop
 from bpx.optimizers.base import Optimizer, Update
 from bpx.optimizers.descent import SGD
+from bpx.optimizers.groups import ParameterGroup
 from bpx.optimizers.lbfgs import LBFGS
 
-__all__ = ["LBFGS", "OPTIMIZERS", "SGD", "Adam", "AdamW", "Optimizer", "RMSprop", "Update", "get_optimizer"]
+__all__ = [
+    "LBFGS", "OPTIMIZERS", "SGD", "Adam", "AdamW", "Optimizer", "ParameterGroup", "RMSprop", "Update", "get_optimizer",
+]  # fmt: skip
 
 OPTIMIZERS: dict[str, type[Optimizer]] = {cls.name: cls for cls in (SGD, Adam, AdamW, RMSprop)}
 """The optimizers by name that make a step of one gradient; "lbfgs", which searches along a line, is beside them."""

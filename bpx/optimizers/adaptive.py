@@ -58,6 +58,8 @@ class Adam(Optimizer):
     scaled_eps : bool
         False, the default, is algorithm 1 of the paper, as in PyTorch. True is the shorter form at the end of its
         section 2, as in scikit-learn: ``w -= learning_rate * sqrt(1 - b2**t) / (1 - b1**t) * m / (sqrt(v) + eps)``.
+    groups : sequence of ParameterGroup
+        Parameters that have a factor on the learning rate.
 
     Notes
     -----
@@ -127,6 +129,8 @@ class AdamW(Adam):
     weight_decay : float
         Share of a weight that is subtracted at each step, times the learning rate; at least 0. All parameters decay, as
         in PyTorch.
+    groups : sequence of ParameterGroup
+        Parameters that have a factor on the learning rate or on the weight decay.
 
     References
     ----------
@@ -182,6 +186,8 @@ class RMSprop(Optimizer):
         Exponential decay rate of the mean of squares, at least 0 and below 1.
     eps : float
         Added to the denominator, above 0.
+    groups : sequence of ParameterGroup
+        Parameters that have a factor on the learning rate.
 
     Notes
     -----

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
 from bpx.backend.base import Array
+from bpx.errors import InputError
 from bpx.formulas import Formula
 from bpx.naming import Kinds, Pickled
+from bpx.optimizers.groups import ParameterGroup, check_groups
 from bpx.optimizers.schedules import Constant, Schedule, as_schedule
 
 Update = Callable[..., tuple[Array, ...]]
@@ -28,6 +30,8 @@ class Optimizer(Pickled):
     ----------
     learning_rate : float or Schedule
         Size of a step, above 0.
+    groups : sequence of ParameterGroup
+        Parameters that have a factor on the learning rate or the weight decay.
 
     Attributes
     ----------
@@ -38,6 +42,7 @@ class Optimizer(Pickled):
     """
 
     learning_rate: float | Schedule = 0.01
+    groups: tuple[ParameterGroup, ...] = field(default=(), kw_only=True, repr=False)
 
     name: ClassVar[str] = ""
     kind: ClassVar[str] = ""
@@ -50,6 +55,11 @@ class Optimizer(Pickled):
 
     def __post_init__(self) -> None:
         as_schedule(self.learning_rate)
+        object.__setattr__(self, "groups", check_groups(self.groups))
+        decays = hasattr(self, "weight_decay")
+        for group in self.groups:
+            if group.weight_decay_factor != 1.0 and not decays:
+                raise InputError(f"{type(self).__name__} has no weight decay for a share of it in {group!r}; AdamW has")
 
     @property
     def n_slots(self) -> int:
@@ -85,6 +95,28 @@ class Optimizer(Pickled):
         array of float64, (n, k)
         """
         return rates[:, None]
+
+    def coefficients_of_groups(self, steps: np.ndarray, rates: np.ndarray) -> np.ndarray:
+        """Return the numbers that `update` takes at each step: for parameters of no group, then for each group's.
+
+        Without groups they are those of `coefficients`, (n, k); with them (n, k * (1 + groups)).
+        """
+        if not self.groups:
+            return self.coefficients(steps, rates)
+        parts = [self.coefficients(steps, rates)]
+        for group in self.groups:
+            parts.append(self.take_share(group).coefficients(steps, rates * group.learning_rate_factor))
+        return np.concatenate(parts, axis=1)
+
+    def find_group(self, key: str) -> int:
+        """Return the number of a parameter's group, counted from 1; 0 for one of none."""
+        return next((g for g, group in enumerate(self.groups, 1) if group.includes(key)), 0)
+
+    def take_share(self, group: ParameterGroup) -> Self:
+        """Return the optimizer with a group's weight decay, and no groups; its rate is the caller's to scale."""
+        decay = getattr(self, "weight_decay", None)
+        share: dict[str, Any] = {} if decay is None else {"weight_decay": decay * group.weight_decay_factor}
+        return replace(self, groups=(), **share)
 
     @property
     def constant(self) -> bool:

@@ -55,6 +55,8 @@ class SGD(Optimizer):
         How much of the last step is added to this one, at least 0 and below 1.
     nesterov : bool
         Whether the gradient counts as taken after the momentum's step (Nesterov's method); needs momentum.
+    groups : sequence of ParameterGroup
+        Parameters that have a factor on the learning rate.
 
     References
     ----------

@@ -60,6 +60,8 @@ class LBFGS(Optimizer):
     name: ClassVar[str] = "lbfgs"
 
     def __post_init__(self) -> None:
+        if self.groups:
+            raise InputError("L-BFGS has one line search for all parameters, and no groups with rates of their own")
         check_count("memory", self.memory)
         check_number("gradient_tolerance", self.gradient_tolerance, minimum=0.0)
         check_number("loss_tolerance", self.loss_tolerance, minimum=0.0)

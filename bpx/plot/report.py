@@ -81,7 +81,7 @@ def training_report(
     feature_names = list_names("feature_names", feature_names)
     classes = decides(net, targets)
     questions = not classes and net.loss.targets == "probabilities"
-    n_classes = net.output_shape[0] if classes and net.output_shape else 1
+    n_classes = net.output_shape[-1] if classes and net.output_shape else 1
     height = float(np.clip(3.4 + 0.28 * n_classes, 4.9, 10.0))
     figure = make_plain_figure((6.4, 4.6) if questions else (7.5 + height, height))
     parts = [figure] if questions else figure.subfigures(1, 2, squeeze=False, width_ratios=(1.0, 1.12))[0]

@@ -23,8 +23,8 @@ class MLPClassifier(ClassifierMixin, ClassTargets):  # type: ignore[misc]
     hidden_layer_sizes : int or array-like of int
         Widths of the hidden layers; an empty one makes a linear model.
     activation : str, Layer, or a list with one for each hidden layer
-        "identity", "logistic", "tanh" or "relu", and beyond scikit-learn "leaky_relu", "gelu", "silu", "softplus", or a
-        layer such as ``bpx.LeakyReLU(0.2)``.
+        "identity", "logistic", "tanh" or "relu", and beyond scikit-learn "leaky_relu", "gelu", "silu", "softplus",
+        "mish", "selu", or a layer such as ``bpx.LeakyReLU(0.2)``.
     solver : {"lbfgs", "sgd", "adam"}
         L-BFGS takes the whole set at each iteration, the others batches.
     alpha : float

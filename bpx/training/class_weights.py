@@ -70,7 +70,7 @@ def weigh_classes(net: Model, class_weight: Any, mass: Callable[[int], np.ndarra
 
 def _count_classes(net: Model) -> int:
     """Return how many classes a network decides for."""
-    outputs = net.output_shape[0] if net.output_shape else None
+    outputs = net.output_shape[-1] if net.output_shape else None
     if decides_for_one(net) and outputs is not None:
         return outputs
     if net.loss.targets == "probabilities" and outputs == 1:

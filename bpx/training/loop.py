@@ -210,7 +210,7 @@ class Loop:
         rates = as_schedule(state.optimizer.learning_rate).rates(steps, self.run.steps_per_epoch)
         if state.rate_scale != 1.0:
             rates = rates * state.rate_scale
-        coefficients = state.optimizer.coefficients(steps, rates)
+        coefficients = state.optimizer.coefficients_of_groups(steps, rates)
         numbers = backend.per_step(coefficients, net.dtype, constant=self._constant)
         keys = backend.per_step(step_keys(net.seed, state.step, length, net.n_keys), "int32") if net.n_keys else None
         rows = None if order is None else backend.rows_per_step(order)
@@ -247,7 +247,8 @@ class Loop:
             step = make_step(net, optimizer, penalties, clip, gather)
             return net.backend.loop(step, pure=is_own(net, optimizer, penalties, clip))
 
-        return net.keep_program(("steps", optimizer.update, penalties, clip, gather), make)  # type: ignore[no-any-return]
+        key = ("steps", optimizer.update, optimizer.groups, penalties, clip, gather)
+        return net.keep_program(key, make)  # type: ignore[no-any-return]
 
     def _check_losses(self, losses: np.ndarray) -> None:
         """Raise if one of the losses of the steps just made is NaN or infinite."""

@@ -149,10 +149,14 @@ def _check_batch_size(batch_size: Any) -> BatchSize:
 
 
 def describe(value: Any) -> Any:
-    """Return settings as plain data: dataclasses as their kind and fields, numbers and text as they are."""
+    """Return settings as plain data: dataclasses as their kind and fields, numbers and text as they are.
+
+    A field that only a keyword sets is left out at its default: files of before it was there mean that too.
+    """
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        fields = {field.name: describe(getattr(value, field.name)) for field in list_fields(value)}
-        return {"kind": name_class(type(value)), **fields}
+        fields = [(field, getattr(value, field.name)) for field in list_fields(value)]
+        told = {f.name: describe(held) for f, held in fields if not (f.kw_only and held == f.default)}
+        return {"kind": name_class(type(value)), **told}
     if isinstance(value, dict):
         return {str(key): describe(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):

@@ -109,7 +109,7 @@ def test_memory_that_runs_out_and_later_errors_are_not_hidden():
 
 def test_the_activations_are_those_that_take_each_element_by_itself():
     kinds = {type(case.layer).__name__ for case in ELEMENTWISE}
-    assert kinds == {"Sigmoid", "Tanh", "ReLU", "LeakyReLU", "GELU", "SiLU", "Softplus"}
+    assert kinds == {"Sigmoid", "Tanh", "ReLU", "LeakyReLU", "GELU", "SiLU", "Softplus", "Mish", "SELU"}
 
 
 @pytest.mark.parametrize("case", ELEMENTWISE, ids=lambda case: case.name)

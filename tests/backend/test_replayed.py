@@ -63,11 +63,11 @@ def test_every_layer(case, dtype, monkeypatch, players, generator):
     x = np.stack([case.x(generator) for _ in range(4)]).reshape(-1, *case.shape[1:])
 
     def make():
-        first = [bpx.Linear(case.shape[1], case.shape[1])] if len(case.shape) == 2 else []
+        first = [bpx.Linear(case.shape[1], case.shape[1])] if len(case.shape) == 2 and not case.whole else []
         last = [] if case.params(generator) or first else [bpx.Linear(int(np.prod(case.shape[1:])), 2)]
-        return bpx.Network([*first, case.layer, *last], loss="squared_error", dtype=dtype, seed=1)
+        return bpx.Network([*first, case.layer, *last], loss=case.loss, dtype=dtype, seed=1)
 
-    n_out = make().output_shape[0]
+    n_out = make().output_shape[-1]
     y = generator.normal(size=(len(x), n_out))
     _both(make, monkeypatch, players, x, y, epochs=EPOCHS, batch_size=5, optimizer=bpx.SGD(0.001))
 

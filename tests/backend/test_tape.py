@@ -29,6 +29,11 @@ WORK = {
     "rows": lambda a, b: XP.take(a, ROWS, axis=0) - XP.take(b, ROWS, axis=0),
     "views": lambda a, b: a[1:, ::2] + b.T[::2, 1:].T + a[0, ...][::2] * b[2, 3],
     "integers": lambda a, b: XP.astype(a * 100.0, XP.int32) ^ 12345,
+    "parts": lambda a, b: XP.concat([a, 2.0 * b, a[:, 1:2]], axis=1) + XP.concat([a, b])[:5, :1],
+    "axes": lambda a, b: (
+        XP.reshape(XP.permute_dims(XP.reshape(a, (5, 2, 2)), (1, 0, 2)), (5, 4)) + XP.reshape(b.T, (5, 4))
+    ),
+    "waves": lambda a, b: XP.sin(a) * XP.cos(b),
     "like": lambda a, b: XP.ones_like(a) * b,
     "copies": lambda a, b: a.copy() * b,
 }

@@ -16,7 +16,10 @@ from bpx.optimizers import OPTIMIZERS
 
 SETTINGS = {
     "Linear": (3, 3), "LayerNorm": (3,), "BatchNorm": (3,), "LeakyReLU": (0.25,), "Dropout": (0.5,),
-    "Residual": ([bpx.Linear(3, 3), bpx.Tanh()],),
+    "Residual": ([bpx.Linear(3, 3), bpx.Tanh()],), "Embedding": (4, 3),
+    "NTKLinear": (3, 3), "Members": (3, 2), "MemberLinear": (3, 2, 2), "Scale": (3,), "Parametric": ("mish", 3),
+    "PiecewiseLinear": ([[-1.0, 0.0, 2.0]] * 3,), "Periodic": (3, 2, 2), "PBLD": (3, 2, 2),
+    "Columns": ([1, 2], [bpx.Embedding(4, 1), bpx.Linear(2, 2)]),
 }  # fmt: skip
 X = np.random.default_rng(0).normal(size=(2, 3))
 
@@ -48,6 +51,7 @@ def assert_whole(formula):
 KNOWN = {
     "sigma", "frac", "tanh", "max", "begin", "end", "cases", "text", "odot", "Phi", "ln", "sum", "mathrm", "gamma",
     "beta", "sqrt", "mu", "partial", "delta", "top", "cdot", "hat", "quad", "leftarrow", "Delta", "tfrac", "varphi",
+    "sin", "cos", "min", "pi",
 }  # fmt: skip
 """Commands of LaTeX that KaTeX and MathJax know."""
 
@@ -56,7 +60,18 @@ KNOWN = {
 def test_every_layer_has_its_formulas(kind):
     layer = LAYERS[kind](*SETTINGS.get(kind, ()))
     inputs = [bpx.Flatten()] if kind == "Flatten" else []
-    net = bpx.Network([*inputs, bpx.Linear(3, 3), layer, bpx.Linear(3, 2)], dtype="float64")
+    if kind in ("Members", "MemberLinear"):
+        first = [bpx.Linear(3, 3), *([bpx.Members(3, 2)] if kind == "MemberLinear" else []), layer]
+        heads = bpx.MemberLinear(layer.output_shape(None)[1], 2, 2, own=("weight", "bias"))
+        net = bpx.Network([*first, heads], loss=bpx.MeanOverMembers(loss=bpx.SquaredError()), dtype="float64")
+        trace = bpx.explain(net, X, np.zeros((2, 2)))
+        for formula in formulas_of(trace):
+            assert_whole(formula)
+        assert f"{kind}(" not in trace.steps[0].layers[len(first) - 1]["a"].formula.text
+        return
+    width = getattr(layer, "n_in", 3)
+    made = layer.output_shape((width,))[0]
+    net = bpx.Network([*inputs, bpx.Linear(3, width), layer, bpx.Linear(made, 2)], dtype="float64")
     trace = bpx.explain(net, X, np.zeros((2, 2)))
     for formula in formulas_of(trace):
         assert_whole(formula)

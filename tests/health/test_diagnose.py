@@ -407,3 +407,17 @@ def test_features_that_are_constant_but_for_rounding_have_no_scale():
     assert "unscaled_inputs" not in bpx.diagnose(net, x, y).names
     x[:, 1:] *= 1.0 + 1e-6 * draw.normal(size=(64, 2))
     assert "unscaled_inputs" in bpx.diagnose(net, x, y).names, "a small spread that float64 holds is one"
+
+
+def test_networks_for_tables_are_looked_at_and_edges_of_bins_are_no_oversight():
+    generator = np.random.default_rng(0)
+    x = np.hstack([generator.normal(size=(60, 2)), generator.integers(0, 5, (60, 1))])
+    y = generator.integers(0, 3, 60)
+    first = bpx.Columns([2, 1], [bpx.PiecewiseLinear([[-1.0, 0.0, 1.0]] * 2), bpx.Embedding(5, 2)])
+    wide = bpx.MemberLinear(8, 3, k=2, own=("weight", "bias"))
+    for layers, loss in (
+        ([first, bpx.NTKLinear(6, 8), bpx.ReLU(), bpx.Linear(8, 3)], "cross_entropy"),
+        ([first, bpx.Linear(6, 8), bpx.Members(8, 2), wide], bpx.MeanOverMembers(loss=bpx.CrossEntropy())),
+    ):
+        found = bpx.diagnose(bpx.Network(layers, loss=loss), x, y)
+        assert "frozen_parameters" not in {finding.name for finding in found.findings}

@@ -29,7 +29,8 @@ def test_far_out_values_and_gradients_are_finite(case, dtype, backend):
     ("activation", "low", "high"),
     [
         ("sigmoid", 0.0, 1.0), ("tanh", -1.0, 1.0), ("relu", 0.0, 1e4), ("leaky_relu", -100.0, 1e4),
-        ("gelu", 0.0, 1e4), ("silu", 0.0, 1e4), ("softplus", 0.0, 1e4), ("identity", -1e4, 1e4),
+        ("gelu", 0.0, 1e4), ("silu", 0.0, 1e4), ("softplus", 0.0, 1e4), ("mish", 0.0, 1e4),
+        ("selu", -1.7580993408473766, 10507.009873554805), ("identity", -1e4, 1e4),
     ],
 )  # fmt: skip
 def test_far_out_values_are_the_limits(activation, low, high, backend):
@@ -49,6 +50,12 @@ def test_relu_has_slope_0_at_its_kink(backend):
 
 def test_leaky_relu_has_its_lower_slope_at_its_kink(backend):
     assert_close(backend, _slope_at_zero(bpx.LeakyReLU(0.25), backend), [[0.75]], 0.0)
+
+
+def test_selu_has_its_lower_slope_at_its_kink(backend):
+    assert_close(
+        backend, _slope_at_zero(bpx.SELU(), backend), [[3.0 * 1.7580993408473766]], backend.either(1e-15, 1e-7)
+    )
 
 
 def test_the_notebooks_sigmoid_comes_out_to_the_bit(on_numpy, generator):

@@ -94,7 +94,7 @@ def test_as_many_activations_as_hidden_layers(iris, activation):
 
 def test_an_unknown_activation_names_the_known_ones(iris):
     with pytest.raises(ValueError, match="'activation' parameter of MLPClassifier must be a str among .*'gelu'"):
-        MLPClassifier(activation="mish").fit(*iris)
+        MLPClassifier(activation="swishy").fit(*iris)
     with pytest.raises(ValueError, match="unknown activation 'relus'; did you mean 'relu'"):
         MLPClassifier((5,), ["relus"]).fit(*iris)
 
