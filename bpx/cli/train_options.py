@@ -296,7 +296,7 @@ class Settings:
         highest = options.learning_rate or (SGD_RATE if optimizer == "sgd" else recipe.learning_rate)
         epochs = options.epochs or recipe.epochs
         rate = highest if options.schedule is None else SCHEDULES[options.schedule](highest, epochs)
-        decay = {} if options.weight_decay is None else {"weight_decay": options.weight_decay}
+        decay: dict[str, Any] = {} if options.weight_decay is None else {"weight_decay": options.weight_decay}
         return cls(
             hidden=hidden,
             activation=tuple(activation),
