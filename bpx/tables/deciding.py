@@ -238,6 +238,20 @@ def _note_sentinels(name: str, numbers: Array, facts: Facts) -> None:
             facts.add("sentinels", name, f"{value:g} in {counted(int(same.sum()), 'row')}")
 
 
+def _note_sentinel_dates(series: pl.Series, moments: Array, facts: Facts) -> None:
+    """Tell of a first or last date that comes again and stands far outside all others, such as 9999-12-31."""
+    known = moments[~np.isnan(moments)]
+    for value in (known.max(), known.min()):
+        same = known == value
+        rest = known[~same]
+        if same.sum() < 2 or len(rest) < _EXAMPLES:
+            continue
+        low, high = float(rest.min()), float(rest.max())
+        if value > high + (high - low) or value < low - (high - low):
+            written = str(series[int(np.flatnonzero(moments == value)[0])])
+            facts.add("sentinel dates", series.name, f"{written} in {counted(int(same.sum()), 'row')}")
+
+
 def _decide_dates(series: pl.Series, rows: Array | None, dates: FoundDates, facts: Facts, flag: bool) -> Found:
     moments = read_moments(series, dates.kind, day_first=dates.day_first)
     missing = np.isnan(moments)
@@ -248,6 +262,7 @@ def _decide_dates(series: pl.Series, rows: Array | None, dates: FoundDates, fact
         first = training_rows(series, rows).drop_nulls()[:1].to_list()
         reason = f"it is {shown(str(first[0]))} in every training row" if len(values) else NO_VALUES
         return _leave_out(series, reason, facts, missing)
+    _note_sentinel_dates(series, moments, facts)
     years = count_years(values) if dates.kind == "date" else np.zeros(1)
     wheel = CYCLES if dates.kind == "date" else ("hour",)
     cycles = tuple(cycle for cycle in wheel if len(np.unique(find_phase(values, cycle))) > 1)

@@ -30,6 +30,7 @@ _TOPICS: dict[str, tuple[str, str]] = {
     "most frequent": ("with many different texts, of which the most frequent are kept", "{category} keeps all of them"),
     "spaces": ("of text with spaces around values, taken off", ""),
     "sentinels": ("with a number that looks like a gap and stays a number", "if it is one, say so {missing}"),
+    "sentinel dates": ("with a date that looks like a gap and stays a date", "if it is one, say so {missing}"),
     "leaks": ("giving the target away", "leave them out if they are not known before it"),
 }
 

@@ -51,7 +51,7 @@ def find_leak(values: Array, y: Array, *, classes: bool) -> str:
     with np.errstate(over="ignore", invalid="ignore"):
         linear = abs(np.corrcoef(values, y)[0, 1]) > 1 - _LINEAR
     if linear:
-        return "the same as the target" if np.allclose(values, y, rtol=_LINEAR, atol=0) else "a multiple of the target"
+        return "the same as the target" if np.allclose(values, y, rtol=_LINEAR, atol=0) else "linear in the target"
     if tells:
         return "each value has one target"
     if len(different) < _SOME_VALUES:

@@ -88,7 +88,7 @@ def _spare_rare(counts: Array, size: int) -> Array:
     """Share held-out rows among the classes in proportion, but leave a row of each to train on."""
     size = min(size, int((counts - 1).sum()))
     if size == 0:
-        raise InputError("each class has one row only, so that none can be held out; hold nothing out")
+        raise InputError("each class has one row only, so that none can be held out; hold nothing out (--validation 0)")
     ideal = counts * (size / counts.sum())
     quota = np.minimum(np.floor(ideal).astype(np.int64), counts - 1)
     several = counts >= 2

@@ -36,6 +36,9 @@ AskedTask = Literal["auto", "classification", "regression"]
 
 _INTEGER_CLASSES_MAX = 20
 
+_PLAIN_CLASSES = 5
+"""Different whole numbers up to which nobody is told that they are taken for classes."""
+
 
 def find_target(
     series: pl.Series,
@@ -119,6 +122,11 @@ def find_target(
         return _find_numbers(series, rows, what, notation), _classes_note(series, label_type, task)
     note = measure_note(as_texts(series, what), what) if task == "auto" and is_text(series) else ""
     found = _find_classes(series, label_type, categories_max, what)
+    if not strict and task == "auto" and label_type == "int" and len(found.labels) > _PLAIN_CLASSES:
+        note = (
+            f"{what}: taken as {len(found.labels)} classes, because few different whole numbers occur; for numbers "
+            "pass task='regression' (--task regression)"
+        )
     return (found if strict or label_type != "str" else dataclasses.replace(found, stripped=True)), note
 
 
@@ -150,7 +158,11 @@ def read_target(
     import polars as pl
 
     if series.dtype.is_float():
-        return series.fill_nan(None), None
+        series = series.fill_nan(None)
+        integers = series.cast(pl.Int64, strict=False)
+        # what has gaps and is whole otherwise were integers, before another program wrote them as floats for the gaps
+        whole = series.null_count() > 0 and integers.null_count() == series.null_count() and (integers == series).all()
+        return (integers if whole else series), None
     if not is_text(series):
         return series, None
     texts = as_texts(series, "")

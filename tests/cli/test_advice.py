@@ -33,6 +33,7 @@ NOT_ON_THE_COMMAND_LINE = {
     "files/pytorch.py": "no command exchanges state dicts",
     "gradient_check.py": "no command checks gradients",
     "health": "no command diagnoses",
+    "losses/members.py": "--loss does not take it",
     "metrics": "no command takes metrics",
     "naming.py": "pickles",
     "training/fit.py": "the arguments that a call of fit does not have",

@@ -319,7 +319,7 @@ def test_numbers_in_reach_of_others_are_no_gaps():
         (lambda y: [f"{label}{i % 3}" for i, label in enumerate(y)], "classes", "each value has one target"),
         (lambda y: [i % 5 / 10 + (label == "b") for i, label in enumerate(y)], "classes", "each value has one target"),
         (lambda y: [X[i] + 9 * (label == "b") for i, label in enumerate(y)], "classes", "each class has a range"),
-        (lambda y: [value * 2.5 + 1 for value in y], "numbers", "a multiple of the target"),
+        (lambda y: [value * 2.5 + 1 for value in y], "numbers", "linear in the target"),
         (lambda y: y, "numbers", "the same as the target"),
         (lambda y: [(round(value * 9) * 7 % 11) for value in y], "few", "each value has one target"),
         (lambda y: [np.exp(value) for value in y], "numbers", "rises with the target"),
@@ -482,3 +482,33 @@ def test_a_strict_preprocessing_is_stored_as_before():
     assert (strict.to_dict()["version"], usual.to_dict()["version"]) == (1, 2)
     assert "strict" not in strict.to_dict()
     assert strict.transform(frame).tobytes() == usual.transform(frame).tobytes()
+
+
+@pytest.mark.parametrize("kind", ["9999-12-31", "1700-01-01"])
+def test_a_date_that_looks_like_a_gap_is_told_and_stays(kind):
+    days = [datetime.date(2020, 1, 1) + datetime.timedelta(days=7 * i) for i in range(ROWS)]
+    dates = [kind if i % 15 == 0 else day.isoformat() for i, day in enumerate(days)]
+    fitted = fit(table(d=dates))
+    assert f"'d' ({kind} in 4 rows)" in note(fitted, "date that looks like a gap")
+    assert f"--missing-values {kind}" in note(fitted, "date that looks like a gap")
+    once = fit(table(d=[kind, *(day.isoformat() for day in days[1:])]))
+    assert not [line for line in once.notes if "looks like a gap" in line]
+
+
+def test_whole_floats_with_gaps_are_the_integers_that_they_were():
+    """A program that has no gaps among integers writes them as floats."""
+    values = [float(i % 2) for i in range(90)]
+    gaps = [None if i % 9 == 0 else value for i, value in enumerate(values)]
+    frame = pl.DataFrame({"x": [i % 7 + 0.5 for i in range(90)], "y": gaps})
+    fitted = Preprocessor.fit(frame, "y")
+    assert (fitted.task, fitted.class_names) == ("classification", ("0", "1"))
+    np.testing.assert_array_equal(fitted.encode_target(frame.filter(pl.col("y").is_not_null()))[:3], [1, 0, 1])
+    assert Preprocessor.fit(frame.with_columns(y=pl.Series(values)), "y").task == "regression"
+    assert Preprocessor.fit(frame.with_columns(y=pl.col("y") * 0.5), "y").task == "regression"
+
+
+def test_whole_numbers_that_are_taken_for_classes_are_told_unless_they_are_few():
+    frame = pl.DataFrame({"x": [i % 7 + 0.5 for i in range(90)], "y": [i % 12 for i in range(90)]})
+    fitted = Preprocessor.fit(frame, "y")
+    assert "taken as 12 classes" in note(fitted, "--task regression")
+    assert not [line for line in Preprocessor.fit(frame.with_columns(pl.col("y") % 5), "y").notes if "taken as" in line]
