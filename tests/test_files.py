@@ -445,7 +445,7 @@ def test_a_size_that_the_arrays_do_not_have_costs_nothing(layer, size, path):
 
 
 def test_a_layer_of_ones_own_is_asked_for_its_arrays(path):
-    class Scale(bpx.Linear):
+    class ScaledLinear(bpx.Linear):
         def init(self, generator):
             return {**super().init(generator), "scale": np.ones(self.n_out)}
 
@@ -453,7 +453,7 @@ def test_a_layer_of_ones_own_is_asked_for_its_arrays(path):
         def param_names(self):
             return (*super().param_names, "scale")
 
-    net = bpx.Network([Scale(2, 3)])
+    net = bpx.Network([ScaledLinear(2, 3)])
     net.save(path)
     assert bpx.load(path).params[0]["scale"].shape == (3,)
     _rewritten(path, change_arrays=lambda a: {**a, "params.0.scale": np.ones(4, dtype=np.float32)})

@@ -210,7 +210,7 @@ def test_a_layer_of_ones_own_keeps_its_layout():
 
     @unregistered
     @dataclass(frozen=True, repr=False)
-    class Scale(bpx.Layer):
+    class Sixth(bpx.Layer):
         @property
         def param_names(self):
             return ("weight",)
@@ -218,7 +218,7 @@ def test_a_layer_of_ones_own_keeps_its_layout():
         def init(self, generator):
             return {"weight": np.arange(6.0).reshape(2, 3)}
 
-    arrays = bpx.Network([Scale()], dtype="float64").state_dict()
+    arrays = bpx.Network([Sixth()], dtype="float64").state_dict()
     np.testing.assert_array_equal(arrays["0.weight"], np.arange(6.0).reshape(2, 3))
 
 
