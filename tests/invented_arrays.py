@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 import array_api_strict as strict
+import numpy as np
 
 KEEPS_HISTORY = False
 """Whether each array holds on to the operands that it was made of, as those of a library that puts work off do."""
@@ -58,7 +59,7 @@ class Tensor:
         return Tensor(self._inner.to_device(device, **options))
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
-        return self._inner.__array__(dtype, copy=copy)
+        return np.asarray(self._inner, dtype=dtype, copy=copy)
 
     def __dlpack__(self, **options: Any) -> Any:
         return self._inner.__dlpack__(**options)

@@ -200,7 +200,7 @@ def _read_days(parts: pl.DataFrame, day_first: bool) -> Array:
         day = take("day") if "day" in parts.columns else np.where(np.isnan(month), np.nan, 1.0)
     right = (month >= 1) & (month <= 12) & (day >= 1) & (year >= 1)
     months = np.where(right, (year - 1970) * 12 + month - 1, 0.0).astype(np.int64).astype("datetime64[M]")
-    starts, ends = (m.astype("datetime64[D]").astype(np.int64) for m in (months, months + 1))
+    starts, ends = (m.astype("datetime64[D]").astype(np.int64) for m in (months, months + np.timedelta64(1, "M")))
     right &= day <= ends - starts
     return np.where(right, (starts + np.where(right, day, 1.0) - 1) * _DAY, np.nan)
 

@@ -4,7 +4,7 @@ import datetime
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from bpx.errors import InputError
@@ -12,6 +12,7 @@ from bpx.errors import InputError
 pl = pytest.importorskip("polars", reason="tables need polars (extra table)")
 
 from bpx.tables import Preprocessor, prepare  # noqa: E402
+from bpx.tables.values import differ_by_rounding  # noqa: E402
 
 Y = ["a", "b", "a", "b"]
 
@@ -447,6 +448,7 @@ numbers = st.floats(-1e100, 1e100)
 @settings(max_examples=50, deadline=None)
 @given(st.lists(numbers, min_size=2, max_size=30).filter(lambda values: max(values) - min(values) > 1e-100))
 def test_standardized_numbers_have_mean_0_and_deviation_1(values):
+    assume(not differ_by_rounding(pl.Series(values), np.array(values)))  # such a column is left out
     frame = pl.DataFrame({"n": values, "y": [index % 2 == 0 for index in range(len(values))]})
     x = Preprocessor.fit(frame, "y").transform(frame)
     spread = np.std(values)
