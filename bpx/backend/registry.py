@@ -13,11 +13,13 @@ import re
 import sys
 from collections.abc import Callable
 from functools import lru_cache
-from importlib import metadata
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from bpx.backend.base import Array, Backend
 from bpx.errors import BackendError, InputError, unknown_name
+
+if TYPE_CHECKING:
+    from importlib import metadata  # loaded where it is needed: it takes a third of the time that NumPy takes
 
 Factory = Callable[["str | None"], Any]
 """``factory(device) -> Backend``, or a namespace; a device of None is the library's own choice."""
@@ -193,6 +195,8 @@ def make_generic_class(name: str) -> Any:
 @lru_cache(maxsize=1)
 def _list_entry_points() -> dict[str, metadata.EntryPoint]:
     """Return the backends that installed packages bring along; names that are taken are not theirs."""
+    from importlib import metadata
+
     taken = (*_CLASSES, *_registered, "auto")
     found = (entry for entry in metadata.entry_points(group=GROUP) if re.fullmatch(_NAME, entry.name))
     return {entry.name: entry for entry in found if entry.name not in taken}
@@ -300,6 +304,8 @@ def _auto() -> Backend:
 
 def _find_version(name: str) -> str | None:
     """Return the version of the package that has a backend's library, or of the one that brings the backend along."""
+    from importlib import metadata
+
     entry = _list_entry_points().get(name)
     if entry is not None and entry.dist is not None:
         return entry.dist.version

@@ -1,6 +1,7 @@
 """Libraries of which bpx knows nothing: what it finds out about them, and what it refuses, with the reason."""
 
 import copy
+import importlib.metadata
 import importlib.util
 import pickle
 import sys
@@ -366,8 +367,10 @@ def test_tables_are_no_arrays_and_found_to_be_none_once(monkeypatch):
             return X
 
     scans = []
-    entry_points = registry.metadata.entry_points
-    monkeypatch.setattr(registry.metadata, "entry_points", lambda **query: scans.append(query) or entry_points(**query))
+    entry_points = importlib.metadata.entry_points
+    monkeypatch.setattr(
+        importlib.metadata, "entry_points", lambda **query: scans.append(query) or entry_points(**query)
+    )
     net = _train("numpy")
     _forget()
     for _ in range(5):
