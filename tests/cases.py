@@ -5,6 +5,7 @@ A class that is not in here fails ``tests/layers/test_gradients.py``. Inputs sta
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -154,13 +155,18 @@ def _columns(torch: Any, p: Any, x: Any, state: Any) -> Any:
     return torch.cat(parts, dim=1)
 
 
-def _piecewise_linear(torch: Any, p: Any, x: Any, state: Any) -> Any:
+def _piecewise_linear(torch: Any, p: Any, x: Any, state: Any, height: float = 1.0) -> Any:
     bins = []
     for j, edges in enumerate(p["edges"]):
         u = (x[:, j, None] - edges[:-1]) / (edges[1:] - edges[:-1])
         filled = torch.clamp(u, 0.0, 1.0)
         bins.append(torch.cat([torch.clamp(u[:, :1], max=1.0), filled[:, 1:-1], torch.clamp(u[:, -1:], min=0.0)], 1))
-    return torch.cat(bins, dim=1)
+    return height * torch.cat(bins, dim=1)
+
+
+def _dense_bins(torch: Any, p: Any, x: Any, state: Any) -> Any:
+    bins = _piecewise_linear(torch, p, x, state, 0.5).reshape(x.shape[0], x.shape[1], -1)
+    return torch.cat([bins, x[:, :, None]], dim=2).reshape(x.shape[0], -1)
 
 
 def _member_linear(torch: Any, p: Any, x: Any, state: Any) -> Any:
@@ -202,6 +208,7 @@ COLUMNS = bpx.Columns(
     [1, 1, 2, 2, 3], [bpx.Embedding(5, 3), bpx.Identity(), bpx.Linear(2, 3), bpx.BatchNorm(2), bpx.Dropout(0.4)]
 )
 BINS = bpx.PiecewiseLinear([[-2.0, -0.5, 0.0, 1.0], [-1.0, 1.0], [0.0, 2.0, 3.0], [-4.0, -3.0, -1.0, 0.5]], frozen=())
+DENSE_BINS = dataclasses.replace(BINS, dense=True, height=0.5)
 
 LAYER_CASES = (
     LayerCase("Linear", bpx.Linear(4, 3), _linear),
@@ -240,6 +247,7 @@ LAYER_CASES = (
     LayerCase("Parametric", bpx.Parametric("mish", 4), _parametric("mish")),
     LayerCase("Parametric-relu", bpx.Parametric("relu", 4), _parametric("relu"), away=0.1),
     LayerCase("PiecewiseLinear", BINS, _piecewise_linear, draw={"edges": _draw_edges}),
+    LayerCase("PiecewiseLinear-dense", DENSE_BINS, _dense_bins, draw={"edges": _draw_edges}),
     LayerCase("Periodic", bpx.Periodic(4, 3, 2, 0.3), _periodic),
     LayerCase("PBLD", bpx.PBLD(4, 3, 3, 0.3), _pbld),
     LayerCase("PBLD-one-feature", bpx.PBLD(1, 2, 2), _pbld, shape=(ROWS, 1)),

@@ -89,6 +89,7 @@ FOR_PEOPLE_AND_FILES = {
     "notebook.py": "the notebook's own loop, kept as it was",
     "optional.py": "says how to install what is missing",
     "plot/": "pictures",
+    "recipes/": "rows of the host are dealt and binned; what computes is the network",
     "optimizers/schedules.py": "learning rates are numbers of the host",
     "sklearn/": "scikit-learn's interface takes and gives NumPy arrays",
     "display.py": "shapes multiplied for a table",

@@ -11,9 +11,9 @@ import numpy as np
 
 from bpx.arguments import check_choice
 from bpx.backend import Backend
-from bpx.cli.train_options import SGD_RATE
 from bpx.errors import InputError
 from bpx.network import Network
+from bpx.recipes.settings import SGD_RATE
 
 if TYPE_CHECKING:
     from bpx.cli.sources import FileOptions

@@ -44,7 +44,7 @@ class Model:
         """Return encoded targets as the network's loss takes them."""
         if self.preprocessor.task == "regression" or self.network.loss.targets == "classes":
             return y
-        if self.network.output_shape == (1,):
+        if (self.network.output_shape or ())[-1:] == (1,):
             return y[:, None].astype(np.float64)
         return np.eye(self.preprocessor.n_outputs)[y]
 
@@ -127,7 +127,7 @@ def load_model(path: str, backend: Backend) -> Model:
     if not isinstance(training, dict):
         raise FileFormatError(f"{path}: how the network was trained is missing")
     outputs = {1, preprocessor.n_outputs} if preprocessor.n_outputs == 2 else {preprocessor.n_outputs}
-    shapes = network.input_shape, network.output_shape
+    shapes = network.input_shape, (network.output_shape or ())[-1:]  # of each member, where there are several
     if shapes[0] != (preprocessor.n_features,) or shapes[1] not in {(n,) for n in outputs}:
         raise FileFormatError(
             f"{path}: the preprocessing makes {preprocessor.n_features} features and {preprocessor.n_outputs} outputs, "

@@ -12,24 +12,21 @@ import numpy as np
 from bpx._version import __version__
 from bpx.backend import Backend
 from bpx.backend.precision import check_precision
-from bpx.callbacks.early_stopping import EarlyStopping
 from bpx.cli.measures import learn_baseline, measure_baseline, measure_model
 from bpx.cli.model_files import Model
 from bpx.cli.sources import TrainingData, identify, load_training
-from bpx.cli.train_options import Settings, TrainOptions
-from bpx.core.regularization import ClipNorm
+from bpx.cli.train_options import TrainOptions, decide_settings
 from bpx.errors import InputError
-from bpx.perceptron import mlp
-from bpx.tables import Preprocessor, split
+from bpx.network import Network
+from bpx.recipes.building import build_network
+from bpx.recipes.settings import Settings
+from bpx.recipes.training import LEAST_SET_ASIDE, Rows, count_aside, train_network
+from bpx.tables import Preprocessor
 from bpx.training.history import History
 
 __all__ = ["PreparedTraining"]
 
 Array = np.ndarray[Any, Any]
-
-_LEAST_SET_ASIDE = 20
-_SET_ASIDE = 0.1
-"""Share of the training rows that early stopping looks at."""
 
 
 @dataclass
@@ -65,7 +62,7 @@ class PreparedTraining:
         backend.require_dtype(options.dtype or "float32")
         check_precision(options.precision or "float32", options.dtype or "float32")
         data = load_training(options)
-        settings = Settings.decide(options, data.recipe)
+        settings = decide_settings(options, data.recipe)
         name, rows = data.preprocessor.target.name, len(data.x_train)
         if settings.class_weight is not None and data.preprocessor.task == "regression":
             raise InputError(f"--class-weight is for classes, and target {name!r} holds numbers")
@@ -73,20 +70,9 @@ class PreparedTraining:
             raise InputError(
                 f"--class-weight goes with the losses cross_entropy and binary_cross_entropy, got {settings.loss}"
             )
-        if settings.patience is not None and rows < _LEAST_SET_ASIDE:
+        if options.early_stopping and rows < LEAST_SET_ASIDE:
             raise InputError(f"--early-stopping sets a tenth of the training rows aside: {rows} are too few for that")
-        n_out, output = choose_head(data.preprocessor, settings.loss)
-        network = mlp(
-            [data.preprocessor.n_features, *settings.hidden, n_out],
-            activation=settings.activation,
-            output=output,
-            loss=settings.loss,
-            dropout=settings.dropout,
-            dtype=settings.dtype,
-            precision=settings.precision,
-            seed=settings.seed,
-            backend=backend,
-        )
+        network = _build(settings, data, backend, 0)
         return cls(options, data, settings, Model(network, data.preprocessor, {}), History())
 
     def train(self, *, curves: bool = False, **how: Any) -> None:
@@ -106,35 +92,28 @@ class PreparedTraining:
         Interrupted
             If Ctrl-C was pressed.
         """
-        network, data, settings = self.model.network, self.data, self.settings
-        x, y = data.x_train, data.y_train
-        if settings.class_weight is not None:
-            how["class_weight"] = settings.class_weight
-        if settings.patience is not None:
-            rest, aside = self.set_aside()
-            how["validation_data"] = (x[aside], self.model.encode_targets(y[aside]))
-            how["callbacks"] = [EarlyStopping(patience=settings.patience)]
-            x, y = x[rest], y[rest]
-        elif curves and data.x_held_out is not None and data.y_held_out is not None:
-            how["validation_data"] = (data.x_held_out, self.model.encode_targets(data.y_held_out))
-        if curves and data.preprocessor.task == "classification":
+        model, data, settings = self.model, self.data, self.settings
+        classes = data.y_train if data.preprocessor.task == "classification" else None
+        watched = None
+        if curves and data.x_held_out is not None and data.y_held_out is not None:
+            watched = Rows(data.x_held_out, model.encode_targets(data.y_held_out))
+        if curves and classes is not None:
             how["metrics"] = ("accuracy",)
-        self.history = network.fit(
-            x,
-            self.model.encode_targets(y),
-            epochs=settings.epochs,
-            batch_size=settings.batch_size,
-            optimizer=settings.optimizer,
-            clip=None if settings.clip is None else ClipNorm(settings.clip),
+        trained = train_network(
+            settings,
+            Rows(data.x_train, model.encode_targets(data.y_train), classes=classes),
+            lambda i: _build(settings, data, model.network.backend, i) if i else model.network,
+            watched=watched,
             **how,
         )
+        self.model = Model(trained.network, data.preprocessor, {})
+        self.history = trained.history
         self.model.training.update(self.describe())
 
-    def set_aside(self) -> tuple[Array, Array]:
-        """Return which training rows are trained on, and the tenth by which a training is stopped early."""
-        data = self.data
-        classes = data.y_train if data.preprocessor.task == "classification" else None
-        return split(len(data.x_train), _SET_ASIDE, self.settings.seed + 1, classes)
+    @property
+    def n_aside(self) -> int:
+        """How many training rows a network sets aside to stop by."""
+        return count_aside(self.settings, len(self.data.x_train))
 
     def measure_scores(self) -> dict[str, dict[str, float]]:
         """Return what `measure_model` says of the training rows and, where there are any, of the held-out rows."""
@@ -165,10 +144,17 @@ class PreparedTraining:
                 "encoded": baseline.encoded,
                 **{part: measure_baseline(self.model, baseline, y) for part, y in parts.items()},
             },
-            "epochs": self.model.network.training.epoch if self.model.network.training else 0,
+            "epochs": self.history.epoch[-1] if self.history.epoch else 0,
             "final_loss": self.history.loss[-1] if self.history.loss else None,
             "seconds": self.history.seconds,
         }
+
+
+def _build(settings: Settings, data: TrainingData, backend: Backend, i: int) -> Network:
+    """Return the i-th network before its training."""
+    preprocessor = data.preprocessor
+    n_out, output = choose_head(preprocessor, settings.loss)
+    return build_network(settings, data.x_train, preprocessor.are_numbers, n_out, output, backend, i)
 
 
 def choose_head(preprocessor: Preprocessor, loss: str) -> tuple[int, str]:

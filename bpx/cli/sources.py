@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from bpx.cli import builtin_data
-from bpx.cli.train_options import READING, RECIPES, REPEATABLE, Recipe, TrainOptions, choose_table_recipe
+from bpx.cli.train_options import READING, RECIPES, REPEATABLE, TrainOptions
 from bpx.datasets import Dataset, load, names
 from bpx.errors import InputError, unknown_name
+from bpx.recipes.presets import Recipe, choose_recipe
 from bpx.tables import ClassTarget, Preprocessor, prepare, read_table, split
 from bpx.tables.frames import ColumnType
 from bpx.tables.headers import MissingHeaderError, number_columns
@@ -189,7 +190,11 @@ def _load_table(options: TrainOptions) -> TrainingData:
         strict=options.strict,
     )
     return TrainingData(
-        choose_table_recipe(len(prepared.x_train), classes=isinstance(prepared.preprocessor.target, ClassTarget)),
+        choose_recipe(
+            options.preset or "default",
+            len(prepared.x_train),
+            classes=isinstance(prepared.preprocessor.target, ClassTarget),
+        ),
         dataclasses.replace(prepared.preprocessor, reading=reading),
         prepared.x_train,
         prepared.y_train,

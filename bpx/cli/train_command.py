@@ -74,6 +74,13 @@ _strict = typer.Option(
     help="Refuse what else is decided and told: missing values, dates, numbers with signs, columns of many texts, "
     "classes of one row, rows without a target.",
 )
+_preset = _option(
+    "--preset",
+    "NAME",
+    _NETWORK,
+    "For files: fast, one small network; default, an ensemble of a few; or best, of many. Other options change what "
+    "each of its networks is.",
+)
 _validation = _option(
     "--validation",
     "SHARE",
@@ -168,6 +175,7 @@ def train(
     sheet: SheetOption = None,
     strict: Annotated[bool, _strict] = False,
     validation: Annotated[float | None, _validation] = None,
+    preset: Annotated[str | None, _preset] = None,
     hidden: Annotated[str | None, _hidden] = None,
     activation: Annotated[str | None, _activation] = None,
     dropout: Annotated[float | None, _dropout] = None,
@@ -220,6 +228,7 @@ def train(
         "encoding": encoding,
         "sheet": sheet,
         "validation": validation,
+        "preset": preset,
         "hidden": hidden,
         "activation": activation,
         "dropout": dropout,

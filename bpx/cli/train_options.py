@@ -3,97 +3,53 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 from bpx.arguments import check_choice, check_count, check_number
 from bpx.backend.base import FLOAT_DTYPES
 from bpx.backend.precision import MANTISSA_BITS
+from bpx.datasets import names
 from bpx.errors import InputError
 from bpx.layers import ACTIVATIONS
 from bpx.losses import LOSSES
-from bpx.optimizers import OPTIMIZERS, Optimizer
-from bpx.optimizers.annealing import CosineDecay, OneCycle
-from bpx.optimizers.schedules import Constant, Schedule
+from bpx.optimizers import OPTIMIZERS
+from bpx.recipes.presets import PRESETS, Recipe
+from bpx.recipes.settings import SCHEDULES, SGD_RATE, Settings
 from bpx.tables.frames import ColumnType
 from bpx.tables.reading_options import ReadingOptions
 from bpx.tables.text_reading import check_encoding
 
-__all__ = [
-    "READING",
-    "RECIPES",
-    "REPEATABLE",
-    "SCHEDULES",
-    "SGD_RATE",
-    "Recipe",
-    "Settings",
-    "TrainOptions",
-    "choose_table_recipe",
-]
-
-SGD_RATE = 0.1
-"""Learning rate of plain gradient descent; those of the recipes are for adaptive methods, such as Adam."""
-
-_TABLE_STEPS, _TABLE_EPOCHS = 1000, (20, 200)
+__all__ = ["READING", "RECIPES", "REPEATABLE", "BuiltinRecipe", "TrainOptions", "decide_settings"]
 
 
 @dataclass(frozen=True)
-class Recipe:
-    """Settings of a training.
+class BuiltinRecipe(Recipe):
+    """Settings for a data set that ships with bpx.
 
     Attributes
     ----------
-    hidden : tuple of int
-        Units of the hidden layers.
-    epochs : int
-        Passes over the training rows.
-    learning_rate : float
-        For Adam and its kin.
-    activation, loss, optimizer : str
-        Names.
-    batch_size : int
-        Rows of a step.
-    dropout : float
-        Share of the hidden units left out at a step.
     validation : float
         Share of the rows held out.
     shared_scale : bool
         Whether all inputs are scaled by one mean and standard deviation, as the pixels of an image are.
     """
 
-    hidden: tuple[int, ...]
-    epochs: int
-    learning_rate: float
-    activation: str = "relu"
-    loss: str = "cross_entropy"
-    optimizer: str = "adam"
-    batch_size: int = 32
-    dropout: float = 0.0
     validation: float = 0.2
     shared_scale: bool = False
 
 
-_TOY = Recipe(hidden=(32, 32), epochs=100, learning_rate=1e-2)
+_TOY = BuiltinRecipe(hidden=(32, 32), epochs=100, learning_rate=1e-2)
 
-RECIPES: dict[str, Recipe] = {
+RECIPES: dict[str, BuiltinRecipe] = {
     # All four rows are for training: there is nothing to hold out.
-    "xor": Recipe((16,), 300, 5e-2, activation="tanh", loss="binary_cross_entropy", validation=0.0),
+    "xor": BuiltinRecipe((16,), 300, 5e-2, activation="tanh", loss="binary_cross_entropy", validation=0.0),
     "moons": _TOY,
     "circles": _TOY,
     "spirals": _TOY,
-    "digits": Recipe(hidden=(256, 128), epochs=40, learning_rate=1e-3, dropout=0.3, shared_scale=True),
+    "digits": BuiltinRecipe(hidden=(256, 128), epochs=40, learning_rate=1e-3, dropout=0.3, shared_scale=True),
 }
 """The data sets that ship with bpx."""
-
-
-def choose_table_recipe(rows: int, *, classes: bool) -> Recipe:
-    """Return the settings for a table with so many training rows: a thousand steps, in 20 to 200 epochs."""
-    batch = 32
-    fewest, most = _TABLE_EPOCHS
-    epochs = min(max(_TABLE_STEPS * batch // rows, fewest), most)
-    loss = "cross_entropy" if classes else "squared_error"
-    return Recipe((64, 32), epochs, 1e-3, loss=loss, batch_size=batch, dropout=0.2)
 
 
 _TASKS = {
@@ -107,13 +63,6 @@ _TASKS = {
 
 READING = ("missing_values", "decimal", "no_header", "encoding", "sheet")
 """Options of how a file is read."""
-SCHEDULES: dict[str, Callable[[float, int], Schedule]] = {
-    "constant": lambda rate, epochs: Constant(rate),
-    "cosine": lambda rate, epochs: CosineDecay(rate, length=epochs),
-    "one_cycle": lambda rate, epochs: OneCycle(rate, length=epochs),
-}
-"""How a learning rate goes over the epochs of a training, by name."""
-
 _PATIENCE = 20
 """Epochs without improvement that end a training with early stopping, if nothing else is asked for."""
 
@@ -165,9 +114,11 @@ class TrainOptions:
     patience: int | None = None
     schedule: str | None = None
     weight_decay: float | None = None
+    preset: str | None = None
 
     def __post_init__(self) -> None:
-        names: list[tuple[str, Any, Any]] = [
+        choices: list[tuple[str, Any, Any]] = [
+            ("preset", self.preset, PRESETS),
             ("task", self.task, _TASKS),
             ("way to treat missing values", self.missing, ("impute", "refuse")),
             ("loss", self.loss, LOSSES),
@@ -179,7 +130,7 @@ class TrainOptions:
             ("schedule", self.schedule, SCHEDULES),
             *(("activation", name, ACTIVATIONS) for name in _split(self.activation) or ()),
         ]
-        for kind, name, known in names:
+        for kind, name, known in choices:
             if name is not None:
                 check_choice(kind, name, known)
         self.hidden_sizes()
@@ -204,7 +155,10 @@ class TrainOptions:
                 raise InputError(
                     f"--weight-decay goes with --optimizer adamw, which it takes if none is named, got {self.optimizer}"
                 )
-        if self.patience is not None and not self.early_stopping:
+        if self.preset is not None and self.dataset in names():
+            raise InputError(f"--preset is for files; the data set {self.dataset!r} has settings of its own")
+        stops = self.early_stopping or (self.preset != "fast" and self.dataset not in names())
+        if self.patience is not None and not stops:
             raise InputError("--patience goes with --early-stopping; give both")
         for name, share in (("--validation", self.validation), ("--dropout", self.dropout)):
             if share is not None:
@@ -256,62 +210,46 @@ class TrainOptions:
         return dataclasses.asdict(self) | {name: list(getattr(self, name)) for name in REPEATABLE}
 
 
-@dataclass(frozen=True)
-class Settings:
-    """The settings of a training, all of them decided; ``patience`` is None where nothing stops it early."""
+def decide_settings(options: TrainOptions, recipe: Recipe) -> Settings:
+    """Return the options, and the recipe where none was given.
 
-    hidden: tuple[int, ...]
-    activation: tuple[str, ...]
-    dropout: float
-    loss: str
-    optimizer: Optimizer
-    epochs: int
-    batch_size: int
-    seed: int
-    dtype: str
-    precision: str
-    clip: float | None
-    class_weight: str | None = None
-    patience: int | None = None
-
-    @classmethod
-    def decide(cls, options: TrainOptions, recipe: Recipe) -> Settings:
-        """Return the options, and the recipe where none was given.
-
-        Raises
-        ------
-        InputError
-            If there are several activations, and not one for each hidden layer.
-        """
-        given = options.hidden_sizes()
-        hidden = recipe.hidden if given is None else given
-        activation = _split(options.activation) or [recipe.activation]
-        if len(activation) == 1:
-            activation *= len(hidden)
-        if len(activation) != len(hidden):
-            raise InputError(
-                f"--activation must be one, or one for each of the {len(hidden)} hidden layers, got {len(activation)}"
-            )
-        optimizer = options.optimizer or ("adamw" if options.weight_decay is not None else recipe.optimizer)
-        highest = options.learning_rate or (SGD_RATE if optimizer == "sgd" else recipe.learning_rate)
-        epochs = options.epochs or recipe.epochs
-        rate = highest if options.schedule is None else SCHEDULES[options.schedule](highest, epochs)
-        decay: dict[str, Any] = {} if options.weight_decay is None else {"weight_decay": options.weight_decay}
-        return cls(
-            hidden=hidden,
-            activation=tuple(activation),
-            dropout=recipe.dropout if options.dropout is None else options.dropout,
-            loss=options.loss or recipe.loss,
-            optimizer=OPTIMIZERS[optimizer](learning_rate=rate, **decay),
-            epochs=epochs,
-            batch_size=options.batch_size or recipe.batch_size,
-            seed=options.seed or 0,
-            dtype=options.dtype or "float32",
-            precision=options.precision or "float32",
-            clip=options.clip,
-            class_weight=options.class_weight,
-            patience=(options.patience or _PATIENCE) if options.early_stopping else None,
+    Raises
+    ------
+    InputError
+        If there are several activations, and not one for each hidden layer.
+    """
+    given = options.hidden_sizes()
+    hidden = recipe.hidden if given is None else given
+    activation = _split(options.activation) or [recipe.activation]
+    if len(activation) == 1:
+        activation *= len(hidden)
+    if len(activation) != len(hidden):
+        raise InputError(
+            f"--activation must be one, or one for each of the {len(hidden)} hidden layers, got {len(activation)}"
         )
+    optimizer = options.optimizer or ("adamw" if options.weight_decay is not None else recipe.optimizer)
+    decay = recipe.weight_decay if optimizer == recipe.optimizer else None
+    chosen = dataclasses.replace(
+        recipe,
+        hidden=hidden,
+        epochs=options.epochs or recipe.epochs,
+        learning_rate=options.learning_rate or (SGD_RATE if optimizer == "sgd" else recipe.learning_rate),
+        loss=options.loss or recipe.loss,
+        optimizer=optimizer,
+        batch_size=options.batch_size or recipe.batch_size,
+        dropout=recipe.dropout if options.dropout is None else options.dropout,
+        schedule=options.schedule or recipe.schedule,
+        weight_decay=decay if options.weight_decay is None else options.weight_decay,
+        patience=options.patience or recipe.patience or (_PATIENCE if options.early_stopping else None),
+    )
+    return chosen.decide(
+        activation=tuple(activation),
+        seed=options.seed or 0,
+        dtype=options.dtype or "float32",
+        precision=options.precision or "float32",
+        clip=options.clip,
+        class_weight=options.class_weight,
+    )
 
 
 def _split(text: str | None) -> list[str] | None:

@@ -101,7 +101,7 @@ def _tell_rate(optimizer: Optimizer) -> str:
 
 
 def _tell_set_aside(run: PreparedTraining) -> str:
-    return "" if run.settings.patience is None else f" ({len(run.set_aside()[1]):,} of them to stop by)"
+    return f" ({run.n_aside:,} of them to stop by)" if run.n_aside else ""
 
 
 def tell_baseline(target: Target, numbers: Mapping[str, float], baseline: Mapping[str, Any], where: str) -> str:

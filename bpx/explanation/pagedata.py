@@ -231,7 +231,7 @@ def _fetch_targets(net: Network, y: Any) -> np.ndarray:
     host = to_numpy(y)
     if host.ndim > 1 or net.output_shape is None:
         return host.astype(np.float64)
-    rows: np.ndarray = np.eye(net.output_shape[0])[host]
+    rows: np.ndarray = np.eye(net.output_shape[-1])[host]
     return rows
 
 

@@ -24,13 +24,16 @@ _FAR = 1e30
 
 @dataclass(frozen=True, repr=False)
 class PiecewiseLinear(Layer):
-    """Encode each number by how far it fills each bin: 1 below its own, a share in it, 0 above.
+    """Encode each number by how far it fills each bin: whole below its own, a share in it, 0 above.
 
-    Forward, for a feature with edges ``b_0 < b_1 < ... < b_T``: ``u_t = (x - b_(t-1)) / (b_t - b_(t-1))`` and
-    ``y_t = min(max(u_t, 0), 1)``; the first bin is open below, and the last one above.
-    Backward: ``du = dy`` where u is within its bounds and 0 elsewhere, ``dx = sum(du_t / (b_t - b_(t-1)))``; and for
-    edges that are trained ``db_(t-1) = -sum(du_t * (1 - u_t)) / (b_t - b_(t-1))``,
-    ``db_t = -sum(du_t * u_t) / (b_t - b_(t-1))``, over the batch.
+    Forward, for a feature with edges ``b_0 < b_1 < ... < b_T`` and h the height of a full bin:
+    ``u_t = h (x - b_(t-1)) / (b_t - b_(t-1))`` and ``y_t = min(max(u_t, 0), h)``; the first bin is open below, and the
+    last one above.
+    With ``dense`` the number itself follows its bins, ``y_(T+1) = x``.
+    Backward: ``du = dy`` where u is within its bounds and 0 elsewhere, ``dx = h sum(du_t / (b_t - b_(t-1)))``, and
+    ``dy_(T+1)`` beside it with ``dense``; for edges that are trained
+    ``db_(t-1) = -sum(du_t * (h - u_t)) / (b_t - b_(t-1))``, ``db_t = -sum(du_t * u_t) / (b_t - b_(t-1))``, over the
+    batch.
 
     Parameters
     ----------
@@ -38,17 +41,24 @@ class PiecewiseLinear(Layer):
         The edges of each feature, in increasing order, at least two: quantiles of the training samples, for example.
         They are the parameter ``edges``, (features, T + 1), where T is the most bins of any feature. A feature of fewer
         has more above them, as wide as its last.
+    dense : bool
+        Whether the number itself is put behind its bins.
+    height : float
+        What a full bin counts, above 0. Many bins of height 1 outweigh a standardized number beside them: a small
+        height lets a network start from the number and learn from the bins what it cannot say.
     frozen : tuple of str
         Names of parameters that training leaves as they are: the edges, unless it is ``()``.
 
     Raises
     ------
     InputError
-        If there are no edges, or those of a feature are no finite numbers that increase, in float32 too.
+        If there are no edges, those of a feature are no finite numbers that increase, in float32 too, or the height is
+        not above 0.
 
     Notes
     -----
-    Samples (batch, features) become (batch, features * T), the bins of one feature after another.
+    Samples (batch, features) become (batch, features * T), the bins of one feature after another; T + 1 each with
+    ``dense``.
     At an edge the derivative is that of the bin above it.
 
     References
@@ -68,12 +78,14 @@ class PiecewiseLinear(Layer):
     """
 
     bins: Sequence[Sequence[float]]
+    dense: bool = False
+    height: float = 1.0
     frozen: tuple[str, ...] = ("edges",)
 
     formulas = LayerFormulas(
         Formula(
-            "min(max(($x − bₜ₋₁) / (bₜ − bₜ₋₁), 0), 1), for each feature and bin",
-            r"\min(\max(\frac{$x - b_{t-1}}{b_t - b_{t-1}}, 0), 1)",
+            "min(max(h ($x − bₜ₋₁) / (bₜ − bₜ₋₁), 0), h), for each feature and bin",
+            r"\min(\max(h \frac{$x - b_{t-1}}{b_t - b_{t-1}}, 0), h)",
         )
     )
 
@@ -83,6 +95,7 @@ class PiecewiseLinear(Layer):
         object.__setattr__(self, "bins", tuple(_read_edges(i, edges) for i, edges in enumerate(self.bins)))
         if not self.bins:
             raise InputError("bins must hold the edges of at least one feature, got none")
+        check_number("height", self.height, above=0.0)
         object.__setattr__(self, "frozen", check_frozen("PiecewiseLinear", self.frozen, self.param_names))
 
     @property
@@ -94,6 +107,11 @@ class PiecewiseLinear(Layer):
     def n_bins(self) -> int:
         """How many bins each feature has."""
         return max(map(len, self.bins)) - 1
+
+    @property
+    def _n_each(self) -> int:
+        """How many numbers come of each feature."""
+        return self.n_bins + 1 if self.dense else self.n_bins
 
     @property
     def param_names(self) -> tuple[str, ...]:
@@ -110,10 +128,12 @@ class PiecewiseLinear(Layer):
     def forward(self, xp: Any, params: Params, x: Array, context: Any = None) -> tuple[Array, Any]:
         start, stop = params["edges"][:, :-1], params["edges"][:, 1:]
         width = stop - start
-        u = (x[:, :, None] - start) / width
+        u = (x[:, :, None] - start) * (self.height / width)
         low, high = self._find_bounds(xp, x)
         y = xp.minimum(xp.maximum(u, low), high)
-        return xp.reshape(y, (x.shape[0], self.n_in * self.n_bins)), (u, width, low, high)
+        if self.dense:
+            y = xp.concat([y, x[:, :, None]], axis=2)
+        return xp.reshape(y, (x.shape[0], self.n_in * self._n_each)), (u, width, low, high)
 
     def backward(
         self, xp: Any, params: Params, cache: Any, dy: Array, *, input_gradient: bool = True
@@ -121,24 +141,33 @@ class PiecewiseLinear(Layer):
         u, width, low, high = cache
         if self.frozen and not input_gradient:
             return None, {}
-        du = xp.reshape(dy, u.shape) * xp.astype(u >= low, dy.dtype) * xp.astype(u < high, dy.dtype) / width
+        dy = xp.reshape(dy, (u.shape[0], self.n_in, self._n_each))
+        du = dy[:, :, : self.n_bins] * xp.astype(u >= low, dy.dtype) * xp.astype(u < high, dy.dtype) / width
         grads = {}
         if not self.frozen:
             none = xp.zeros_like(width[:, :1])
             of_stop = -xp.sum(du * u, axis=0)
-            of_start = -xp.sum(du, axis=0) - of_stop
+            of_start = -self.height * xp.sum(du, axis=0) - of_stop
             grads["edges"] = xp.concat([of_start, none], axis=1) + xp.concat([none, of_stop], axis=1)
-        return (xp.sum(du, axis=2) if input_gradient else None), grads
+        if not input_gradient:
+            return None, grads
+        dx = self.height * xp.sum(du, axis=2)
+        return (dx + dy[:, :, self.n_bins] if self.dense else dx), grads
 
     def _find_bounds(self, xp: Any, x: Array) -> tuple[Array, Array]:
-        """Return the bounds of u in each bin: 0 and 1, but for the first bin's lower and the last bin's upper one."""
+        """Return the bounds of u in each bin: 0 and h, but for the first bin's lower and the last bin's upper one."""
         number = xp.arange(self.n_bins, dtype=x.dtype, device=device_of(x))
         first, last = (xp.astype(number == end, x.dtype) for end in (0.0, self.n_bins - 1.0))
-        return -_FAR * first, 1.0 + _FAR * last
+        return -_FAR * first, self.height + _FAR * last
+
+    def __repr__(self) -> str:
+        more = [] if self.height == 1.0 else [f"height={self.height:g}"]
+        more = ["dense=True", *more] if self.dense else more
+        return f"PiecewiseLinear({', '.join([f'{self.n_in} x {self.n_bins} bins', *more])})"
 
     def output_shape(self, shape: Shape | None) -> Shape | None:
         check_width(f"PiecewiseLinear of {self.n_in}", self.n_in, shape)
-        return (self.n_in * self.n_bins,)
+        return (self.n_in * self._n_each,)
 
 
 def _read_edges(feature: int, edges: Any) -> tuple[float, ...]:

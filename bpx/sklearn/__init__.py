@@ -1,8 +1,9 @@
 """Multilayer perceptrons with the interface of scikit-learn's, trained by bpx on any of its backends.
 
 The estimators take the place of ``sklearn.neural_network.MLPClassifier`` and ``MLPRegressor`` without another change:
-the same parameters, defaults, fitted attributes, messages and random draws. They are loaded when they are first used,
-and need the extra ``sklearn``.
+the same parameters, defaults, fitted attributes, messages and random draws. ``TableClassifier`` and ``TableRegressor``
+take tables as people have them, and train what ``bpx train`` trains; they need the extra ``table`` too. All are loaded
+when they are first used, and need the extra ``sklearn``.
 """
 
 from __future__ import annotations
@@ -16,10 +17,17 @@ from bpx.optional import advise_install
 if TYPE_CHECKING:
     from bpx.sklearn.classifier import MLPClassifier as MLPClassifier
     from bpx.sklearn.regressor import MLPRegressor as MLPRegressor
+    from bpx.sklearn.table import TableClassifier as TableClassifier
+    from bpx.sklearn.table import TableRegressor as TableRegressor
 
-_HOME_OF = {"MLPClassifier": "bpx.sklearn.classifier", "MLPRegressor": "bpx.sklearn.regressor"}
+_HOME_OF = {
+    "MLPClassifier": "bpx.sklearn.classifier",
+    "MLPRegressor": "bpx.sklearn.regressor",
+    "TableClassifier": "bpx.sklearn.table",
+    "TableRegressor": "bpx.sklearn.table",
+}
 
-__all__ = ["MLPClassifier", "MLPRegressor"]
+__all__ = ["MLPClassifier", "MLPRegressor", "TableClassifier", "TableRegressor"]
 
 MINIMUM = (1, 9)
 """The first release of scikit-learn whose interface these estimators have."""

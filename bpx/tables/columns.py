@@ -1,7 +1,8 @@
 """What a fitted column does: numbers and dates are standardized, booleans become 0 and 1, categories one-hot.
 
-The kinds share one set of methods: `features` names what they make, `encode` makes it, and `to_dict` stores what was
-learned from the training rows. A column that is flagged has one feature more, which is 1 where the value is missing.
+The kinds share one set of methods: `features` names what they make, and `n_numbers` says how many of these, the first,
+are numbers, and not zeros and ones or waves; `encode` makes it, and `to_dict` stores what was learned from the training
+rows. A column that is flagged has one feature more, which is 1 where the value is missing.
 """
 
 from __future__ import annotations
@@ -66,6 +67,8 @@ class NumberColumn:
     flagged: bool = False
     notation: NumberNotation | None = None
     odd: bool = False
+
+    n_numbers: ClassVar[int] = 1
 
     @property
     def features(self) -> tuple[str, ...]:
@@ -135,6 +138,8 @@ class BooleanColumn:
     most_frequent: bool
     flagged: bool = False
 
+    n_numbers: ClassVar[int] = 0
+
     @property
     def features(self) -> tuple[str, ...]:
         """The names of the features: the column's own, and that of the flag."""
@@ -183,6 +188,8 @@ class CategoryColumn:
     flagged: bool = False
     other: bool = False
     stripped: bool = False
+
+    n_numbers: ClassVar[int] = 0
 
     @property
     def features(self) -> tuple[str, ...]:
@@ -271,6 +278,11 @@ class DateColumn:
     odd: bool = False
 
     @property
+    def n_numbers(self) -> int:
+        """How many features, the first, are numbers: the time and, where it varies, the year."""
+        return 2 if self.year_std else 1
+
+    @property
     def features(self) -> tuple[str, ...]:
         """The names of the features, such as ``when (month, sine)``."""
         year = (f"{self.name} (year)",) if self.year_std else ()
@@ -320,6 +332,7 @@ class PresenceColumn:
     name: str
 
     flagged: ClassVar[bool] = True
+    n_numbers: ClassVar[int] = 0
 
     @property
     def features(self) -> tuple[str, ...]:

@@ -73,6 +73,11 @@ class TableLayout:
         return tuple(feature for column in self.columns for feature in column.features)
 
     @property
+    def are_numbers(self) -> tuple[bool, ...]:
+        """Whether each column of x is a number, and not zeros and ones, or a wave of a date."""
+        return tuple(i < column.n_numbers for column in self.columns for i in range(len(column.features)))
+
+    @property
     def n_features(self) -> int:
         """How many columns x has, the number of inputs of the network."""
         return len(self.feature_names)

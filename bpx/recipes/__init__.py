@@ -1,0 +1,1 @@
+"""Recipes: how networks for tables are built, trained and put together."""

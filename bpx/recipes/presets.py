@@ -1,0 +1,126 @@
+"""Presets: what is known to work for tables, by how many rows there are and what is predicted."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any
+
+from bpx.arguments import check_choice
+from bpx.recipes.settings import Settings, make_optimizer
+
+__all__ = ["PRESETS", "Recipe", "choose_recipe"]
+
+PRESETS = ("fast", "default", "best")
+"""Ways to train a network for a table: at once, well, and as well as is known."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Settings of a training, by the names that people use for them.
+
+    Attributes
+    ----------
+    hidden : tuple of int
+        Units of the hidden layers.
+    epochs : int
+        Passes over the training rows, at the most.
+    learning_rate : float
+        At its highest, for Adam and its kin.
+    activation, loss, optimizer : str
+        Names.
+    batch_size : int
+        Rows of a step.
+    dropout : float
+        Share of the hidden units left out at a step.
+    schedule : str or None
+        One of `bpx.recipes.settings.SCHEDULES`; None for a rate that stays.
+    weight_decay : float or None
+        None for that of the optimizer.
+    patience : int or None
+        Epochs without a lower loss on rows that are set aside; None where none are set aside.
+    bins : int
+        Bins of each number, 0 for the number alone.
+    members : int
+        Networks whose predictions are averaged.
+    """
+
+    hidden: tuple[int, ...]
+    epochs: int
+    learning_rate: float
+    activation: str = "relu"
+    loss: str = "cross_entropy"
+    optimizer: str = "adam"
+    batch_size: int = 32
+    dropout: float = 0.0
+    schedule: str | None = None
+    weight_decay: float | None = None
+    patience: int | None = None
+    bins: int = 0
+    members: int = 1
+
+    def decide(self, *, seed: int = 0, dtype: str = "float32", precision: str = "float32", **changes: Any) -> Settings:
+        """Return the settings, some of them changed.
+
+        Parameters
+        ----------
+        seed, dtype, precision
+            As `Settings` has them.
+        **changes
+            Attributes of `Settings` that are not the recipe's.
+        """
+        settings = Settings(
+            hidden=self.hidden,
+            activation=(self.activation,) * len(self.hidden),
+            dropout=self.dropout,
+            loss=self.loss,
+            optimizer=make_optimizer(self.optimizer, self.learning_rate, self.schedule, self.epochs, self.weight_decay),
+            epochs=self.epochs,
+            batch_size=self.batch_size,
+            seed=seed,
+            dtype=dtype,
+            precision=precision,
+            patience=self.patience,
+            bins=self.bins,
+            members=self.members,
+        )
+        return dataclasses.replace(settings, **changes)
+
+
+def choose_recipe(preset: str, rows: int, *, classes: bool) -> Recipe:
+    """Return what suits a table.
+
+    Parameters
+    ----------
+    preset : {"fast", "default", "best"}
+        "fast" is one small network. "default" is an ensemble of a few over folds of the rows, each with the weights of
+        its best epoch. "best" is a larger ensemble.
+    rows : int
+        How many training rows there are.
+    classes : bool
+        Whether classes are predicted, and not numbers.
+
+    Raises
+    ------
+    InputError
+        If there is no such preset.
+    """
+    check_choice("preset", preset, PRESETS)
+    loss = "cross_entropy" if classes else "squared_error"
+    if preset == "fast":
+        return Recipe((128,), 60, 3e-3, loss=loss)
+    return Recipe(
+        (128, 128),
+        60,
+        3e-3,
+        activation="silu",
+        loss=loss,
+        optimizer="adamw",
+        batch_size=256,
+        dropout=0.1,
+        schedule="cosine",
+        weight_decay=1e-2,
+        patience=20,
+        bins=24,
+        members=5,
+    )

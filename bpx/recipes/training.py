@@ -1,0 +1,328 @@
+"""Training by settings: one network on all rows, or several, each of which sets other rows aside."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import zip_longest
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bpx.callbacks.early_stopping import EarlyStopping
+from bpx.core.regularization import ClipNorm
+from bpx.files import save
+from bpx.network import Network, load_with_extra
+from bpx.recipes.calibration import divide_logits, find_temperature
+from bpx.recipes.members import join_members
+from bpx.recipes.settings import Settings
+from bpx.tables.splitting import split
+from bpx.training.checkpoints.folder import list_checkpoints
+from bpx.training.history import History
+
+__all__ = ["LEAST_SET_ASIDE", "Rows", "Trained", "average_histories", "count_aside", "deal_folds", "train_network"]
+
+Array = np.ndarray[Any, Any]
+
+LEAST_SET_ASIDE = 20
+"""Fewer rows are all trained on: a part of them would say little about the rest."""
+
+FEWEST_FOLDS, MOST_FOLDS = 5, 10
+"""In how many parts rows are dealt: each network of several sets one of them aside."""
+
+_CALIBRATED_BY = 100
+"""Fewer rows say too little about a temperature."""
+
+SHARE_SET_ASIDE = 0.1
+"""Share of the rows that a single network sets aside to stop by."""
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Rows to train on, or to look at, as arrays of the host.
+
+    Attributes
+    ----------
+    x : array, shape (rows, features)
+    y : array
+        Targets, as the loss takes them.
+    weight : array, shape (rows,), or None
+        Their weights.
+    classes : array of int, shape (rows,), or None
+        Their classes, which parts are to hold in proportion.
+    """
+
+    x: Array
+    y: Array
+    weight: Array | None = None
+    classes: Array | None = None
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    def take(self, rows: Array) -> Rows:
+        """Return some of the rows."""
+        parts = (None if part is None else part[rows] for part in (self.weight, self.classes))
+        return Rows(self.x[rows], self.y[rows], *parts)
+
+    @property
+    def data(self) -> tuple[Array, ...]:
+        """What ``fit`` takes to look at."""
+        return (self.x, self.y) if self.weight is None else (self.x, self.y, self.weight)
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A network, and what its training tells.
+
+    Attributes
+    ----------
+    network : Network
+    history : History
+        Of several networks the mean of those that were still trained, epoch by epoch.
+    aside : array of int
+        The rows that a network set aside, by their numbers; each once.
+    outputs : array, shape (len(aside), ...)
+        What was predicted of each by the network that set it aside, the last of several.
+    temperature : float
+        What logits were divided by, so that the probabilities of these rows fit best; 1 where they are no logits.
+    """
+
+    network: Network
+    history: History
+    aside: Array
+    outputs: Array
+    temperature: float = 1.0
+
+
+def train_network(
+    settings: Settings,
+    rows: Rows,
+    build: Callable[[int], Network],
+    *,
+    watched: Rows | None = None,
+    checkpoint: str | os.PathLike[str] | None = None,
+    resume: str | os.PathLike[str] | None = None,
+    **how: Any,
+) -> Trained:
+    """Train what settings describe: one network, or several and join them.
+
+    One network without patience learns from all rows, for all epochs. With patience, a tenth of the rows is set aside;
+    training ends when the loss on them no longer falls, and keeps the weights of the best epoch. Several networks set
+    aside a part each, so that every row is learned from by most of them, and their predictions are averaged: an
+    ensemble over folds.
+
+    Parameters
+    ----------
+    settings : Settings
+    rows : Rows
+        To train on.
+    build : callable
+        ``build(i)`` returns the i-th network before its training, from 0.
+    watched : Rows, optional
+        Rows that a single network without patience looks at after each epoch, for its curves alone.
+    checkpoint, resume : path, optional
+        As for ``fit``; several networks have a folder each in that one.
+    **how
+        Further arguments of ``fit``.
+
+    Returns
+    -------
+    Trained
+
+    References
+    ----------
+    L. Breiman, "Bagging predictors", 1996; of folds instead of draws, A. Krogh, J. Vedelsby, "Neural network ensembles,
+    cross validation, and active learning", 1995.
+    """
+    each = list(_deal(settings, rows))
+    networks: list[Network] = []
+    histories: list[History] = []
+    for i, aside in enumerate(each):
+        kept = _Kept.of_member(checkpoint, resume, i) if len(each) > 1 else _Kept(checkpoint, resume)
+        network = build(i)
+        history = kept.read_into(network)
+        if history is None:
+            history = _fit(network, settings, rows, aside, watched, **kept.folders, **how)
+            kept.write(network, history)
+        networks.append(network)
+        histories.append(history)
+    aside_rows, outputs = _foretell(networks, each, rows)
+    outputs, temperature = _calibrate(settings, networks, rows.take(aside_rows), outputs)
+    return Trained(join_members(networks), average_histories(histories), aside_rows, outputs, temperature)
+
+
+def _fit(network: Network, settings: Settings, rows: Rows, aside: Array, watched: Rows | None, **how: Any) -> History:
+    """Train one network on the rows that are not set aside."""
+    callbacks = []
+    if aside.size:
+        watched = rows.take(aside)
+        rows = rows.take(np.delete(np.arange(len(rows)), aside))
+        callbacks.append(EarlyStopping(patience=settings.patience or settings.epochs))
+    return network.fit(
+        rows.x,
+        rows.y,
+        epochs=settings.epochs,
+        batch_size=settings.batch_size,
+        optimizer=settings.optimizer,
+        sample_weight=rows.weight,
+        class_weight=settings.class_weight,
+        validation_data=None if watched is None else watched.data,
+        callbacks=callbacks,
+        clip=None if settings.clip is None else ClipNorm(settings.clip),
+        **how,
+    )
+
+
+def _foretell(networks: Sequence[Network], each: Sequence[Array], rows: Rows) -> tuple[Array, Array]:
+    """Return which rows were set aside, and what the last network that did so predicts of each."""
+    foretold: Array | None = None
+    is_aside = np.zeros(len(rows), dtype=bool)
+    for network, aside in zip(networks, each, strict=True):
+        if aside.size:
+            outputs = network.predict(rows.x[aside])
+            foretold = np.zeros((len(rows), *outputs.shape[1:]), outputs.dtype) if foretold is None else foretold
+            foretold[aside] = outputs
+            is_aside[aside] = True
+    return np.flatnonzero(is_aside), np.zeros((0, 1)) if foretold is None else foretold[is_aside]
+
+
+def _calibrate(settings: Settings, networks: Sequence[Network], aside: Rows, outputs: Array) -> tuple[Array, float]:
+    """Give networks for classes the temperature that rows set aside ask for; return what is foretold of them then.
+
+    With weights of classes, probabilities are those of other shares of the classes, which no rows at hand have.
+    """
+    classes = aside.classes
+    has_logits = networks[0].loss.targets in ("classes", "probabilities")
+    if classes is None or not has_logits or settings.class_weight is not None or len(aside) < _CALIBRATED_BY:
+        return outputs, 1.0
+    both = np.hstack([1.0 - outputs, outputs]) if outputs.shape[1] == 1 else outputs
+    temperature = find_temperature(both, classes, aside.weight)
+    for network in networks:
+        divide_logits(network, temperature)
+    both = both.astype(np.float64) ** (1.0 / temperature)
+    both /= both.sum(axis=1, keepdims=True)
+    return (both[:, 1:] if outputs.shape[1] == 1 else both), temperature
+
+
+def _deal(settings: Settings, rows: Rows) -> Iterator[Array]:
+    """Yield the rows that each network sets aside."""
+    n, k = len(rows), settings.members
+    if settings.patience is None or n < LEAST_SET_ASIDE:
+        yield from [np.arange(0)] * k
+    elif k == 1:
+        yield split(n, SHARE_SET_ASIDE, settings.seed + 1, rows.classes)[1]
+    else:
+        folds = _count_folds(k)
+        for start in range(0, k, folds):
+            yield from deal_folds(n, folds, settings.seed + 1 + start, rows.classes)[: k - start]
+
+
+def count_aside(settings: Settings, n: int) -> int:
+    """Return how many of n rows a network sets aside to stop by; the most, where their numbers differ by one."""
+    if settings.patience is None or n < LEAST_SET_ASIDE:
+        return 0
+    folds = round(1 / SHARE_SET_ASIDE) if settings.members == 1 else _count_folds(settings.members)
+    return -(-n // folds)
+
+
+def _count_folds(members: int) -> int:
+    return min(max(members, FEWEST_FOLDS), MOST_FOLDS)
+
+
+def deal_folds(n: int, folds: int, seed: int, classes: Array | None = None) -> list[Array]:
+    """Deal rows to folds at random, as one deals cards: sizes differ by one at most, those of each class too.
+
+    Parameters
+    ----------
+    n : int
+        How many rows there are.
+    folds : int
+    seed : int
+    classes : array of int, shape (n,), optional
+        The class of each row.
+
+    Returns
+    -------
+    list of array of int
+        The rows of each fold, in ascending order.
+
+    Examples
+    --------
+    >>> from bpx.recipes.training import deal_folds
+    >>> sorted(len(fold) for fold in deal_folds(11, 3, seed=0))
+    [3, 4, 4]
+    """
+    order = np.argsort(np.random.PCG64(seed).random_raw(n), kind="stable")
+    if classes is not None:
+        order = order[np.argsort(classes[order], kind="stable")]
+    return [np.sort(order[i::folds]) for i in range(folds)]
+
+
+def average_histories(histories: Sequence[History]) -> History:
+    """Return the mean of what trainings recorded, epoch by epoch, over those that were not yet over."""
+    if len(histories) == 1:
+        return histories[0]
+
+    def average(curves: Sequence[Sequence[float]]) -> list[float]:
+        columns = zip_longest(*curves)
+        return [float(np.mean([value for value in column if value is not None])) for column in columns]
+
+    first = histories[0]
+    return History(
+        loss=average([history.loss for history in histories]),
+        validation_loss=average([history.validation_loss for history in histories]),
+        metrics={name: average([history.metrics[name] for history in histories]) for name in first.metrics},
+        validation_metrics={
+            name: average([history.validation_metrics[name] for history in histories])
+            for name in first.validation_metrics
+        },
+        epoch=max((history.epoch for history in histories), key=len),
+        seconds=sum(history.seconds for history in histories),
+    )
+
+
+@dataclass(frozen=True)
+class _Kept:
+    """Where a training that can be resumed keeps what it has.
+
+    The checkpoints of one network lie in the folder. Of several networks each has a folder in that one; once it is
+    trained its file lies there too, and it is not trained again.
+    """
+
+    checkpoint: Any = None
+    resume: Any = None
+    finished: Path | None = None
+
+    @classmethod
+    def of_member(cls, checkpoint: Any, resume: Any, i: int) -> _Kept:
+        if checkpoint is None and resume is None:
+            return cls()
+        folder = Path(resume if checkpoint is None else checkpoint) / f"network-{i + 1}"
+        begun = resume is not None and bool(list_checkpoints(Path(resume) / folder.name))
+        return cls(
+            None if checkpoint is None else folder,
+            Path(resume) / folder.name if begun else None,
+            folder / "trained.safetensors",
+        )
+
+    @property
+    def folders(self) -> dict[str, Any]:
+        """What ``fit`` is told about folders."""
+        given = {"checkpoint": self.checkpoint, "resume": self.resume}
+        return {name: folder for name, folder in given.items() if folder is not None}
+
+    def read_into(self, network: Network) -> History | None:
+        """Give a network the weights that it was trained to before, and return that training's history."""
+        if self.finished is None or not self.finished.is_file():
+            return None
+        trained, extra = load_with_extra(self.finished, network.backend)
+        network.params = trained.params
+        return History(**(extra or {}).get("history", {}))
+
+    def write(self, network: Network, history: History) -> None:
+        """Keep a trained network."""
+        if self.finished is not None and self.checkpoint is not None:
+            save(network, self.finished, extra={"history": history.to_dict()})

@@ -1,0 +1,442 @@
+"""Estimators for tables as people have them: frames of mixed columns in, the preprocessing inside."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from numbers import Integral, Real
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+import numpy as np
+from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin, _fit_context
+from sklearn.utils import check_random_state, column_or_1d
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import (
+    _check_feature_names,
+    _check_n_features,
+    _check_sample_weight,
+    _check_y,
+    check_consistent_length,
+    check_is_fitted,
+    validate_data,
+)
+
+from bpx.backend.precision import MANTISSA_BITS
+from bpx.backend.selection import get_backend
+from bpx.errors import InputError
+from bpx.network import Network
+from bpx.recipes.building import build_network
+from bpx.recipes.intervals import Residuals
+from bpx.recipes.presets import PRESETS, choose_recipe
+from bpx.recipes.training import Rows, train_network
+from bpx.tables import Preprocessor
+from bpx.tables.frames import take_frame
+from bpx.tables.splitting import split
+from bpx.training.history import History
+
+if TYPE_CHECKING:
+    import polars as pl
+
+Array = np.ndarray[Any, Any]
+
+
+class TableEstimator(BaseEstimator):  # type: ignore[misc]
+    """What the classifier and the regressor for tables share."""
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "preset": [StrOptions(set(PRESETS))],
+        "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left"), None],
+        "members": [Interval(Integral, 1, None, closed="left"), None],
+        "max_iter": [Interval(Integral, 1, None, closed="left"), None],
+        "dropout": [Interval(Real, 0, 1, closed="left"), None],
+        "random_state": ["random_state"],
+        "backend": [str, None],
+        "precision": [StrOptions(set(MANTISSA_BITS))],
+        "progress": ["boolean", None],
+    }
+
+    network_: Network
+    preprocessor_: Preprocessor
+    history_: History
+    notes_: tuple[str, ...]
+    temperature_: float
+    n_features_in_: int
+
+    def _fit(
+        self, frame: pl.DataFrame, types: dict[str, Any], y: Array, sample_weight: Any, class_weight: Any = None
+    ) -> tuple[Array, Array]:
+        """Train on rows and encoded targets; return rows that no weight was learned from, and what is foretold of them.
+
+        The rows are those that were held out of everything, if any were, and else those that networks set aside.
+        """
+        check_consistent_length(y, np.empty(frame.height))
+        classes = y.dtype.kind == "i"
+        weight = None if sample_weight is None else _check_sample_weight(sample_weight, y)
+        seed = int(check_random_state(self.random_state).randint(2**31 - 1))
+        n = len(y)
+        learned, held = np.arange(n), np.arange(0)
+        if share := getattr(self, "held_out", 0.0):
+            learned, held = split(n, float(share), seed)
+        target = _name_target(frame)
+        import polars as pl
+
+        table = frame.with_columns(pl.Series(target, y))
+        preprocessor = Preprocessor.fit(
+            table,
+            target,
+            task="classification" if classes else "regression",
+            types=types,
+            rows=None if not held.size else learned,
+        )
+        x, targets = preprocessor.transform(table), preprocessor.encode_target(table)
+        rows = Rows(x, targets, weight, targets if classes else None)
+        settings = self._choose_settings(len(learned), classes, seed)
+        settings = dataclasses.replace(settings, class_weight=class_weight)
+        backend = get_backend(self.backend)
+        trained = train_network(
+            settings,
+            rows.take(learned) if held.size else rows,
+            lambda i: build_network(
+                settings, x[learned], preprocessor.are_numbers, preprocessor.n_outputs, "identity", backend, i
+            ),
+            progress=self.progress,
+        )
+        self.network_, self.preprocessor_, self.history_ = trained.network, preprocessor, trained.history
+        self.n_iter_, self.temperature_ = len(trained.history), trained.temperature
+        self.notes_ = preprocessor.notes
+        if held.size:
+            return held, np.asarray(trained.network.predict(x[held]))
+        return trained.aside, trained.outputs
+
+    def _choose_settings(self, rows: int, classes: bool, seed: int) -> Any:
+        recipe = choose_recipe(self.preset, rows, classes=classes)
+        given = {"members": self.members, "epochs": self.max_iter, "dropout": self.dropout}
+        recipe = dataclasses.replace(recipe, **{name: value for name, value in given.items() if value is not None})
+        if self.hidden_layer_sizes is not None:
+            sizes = np.atleast_1d(self.hidden_layer_sizes).tolist()
+            recipe = dataclasses.replace(recipe, hidden=tuple(int(size) for size in sizes))
+        return recipe.decide(seed=seed, precision=self.precision)
+
+    def _take(self, X: Any, *, reset: bool) -> tuple[pl.DataFrame, dict[str, Any]]:
+        """Return samples as a table, and the types of its columns that are declared: all of an array's are numbers."""
+        import polars as pl
+
+        if hasattr(X, "columns") or hasattr(X, "column_names"):
+            frame = take_frame(X)
+            _check_feature_names(self, X, reset=reset)
+            _check_n_features(self, X, reset=reset)
+            if frame.height < 1 + reset:
+                raise InputError(f"expected {1 + reset} or more samples, got n_samples = {frame.height}")
+            return frame, {}
+        dtype = None if _is_of_objects(X) else "numeric"
+        X = validate_data(
+            self, X, dtype=dtype, ensure_all_finite="allow-nan", ensure_min_samples=1 + reset, reset=reset
+        )
+        names = [f"x{i}" for i in range(X.shape[1])]
+        columns = [pl.Series(name, X[:, i].tolist() if X.dtype == object else X[:, i], strict=False)
+                   for i, name in enumerate(names)]  # fmt: skip
+        return pl.DataFrame(columns), {} if X.dtype == object else dict.fromkeys(names, "number")
+
+    def _predict(self, X: Any) -> Array:
+        """Return what the network makes of samples: probabilities, or standardized numbers."""
+        check_is_fitted(self)
+        frame, _ = self._take(X, reset=False)
+        return np.asarray(self.network_.predict(self.preprocessor_.transform(frame)))
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        tags.input_tags.string = True
+        tags.input_tags.categorical = True
+        return tags
+
+
+class TableClassifier(ClassifierMixin, TableEstimator):  # type: ignore[misc]
+    """A network that decides for classes, for tables as people have them.
+
+    Takes frames of numbers, text, dates and gaps (pandas, polars, pyarrow and others), or arrays of numbers, and does
+    what ``bpx train`` does: the preprocessing is inside, and the recipe is the same.
+
+    Parameters
+    ----------
+    preset : {"fast", "default", "best"}
+        "fast" is one small network, "default" an ensemble of a few over folds of the samples, "best" a larger one. Each
+        network of an ensemble sets other samples aside, which tell its best epoch; all are learned from by most.
+    hidden_layer_sizes : int or array-like of int, optional
+        Widths of the hidden layers, in place of the preset's.
+    members : int, optional
+        Networks whose predictions are averaged, in place of the preset's number.
+    max_iter : int, optional
+        Epochs at most, in place of the preset's.
+    dropout : float, optional
+        Share of the hidden units left out at a step, in place of the preset's.
+    class_weight : dict, "balanced" or None
+        Weights of the classes in the loss, on top of ``sample_weight``. "balanced" is ``n_samples / (n_classes * n_c)``
+        for a class of n_c samples.
+    random_state : int, RandomState or None
+    backend : str or None
+        Where the network computes, as for `bpx.get_backend`.
+    precision : {"float32", "tf32", "bfloat16"}
+        How the operands of matrix products are rounded.
+    progress : bool or None
+        As for ``bpx.Network.fit``.
+
+    Attributes
+    ----------
+    classes_ : array (n_classes,)
+    network_ : bpx.Network
+        The trained network, of several members where there are some.
+    preprocessor_ : bpx.tables.Preprocessor
+        From a table to the network's inputs.
+    history_ : bpx.History
+        The mean of the members' curves.
+    notes_ : tuple of str
+        What was decided about the columns.
+    temperature_ : float
+        What the logits were divided by, so that probabilities fit the samples that networks set aside; 1 where none
+        were.
+    n_features_in_ : int
+    feature_names_in_ : array of str
+        Where the samples had names.
+    n_iter_ : int
+        Epochs of the longest training.
+
+    Examples
+    --------
+    >>> import polars as pl
+    >>> from bpx.sklearn import TableClassifier
+    >>> sizes, kinds = [1.0, 1.2, None, 3.1, 2.9, 3.3] * 10, ["a", "a", "a", "b", "b", None] * 10
+    >>> table = pl.DataFrame({"size": sizes, "kind": kinds})
+    >>> found = TableClassifier(preset="fast", random_state=0).fit(
+    ...     table, ["small", "small", "small", "big", "big", "big"] * 10
+    ... )
+    >>> found.predict(pl.DataFrame({"size": [1.1, None], "kind": ["a", "b"]})).tolist()
+    ['small', 'big']
+    """
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **TableEstimator._parameter_constraints,
+        "class_weight": [StrOptions({"balanced"}), dict, None],
+    }
+
+    classes_: Array
+
+    def __init__(
+        self,
+        preset: str = "default",
+        *,
+        hidden_layer_sizes: Any = None,
+        members: int | None = None,
+        max_iter: int | None = None,
+        dropout: float | None = None,
+        class_weight: Mapping[Any, float] | str | None = None,
+        random_state: Any = None,
+        backend: str | None = None,
+        precision: str = "float32",
+        progress: bool | None = None,
+    ) -> None:
+        self.preset = preset
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.members = members
+        self.max_iter = max_iter
+        self.dropout = dropout
+        self.class_weight = class_weight
+        self.random_state = random_state
+        self.backend = backend
+        self.precision = precision
+        self.progress = progress
+
+    @_fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+        """Learn the preprocessing and train the network.
+
+        Parameters
+        ----------
+        X : data frame or array-like (samples, features)
+        y : array-like (samples,)
+            Labels.
+        sample_weight : array-like (samples,) or None
+
+        Returns
+        -------
+        TableClassifier
+            Itself.
+        """
+        frame, types = self._take(X, reset=True)
+        y = column_or_1d(_check_labels(self, y), warn=True)
+        check_classification_targets(y)
+        self.classes_, ids = np.unique(y, return_inverse=True)
+        if len(self.classes_) < 2:
+            raise ValueError(
+                f"TableClassifier needs two classes or more, and all samples are of class {self.classes_[0]!r}"
+            )
+        weight = self.class_weight
+        if isinstance(weight, Mapping):
+            known = {label: i for i, label in enumerate(self.classes_.tolist())}
+            unknown = [label for label in weight if label not in known]
+            if unknown:
+                raise ValueError(f"class_weight names classes that y does not have: {unknown}")
+            weight = {known[label]: float(factor) for label, factor in weight.items()}
+        self._fit(frame, types, ids.astype(np.int64), sample_weight, weight)
+        return self
+
+    def predict_proba(self, X: Any) -> Array:
+        """Return the probability of each class, shape (samples, classes), in the order of ``classes_``."""
+        outputs = self._predict(X)
+        return np.stack([1.0 - outputs[:, 0], outputs[:, 0]], axis=1) if outputs.shape[1] == 1 else outputs
+
+    def predict(self, X: Any) -> Array:
+        """Return the most probable class of each sample, shape (samples,)."""
+        best = self.predict_proba(X).argmax(axis=1)
+        labels: Array = self.classes_[best]
+        return labels
+
+
+class TableRegressor(RegressorMixin, TableEstimator):  # type: ignore[misc]
+    """A network that predicts a number, for tables as people have them; with intervals.
+
+    The target is standardized inside, and the loss is the squared error. `TableClassifier` says the rest.
+
+    Parameters
+    ----------
+    preset, hidden_layer_sizes, members, max_iter, dropout, random_state, backend, precision, progress
+        As for `TableClassifier`.
+    held_out : float
+        Share of the samples that nothing is learned from, which gives `predict_interval` its guarantee; 0 for samples
+        that networks of an ensemble set aside.
+
+    Attributes
+    ----------
+    network_, preprocessor_, history_, notes_, n_features_in_, feature_names_in_, n_iter_
+        As for `TableClassifier`.
+    residuals_ : Residuals or None
+        Errors on samples that no weight was learned from; None where there are none.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from bpx.sklearn import TableRegressor
+    >>> x = np.linspace(0.0, 1.0, 200)[:, None]
+    >>> found = TableRegressor(preset="fast", held_out=0.2, random_state=0).fit(x, 3.0 * x[:, 0])
+    >>> found.predict_interval(x[:5], coverage=0.9).shape
+    (5, 2)
+    """
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **TableEstimator._parameter_constraints,
+        "held_out": [Interval(Real, 0, 1, closed="left")],
+    }
+
+    residuals_: Residuals | None
+
+    def __init__(
+        self,
+        preset: str = "default",
+        *,
+        hidden_layer_sizes: Any = None,
+        members: int | None = None,
+        max_iter: int | None = None,
+        dropout: float | None = None,
+        held_out: float = 0.0,
+        random_state: Any = None,
+        backend: str | None = None,
+        precision: str = "float32",
+        progress: bool | None = None,
+    ) -> None:
+        self.preset = preset
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.members = members
+        self.max_iter = max_iter
+        self.dropout = dropout
+        self.held_out = held_out
+        self.random_state = random_state
+        self.backend = backend
+        self.precision = precision
+        self.progress = progress
+
+    @_fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+        """Learn the preprocessing and train the network.
+
+        Parameters
+        ----------
+        X : data frame or array-like (samples, features)
+        y : array-like (samples,)
+            Numbers.
+        sample_weight : array-like (samples,) or None
+
+        Returns
+        -------
+        TableRegressor
+            Itself.
+        """
+        frame, types = self._take(X, reset=True)
+        y = _check_y(_check_labels(self, y), y_numeric=True, estimator=self).astype(np.float64)
+        rows, outputs = self._fit(frame, types, y, sample_weight)
+        self.residuals_ = None
+        if len(rows):
+            errors = self.preprocessor_.decode_target(outputs) - y[rows]
+            self.residuals_ = Residuals.of(errors, held_out=bool(self.held_out))
+        return self
+
+    def predict(self, X: Any) -> Array:
+        """Return a number for each sample, shape (samples,), float64."""
+        outputs = self._predict(X)
+        return self.preprocessor_.decode_target(outputs)
+
+    def predict_interval(self, X: Any, coverage: float = 0.9) -> Array:
+        """Return an interval for each sample, which holds the true number for a share of them.
+
+        Parameters
+        ----------
+        X : data frame or array-like (samples, features)
+        coverage : float
+            The share, above 0 and below 1.
+
+        Returns
+        -------
+        array (samples, 2)
+            Lower and upper ends, of one width for all.
+
+        Raises
+        ------
+        InputError
+            If nothing was held out, or too little for this coverage.
+
+        Notes
+        -----
+        With ``held_out`` above 0 this is split conformal prediction: for new samples drawn like those of the fit the
+        probability of a hit is at least ``coverage``, whatever the data. With 0 the errors are those on samples that
+        networks set aside to stop by: no guarantee, and in measurements about what is asked for or a little more.
+        `bpx.recipes.intervals.Residuals` has the formula and sources.
+        """
+        predictions = self.predict(X)
+        if self.residuals_ is None:
+            raise InputError(
+                "this network set no samples aside, so that nothing is known of its errors on others: fit with "
+                "held_out=0.2, or with preset='default'"
+            )
+        width = self.residuals_.find_width(coverage)
+        return np.stack([predictions - width, predictions + width], axis=1)
+
+
+def _check_labels(estimator: Any, y: Any) -> Any:
+    """Return targets of any library as an array of the host."""
+    if y is None:
+        raise ValueError(
+            f"This {type(estimator).__name__} estimator requires y to be passed, but the target y is None."
+        )
+    return y.to_numpy() if hasattr(y, "to_numpy") else np.asarray(y)
+
+
+def _is_of_objects(X: Any) -> bool:
+    return np.asarray(X).dtype == object if not hasattr(X, "dtype") else X.dtype == object
+
+
+def _name_target(frame: pl.DataFrame) -> str:
+    """Return a name for the target that no column has."""
+    name = "target"
+    while name in frame.columns:
+        name += "_"
+    return name
