@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -106,21 +107,40 @@ def choose_recipe(preset: str, rows: int, *, classes: bool) -> Recipe:
         If there is no such preset.
     """
     check_choice("preset", preset, PRESETS)
-    loss = "cross_entropy" if classes else "squared_error"
-    if preset == "fast":
-        return Recipe((128,), 60, 3e-3, loss=loss)
+    best = preset == "best"
     return Recipe(
-        (128, 128),
-        60,
-        3e-3,
+        hidden=(128, 128) if best else (64, 64),
+        epochs=_choose_epochs(rows),
+        learning_rate=3e-3,
         activation="silu",
-        loss=loss,
+        loss="cross_entropy" if classes else "squared_error",
         optimizer="adamw",
-        batch_size=256,
-        dropout=0.1,
+        batch_size=min(max(rows // _STEPS, _SMALLEST_BATCH), _LARGEST_BATCH),
+        dropout=0.1 if best else 0.0,
         schedule="cosine",
         weight_decay=1e-2,
-        patience=20,
+        patience=15,
         bins=24,
-        members=5,
+        members=_choose_members(preset, rows),
     )
+
+
+_STEPS, _SMALLEST_BATCH, _LARGEST_BATCH = 128, 64, 4096
+"""Steps of an epoch where batches are neither too small nor too large for it."""
+
+_EPOCHS, _FEWEST_EPOCHS, _ROWS_OF_ALL_EPOCHS = 60, 6, 20_000
+
+_MEMBERS = {"fast": 1, "default": 5, "best": 20}
+_ROWS_OF_ALL_MEMBERS = 50_000
+
+
+def _choose_epochs(rows: int) -> int:
+    """Return the epochs: 60, and fewer of more rows, so that time grows as their root."""
+    share = min(1.0, _ROWS_OF_ALL_EPOCHS / max(rows, 1))
+    return max(round(_EPOCHS * math.sqrt(share)), _FEWEST_EPOCHS)
+
+
+def _choose_members(preset: str, rows: int) -> int:
+    """Return the members: of very many rows each network learns what there is, and fewer do."""
+    most = _MEMBERS[preset]
+    return min(most, max(1, most * _ROWS_OF_ALL_MEMBERS // max(rows, 1)))
