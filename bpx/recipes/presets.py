@@ -130,7 +130,7 @@ _STEPS, _SMALLEST_BATCH, _LARGEST_BATCH = 128, 64, 4096
 
 _EPOCHS, _FEWEST_EPOCHS, _ROWS_OF_ALL_EPOCHS = 60, 6, 20_000
 
-_MEMBERS = {"fast": 1, "default": 5, "best": 20}
+_MEMBERS = {"fast": 1, "default": 8, "best": 24}
 _ROWS_OF_ALL_MEMBERS = 50_000
 
 
