@@ -17,6 +17,7 @@ from bpx.files import onnx as onnx_export
 
 pl = pytest.importorskip("polars", reason="tables need polars (extra table)")
 
+from bpx.files.onnx_graph import Graph  # noqa: E402
 from bpx.files.onnx_table import export_table_onnx  # noqa: E402
 from bpx.tables import ClassTarget, NumberTarget, Preprocessor, parse_columns  # noqa: E402
 from bpx.tables.columns import DateColumn, NumberColumn  # noqa: E402
@@ -269,6 +270,14 @@ def test_a_tie_is_the_first_class(export):
     assert export([net], fitted).run({"x": np.zeros((2, 1))})["label"].tolist() == ["a", "a"]
 
 
+def test_infinite_numbers_are_missing(export):
+    fitted = Preprocessor.fit(table(n=[1.5, None, -9.0, 4.0]), "y")
+    numbers = np.array([[np.nan], [np.inf], [-np.inf], [2.0]])
+    got = export([make_network(fitted)], fitted).run({"x": np.zeros((4, 1)), "n": numbers})["probabilities"]
+    np.testing.assert_array_equal(got[1:3], got[[0, 0]])
+    assert np.abs(got[3] - got[0]).max() > 0.001
+
+
 def test_years_and_cycles_follow_the_calendar(export):
     """Every day from 1583 on, the first and last of months and leap days among them, at some time of the day."""
     generator = np.random.default_rng(3)
@@ -293,6 +302,19 @@ def test_many_columns_of_a_kind_take_as_many_nodes_as_two(export):
         return len(export([make_network(fitted)], fitted).model.graph.node)
 
     assert count(2) == count(50)
+
+
+def test_constants_of_a_graph_are_kept_once_and_texts_are_not_confused(onnx):
+    graph = Graph(onnx, {}, "float32", {})
+    arrays = [
+        np.array(values, dtype=object) for values in (["one", "two"], ["six", "ten"], ["red", "tea"], ["one", "two"])
+    ]
+    arrays += [np.array([1.0, 2.0]), np.array([1.0, 3.0]), np.array([1.0, 2.0]), np.array([1.0, 2.0], dtype="float32")]
+    names = [graph.tensor(array, "place") for array in arrays]
+    assert [names.index(name) for name in names] == [0, 1, 2, 0, 4, 5, 4, 7]
+    stored = {array.name: onnx.numpy_helper.to_array(array) for array in graph.initializers}
+    for name, array in zip(names, arrays, strict=True):
+        np.testing.assert_array_equal(stored[name], array)
 
 
 # -- inputs ---------------------------------------------------------------------------------------------------

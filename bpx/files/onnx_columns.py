@@ -263,7 +263,7 @@ def _add_category(graph: Graph, column: CategoryColumn, x: str) -> Block:
     ids[find_missing_text(column)] = width - 1 if column.flagged else ids[column.most_frequent]
     others = len(column.categories) if column.other else -1  # -1 is no place, so that all are 0
     encoded = _encode(graph, x, place, keys_strings=list(ids), values_int64s=list(ids.values()), default_int64=others)
-    hot = graph.node("Equal", [encoded, graph.tensor(np.arange(width)[None, :], place)], place)
+    hot = graph.node("Equal", [encoded, graph.tensor(np.arange(width, dtype=np.int64)[None, :], place)], place)
     return _make_block(graph, hot, [(column.name, i) for i in range(width)], place)
 
 
