@@ -10,6 +10,7 @@ from bpx._version import __version__
 from bpx.cli.backends_command import backends
 from bpx.cli.evaluate_command import evaluate
 from bpx.cli.explain_command import explain
+from bpx.cli.export_command import export
 from bpx.cli.group import Command, Commands
 from bpx.cli.predict_command import predict
 from bpx.cli.train_command import train
@@ -48,5 +49,5 @@ def common(
             print(text)
 
 
-for command in (xor, train, predict, evaluate, explain, backends):
+for command in (xor, train, predict, evaluate, explain, export, backends):
     app.command(cls=Command)(command)

@@ -108,12 +108,26 @@ def load_model(path: str, backend: Backend) -> Model:
         If the file is none of bpx's, was not written by ``bpx train``, is of another version, or its parts do not fit
         each other.
     """
-    network, extra = load_with_extra(path, backend)
-    if extra is None or extra.get("format") != FORMAT:
+    loaded = load_model_or_network(path, backend)
+    if isinstance(loaded, Network):
         raise FileFormatError(
             f"{path} holds a network without the preprocessing of its data: 'bpx train --output' did not write it; "
             "use it from Python, with bpx.load"
         )
+    return loaded
+
+
+def load_model_or_network(path: str, backend: Backend) -> Model | Network:
+    """Read a model that `save_model` wrote, or a network that `bpx.Network.save` did.
+
+    Raises
+    ------
+    InputError, FileFormatError
+        As for `load_model`, but where the file was not written by ``bpx train``.
+    """
+    network, extra = load_with_extra(path, backend)
+    if extra is None or extra.get("format") != FORMAT:
+        return network
     if extra.get("version") != VERSION:
         raise FileFormatError(
             f"{path} was written in version {extra.get('version')!r} of 'bpx train', this bpx reads {VERSION}; use the "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -324,6 +325,11 @@ def _leave_out_place(frame: pl.DataFrame, preprocessor: Preprocessor, notes: lis
     return frame.rename(dict(zip(frame.columns, places, strict=True)))
 
 
+def are_of_an_array(names: Collection[str]) -> bool:
+    """Tell whether these are all columns of an array ``x``, as it has no names of its own: x0, x1, x2, ..."""
+    return set(names) == {f"x{i}" for i in range(len(names))}
+
+
 def _name_columns(path: str, frame: pl.DataFrame, preprocessor: Preprocessor) -> pl.DataFrame:
     """Give the columns of an array ``x``, which has no names of its own, those of the training, in their order.
 
@@ -337,7 +343,7 @@ def _name_columns(path: str, frame: pl.DataFrame, preprocessor: Preprocessor) ->
     if "x" not in arrays or arrays > {"x", "y"}:
         return frame  # each array is a column, and has its name
     wanted, known = preprocessor.column_names, {*preprocessor.column_names, *preprocessor.left_out}
-    trained_on_an_array = known == {f"x{i}" for i in range(len(known))}
+    trained_on_an_array = are_of_an_array(known)
     numbered = [name for name in frame.columns if name != "y"]
     expected = len(known) if trained_on_an_array else len(wanted)
     if len(numbered) != expected:

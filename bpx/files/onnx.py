@@ -35,16 +35,31 @@ def export_onnx(
     check_size("the weights", arrays.values())
     warn_of_precision(net, "predict")
     graph = Graph(onnx, arrays, net.dtype, {"x": (BATCH, *shape_in)})
-    y = "x"
-    for i, layer in enumerate(net.layers):
-        y = add_to_onnx(graph, layer, y, str(i))
-    y = y if logits else _add_predictions(graph, net.loss, y)
+    y = add_layers(graph, net, "x")
+    y = y if logits else add_predictions(graph, net.loss, y)
     if graph.traced:
         shape_out = graph.find_sample_shape(y, shape_out)
     graph.name_output(y, "y")
     said = {"loss": net.loss.name, "y": "outputs" if logits else "predictions"}
     model = graph.make_model(["x"], {"y": (BATCH, *(shape_out or ()))}, net.layers, said)
     write_whole(path, model.SerializeToString())
+
+
+def add_layers(graph: Graph, net: Model, x: str, prefix: str = "") -> str:
+    """Add the layers of a network to a graph, and return the name of the last one's output.
+
+    Parameters
+    ----------
+    graph : Graph
+    net : Model
+    x : str
+        The value that the first layer takes.
+    prefix : str
+        What the keys of the network's arrays begin with in this graph.
+    """
+    for i, layer in enumerate(net.layers):
+        x = add_to_onnx(graph, layer, x, f"{prefix}{i}")
+    return x
 
 
 def find_ends(net: Model, sample_shape: Sequence[int] | None) -> tuple[Shape, Shape | None]:
@@ -103,7 +118,7 @@ def _choose_sample_shape(net: Model, given: Sequence[int] | None) -> Shape:
     return shape if shape is not None else net.input_shape  # type: ignore[return-value] # one of them is there
 
 
-def _add_predictions(graph: Graph, loss: Loss, y: str) -> str:
+def add_predictions(graph: Graph, loss: Loss, y: str) -> str:
     """Add what `Network.predict` does to the last layer's outputs."""
     declared = find_declared(type(loss), "onnx", "probabilities")
     if declared is not None:

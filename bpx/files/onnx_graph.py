@@ -62,6 +62,7 @@ class Graph:
         self.opsets: dict[str, int] = {"": OPSET}
         self.traced = False
         self._names: dict[str, int] = {}
+        self._taken = {*inputs, *arrays}
         self._constants: dict[Any, str] = {}
         self._backend: NdonnxBackend | None = None
 
@@ -90,6 +91,14 @@ class Graph:
         self.initializers.append(self.onnx.numpy_helper.from_array(np.array(values, dtype=np.int64), name))
         return name
 
+    def tensor(self, values: np.ndarray, place: str) -> str:
+        """Add an array of its own dtype, texts as objects among them, once for all uses; return its name."""
+        return self._share(self.onnx.numpy_helper.from_array(values), place)
+
+    def cast(self, x: str, dtype: str, place: str) -> str:
+        """Add a conversion of a value and return the name of its output."""
+        return self.node("Cast", [x], place, to=self.onnx.helper.np_dtype_to_tensor_dtype(np.dtype(dtype)))
+
     def single_precision(self, operator: str, x: str, place: str) -> str:
         """Add an operator that runtimes have in float32 alone, with conversions around it where they are needed."""
         if self.dtype == "float32":
@@ -106,8 +115,12 @@ class Graph:
             self.nodes.append(self.onnx.helper.make_node("Identity", [value], [name], name=name))
 
     def _unique(self, name: str) -> str:
-        used = self._names[name] = self._names.get(name, 0) + 1
-        return name if used == 1 else f"{name}_{used}"
+        used = self._names.get(name, 0) + 1
+        while (unique := name if used == 1 else f"{name}_{used}") in self._taken:
+            used += 1
+        self._names[name] = used
+        self._taken.add(unique)
+        return unique
 
     # -- tracing ------------------------------------------------------------------------------------------
 
@@ -258,7 +271,8 @@ class Graph:
     def _share(self, tensor: Any, place: str) -> str:
         """Return the name of a constant, which is added unless there is an equal one."""
         array = self.onnx.numpy_helper.to_array(tensor)
-        key = (tensor.data_type, tuple(tensor.dims), array.tobytes())
+        content = tuple(array.flat) if array.dtype == object else array.tobytes()  # the bytes of objects are addresses
+        key = (tensor.data_type, tuple(tensor.dims), content)
         if key not in self._constants:
             self._constants[key] = self._unique(f"{place}/constant")
             self.initializers.append(self.onnx.numpy_helper.from_array(array, self._constants[key]))

@@ -10,6 +10,7 @@ encodes with `Preprocessor.transform`, and turns the network's predictions back 
 Polars (extra ``table``) is imported when a table is first used, not with this package.
 """
 
+from bpx.tables.parsing import parse_columns
 from bpx.tables.preparing import Prepared, prepare
 from bpx.tables.preprocessor import Preprocessor
 from bpx.tables.reading import read_table
@@ -22,6 +23,7 @@ __all__ = [
     "NumberTarget",
     "Prepared",
     "Preprocessor",
+    "parse_columns",
     "predictions_table",
     "prepare",
     "read_table",

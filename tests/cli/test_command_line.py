@@ -11,7 +11,7 @@ import pytest
 
 import bpx
 
-COMMANDS = ("xor", "train", "predict", "evaluate", "backends")
+COMMANDS = ("xor", "train", "predict", "evaluate", "export", "backends")
 
 
 @pytest.mark.parametrize("arguments", [(), ("--help",), ("-h",)])
