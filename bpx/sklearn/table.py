@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import Mapping
 from numbers import Integral, Real
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self, get_args
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin, _fit_context
@@ -33,6 +34,7 @@ from bpx.recipes.training import Rows, train_network
 from bpx.tables import Preprocessor
 from bpx.tables.frames import take_frame
 from bpx.tables.splitting import split
+from bpx.tables.target import LabelType
 from bpx.training.history import History
 
 if TYPE_CHECKING:
@@ -102,12 +104,39 @@ class TableEstimator(BaseEstimator):  # type: ignore[misc]
             ),
             progress=self.progress,
         )
+        preprocessor = dataclasses.replace(preprocessor, target=self._name_target(preprocessor.target))
         self.network_, self.preprocessor_, self.history_ = trained.network, preprocessor, trained.history
         self.n_iter_, self.temperature_ = len(trained.history), trained.temperature
         self.notes_ = preprocessor.notes
         if held.size:
             return held, np.asarray(trained.network.predict(x[held]))
         return trained.aside, trained.outputs
+
+    def _name_target(self, target: Any) -> Any:
+        """Return what a target was found to be, with the labels that the caller knows."""
+        return target
+
+    def export_onnx(self, path: str | os.PathLike[str]) -> dict[str, Any]:
+        """Write the preprocessing and the network as one ONNX file, as ``bpx export`` does.
+
+        Parameters
+        ----------
+        path : path-like
+
+        Returns
+        -------
+        dict
+            The inputs, outputs and metadata of the file.
+
+        Raises
+        ------
+        InputError
+            If the extra ``onnx`` is not installed, or the file cannot be written.
+        """
+        check_is_fitted(self)
+        from bpx.files.onnx_table import export_table_onnx
+
+        return export_table_onnx([self.network_], self.preprocessor_, os.fspath(path))
 
     def _choose_settings(self, rows: int, classes: bool, seed: int) -> Any:
         recipe = choose_recipe(self.preset, rows, classes=classes)
@@ -280,6 +309,13 @@ class TableClassifier(ClassifierMixin, TableEstimator):  # type: ignore[misc]
             weight = {known[label]: float(factor) for label, factor in weight.items()}
         self._fit(frame, types, ids.astype(np.int64), sample_weight, weight)
         return self
+
+    def _name_target(self, target: Any) -> Any:
+        labels = self.classes_.tolist()
+        kind = type(labels[0]).__name__
+        if kind not in get_args(LabelType) or {type(label).__name__ for label in labels} != {kind}:
+            labels, kind = [str(label) for label in labels], "str"
+        return dataclasses.replace(target, label_type=kind, labels=tuple(labels))
 
     def predict_proba(self, X: Any) -> Array:
         """Return the probability of each class, shape (samples, classes), in the order of ``classes_``."""

@@ -1,0 +1,150 @@
+import dataclasses
+
+import numpy as np
+import pytest
+
+import bpx
+from bpx.recipes import training
+from bpx.recipes.building import build_network
+from bpx.recipes.presets import Recipe
+from bpx.recipes.training import Rows, average_histories, count_aside, deal_folds, train_network
+from bpx.training.history import History
+
+NUMPY = bpx.get_backend("numpy")
+RECIPE = Recipe((8,), 6, 1e-2, loss="cross_entropy", batch_size=16, bins=3)
+
+
+def make(classes=True, n=150):
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(n, 2))
+    y = (x[:, 0] * x[:, 1] + 0.3 * rng.normal(size=n) > 0).astype(np.int64)
+    return Rows(x, y, classes=y) if classes else Rows(x, (x[:, :1] ** 2))
+
+
+def train(settings, rows, **how):
+    n_out = 1 if rows.classes is None else 2
+    return train_network(
+        settings, rows, lambda i: build_network(settings, rows.x, (True, True), n_out, "identity", NUMPY, i), **how
+    )
+
+
+def decide(**changes):
+    return dataclasses.replace(RECIPE.decide(), **changes)
+
+
+def test_rows_are_dealt_like_cards():
+    classes = np.repeat([0, 1, 2], [7, 20, 3])
+    folds = deal_folds(30, 4, 0, classes)
+    assert np.array_equal(np.sort(np.concatenate(folds)), np.arange(30))
+    for label in range(3):
+        counts = [(classes[fold] == label).sum() for fold in folds]
+        assert max(counts) - min(counts) <= 1
+    assert not np.array_equal(folds[0], deal_folds(30, 4, 1, classes)[0])
+
+
+def test_without_patience_one_network_learns_from_all_rows():
+    rows = make()
+    settings = decide()
+    found = train(settings, rows)
+    net = build_network(settings, rows.x, (True, True), 2, "identity", NUMPY)
+    history = net.fit(rows.x, rows.y, epochs=6, batch_size=16, optimizer=settings.optimizer)
+    assert found.history.loss == history.loss
+    np.testing.assert_array_equal(found.network.predict(rows.x), net.predict(rows.x))
+    assert (len(found.aside), found.temperature) == (0, 1.0)
+
+
+def test_several_networks_set_every_row_aside_once():
+    rows = make()
+    found = train(decide(patience=3, members=5), rows)
+    assert np.array_equal(found.aside, np.arange(150))
+    assert found.outputs.shape == (150, 2)
+    assert found.network.output_shape == (5, 2)
+    right = (found.outputs.argmax(axis=1) == rows.y).mean()
+    assert right > 0.55  # of rows that the network never learned from
+    np.testing.assert_allclose(found.outputs.sum(axis=1), 1.0)
+
+
+def test_what_is_foretold_comes_of_networks_that_did_not_learn_from_the_row(monkeypatch):
+    """Targets of one fold are turned around: only the networks that learn from it change."""
+    settings, rows = decide(patience=6, members=5), make()
+    monkeypatch.setattr(training, "_CALIBRATED_BY", 10**9)
+    fold = deal_folds(150, 5, 1, rows.classes)[2]
+    turned = rows.y.copy()
+    turned[fold] = 1 - turned[fold]
+    first, second = train(settings, rows), train(settings, Rows(rows.x, turned, classes=rows.classes))
+    before, after = (net.params[-1]["weight"] for net in (first.network, second.network))
+    kept = [np.array_equal(a, b) for a, b in zip(before, after, strict=True)]
+    assert not any(kept[i] for i in (0, 1, 3, 4))  # the third stopped by that fold, so its best epoch may be another
+
+
+def test_members_beyond_the_folds_are_dealt_anew():
+    settings = decide(patience=3, members=12, epochs=1)
+    each = list(training._deal(settings, make()))
+    assert len(each) == 12
+    assert np.array_equal(np.sort(np.concatenate(each[:10])), np.arange(150))
+    assert not np.array_equal(each[0], each[10])
+
+
+def test_the_temperature_fits_the_rows_that_were_set_aside():
+    rows = make()
+    found = train(decide(patience=6, members=5), rows)
+    assert found.temperature != 1.0
+
+    def loss(t):
+        p = found.outputs ** (1.0 / t)
+        return -np.log((p / p.sum(axis=1, keepdims=True))[np.arange(150), rows.y]).mean()
+
+    assert loss(1.0) <= min(loss(1.05), loss(0.95))
+    assert train(decide(patience=6, members=5, class_weight="balanced"), rows).temperature == 1.0
+    assert train(decide(patience=6, members=5, loss="squared_error"), make(classes=False)).temperature == 1.0
+
+
+def test_few_rows_are_all_learned_from():
+    rows = make(n=19)
+    found = train(decide(patience=3, members=3), rows)
+    assert (len(found.aside), found.network.output_shape) == (0, (3, 2))
+    assert count_aside(decide(patience=3, members=3), 19) == 0
+
+
+@pytest.mark.parametrize(("members", "aside"), [(1, 15), (5, 30), (8, 19), (10, 15), (24, 15)])
+def test_how_many_are_set_aside_is_known_before(members, aside):
+    settings = decide(patience=3, members=members)
+    assert count_aside(settings, 150) == aside == max(map(len, training._deal(settings, make())))
+
+
+def test_a_training_of_several_goes_on_where_it_was_left(tmp_path, monkeypatch):
+    settings, rows = decide(patience=6, members=3), make()
+    whole = train(settings, rows)
+    look, seen = bpx.EarlyStopping.on_epoch_end, []
+
+    def stop(self, run):
+        look(self, run)
+        seen.append(run.epoch)
+        if len(seen) == 9:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(bpx.EarlyStopping, "on_epoch_end", stop)
+        train(settings, rows, checkpoint=tmp_path)
+    assert (tmp_path / "network-1" / "trained.safetensors").is_file()
+    assert not (tmp_path / "network-2" / "trained.safetensors").is_file()
+    again = train(settings, rows, checkpoint=tmp_path, resume=tmp_path)
+    np.testing.assert_array_equal(again.network.predict(rows.x), whole.network.predict(rows.x))
+    assert again.history.loss == whole.history.loss
+    assert again.temperature == whole.temperature
+
+
+def test_histories_are_averaged_over_those_that_were_not_over():
+    first = History(loss=[4.0, 2.0], validation_loss=[1.0, 1.0], epoch=[1, 2], seconds=1.0)
+    second = History(loss=[2.0, 1.0, 0.5], validation_loss=[3.0, 2.0, 1.0], epoch=[1, 2, 3], seconds=2.0)
+    found = average_histories([first, second])
+    assert (found.loss, found.validation_loss) == ([3.0, 1.5, 0.5], [2.0, 1.5, 1.0])
+    assert (found.epoch, found.seconds) == ([1, 2, 3], 3.0)
+
+
+def test_weights_of_rows_count():
+    rows = make()
+    weight = np.where(rows.y == 1, 50.0, 1.0)
+    plain, weighted = (train(decide(epochs=3), Rows(rows.x, rows.y, w, rows.y)) for w in (None, weight))
+    share = [(found.network.predict(rows.x)[:, 1]).mean() for found in (plain, weighted)]
+    assert share[1] > share[0] + 0.1
