@@ -187,6 +187,7 @@ def _load_table(options: TrainOptions) -> TrainingData:
         categories_max=100 if options.categories_max is None else options.categories_max,
         types=types,
         strict=options.strict,
+        dtype=options.dtype or "float32",  # type: ignore[arg-type]
     )
     return TrainingData(
         choose_table_recipe(len(prepared.x_train), classes=isinstance(prepared.preprocessor.target, ClassTarget)),
