@@ -43,6 +43,8 @@ class PreparedTraining:
     settings : Settings
     model : Model
     history : History
+    confusions : dict of str to array
+        The confusion matrix of classes in the training and in the held-out rows, once they are measured.
     """
 
     options: TrainOptions
@@ -50,6 +52,7 @@ class PreparedTraining:
     settings: Settings
     model: Model
     history: History
+    confusions: dict[str, Array] = dataclasses.field(default_factory=dict)
 
     @classmethod
     def prepare(cls, options: TrainOptions, backend: Backend) -> PreparedTraining:
@@ -137,12 +140,17 @@ class PreparedTraining:
         return split(len(data.x_train), _SET_ASIDE, self.settings.seed + 1, classes)
 
     def measure_scores(self) -> dict[str, dict[str, float]]:
-        """Return what `measure_model` says of the training rows and, where there are any, of the held-out rows."""
+        """Return what `measure_model` says of the training rows and, where there are any, of the held-out rows.
+
+        The confusion matrices are kept as `confusions`.
+        """
         data = self.data
-        scores = {"training": measure_model(self.model, data.x_train, data.y_train)}
+        parts = {"training": (data.x_train, data.y_train)}
         if data.x_held_out is not None and data.y_held_out is not None:
-            scores["held_out"] = measure_model(self.model, data.x_held_out, data.y_held_out)
-        return scores
+            parts["held_out"] = (data.x_held_out, data.y_held_out)
+        measured = {part: measure_model(self.model, x, y) for part, (x, y) in parts.items()}
+        self.confusions = {part: matrix for part, (_, matrix) in measured.items() if matrix is not None}
+        return {part: numbers for part, (numbers, _) in measured.items()}
 
     def describe(self) -> dict[str, Any]:
         """Return the training as plain data, as the model's file keeps it."""

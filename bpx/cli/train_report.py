@@ -9,11 +9,9 @@ import numpy as np
 
 from bpx.cli.measures import (
     beats_baseline,
-    count_confusions,
     describe_target,
     find_never_predicted,
     measure_classes,
-    predict_classes,
 )
 from bpx.cli.prepared_training import PreparedTraining
 from bpx.cli.printing import Printer, seconds
@@ -136,10 +134,7 @@ def _look_at_classes(run: PreparedTraining, where: str) -> tuple[Any, bool]:
     data = run.data
     if data.preprocessor.task != "classification":
         return None, False
-    x, y = (data.x_held_out, data.y_held_out) if where == "held_out" else (data.x_train, data.y_train)
-    assert x is not None
-    assert y is not None
-    matrix = count_confusions(y, predict_classes(run.model, x), data.preprocessor.n_outputs)
+    matrix = run.confusions[where]
     counts = np.bincount(data.y_train, minlength=data.preprocessor.n_outputs)
     return matrix, bool(counts.max() >= _UNEQUAL * max(counts.min(), 1))
 
