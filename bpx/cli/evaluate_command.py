@@ -45,12 +45,10 @@ def evaluate(
     printer = Printer(json=json)
     from bpx.cli.measures import (
         beats_baseline,
-        count_confusions,
         describe_target,
         measure_baseline,
         measure_classes,
         measure_model,
-        predict_classes,
     )
     from bpx.cli.model_files import load_model
     from bpx.cli.sources import FileOptions, load_rows
@@ -66,7 +64,7 @@ def evaluate(
     rows = load_rows(data, preprocessor, with_target=True, unseen=choose_unseen(unseen), file=file)
     assert rows.y is not None
     notes = [*rows.notes, *_note_same_data(loaded, data)]
-    numbers = measure_model(loaded, rows.x, rows.y)
+    numbers, matrix = measure_model(loaded, rows.x, rows.y)
     result: dict[str, Any] = {
         "model": model,
         "data": data,
@@ -90,7 +88,7 @@ def evaluate(
     target = preprocessor.target
     if isinstance(target, ClassTarget):
         names = preprocessor.class_names
-        matrix = count_confusions(rows.y, predict_classes(loaded, rows.x), len(names))
+        assert matrix is not None
         each = measure_classes(matrix)
         macro_f1 = each["f1"][matrix.sum(axis=0) + matrix.sum(axis=1) > 0].mean()
         facts.append(("accuracy", f"{numbers['accuracy']:.4f} ({matrix.trace():,} right)"))

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from bpx.cli.model_files import Model
+from bpx.losses import Loss, MeanOverMembers
 from bpx.metrics import scores
 from bpx.tables import ClassTarget
 from bpx.tables.target import Target
@@ -30,29 +31,54 @@ __all__ = [
 Array = np.ndarray[Any, Any]
 
 
-def measure_model(model: Model, x: Array, y: Array) -> dict[str, float]:
-    """Return the loss and what people want to know beside it, for encoded rows and targets.
+def measure_model(model: Model, x: Array, y: Array) -> tuple[dict[str, float], Array | None]:
+    """Measure a network on encoded rows and targets, which it goes through once.
 
-    Classes have ``accuracy`` in [0, 1], and ``balanced_accuracy``, the mean of the shares that are right of each class.
-    Numbers have ``r2``, and ``mae`` and ``rmse`` in the units of the target.
+    Returns
+    -------
+    numbers : dict of str to float
+        The loss and what people want to know beside it. Classes have ``accuracy`` in [0, 1], and ``balanced_accuracy``,
+        the mean of the shares that are right of each class. Numbers have ``r2``, and ``mae`` and ``rmse`` in the units
+        of the target.
+    matrix : array of int64, shape (classes, classes), or None
+        The confusion matrix, as from `count_confusions`; None for numbers.
     """
     network, preprocessor = model.network, model.preprocessor
-    result = {"loss": network.evaluate(x, model.encode_targets(y))["loss"]}
+    outputs: list[Array] = []
+
+    def keep(_: Array, predicted: Array) -> float:
+        outputs.append(predicted)
+        return 0.0
+
+    targets = model.encode_targets(y)
+    loss = network.evaluate(x, targets, metrics=[("outputs", keep)])["loss"]
+    if isinstance(network.loss, MeanOverMembers):
+        loss = _measure_mean(network.loss.loss, outputs[0], targets)
     if preprocessor.task == "classification":
-        found = predict_classes(model, x)
-        return result | {"accuracy": float((found == y).mean()), "balanced_accuracy": _balance(y, found)}
-    actual, found = (preprocessor.decode_target(values) for values in (y, network.predict(x)))
-    return result | {
+        matrix = count_confusions(y, _choose_classes(outputs[0]), preprocessor.n_outputs)
+        rows = matrix.sum(axis=1)
+        balanced = (matrix.diagonal()[rows > 0] / rows[rows > 0]).mean()
+        accuracy = matrix.trace() / len(y)
+        return {"loss": loss, "accuracy": float(accuracy), "balanced_accuracy": float(balanced)}, matrix
+    return {"loss": loss} | _measure_numbers(*(preprocessor.decode_target(values) for values in (y, outputs[0]))), None
+
+
+def _measure_mean(loss: Loss, outputs: Array, targets: Array) -> float:
+    """Return the loss of what members predict together; that of an evaluation is the mean of what each has alone."""
+    if loss.targets == "values":
+        return float(loss.forward(np, outputs, targets)[0])
+    ids = targets if loss.targets == "classes" else targets[:, 0].astype(np.int64)
+    p = outputs if loss.targets == "classes" else np.hstack([1.0 - outputs, outputs])
+    of_truth = p[np.arange(len(ids)), ids]
+    return float(-np.log(np.maximum(of_truth, np.finfo(p.dtype).tiny)).mean())
+
+
+def _measure_numbers(actual: Array, found: Array) -> dict[str, float]:
+    return {
         "r2": scores.r2(actual, found),
         "mae": scores.mean_absolute_error(actual, found),
         "rmse": float(np.sqrt(((found - actual) ** 2).mean())),
     }
-
-
-def _balance(actual: Array, found: Array) -> float:
-    classes, ids = np.unique(actual, return_inverse=True)
-    right = np.bincount(ids, weights=(found == actual).astype(np.float64), minlength=len(classes))
-    return float((right / np.bincount(ids, minlength=len(classes))).mean())
 
 
 @dataclass(frozen=True)
@@ -83,14 +109,10 @@ def learn_baseline(model: Model, y: Array) -> Baseline:
 def measure_baseline(model: Model, baseline: Baseline, y: Array) -> dict[str, float]:
     """Return how good the baseline is on encoded targets, by the measures of `measure_model`."""
     if model.preprocessor.task == "classification":
-        return {"accuracy": float((y == baseline.encoded).mean()), "balanced_accuracy": 1.0 / len(np.unique(y))}
+        classes = np.count_nonzero(np.bincount(y))
+        return {"accuracy": float((y == baseline.encoded).mean()), "balanced_accuracy": 1.0 / classes}
     actual = model.preprocessor.decode_target(y)
-    found = np.full_like(actual, baseline.answer)
-    return {
-        "r2": scores.r2(actual, found),
-        "mae": scores.mean_absolute_error(actual, found),
-        "rmse": float(np.sqrt(((found - actual) ** 2).mean())),
-    }
+    return _measure_numbers(actual, np.full_like(actual, baseline.answer))
 
 
 def beats_baseline(numbers: Mapping[str, float], baseline: Mapping[str, float]) -> bool:
@@ -120,16 +142,20 @@ def name_with_unit(target: Target) -> str:
 
 def predict_classes(model: Model, x: Array) -> Array:
     """Return the number of the most probable class of each row."""
-    outputs: Array = model.network.predict(x)
-    ids: Array = outputs.argmax(axis=1) if outputs.shape[1] > 1 else (outputs[:, 0] > 0.5).astype(np.int64)
-    return ids
+    return _choose_classes(model.network.predict(x))
+
+
+def _choose_classes(outputs: Array) -> Array:
+    """Give the most probable class of each row, given the probabilities of all classes or that of the second one."""
+    if outputs.ndim == 2 and outputs.shape[1] > 1:
+        ids: Array = outputs.argmax(axis=1)
+        return ids
+    return (outputs.reshape(-1) > 0.5).astype(np.int64)
 
 
 def count_confusions(actual: Array, found: Array, n: int) -> Array:
     """Return how many rows of each class, a row of the matrix, were taken for each class, a column."""
-    matrix = np.zeros((n, n), dtype=np.int64)
-    np.add.at(matrix, (actual, found), 1)
-    return matrix
+    return np.bincount(actual * n + found, minlength=n * n).reshape(n, n)
 
 
 def measure_classes(matrix: Array) -> dict[str, Array]:

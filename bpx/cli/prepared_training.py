@@ -16,11 +16,13 @@ from bpx.cli.measures import learn_baseline, measure_baseline, measure_model
 from bpx.cli.model_files import Model
 from bpx.cli.sources import TrainingData, identify, load_training
 from bpx.cli.train_options import TrainOptions, decide_settings
+from bpx.datasets import names
 from bpx.errors import InputError
 from bpx.network import Network
 from bpx.recipes.building import build_network
+from bpx.recipes.intervals import Residuals
 from bpx.recipes.settings import Settings
-from bpx.recipes.training import LEAST_SET_ASIDE, Rows, count_aside, train_network
+from bpx.recipes.training import LEAST_SET_ASIDE, Rows, Trained, count_aside, train_network
 from bpx.tables import Preprocessor
 from bpx.training.history import History
 
@@ -40,6 +42,8 @@ class PreparedTraining:
     settings : Settings
     model : Model
     history : History
+    confusions : dict of str to array
+        The confusion matrix of classes in the training and in the held-out rows, once they are measured.
     """
 
     options: TrainOptions
@@ -47,6 +51,7 @@ class PreparedTraining:
     settings: Settings
     model: Model
     history: History
+    confusions: dict[str, Array] = dataclasses.field(default_factory=dict)
 
     @classmethod
     def prepare(cls, options: TrainOptions, backend: Backend) -> PreparedTraining:
@@ -109,6 +114,25 @@ class PreparedTraining:
         self.model = Model(trained.network, data.preprocessor, {})
         self.history = trained.history
         self.model.training.update(self.describe())
+        if classes is None:
+            self.model.training.update(self._list_residuals(trained))
+
+    def _list_residuals(self, trained: Trained) -> dict[str, Any]:
+        """Return the errors on rows that no weight was learned from: the held-out rows, or those set aside."""
+        data, decode = self.data, self.data.preprocessor.decode_target
+        held_out = data.x_held_out is not None and data.y_held_out is not None
+        if held_out:
+            outputs, actual = self.model.network.predict(data.x_held_out), data.y_held_out
+        else:
+            outputs, actual = trained.outputs, data.y_train[trained.aside]
+        if not len(outputs):
+            return {}
+        return {"residuals": Residuals.of(decode(outputs) - decode(actual), held_out=held_out).to_dict()}
+
+    @property
+    def preset(self) -> str | None:
+        """The preset of a table's training; None for a data set that ships with bpx."""
+        return None if self.options.dataset in names() else self.options.preset or "default"
 
     @property
     def n_aside(self) -> int:
@@ -116,12 +140,17 @@ class PreparedTraining:
         return count_aside(self.settings, len(self.data.x_train))
 
     def measure_scores(self) -> dict[str, dict[str, float]]:
-        """Return what `measure_model` says of the training rows and, where there are any, of the held-out rows."""
+        """Return what `measure_model` says of the training rows and, where there are any, of the held-out rows.
+
+        The confusion matrices are kept as `confusions`.
+        """
         data = self.data
-        scores = {"training": measure_model(self.model, data.x_train, data.y_train)}
+        parts = {"training": (data.x_train, data.y_train)}
         if data.x_held_out is not None and data.y_held_out is not None:
-            scores["held_out"] = measure_model(self.model, data.x_held_out, data.y_held_out)
-        return scores
+            parts["held_out"] = (data.x_held_out, data.y_held_out)
+        measured = {part: measure_model(self.model, x, y) for part, (x, y) in parts.items()}
+        self.confusions = {part: matrix for part, (_, matrix) in measured.items() if matrix is not None}
+        return {part: numbers for part, (numbers, _) in measured.items()}
 
     def describe(self) -> dict[str, Any]:
         """Return the training as plain data, as the model's file keeps it."""

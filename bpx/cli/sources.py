@@ -189,6 +189,7 @@ def _load_table(options: TrainOptions) -> TrainingData:
         categories_max=100 if options.categories_max is None else options.categories_max,
         types=types,
         strict=options.strict,
+        dtype=options.dtype or "float32",  # type: ignore[arg-type]
     )
     return TrainingData(
         choose_recipe(

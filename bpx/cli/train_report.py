@@ -9,17 +9,16 @@ import numpy as np
 
 from bpx.cli.measures import (
     beats_baseline,
-    count_confusions,
     describe_target,
     find_never_predicted,
     measure_classes,
-    predict_classes,
 )
 from bpx.cli.prepared_training import PreparedTraining
 from bpx.cli.printing import Printer, seconds
 from bpx.display import name_arithmetic
 from bpx.optimizers import Optimizer
-from bpx.optimizers.schedules import Schedule
+from bpx.optimizers.annealing import CosineDecay, OneCycle
+from bpx.optimizers.schedules import Constant, Schedule
 from bpx.tables import ClassTarget
 from bpx.tables.messages import listed
 from bpx.tables.target import Target
@@ -39,14 +38,16 @@ def announce(printer: Printer, run: PreparedTraining) -> None:
     of = f"{data.preprocessor.n_outputs} classes" if data.preprocessor.task == "classification" else "numbers"
     held_out = 0 if data.x_held_out is None else len(data.x_held_out)
     sizes = (data.preprocessor.n_features, *settings.hidden, *(network.output_shape or ()))
+    many = f"{settings.members} networks of " if settings.members > 1 else ""
+    binned = f", numbers in {settings.bins} bins" if settings.bins and any(data.preprocessor.are_numbers) else ""
     hidden = ", ".join(dict.fromkeys(settings.activation))
     dropout = f", dropout {settings.dropout:g}" if settings.dropout and settings.hidden else ""
     printer.facts(
         [
             ("data", f"{run.options.dataset}: target {data.preprocessor.target.name!r}, {of}"),
             ("rows", f"{len(data.x_train):,} to train on{_tell_set_aside(run)}, {held_out:,} held out"),
-            ("network", f"{'-'.join(map(str, sizes))}{', ' + hidden if hidden else ''}{dropout}; "
-             f"{network.n_params:,} parameters, {name_arithmetic(network)}, on {network.backend.spec}"),
+            ("network", f"{many}{'-'.join(map(str, sizes))}{binned}{', ' + hidden if hidden else ''}{dropout}; "
+             f"{settings.members * network.n_params:,} parameters, {name_arithmetic(network)}, on {network.backend.spec}"),
             ("training", f"{settings.loss}, {settings.optimizer.name} at {_tell_rate(settings.optimizer)}"
              f"{'' if settings.class_weight is None else ', every class of one weight'}"
              f"{'' if settings.clip is None else f', gradients of norm {settings.clip:g} at most'}, "
@@ -100,6 +101,12 @@ def _tell_rate(optimizer: Optimizer) -> str:
     return f"{getattr(rate, 'learning_rate', 0.0):g} ({type(rate).__name__})"
 
 
+def name_schedule(optimizer: Optimizer) -> str:
+    """Return how an optimizer's learning rate goes, by the name that people use for it."""
+    kinds = {Constant: "constant", CosineDecay: "cosine", OneCycle: "one_cycle"}
+    return kinds.get(type(optimizer.learning_rate), "constant")
+
+
 def _tell_set_aside(run: PreparedTraining) -> str:
     return f" ({run.n_aside:,} of them to stop by)" if run.n_aside else ""
 
@@ -136,10 +143,7 @@ def _look_at_classes(run: PreparedTraining, where: str) -> tuple[Any, bool]:
     data = run.data
     if data.preprocessor.task != "classification":
         return None, False
-    x, y = (data.x_held_out, data.y_held_out) if where == "held_out" else (data.x_train, data.y_train)
-    assert x is not None
-    assert y is not None
-    matrix = count_confusions(y, predict_classes(run.model, x), data.preprocessor.n_outputs)
+    matrix = run.confusions[where]
     counts = np.bincount(data.y_train, minlength=data.preprocessor.n_outputs)
     return matrix, bool(counts.max() >= _UNEQUAL * max(counts.min(), 1))
 
@@ -209,13 +213,16 @@ def _as_json(run: PreparedTraining, where: str) -> dict[str, Any]:
         "rows": training["rows"],
         "features": run.data.preprocessor.n_features,
         "left_out": list(run.data.preprocessor.left_out),
+        "preset": run.preset,
+        "members": settings.members,
+        "bins": settings.bins,
         "hidden": list(settings.hidden),
         "parameters": run.model.network.n_params,
         "epochs": training["epochs"],
         "batch_size": settings.batch_size,
         "optimizer": settings.optimizer.name,
         "learning_rate": getattr(settings.optimizer.learning_rate, "learning_rate", settings.optimizer.learning_rate),
-        "schedule": run.options.schedule or "constant",
+        "schedule": name_schedule(settings.optimizer),
         "weight_decay": getattr(settings.optimizer, "weight_decay", 0.0),
         "class_weight": settings.class_weight,
         "early_stopping": None if settings.patience is None else {"patience": settings.patience},

@@ -1,8 +1,8 @@
 """What a fitted column does: numbers and dates are standardized, booleans become 0 and 1, categories one-hot.
 
 The kinds share one set of methods: `features` names what they make, and `n_numbers` says how many of these, the first,
-are numbers, and not zeros and ones or waves; `encode` makes it, and `to_dict` stores what was learned from the training
-rows. A column that is flagged has one feature more, which is 1 where the value is missing.
+are numbers, and not zeros and ones or waves; `make_writer` makes it, and `to_dict` stores what was learned from the
+training rows. A column that is flagged has one feature more, 1 where the value is missing.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ import numpy as np
 
 from bpx.errors import FileFormatError
 from bpx.tables.dates import CYCLES, count_years, find_phase, read_moments
-from bpx.tables.encoding import Encoding
+from bpx.tables.encoding import Encoding, Writer
 from bpx.tables.messages import counted, in_row, listed, shown
 from bpx.tables.notation import NumberNotation, notation_from_dict, tidy_texts
 from bpx.tables.stored import Fields
-from bpx.tables.values import as_booleans, as_numbers, as_texts, is_text, refuse_rows
+from bpx.tables.values import as_booleans, as_numbers, as_texts, is_text, refuse_rows, strip_texts
 
 if TYPE_CHECKING:
     import polars as pl
@@ -32,6 +32,7 @@ __all__ = [
     "NumberColumn",
     "PresenceColumn",
     "column_from_dict",
+    "encode_column",
     "find_missing",
     "read_numbers",
 ]
@@ -75,24 +76,40 @@ class NumberColumn:
         """The names of the features: the column's own, and that of the flag."""
         return (self.name, *_name_flag(self.name, self.flagged))
 
-    def encode(self, series: pl.Series, how: Encoding) -> Array:
-        """Standardize the numbers; shape (rows, features)."""
+    def make_writer(self, series: pl.Series, how: Encoding) -> Writer:
+        """Check the numbers, and return what standardizes them."""
         what = f"column {shown(self.name)}"
         numbers = as_numbers(series, what) if how.strict else read_numbers(series, self, how)
         missing = np.isnan(numbers)
         how.check_missing(what, missing, self.name, self.flagged)
+        self._check_size(series, numbers, how)
+
+        def write(rows: slice, block: Array) -> None:
+            block[:, 0] = self._standardize(np.where(missing[rows], self.median, numbers[rows]))
+            if self.flagged:
+                block[:, 1] = missing[rows]
+
+        return write
+
+    def _standardize(self, numbers: Array) -> Array:
         with np.errstate(over="ignore"):
-            block = (np.where(missing, self.median, numbers) - self.mean) / self.std
-        refuse_rows(series, ~np.isfinite(block), what, "numbers of the size seen in training")
-        far = np.abs(block) > FAR
-        if far.any():
-            first, rows = int(far.argmax()), counted(int(far.sum()), "row")
-            how.notes.append(
-                f"{what}: {rows} far from all that training saw, the first {in_row(first, 1)}: "
-                f"{numbers[first]:g} is {abs(block[first]):.1g} standard deviations from the mean, and a prediction "
-                "there means nothing"
-            )
-        return _add_flag(block[:, None], missing, self.flagged)
+            standardized: Array = (numbers - self.mean) / self.std
+        return standardized
+
+    def _check_size(self, series: pl.Series, numbers: Array, how: Encoding) -> None:
+        """Refuse numbers too large to be standardized, and tell of those that are far from all that training saw."""
+        ends = np.array([np.fmin.reduce(numbers), np.fmax.reduce(numbers)]) if len(numbers) else np.zeros(0)
+        if not (np.abs(self._standardize(ends)) > FAR).any():  # the farthest is one of them
+            return
+        what, standardized = f"column {shown(self.name)}", self._standardize(numbers)
+        refuse_rows(series, np.isinf(standardized), what, "numbers of the size seen in training")
+        far = np.abs(standardized) > FAR
+        first, rows = int(far.argmax()), counted(int(far.sum()), "row")
+        how.notes.append(
+            f"{what}: {rows} far from all that training saw, the first {in_row(first, 1)}: "
+            f"{numbers[first]:g} is {abs(standardized[first]):.1g} standard deviations from the mean, and a prediction "
+            "there means nothing"
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Give what was learned as JSON data."""
@@ -145,14 +162,20 @@ class BooleanColumn:
         """The names of the features: the column's own, and that of the flag."""
         return (self.name, *_name_flag(self.name, self.flagged))
 
-    def encode(self, series: pl.Series, how: Encoding) -> Array:
-        """Write 1 for true and 0 for false; shape (rows, features)."""
+    def make_writer(self, series: pl.Series, how: Encoding) -> Writer:
+        """Check the values, and return what writes 1 for true and 0 for false."""
         what = f"column {shown(self.name)}"
         booleans = as_booleans(series, what)
         missing = booleans.is_null().to_numpy()
         how.check_missing(what, missing, self.name, self.flagged)
-        values: Array = booleans.fill_null(self.most_frequent).to_numpy()
-        return _add_flag(values.astype(np.float64)[:, None], missing, self.flagged)
+        values = booleans.fill_null(self.most_frequent).to_numpy()
+
+        def write(rows: slice, block: Array) -> None:
+            block[:, 0] = values[rows]
+            if self.flagged:
+                block[:, 1] = missing[rows]
+
+        return write
 
     def to_dict(self) -> dict[str, Any]:
         """Give what was learned as JSON data."""
@@ -197,35 +220,39 @@ class CategoryColumn:
         named = tuple(f"{self.name}={category}" for category in self.categories)
         return (*named, *((f"{self.name} is another",) if self.other else ()), *_name_flag(self.name, self.flagged))
 
-    def encode(self, series: pl.Series, how: Encoding) -> Array:
-        """Write 1 in the place of the row's category and 0 elsewhere; shape (rows, features)."""
+    def make_writer(self, series: pl.Series, how: Encoding) -> Writer:
+        """Check the values, and return what writes 1 in the place of the row's category."""
         import polars as pl
 
         what = f"column {shown(self.name)}"
         texts = as_texts(series, what)
         if self.stripped:
-            texts = texts.str.strip_chars()
-            texts = texts.set(texts == "", None)
+            texts = strip_texts(texts)
         missing = texts.is_null().to_numpy()
         how.check_missing(what, missing, self.name, self.flagged)
-        texts = texts.fill_null(self.most_frequent)
-        places = texts.cast(pl.Enum(self.categories), strict=False).to_physical()
-        unseen = places.is_null().to_numpy()
+        if not self.flagged:
+            texts = texts.fill_null(self.most_frequent)
+        places = texts.cast(pl.Enum(self.categories), strict=False).to_physical().cast(pl.UInt32)
+        unseen = (places.is_null() & texts.is_not_null()).to_numpy()
         if how.ignore_unseen and unseen.any() and not self.other:
-            values = texts.filter(places.is_null()).unique().sort().to_list()
+            values = texts.filter(unseen).unique().sort().to_list()
             rows = counted(int(unseen.sum()), "row")
             how.notes.append(f"{what}: {rows} with a category that training never saw: {listed(values)}")
         elif not self.other:
             advice = "; correct it, or pass unseen='ignore' (--unseen ignore)"
             refuse_rows(texts, unseen, what, f"one of {listed(self.categories)}", advice)
-        block = np.zeros((len(texts), len(self.categories) + self.other))
-        seen = np.flatnonzero(~unseen)
-        block[seen, places.drop_nulls().to_numpy()] = 1.0
-        if self.other:
-            block[unseen, -1] = 1.0
-        if self.flagged:
-            block[missing] = 0.0
-        return _add_flag(block, missing, self.flagged)
+        none = len(self.categories)
+        found = places.fill_null(none).to_numpy()
+
+        def write(rows: slice, block: Array) -> None:
+            known = np.flatnonzero(found[rows] < none)
+            block[known, found[rows][known]] = 1.0
+            if self.other:
+                block[:, none] = unseen[rows]
+            if self.flagged:
+                block[:, -1] = missing[rows]
+
+        return write
 
     def to_dict(self) -> dict[str, Any]:
         """Give what was learned as JSON data."""
@@ -289,25 +316,33 @@ class DateColumn:
         cycles = (f"{self.name} ({cycle}, {wave})" for cycle in self.cycles for wave in ("sine", "cosine"))
         return (f"{self.name} (elapsed)", *year, *cycles, *_name_flag(self.name, self.flagged))
 
-    def encode(self, series: pl.Series, how: Encoding) -> Array:
-        """Write time, year, and sines and cosines; shape (rows, features)."""
+    def make_writer(self, series: pl.Series, how: Encoding) -> Writer:
+        """Check the values, and return what writes time, year, and sines and cosines."""
         import polars as pl
 
         what = f"column {shown(self.name)}"
         moments = read_moments(series, self.time, day_first=self.day_first)
-        unread = np.isnan(moments) & series.is_not_null().to_numpy()
-        texts = series if is_text(series) else series.cast(pl.String)
-        how.check_texts(texts, unread, self.name, "dates" if self.time == "date" else "times", odd=self.odd)
         missing = np.isnan(moments)
+        unread = missing & series.is_not_null().to_numpy()
+        if unread.any():
+            texts = series if is_text(series) else series.cast(pl.String)
+            how.check_texts(texts, unread, self.name, "dates" if self.time == "date" else "times", odd=self.odd)
         how.check_missing(what, missing, self.name, self.flagged)
         moments = np.where(missing, self.median, moments)
-        parts = [(moments - self.mean) / self.std]
-        if self.year_std:
-            parts.append((count_years(moments) - self.year_mean) / self.year_std)
-        for cycle in self.cycles:
-            angle = 2.0 * np.pi * find_phase(moments, cycle)
-            parts += [np.sin(angle), np.cos(angle)]
-        return _add_flag(np.stack(parts, axis=1), missing, self.flagged)
+
+        def write(rows: slice, block: Array) -> None:
+            some, features = moments[rows], iter(block.T)
+            next(features)[:] = (some - self.mean) / self.std
+            if self.year_std:
+                next(features)[:] = (count_years(some) - self.year_mean) / self.year_std
+            for cycle in self.cycles:
+                angle = 2.0 * np.pi * find_phase(some, cycle)
+                next(features)[:] = np.sin(angle)
+                next(features)[:] = np.cos(angle)
+            if self.flagged:
+                next(features)[:] = missing[rows]
+
+        return write
 
     def to_dict(self) -> dict[str, Any]:
         """Give what was learned as JSON data."""
@@ -339,11 +374,15 @@ class PresenceColumn:
         """The name of the feature, which is 1 where the value is missing."""
         return _name_flag(self.name, True)
 
-    def encode(self, series: pl.Series, how: Encoding) -> Array:
-        """Write 1 where the value is missing and 0 elsewhere; shape (rows, 1)."""
+    def make_writer(self, series: pl.Series, how: Encoding) -> Writer:
+        """Return what writes 1 where the value is missing and 0 elsewhere."""
         missing = find_missing(series)
         how.check_missing(f"column {shown(self.name)}", missing, self.name, flagged=True)
-        return missing.astype(np.float64)[:, None]
+
+        def write(rows: slice, block: Array) -> None:
+            block[:, 0] = missing[rows]
+
+        return write
 
     def to_dict(self) -> dict[str, Any]:
         """Give what was learned as JSON data."""
@@ -362,17 +401,19 @@ def _name_flag(name: str, flagged: bool) -> tuple[str, ...]:
     return (f"{name} is missing",) if flagged else ()
 
 
-def _add_flag(block: Array, missing: Array, flagged: bool) -> Array:
-    """Put the feature that says where values are missing behind the others, if there is to be one."""
-    return np.column_stack([block, missing.astype(np.float64)]) if flagged else block
-
-
 def _list_set(**flags: bool) -> dict[str, bool]:
     """Give the flags that are set, so that a column without one is stored as it was before there were any."""
     return {name: True for name, is_set in flags.items() if is_set}
 
 
 Column = NumberColumn | BooleanColumn | CategoryColumn | DateColumn | PresenceColumn
+
+
+def encode_column(column: Column, series: pl.Series, how: Encoding) -> Array:
+    """Give the features of a column alone; float64, shape (rows, features)."""
+    x = np.zeros((len(series), len(column.features)))
+    column.make_writer(series, how)(slice(0, len(series)), x)
+    return x
 
 
 def column_from_dict(fields: Fields) -> Column:

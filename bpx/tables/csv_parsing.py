@@ -107,36 +107,35 @@ def _find_leading_zeros(data: np.ndarray[Any, Any], separator: int, width: int) 
     each line ends in LF or CR LF. A byte is inside quotation marks if the number of marks before it is odd.
     """
     last, inside_before, count = len(data) - 1, 0, 0
+    begins = np.zeros(256, dtype=bool)
+    begins[[separator, *b'"\n +-\t']] = True
     found: set[int] = set()
     for start in range(0, len(data), _BYTES_A_BLOCK):
         block = data[start : start + _BYTES_A_BLOCK]
-        marks = (block == separator) | (block == _LINE_FEED)
-        quotes = block == _QUOTE
-        if inside_before or quotes.any():
-            inside = (np.cumsum(quotes, dtype=np.uint8) & 1) ^ inside_before
-            places = np.flatnonzero(quotes)
-            opens = inside[places] == 1
+        marks, quotes = (block == separator) | (block == _LINE_FEED), block == _QUOTE
+        ends = np.flatnonzero(marks | quotes)
+        is_quote = quotes[ends]
+        if inside_before or is_quote.any():
+            inside = (np.cumsum(is_quote, dtype=np.uint8) & 1) ^ inside_before
+            places, opens = ends[is_quote], inside[is_quote] == 1
             before = data[np.maximum(places[opens] + start - 1, 0)]
             behind = data[np.minimum(places[~opens] + start + 1, last)]
             if not (
                 _among(before, separator, _LINE_FEED, _QUOTE) and _among(behind, separator, _LINE_FEED, _RETURN, _QUOTE)
             ):
                 return None
-            marks &= inside == 0
-            inside_before = int(inside[-1])
-        returns = np.flatnonzero(block == _RETURN) + start
-        if not _among(data[np.minimum(returns + 1, last)], _LINE_FEED):
+            ends = ends[~is_quote & (inside == 0)]
+            inside_before = int(inside[-1]) if len(inside) else inside_before
+        returns = block == _RETURN
+        if returns.any() and not _among(data[np.minimum(np.flatnonzero(returns) + start + 1, last)], _LINE_FEED):
             return None
-        ends = np.flatnonzero(marks)
-        number = np.arange(count + 1, count + 1 + len(ends))
-        if not np.array_equal(block[ends] == _LINE_FEED, number % width == 0):
+        line_ends = np.flatnonzero(block[ends] == _LINE_FEED)
+        if not np.array_equal(line_ends, np.arange((-count - 1) % width, len(ends), width)):
             return None
-        places = np.flatnonzero(block == _ZERO)
-        following = data[np.minimum(places + start + 1, last)]
-        places = places[(following >= _ZERO) & (following <= _NINE)]
-        preceding = data[np.maximum(places + start - 1, 0)]
-        begins = np.isin(preceding, np.frombuffer(b'"\n +-\t' + bytes([separator]), np.uint8)) | (places + start == 0)
-        found.update(((count + np.searchsorted(ends, places[begins])) % width).tolist())
+        pairs = data[start : start + _BYTES_A_BLOCK + 1]
+        places = np.flatnonzero((pairs[:-1] == _ZERO) & (pairs[1:] - _ZERO <= _NINE - _ZERO))
+        places = places[begins[data[np.maximum(places + start - 1, 0)]] | (places + start == 0)]
+        found.update(((count + np.searchsorted(ends, places)) % width).tolist())
         count += len(ends)
     whole = count % width == (0 if last >= 0 and data[last] == _LINE_FEED else width - 1)
     return found if whole and not inside_before else None

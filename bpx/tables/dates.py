@@ -6,12 +6,14 @@ so that the hour is the hour that people saw. Of a column of times alone it is t
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from bpx.tables.notation import MANY_NUMBERS, find_gap_words, tidy_texts
+from bpx.tables.values import read_values
 
 if TYPE_CHECKING:
     import polars as pl
@@ -99,9 +101,13 @@ def find_dates(series: pl.Series) -> FoundDates | None:
         return FoundDates("time")
     if series.dtype in (pl.Date, pl.Datetime):
         return FoundDates("date")
+    if series.dtype.is_integer():
+        low, high = series.min(), series.max()
+        if low is None or low < _COMPACT[0] or high > _COMPACT[1]:
+            return None
     values = series.drop_nulls().unique(maintain_order=True)
     if series.dtype.is_integer():
-        if len(values) < _FEW_DATES or not values.is_between(*_COMPACT).all():
+        if len(values) < _FEW_DATES:
             return None
         read = ~np.isnan(read_moments(values, "date"))
         return FoundDates("date", example=str(values[0])) if read.all() else None
@@ -135,15 +141,17 @@ def _find_order(texts: pl.Series) -> tuple[bool, str]:
     """Tell whether the day comes first in dates such as ``1/2/2020``, and give an example if nothing tells."""
     import polars as pl
 
-    parts = texts.str.extract_groups(_ignore_case(_PATTERNS[1])).struct.unnest()
-    first, other = (parts.get_column(name).cast(pl.Int64).drop_nulls() for name in ("first", "other"))
+    pattern = _ignore_case(_PATTERNS[1])
+    texts = texts.filter(texts.str.contains(pattern))
+    parts = texts.str.extract_groups(pattern).struct.unnest()
+    first, other = (parts.get_column(name).cast(pl.Int64) for name in ("first", "other"))
     if len(first) == 0 or (first == other).all():
         return False, ""
     if (first > 12).any():
         return True, ""
     if (other > 12).any():
         return False, ""
-    example = texts.filter(parts.get_column("first").is_not_null())[0]
+    example = texts[0]
     if first.n_unique() != other.n_unique():
         return first.n_unique() > other.n_unique(), example
     return "/" not in example, example
@@ -164,20 +172,46 @@ def read_moments(series: pl.Series, kind: Literal["date", "time"], *, day_first:
             series = series.dt.replace_time_zone(None)
         moments = series.cast(pl.Datetime("us")).to_physical().cast(pl.Float64).to_numpy() / 1e6
         return np.asarray(moments % _DAY if kind == "time" else moments)
-    texts = tidy_texts(series.cast(pl.String))
+    series = series if series.dtype.is_integer() else series.cast(pl.String)
     if kind == "time":
-        return _read_clock(texts.str.extract_groups(_ignore_case(_TIME)).struct.unnest())
+        return read_values(series, _read_times)
+    patterns = (*_PATTERNS, *(_MONTHLY if _is_monthly(series) else ()))
+    return read_values(series, lambda values: _read_dates(values, patterns, day_first))
+
+
+def _is_monthly(series: pl.Series) -> bool:
+    """Tell whether every value is a month: 2007-08 may be a season, so that months are dates if all of them are."""
+    import polars as pl
+
+    def fit(values: pl.Series) -> bool:
+        texts = tidy_texts(values.cast(pl.String)).drop_nulls()
+        return any(bool(texts.str.contains(_ignore_case(pattern)).all()) for pattern in _MONTHLY)
+
+    return fit(series.head(_FIRST_LOOK)) and (len(series) <= _FIRST_LOOK or fit(series))
+
+
+def _read_times(values: pl.Series) -> Array:
+    import polars as pl
+
+    return _read_clock(tidy_texts(values.cast(pl.String)).str.extract_groups(_ignore_case(_TIME)).struct.unnest())
+
+
+def _read_dates(values: pl.Series, patterns: Sequence[str], day_first: bool) -> Array:
+    """Read dates by the first of the patterns that each fits, if there is one."""
+    import polars as pl
+
+    texts = tidy_texts(values.cast(pl.String))
     found = np.full(len(texts), np.nan)
-    monthly = (texts.str.contains(_ignore_case(pattern)) for pattern in _MONTHLY)
-    by_month = any(bool(fits.drop_nulls().all()) for fits in monthly)  # 2007-08 may be a season: all or none
-    for pattern in (*_PATTERNS, *(_MONTHLY if by_month else ())):
-        if np.isnan(found).any():
-            parts = texts.str.extract_groups(_ignore_case(pattern)).struct.unnest()
-            moments = _read_days(parts, day_first)
-            if "hour" in parts.columns:
-                clock = _read_clock(parts)
-                moments = moments + np.where(parts.get_column("hour").is_null().to_numpy(), 0.0, clock)
-            found = np.where(np.isnan(found), moments, found)
+    left = np.flatnonzero(texts.is_not_null().to_numpy())
+    for pattern in patterns:
+        parts = texts.gather(left).str.extract_groups(_ignore_case(pattern)).struct.unnest()
+        moments = _read_days(parts, day_first)
+        if "hour" in parts.columns:
+            moments += np.where(parts.get_column("hour").is_null().to_numpy(), 0.0, _read_clock(parts))
+        found[left] = moments
+        left = left[np.isnan(moments)]
+        if not len(left):
+            break
     return found
 
 

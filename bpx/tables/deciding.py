@@ -25,7 +25,7 @@ from bpx.tables.frames import ColumnType
 from bpx.tables.identifiers import find_key, find_many_texts
 from bpx.tables.messages import counted, shown
 from bpx.tables.notation import FoundNotation, NumberNotation, choose_notation, find_notation, tidy_texts
-from bpx.tables.values import as_numbers, as_texts, differ_by_rounding, is_text, refuse_rows
+from bpx.tables.values import as_numbers, as_texts, differ_by_rounding, is_text, refuse_rows, strip_texts
 
 if TYPE_CHECKING:
     import polars as pl
@@ -228,14 +228,19 @@ def _find_number_key(series: pl.Series, numbers: Array) -> str:
 
 def _note_sentinels(name: str, numbers: Array, facts: Facts) -> None:
     """Tell of a number of nines, or eights, that stands far outside all others."""
+    low, high = float(numbers.min()), float(numbers.max())
     for value in (number * sign for number in _SENTINEL_DIGITS for sign in (-1.0, 1.0)):
+        if value not in (low, high):  # what stands outside all others is the first or the last of them
+            continue
         same = numbers == value
         rest = numbers[~same]
-        if not same.any() or len(rest) < _EXAMPLES:
-            continue
-        low, high = float(rest.min()), float(rest.max())
-        if (low >= 0 > value) or value > high + (high - low) or value < low - (high - low):
+        if len(rest) >= _EXAMPLES and _stands_outside(value, float(rest.min()), float(rest.max())):
             facts.add("sentinels", name, f"{value:g} in {counted(int(same.sum()), 'row')}")
+
+
+def _stands_outside(value: float, low: float, high: float) -> bool:
+    """Tell whether a number is far from all others, which go from ``low`` to ``high``, or alone below zero."""
+    return low >= 0 > value or value > high + (high - low) or value < low - (high - low)
 
 
 def _note_sentinel_dates(series: pl.Series, moments: Array, facts: Facts) -> None:
@@ -265,7 +270,7 @@ def _decide_dates(series: pl.Series, rows: Array | None, dates: FoundDates, fact
     _note_sentinel_dates(series, moments, facts)
     years = count_years(values) if dates.kind == "date" else np.zeros(1)
     wheel = CYCLES if dates.kind == "date" else ("hour",)
-    cycles = tuple(cycle for cycle in wheel if len(np.unique(find_phase(values, cycle))) > 1)
+    cycles = tuple(cycle for cycle in wheel if np.ptp(find_phase(values, cycle)) > 0.0)
     filled = np.r_[values, np.full(int(gaps.sum()), np.median(values))]
     column = DateColumn(
         series.name,
@@ -299,8 +304,7 @@ def _decide_text(texts: pl.Series, rows: Array | None, categories_max: int, fact
         if not result.reason:
             _note_notation(name, found, facts)
         return result
-    stripped = texts.str.strip_chars()
-    stripped = stripped.set(stripped == "", None)
+    stripped = strip_texts(texts)
     reason = find_many_texts(stripped)
     result = _decide_category(stripped, rows, categories_max, facts, flag, told=not reason, stripped=True)
     if result.column is None:

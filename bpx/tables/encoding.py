@@ -1,7 +1,8 @@
-"""How the columns of one table are encoded: what happens to gaps and to unseen values, and what is told about them."""
+"""How the columns of one table are encoded: where features go, what happens to gaps and unseen values, what is told."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -16,9 +17,55 @@ from bpx.tables.values import refuse_rows
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["Encoding"]
+__all__ = ["Encoding", "MatrixWriter", "Writer"]
 
 Array = np.ndarray[Any, Any]
+
+Writer = Callable[[slice, Array], None]
+"""Writes the features of one column for some rows of its table, given these rows and their block, which is all 0."""
+
+_ROWS_A_BLOCK = 2**13
+_FEATURES_A_BLOCK = 16
+"""Features that are written at a time, or more where one column has more. A row of the matrix is gone through once for
+these: one feature alone takes as much memory traffic as all of them."""
+
+
+class MatrixWriter:
+    """Writes the features of columns into a matrix, the columns one after the other.
+
+    What a column is made of is let go once its features are written, so that little more than the matrix takes memory.
+
+    Parameters
+    ----------
+    x : array, shape (rows, features)
+        The matrix.
+    places : array of int or None
+        The row of the matrix that each row of the table has; None where it is the same.
+    """
+
+    def __init__(self, x: Array, places: Array | None = None) -> None:
+        self.x, self.places = x, places
+        self._start = self._stop = 0
+        self._waiting: list[tuple[slice, Writer]] = []
+
+    def add(self, width: int, writer: Writer) -> None:
+        """Take the next column, of so many features; they are written at the latest when `finish` is called."""
+        self._waiting.append((slice(self._stop - self._start, self._stop - self._start + width), writer))
+        self._stop += width
+        if self._stop - self._start >= _FEATURES_A_BLOCK:
+            self.finish()
+
+    def finish(self) -> None:
+        """Write what is not yet written."""
+        for first in range(0, len(self.x), _ROWS_A_BLOCK):
+            rows = slice(first, min(first + _ROWS_A_BLOCK, len(self.x)))
+            block = np.zeros((rows.stop - first, self._stop - self._start), self.x.dtype)
+            with np.errstate(over="ignore"):  # what float32 does not hold becomes infinite, which training refuses
+                for features, writer in self._waiting:
+                    writer(rows, block[:, features])
+            self.x[rows if self.places is None else self.places[rows], self._start : self._stop] = block
+        self._start = self._stop
+        self._waiting.clear()
 
 
 @dataclass

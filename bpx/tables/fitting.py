@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bpx.errors import InputError
-from bpx.tables.columns import CategoryColumn, Column, NumberColumn
+from bpx.tables.columns import CategoryColumn, Column, NumberColumn, encode_column
 from bpx.tables.deciding import decide_column
 from bpx.tables.encoding import Encoding
 from bpx.tables.facts import Facts
@@ -213,27 +213,30 @@ def _fit_target(
 def _note_leaks(
     frame: pl.DataFrame, used: Mapping[str, Column], y: Array, rows: Array | None, classes: bool, facts: Facts
 ) -> None:
+    """Tell which columns give the target away: the first of many rows are looked at first, and all where they do."""
     at = np.arange(len(y)) if rows is None else rows
     for name, column in used.items():
-        block = column.encode(frame.get_column(name), Encoding(True, True, [], strict=False))
-        values = block[:, 0]
-        if isinstance(column, CategoryColumn):
-            width = len(column.categories)
-            values = np.where(block[:, :width].any(axis=1), block[:, :width].argmax(axis=1), np.nan)
-        elif isinstance(column, NumberColumn):
-            values = values * column.std + column.mean
-        gaps = block[:, -1] if column.flagged else np.zeros(len(y))
-        values = np.where(gaps > 0, np.nan, values)
-        if _give_away(values[at], y[at], classes):
-            facts.add("leaks", name, _give_away(values[at], y[at], classes))
-        elif column.flagged and _give_away(gaps[at], y[at], classes):
-            facts.add("leaks", name, "by where it is missing")
+        leak = _find_leak(frame.get_column(name), column, y, at[:_FIRST_LOOK], classes)
+        if leak and len(at) > _FIRST_LOOK:
+            leak = _find_leak(frame.get_column(name), column, y, at, classes)
+        if leak:
+            facts.add("leaks", name, leak)
 
 
-def _give_away(values: Array, y: Array, classes: bool) -> str:
-    """Say how numbers give the target away, if the first of many rows say so too."""
-    first = find_leak(values[:_FIRST_LOOK], y[:_FIRST_LOOK], classes=classes)
-    return find_leak(values, y, classes=classes) if first and len(y) > _FIRST_LOOK else first
+def _find_leak(series: pl.Series, column: Column, y: Array, at: Array, classes: bool) -> str:
+    """Say how some rows of a column give the target away: by its values, or by where they are missing."""
+    block = encode_column(column, series.gather(at), Encoding(True, True, [], strict=False))
+    values = block[:, 0]
+    if isinstance(column, CategoryColumn):
+        width = len(column.categories)
+        values = np.where(block[:, :width].any(axis=1), block[:, :width].argmax(axis=1), np.nan)
+    elif isinstance(column, NumberColumn):
+        values = values * column.std + column.mean
+    gaps = block[:, -1] if column.flagged else np.zeros(len(at))
+    leak = find_leak(np.where(gaps > 0, np.nan, values), y[at], classes=classes)
+    if not leak and column.flagged and find_leak(gaps, y[at], classes=classes):
+        return "by where it is missing"
+    return leak
 
 
 def _imputed_notes(found: Mapping[str, Found], types: Mapping[str, ColumnType]) -> list[str]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bpx.tables.stored import Fields
+from bpx.tables.values import read_values, strip_texts
 
 if TYPE_CHECKING:
     import polars as pl
@@ -64,6 +65,9 @@ _PATTERN = (
     rf"^(?P<open>\()?(?P<bound>[<>≤≥~≈])?\s*(?P<sign>[+-])?\s*(?P<before>{_CURRENCY})?\s*(?P<inner>[+-])?\s*"
     rf"(?P<digits>{_DIGITS})\s*(?P<after>{_UNIT})?\s*(?P<behind>[+-])?(?P<close>\))?$"
 )
+_PLAIN = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
+"""A number as programs write it."""
+
 _ORDINALS = ("st", "nd", "rd", "th")
 
 _NOTATIONS = ((".", ""), (".", ","), (",", ""), (",", "."), (".", " "), (",", " "), (".", "'"), (",", "'"))
@@ -90,7 +94,42 @@ class NumberNotation:
 
     def read(self, texts: pl.Series) -> Array:
         """Give texts as float64 numbers, NaN where there is none or it cannot be read; shape (rows,)."""
-        return self._read_parts(_take_apart(texts))[0]
+        return read_values(texts, self._read_some)
+
+    def _read_some(self, texts: pl.Series) -> Array:
+        numbers = self._read_plain(texts)
+        left = np.flatnonzero(np.isnan(numbers) & texts.is_not_null().to_numpy())
+        if len(left):
+            numbers[left] = self._read_parts(_take_apart(texts.gather(left)))[0]
+        return numbers
+
+    def _read_plain(self, texts: pl.Series, *, with_unit: bool = False) -> Array:
+        """Read texts that are a number, a minus sign and the unit alone, NaN for others: what most texts are.
+
+        It gives what `_read_parts` gives, without taking each text apart.
+
+        Parameters
+        ----------
+        texts : polars.Series
+        with_unit : bool
+            Whether a number without the unit, if there is one, is to be NaN too.
+        """
+        import polars as pl
+
+        mark, group, unit = re.escape(self.decimal), re.escape(self.thousands), re.escape(self.unit)
+        digits = rf"(?:\d+|[1-9]\d{{0,2}}(?:{group}\d{{3}})+)" if self.thousands else r"\d+"
+        number = rf"{digits}(?:{mark}\d+)?"
+        ways = [number] if not (self.unit and with_unit) else []
+        ways += [rf"{unit} ?{number}"] if self.unit and re.fullmatch(_CURRENCY, self.unit) else []
+        ways += [rf"{number} ?{unit}"] if self.unit and re.fullmatch(_UNIT, self.unit) else []
+        fits = texts.str.contains(rf"^-?(?:{'|'.join(ways)})$").fill_null(False).to_numpy()
+        if self.unit:
+            texts = texts.str.replace(self.unit, "", literal=True).str.strip_chars(" ")
+        if self.thousands:
+            texts = texts.str.replace_all(self.thousands, "", literal=True)
+        if self.decimal != ".":
+            texts = texts.str.replace(self.decimal, ".", literal=True)
+        return np.where(fits, texts.cast(pl.Float64, strict=False).to_numpy(), np.nan)
 
     def _read_parts(self, parts: pl.DataFrame) -> tuple[Array, Array]:
         """Give the numbers, and where a mark says that one is a bound, such as ``90+`` or ``<5``."""
@@ -174,26 +213,47 @@ def find_notation(texts: pl.Series) -> FoundNotation:
     texts : polars.Series
         The column, all of its rows.
     """
-    import polars as pl
-
-    values = tidy_texts(texts).drop_nulls().unique(maintain_order=True)
+    values = _list_values(texts)
     values = values.filter(~find_gap_words(values))
+    if len(values) <= _FIRST_LOOK:
+        return _find_in_values(values)
+    some = values.gather_every(len(values) // _FIRST_LOOK)
+    if _take_apart(some).get_column("unit").null_count() > len(some) // 2:
+        return FoundNotation()
+    return _find_plainly(values, _find_in_values(some)) or _find_in_values(values)
+
+
+def _list_values(texts: pl.Series) -> pl.Series:
+    """Give the different texts, tidied, in the order in which they come."""
+    return tidy_texts(texts.drop_nulls().unique(maintain_order=True)).drop_nulls().unique(maintain_order=True)
+
+
+def _find_plainly(values: pl.Series, found: FoundNotation) -> FoundNotation | None:
+    """Find what `_find_in_values` finds, given what it finds in some of the values, if each value is as plain as those.
+
+    If all values are numbers in the notation that was found in some, with the same unit or all without one, it is the
+    first notation that reads all of them, as it was among these; then no value has to be taken apart.
+    """
+    notation = found.notation
+    if notation is None or found.odd:
+        return None
+    numbers = notation._read_plain(values, with_unit=True)
+    if np.isnan(numbers).any() or (not notation.unit and _are_codes(values)):
+        return None
+    return _describe(values, notation, numbers, np.zeros(len(values), dtype=bool))
+
+
+def _find_in_values(values: pl.Series) -> FoundNotation:
+    """Find how different texts, none of which stands for a gap, write numbers."""
     if len(values) == 0:
         return FoundNotation()
-    if len(values) > _FIRST_LOOK:
-        some = _take_apart(values.gather_every(len(values) // _FIRST_LOOK)).get_column("unit")
-        if some.null_count() > len(some) // 2:
-            return FoundNotation()
     parts = _take_apart(values)
     measures = parts.get_column("unit").is_not_null().to_numpy()
     if measures.sum() * 2 < len(values) or measures.sum() < 2:
         return FoundNotation()
     units = _list_units(parts, measures)
-    plain_texts = values.str.contains(r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$").to_numpy()
-    bare_integers = values.filter(values.str.contains(r"^[+-]?\d+$"))
-    if len(bare_integers) and (
-        bare_integers.str.contains(r"^[+-]?0\d").any() or int(bare_integers.str.len_chars().max() or 0) > _EXACT_DIGITS
-    ):
+    if _are_codes(values):
+        plain_texts = values.str.contains(_PLAIN)
         return FoundNotation(codes=bool(plain_texts.all()), odd=tuple(values.filter(~plain_texts).to_list()))
     different = list({_shorten_unit(unit): unit for unit in reversed(units) if unit}.values())[::-1]
     if len(different) > 1:
@@ -203,6 +263,22 @@ def find_notation(texts: pl.Series) -> FoundNotation:
     unitless = (parts.get_column("unit") == "").fill_null(False).to_numpy()
     if notation.unit in ("%", "‰") and (numbers[unitless] > 0).any():
         return FoundNotation(units=(notation.unit, "none"))
+    return _describe(values, notation, numbers, bounds)
+
+
+def _are_codes(values: pl.Series) -> bool:
+    """Tell whether the integers among texts are codes: one has a leading zero, or more digits than a float holds."""
+    integers = values.filter(values.str.contains(r"^[+-]?\d+$"))
+    return len(integers) > 0 and bool(
+        integers.str.contains(r"^[+-]?0\d").any() or int(integers.str.len_chars().max() or 0) > _EXACT_DIGITS
+    )
+
+
+def _describe(values: pl.Series, notation: NumberNotation, numbers: Array, bounds: Array) -> FoundNotation:
+    """Say what texts are, given the numbers that a notation reads in them, and which of these are bounds."""
+    import polars as pl
+
+    plain_texts = values.str.contains(_PLAIN).to_numpy()
     read = ~np.isnan(numbers)
     if int((read & ~bounds).sum()) <= MANY_NUMBERS:
         read &= ~bounds
@@ -220,7 +296,7 @@ def find_notation(texts: pl.Series) -> FoundNotation:
 
 def choose_notation(texts: pl.Series) -> NumberNotation:
     """Return the notation that reads most of the texts of a column which is known to hold numbers."""
-    parts = _take_apart(tidy_texts(texts).drop_nulls().unique(maintain_order=True))
+    parts = _take_apart(_list_values(texts))
     units = _list_units(parts, parts.get_column("unit").is_not_null().to_numpy())
     return _read_best(parts, next((unit for unit in units if unit), ""))[2]
 
@@ -235,6 +311,8 @@ def _read_best(parts: pl.DataFrame, unit: str) -> tuple[Array, Array, NumberNota
         readable = int((~np.isnan(numbers)).sum())
         if readable > count:
             best, count = (numbers, bounds, notation), readable
+        if count == len(parts):
+            break
     assert best is not None
     return best
 
@@ -274,9 +352,10 @@ def _take_apart(texts: pl.Series) -> pl.DataFrame:
 
 def tidy_texts(texts: pl.Series) -> pl.Series:
     """Take spaces off text, make every space and minus sign one of ASCII, and give null where nothing is left."""
-    tidy = texts.str.replace_all(r"[\u00a0\u202f\u2009\u2007\t]", " ").str.strip_chars()
-    tidy = tidy.str.replace_all("\u2212", "-").str.replace_all("\u2019", "'")
-    return tidy.set(tidy == "", None)
+    if texts.str.contains(r"[\u00a0\u202f\u2009\u2007\t\u2212\u2019]").any():
+        texts = texts.str.replace_all(r"[\u00a0\u202f\u2009\u2007\t]", " ")
+        texts = texts.str.replace_all("\u2212", "-", literal=True).str.replace_all("\u2019", "'", literal=True)
+    return strip_texts(texts)
 
 
 def find_gap_words(texts: pl.Series) -> pl.Series:

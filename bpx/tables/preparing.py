@@ -13,7 +13,7 @@ from bpx.tables.fitting import find_table_target
 from bpx.tables.frames import ColumnType, take_frame
 from bpx.tables.messages import listed
 from bpx.tables.preprocessor import Preprocessor
-from bpx.tables.splitting import split
+from bpx.tables.splitting import split, split_classes
 from bpx.tables.target import ClassTarget
 from bpx.tables.task import AskedTask
 
@@ -34,10 +34,10 @@ class Prepared:
     preprocessor : Preprocessor
         Fitted on the training rows.
     x_train, y_train : array
-        The training rows: float64 of shape (rows, n_features), and int64 classes of shape (rows,) or float64 of shape
+        The training rows: numbers of shape (rows, n_features), and int64 classes of shape (rows,) or float64 of shape
         (rows, 1).
     x_validation, y_validation : array or None
-        The held-out rows; None if none are held out.
+        The held-out rows; None if none are held out. ``x_train`` and ``x_validation`` are parts of one array.
     train_rows, validation_rows : array of int64
         Which rows of the table these are.
     notes : tuple of str
@@ -66,6 +66,7 @@ def prepare(
     types: Mapping[str, ColumnType] | None = None,
     categories_max: int = 100,
     strict: bool = False,
+    dtype: Literal["float32", "float64"] = "float64",
 ) -> Prepared:
     """Split a table, fit the preprocessing on its training rows and encode both parts.
 
@@ -85,6 +86,8 @@ def prepare(
         The seed of the split.
     task, missing, drop, types, categories_max, strict
         As in `Preprocessor.fit`.
+    dtype : {"float32", "float64"}
+        The type of the numbers in ``x_train`` and ``x_validation``.
 
     Returns
     -------
@@ -123,21 +126,26 @@ def prepare(
     y = found.encode(used.get_column(target))
     train, held = np.arange(len(kept)), np.arange(0)
     if validation > 0.0:
-        labels = found.labels if isinstance(found, ClassTarget) else None
-        stratify = None if labels is None else np.array([str(label) for label in labels], dtype=object)[y]
-        train, held = split(len(kept), validation, seed, stratify, strict=strict)
+        if isinstance(found, ClassTarget):
+            names = [str(label) for label in found.labels]
+            order = sorted(range(len(names)), key=names.__getitem__)
+            train, held = split_classes(np.argsort(order)[y], [names[i] for i in order], validation, seed, strict)
+        else:
+            train, held = split(len(kept), validation, seed)
         preprocessor = fit(kept[train])
-        y = preprocessor.encode_target(used)
+        if preprocessor.target != found:  # numbers are standardized by those of the training rows
+            y = preprocessor.encode_target(used)
     assert preprocessor is not None
     notes = [*preprocessor.notes, *([] if validation == 0.0 else _note_single_rows(preprocessor, y))]
-    x = preprocessor.transform(used, unseen="ignore", notes=notes)
-    held_out = len(held) > 0
+    x = preprocessor.transform(
+        used, unseen="ignore", notes=notes, dtype=dtype, order=np.concatenate([train, held]) if len(held) else None
+    )
     return Prepared(
         preprocessor,
-        x[train],
+        x[: len(train)],
         y[train],
-        x[held] if held_out else None,
-        y[held] if held_out else None,
+        x[len(train) :] if len(held) else None,
+        y[held] if len(held) else None,
         kept[train],
         kept[held],
         tuple(dict.fromkeys(notes)),

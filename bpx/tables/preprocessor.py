@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 import numpy as np
 
 from bpx.errors import unknown_name
-from bpx.tables.encoding import Encoding
+from bpx.tables.encoding import Encoding, MatrixWriter
 from bpx.tables.fitting import fit_table
 from bpx.tables.frames import ColumnType, check_columns, named_column, take_frame
 from bpx.tables.layout import TableLayout
@@ -128,7 +128,9 @@ class Preprocessor(TableLayout):
         *,
         unseen: Literal["refuse", "ignore"] | None = None,
         notes: list[str] | None = None,
-    ) -> np.ndarray[Any, np.dtype[np.float64]]:
+        dtype: Literal["float32", "float64"] = "float64",
+        order: Array | None = None,
+    ) -> Array:
         """Encode the feature columns of a table, found by name in any order.
 
         Parameters
@@ -142,10 +144,15 @@ class Preprocessor(TableLayout):
         notes : list of str, optional
             Gets a line about columns that are not used, about unseen categories that were ignored, and about gaps in
             columns that had none in training.
+        dtype : {"float32", "float64"}
+            The type of the numbers: what is computed in float64 is rounded to it.
+        order : array of int, shape (rows,), optional
+            The order of the rows: the first row of the result is this row of the table, and so on. By default that of
+            the table.
 
         Returns
         -------
-        array of float64, shape (rows, n_features)
+        array, shape (rows, n_features)
             The input of the network.
 
         Raises
@@ -164,12 +171,15 @@ class Preprocessor(TableLayout):
         if extra:
             lines.append(f"not used, because training had no such column: {listed(extra)}")
         how = Encoding(self.missing == "impute", unseen == "ignore", lines, self.strict)
-        x = np.empty((frame.height, self.n_features))
-        start = 0
+        places = None
+        if order is not None:
+            places = np.empty(len(order), dtype=np.int64)
+            places[order] = np.arange(len(order))
+        x = np.empty((frame.height, self.n_features), dtype)
+        matrix = MatrixWriter(x, places)
         for column in self.columns:
-            stop = start + len(column.features)
-            x[:, start:stop] = column.encode(frame.get_column(column.name), how)
-            start = stop
+            matrix.add(len(column.features), column.make_writer(frame.get_column(column.name), how))
+        matrix.finish()
         lines += how.facts.tell()
         return x
 

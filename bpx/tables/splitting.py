@@ -9,7 +9,7 @@ import numpy as np
 from bpx.errors import InputError
 from bpx.tables.messages import counted, shown
 
-__all__ = ["split"]
+__all__ = ["split", "split_classes"]
 
 Array = np.ndarray[Any, Any]
 
@@ -53,27 +53,65 @@ def split(n: int, fraction: float, seed: int, stratify: Any = None, *, strict: b
     >>> len(train), len(held_out)
     (4, 2)
     """
+    order = _draw_order(n, fraction, seed)
+    if stratify is None:
+        return _part(n, order[: _count_held_out(n, fraction)])
+    classes = np.asarray(stratify)
+    if classes.shape != (n,):
+        raise InputError(f"expected the class of each row, shape ({n},), got shape {classes.shape}")
+    labels, ids = np.unique(classes, return_inverse=True)
+    return split_classes(ids, labels, fraction, seed, strict)
+
+
+def split_classes(ids: Array, labels: Any, fraction: float, seed: int, strict: bool) -> tuple[Array, Array]:
+    """Split rows as `split` does with ``stratify``, given the number of each row's class.
+
+    Parameters
+    ----------
+    ids : array of int, shape (n,)
+        From 0; each class has a row.
+    labels : array or list
+        The classes, in the order in which `split` would number them, for the messages.
+    fraction, seed, strict
+        As for `split`.
+
+    Returns
+    -------
+    train, held_out : array of int64
+        As from `split`.
+
+    Raises
+    ------
+    InputError
+        As from `split`.
+    """
+    n = len(ids)
+    order, size = _draw_order(n, fraction, seed), _count_held_out(n, fraction)
+    counts = np.bincount(ids)
+    quota = _quota(counts, size, labels) if strict or _holds_all(counts, size) else _spare_rare(counts, size)
+    small = ids.astype(np.min_scalar_type(len(counts)))  # which NumPy sorts by their bits
+    order = order[np.argsort(small[order], kind="stable")]  # by class, at random within each
+    place = np.arange(n) - np.repeat(np.cumsum(counts) - counts, counts)
+    return _part(n, order[place < np.repeat(quota, counts)])
+
+
+def _draw_order(n: int, fraction: float, seed: int) -> Array:
+    """Draw an order of rows, after a look at the arguments of `split`."""
     if not 0.0 < fraction < 1.0:
         raise InputError(f"expected a fraction to hold out between 0 and 1, got {fraction!r}")
     if seed < 0:
         raise InputError(f"expected a seed of 0 or more, got {seed!r}")
     if n < 2:
         raise InputError(f"expected two or more rows to hold some out, got {n}")
-    size = min(max(round(n * fraction), 1), n - 1)
-    order = np.argsort(np.random.PCG64(seed).random_raw(n), kind="stable")
-    if stratify is None:
-        held_out = order[:size]
-    else:
-        classes = np.asarray(stratify)
-        if classes.shape != (n,):
-            raise InputError(f"expected the class of each row, shape ({n},), got shape {classes.shape}")
-        labels, ids = np.unique(classes, return_inverse=True)
-        counts = np.bincount(ids)
-        quota = _quota(counts, size, labels) if strict or _holds_all(counts, size) else _spare_rare(counts, size)
-        order = order[np.argsort(ids[order], kind="stable")]  # by class, at random within each
-        starts = np.cumsum(np.bincount(ids)) - np.bincount(ids)
-        place = np.arange(n) - np.repeat(starts, np.bincount(ids))
-        held_out = order[place < np.repeat(quota, np.bincount(ids))]
+    return np.argsort(np.random.PCG64(seed).random_raw(n), kind="stable")
+
+
+def _count_held_out(n: int, fraction: float) -> int:
+    return min(max(round(n * fraction), 1), n - 1)
+
+
+def _part(n: int, held_out: Array) -> tuple[Array, Array]:
+    """Give the rows that are not held out, and those that are, each in ascending order."""
     chosen = np.zeros(n, dtype=bool)
     chosen[held_out] = True
     return np.flatnonzero(~chosen), np.flatnonzero(chosen)

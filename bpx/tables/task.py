@@ -24,7 +24,7 @@ from bpx.tables.target import (
     refuse_missing,
     target_numbers,
 )
-from bpx.tables.values import as_numbers, as_texts, differ_by_rounding, is_text
+from bpx.tables.values import as_numbers, as_texts, differ_by_rounding, is_text, strip_texts
 
 if TYPE_CHECKING:
     import polars as pl
@@ -166,8 +166,7 @@ def read_target(
     if not is_text(series):
         return series, None
     texts = as_texts(series, "")
-    stripped = texts.str.strip_chars()
-    stripped = stripped.set(stripped == "", None)
+    stripped = strip_texts(texts)
     spaced = texts.filter((texts != stripped) & stripped.is_not_null())
     if len(spaced):
         facts.add("spaces", series.name, f"such as {shown(spaced[0])}")

@@ -6,6 +6,7 @@ text in one file and as numbers in another comes out the same.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,8 +25,12 @@ __all__ = [
     "differ_by_rounding",
     "is_text",
     "looks_like_dates",
+    "read_values",
     "refuse_rows",
+    "strip_texts",
 ]
+
+Array = np.ndarray[Any, Any]
 
 _INT64 = "integers from -2^63 to 2^63 - 1"
 _ROUNDING = {"Float16": 4e-3, "Float32": 1e-6}
@@ -37,6 +42,10 @@ _LAST_PLACE = {"Float16": 2.0**-10, "Float32": 2.0**-23}
 _LAST_PLACE_OF_FLOAT64 = 2.0**-52
 """The distance from 1 to the next larger number."""
 
+_VALUES_AT_A_TIME = 2**16
+_SAMPLE = 10_000
+"""Values that are looked at to see whether most values differ."""
+
 _DATE = r"^(\d{4}-\d{1,2}-\d{1,2}|\d{1,2}[./-]\d{1,2}[./-](\d{4}|\d{2})|\d{4}/\d{1,2}/\d{1,2})([T ]\d{1,2}:\d{2}.*)?$"
 _TIME = r"^\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?$"
 
@@ -46,6 +55,48 @@ def is_text(series: pl.Series) -> bool:
     import polars as pl
 
     return series.dtype in (pl.String, pl.Categorical, pl.Enum)
+
+
+def strip_texts(texts: pl.Series) -> pl.Series:
+    """Take spaces off text, and give null where nothing is left."""
+    stripped = texts.str.strip_chars()
+    return stripped.set(stripped == "", None)
+
+
+def read_values(values: pl.Series, read: Callable[[pl.Series], Array]) -> Array:
+    """Read values as numbers by a function that looks at each of them alone: at each different one once.
+
+    Where most of them differ, it is given all of them, so many at a time, because what lies between text and number
+    takes ten times the memory of both.
+
+    Parameters
+    ----------
+    values : polars.Series
+        Of any type that can be told apart; null for a gap.
+    read : callable
+        Gives float64 numbers, NaN where there is none; shape (values,).
+
+    Returns
+    -------
+    array of float64, shape (values,)
+        What ``read`` gives; NaN for gaps.
+    """
+    import polars as pl
+
+    if len(values) <= _VALUES_AT_A_TIME:
+        return read(values)
+    sample = values.gather_every(len(values) // _SAMPLE)
+    different = values.drop_nulls().unique() if 2 * sample.n_unique() < len(sample) else values
+    numbers = np.empty(len(different))
+    for start in range(0, len(different), _VALUES_AT_A_TIME):
+        part = slice(start, start + _VALUES_AT_A_TIME)
+        numbers[part] = read(different[part])
+    if different is values:
+        return numbers
+    if not len(different):
+        return np.full(len(values), np.nan)
+    spread: Array = values.replace_strict(different, pl.Series(numbers), default=None).cast(pl.Float64).to_numpy()
+    return spread
 
 
 def looks_like_dates(texts: pl.Series) -> bool:

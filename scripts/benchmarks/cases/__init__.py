@@ -18,6 +18,7 @@ CASES = {
     "import": "import bpx against import numpy, in fresh processes",
     "busy": "a training beside processes that keep the processors busy, against the same one on a quiet machine",
     "memory": "peak memory of a fit against the hand-written loop, in fresh processes",
+    "tables": "a table from its file to the matrix that training takes, beside polars' own reading",
     "growth": "how time grows with width, depth, batch and rows",
     "cuda": "a training step on a CUDA device, data there already",
     "cuda-steps": "a training step on a CUDA device in float32, TF32 and bfloat16, beside PyTorch's graphs and JAX",
