@@ -47,7 +47,8 @@ def announce(printer: Printer, run: PreparedTraining) -> None:
             ("data", f"{run.options.dataset}: target {data.preprocessor.target.name!r}, {of}"),
             ("rows", f"{len(data.x_train):,} to train on{_tell_set_aside(run)}, {held_out:,} held out"),
             ("network", f"{many}{'-'.join(map(str, sizes))}{binned}{', ' + hidden if hidden else ''}{dropout}; "
-             f"{settings.members * network.n_params:,} parameters, {name_arithmetic(network)}, on {network.backend.spec}"),
+             f"{settings.members * network.n_params:,} parameters, {name_arithmetic(network)}, "
+             f"on {network.backend.spec}"),
             ("training", f"{settings.loss}, {settings.optimizer.name} at {_tell_rate(settings.optimizer)}"
              f"{'' if settings.class_weight is None else ', every class of one weight'}"
              f"{'' if settings.clip is None else f', gradients of norm {settings.clip:g} at most'}, "
@@ -108,7 +109,9 @@ def name_schedule(optimizer: Optimizer) -> str:
 
 
 def _tell_set_aside(run: PreparedTraining) -> str:
-    return f" ({run.n_aside:,} of them to stop by)" if run.n_aside else ""
+    if not run.n_aside:
+        return ""
+    return f" ({'each network sets ' if run.settings.members > 1 else ''}{run.n_aside:,} aside to stop by)"
 
 
 def tell_baseline(target: Target, numbers: Mapping[str, float], baseline: Mapping[str, Any], where: str) -> str:

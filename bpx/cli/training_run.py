@@ -70,12 +70,12 @@ def train(
             held.enter_context(FolderLock(Path(resume)))
             plan = read_plan(resume, given)
         try:
-            _train(printer, plan, held, resumed=resume is not None)
+            _train(printer, plan, held, resumed=resume is not None, longer=resume is not None and "epochs" in training)
         except KeyboardInterrupt as interrupted:
             raise Ended(_advise_resume(plan, interrupted)) from None
 
 
-def _train(printer: Printer, plan: Plan, held: contextlib.ExitStack, *, resumed: bool) -> None:
+def _train(printer: Printer, plan: Plan, held: contextlib.ExitStack, *, resumed: bool, longer: bool) -> None:
     """Do what is planned; ``held`` takes the lock of a new run's folder."""
     if plan.output is not None:
         check_place(plan.output, "--output", plan.options.dataset)
@@ -85,6 +85,11 @@ def _train(printer: Printer, plan: Plan, held: contextlib.ExitStack, *, resumed:
         check_new(plan.checkpoint)
     backend = choose_backend(plan.backend, plan.threads)
     prepared = PreparedTraining.prepare(plan.options, backend)
+    if longer and prepared.settings.members > 1:
+        raise InputError(
+            f"--epochs cannot be given: the {prepared.settings.members} networks of this training each end with their "
+            "schedule; train anew, with more epochs"
+        )
     announce(printer, prepared)
     before = None
     if plan.checkpoint is not None:
