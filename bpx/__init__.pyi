@@ -79,6 +79,7 @@ from bpx.optimizers import LBFGS as LBFGS
 from bpx.optimizers import SGD as SGD
 from bpx.optimizers import Adam as Adam
 from bpx.optimizers import AdamW as AdamW
+from bpx.optimizers import Averaged as Averaged
 from bpx.optimizers import ParameterGroup as ParameterGroup
 from bpx.optimizers import RMSprop as RMSprop
 from bpx.optimizers.annealing import CosineDecay as CosineDecay

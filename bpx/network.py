@@ -120,7 +120,7 @@ class Network(Model):
             of an iterable are taken as they are.
         optimizer : str or Optimizer
             "sgd", "adam", "adamw", "rmsprop", "lbfgs", or one with settings. Called again with the same settings, it
-            continues from its state.
+            continues from its state. With `bpx.Averaged` the network's parameters are averages over the steps.
         validation_data : tuple (x, y) or (x, y, sample_weight), iterable of batches, or None
             Evaluated after each epoch. Arrays may be mapped from files. A list counts as a tuple.
         sample_weight : array_like (samples,) or None
@@ -608,8 +608,9 @@ class Network(Model):
         The metadata of the file say the same of it: ``loss``, ``optimizer``, ``batch_size``, and ``inputs`` and
         ``outputs`` as JSON. Targets are not checked: a class that is not there is one-hot without a one. Penalties,
         limits on gradients and weights of samples are not in the file. Frozen parameters are returned as they came.
-        Keys may be given by the caller instead, any numbers; fed back, the masks are those of `fit`. Operators are
-        those of ndonnx's opset (21, of 2024); of float64 networks the numbers of a step are float64 too.
+        Keys may be given by the caller instead, any numbers; fed back, the masks are those of `fit`. With
+        `bpx.Averaged` parameters are averages, and the last slot of each is the parameter that the steps move.
+        Operators are those of ndonnx's opset (21, of 2024); of float64 networks the numbers of a step are float64 too.
 
         Examples
         --------

@@ -211,7 +211,8 @@ class Model(Pickled):
     def params(self) -> list[Params]:
         """The parameters, one dict a layer; Linear: ``{"weight": (n_in, n_out), "bias": (n_out,)}``.
 
-        These are the network's own arrays: training overwrites them. Assigning a list of the same shapes copies it.
+        These are the network's own arrays: training overwrites them. Assigning a list of the same shapes copies it, and
+        a training continues from what was assigned.
 
         Raises
         ------
@@ -224,6 +225,10 @@ class Model(Pickled):
     @params.setter
     def params(self, value: Sequence[Params]) -> None:
         self._params = self._check_and_copy("params", self._params, value)
+        if self.training is not None:
+            from bpx.core.step import keep_moving_weights
+
+            keep_moving_weights(self, self.training)
 
     @property
     def state(self) -> list[Params]:

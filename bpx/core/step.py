@@ -53,9 +53,31 @@ def start_training_state(net: Trainable, optimizer: Optimizer, old: TrainingStat
         return old
     trained = (net.params[i][name] for i, name in list_trained(net))
     state = TrainingState(optimizer, [[net.backend.zeros_like(w) for _ in range(optimizer.n_slots)] for w in trained])
+    keep_moving_weights(net, state)
     if old is not None:
         state.step, state.epoch = old.step, old.epoch
     return state
+
+
+def keep_moving_weights(net: Trainable, training: TrainingState) -> None:
+    """Have a training continue from the network's parameters, where these are averages of the weights that move."""
+    if training.optimizer.averages:
+        for slots, (i, name) in zip(training.slots, list_trained(net), strict=True):
+            slots[-1] = net.backend.copy(net.params[i][name])
+
+
+def exchange_averages(
+    trained: Sequence[tuple[int, str]], params: Sequence[Params], slots: Slots
+) -> tuple[list[Params], Slots]:
+    """Return parameters and slots with each trained parameter and its last slot in each other's place.
+
+    Between steps the network's parameters are averages, and the weights that move are in the last slots; a step has
+    them the other way round.
+    """
+    exchanged, others = [dict(part) for part in params], [list(arrays) for arrays in slots]
+    for arrays, (i, name) in zip(others, trained, strict=True):
+        exchanged[i][name], arrays[-1] = arrays[-1], exchanged[i][name]
+    return exchanged, others
 
 
 def _check_groups(net: Trainable, optimizer: Optimizer) -> None:
@@ -116,11 +138,13 @@ def make_step(
     xp, layers = net.xp, net.layers
     gradients = make_gradients(xp, layers, net.loss, net.first_trained, net.backend)
     update = make_updates(net, optimizer)
-    stateful = net.stateful
+    stateful, averages, trained = net.stateful, optimizer.averages, list_trained(net)
     fixed = None if stateful or net.n_keys else net.make_contexts(True, (), ())
 
     def step(carry: Any, data: Any, inputs: Any) -> tuple[Any, Array]:
         params, slots, state = carry
+        if averages:
+            params, slots = exchange_averages(trained, params, slots)
         x, y, weight = data
         rows, numbers, keys = inputs
         if gather:
@@ -136,6 +160,8 @@ def make_step(
         update(params, grads, slots, numbers)
         if stateful:
             state = [la.next_state(xp, c, k) for la, c, k in zip(layers, contexts, caches, strict=True)]
+        if averages:
+            params, slots = exchange_averages(trained, params, slots)
         return (params, slots, state), value
 
     if net.backend.repeats:  # nobody else asks for it, and a second step takes time to make
@@ -145,7 +171,8 @@ def make_step(
 
 def is_own(net: Trainable, optimizer: Optimizer, penalties: Sequence[Penalty], clip: Clip | None) -> bool:
     """Tell whether all that a step is made of is bpx's own: then it does the same whatever is in its arrays."""
-    parts: list[Any] = [net.loss, getattr(net.loss, "loss", None), optimizer, *penalties, clip, *net.layers]
+    parts: list[Any] = [net.loss, getattr(net.loss, "loss", None), optimizer, getattr(optimizer, "optimizer", None)]
+    parts += [*penalties, clip, *net.layers]
     for part in parts:
         parts += getattr(part, "layers", ())  # those of a Residual are looked at in turn
     return all(part is None or type(part).__module__.startswith("bpx.") for part in parts)
