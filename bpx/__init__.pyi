@@ -72,6 +72,7 @@ from bpx.losses import Huber as Huber
 from bpx.losses import Loss as Loss
 from bpx.losses import MeanOverMembers as MeanOverMembers
 from bpx.losses import Poisson as Poisson
+from bpx.losses import Quantile as Quantile
 from bpx.losses import SquaredError as SquaredError
 from bpx.network import Network as Network
 from bpx.network import load as load

@@ -144,6 +144,8 @@ class Model(Pickled):
         self.seed = int.from_bytes(os.urandom(4), "little") if seed is None else check_count("seed", seed, 0)
         self.input_shape, self.output_shape = find_sample_shapes(self.layers)
         self._check_members()
+        if self.output_shape is not None:
+            self.loss.count_targets(self.output_shape[-1])
         self.backend = get_backend(backend)
         self.backend.require_dtype(dtype)
         self.first_trained = find_first_trained(self.layers)

@@ -189,7 +189,8 @@ def _describe_data(net: Model, rows: int, shape_in: Shape, shape_out: Shape) -> 
     if net.loss.targets == "classes":
         y = Part(np.empty(rows, dtype=np.int32), f"classes, whole numbers from 0 to {shape_out[0] - 1}")
     else:
-        y = Part(np.empty((rows, *shape_out), dtype=net.dtype), f"targets, {net.loss.targets}")
+        shape = (*shape_out[:-1], net.loss.count_targets(shape_out[-1]))
+        y = Part(np.empty((rows, *shape), dtype=net.dtype), f"targets, {net.loss.targets}")
     return {"x": x, "y": y}
 
 
