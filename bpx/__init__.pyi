@@ -72,6 +72,7 @@ from bpx.losses import Huber as Huber
 from bpx.losses import Loss as Loss
 from bpx.losses import MeanOverMembers as MeanOverMembers
 from bpx.losses import Poisson as Poisson
+from bpx.losses import Quantile as Quantile
 from bpx.losses import SquaredError as SquaredError
 from bpx.network import Network as Network
 from bpx.network import load as load
@@ -79,6 +80,7 @@ from bpx.optimizers import LBFGS as LBFGS
 from bpx.optimizers import SGD as SGD
 from bpx.optimizers import Adam as Adam
 from bpx.optimizers import AdamW as AdamW
+from bpx.optimizers import Averaged as Averaged
 from bpx.optimizers import ParameterGroup as ParameterGroup
 from bpx.optimizers import RMSprop as RMSprop
 from bpx.optimizers.annealing import CosineDecay as CosineDecay

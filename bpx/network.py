@@ -30,8 +30,9 @@ class Network(Model):
     layers : sequence of Layer
         From input to output.
     loss : str or Loss
-        "squared_error", "absolute_error", "huber", "cross_entropy", "binary_cross_entropy", "poisson", or a Loss with
-        settings such as ``SquaredError(reduction="sum")``. The cross-entropies take logits: the last layer is linear.
+        "squared_error", "absolute_error", "huber", "quantile" (the median), "cross_entropy", "binary_cross_entropy",
+        "poisson", or a Loss with settings such as ``Quantile(0.9)``. The cross-entropies take logits: the last layer is
+        linear.
     dtype : str
         "float32" or "float64".
     seed : int or None
@@ -80,6 +81,7 @@ class Network(Model):
         *,
         epochs: int,
         batch_size: int | Literal["auto"] | None = "auto",
+        accumulate: int = 1,
         optimizer: str | Optimizer = "adam",
         validation_data: Any = None,
         sample_weight: Any = None,
@@ -118,9 +120,14 @@ class Network(Model):
             Samples of a step; None takes the whole set at each step. "auto" takes the whole set where it has up to
             200 samples or the optimizer is L-BFGS, and 32 otherwise. The last batch of an epoch may be smaller. Batches
             of an iterable are taken as they are.
+        accumulate : int
+            Batches of a step, at least 1. Their gradients are added up, each by its share of the samples (or of the sum
+            of their weights), before the weights move: a step is that of one batch as large as all of them, up to
+            rounding, and takes the memory of the activations of one. The last step of an epoch may have fewer. Layers
+            that look at a batch, as `BatchNorm` does, see each one by itself.
         optimizer : str or Optimizer
             "sgd", "adam", "adamw", "rmsprop", "lbfgs", or one with settings. Called again with the same settings, it
-            continues from its state.
+            continues from its state. With `bpx.Averaged` the network's parameters are averages over the steps.
         validation_data : tuple (x, y) or (x, y, sample_weight), iterable of batches, or None
             Evaluated after each epoch. Arrays may be mapped from files. A list counts as a tuple.
         sample_weight : array_like (samples,) or None
@@ -228,11 +235,11 @@ class Network(Model):
         if unknown:
             refuse_unknown(unknown, optimizer)
         return fit(
-            self, x, y, epochs=epochs, batch_size=batch_size, optimizer=optimizer, validation_data=validation_data,
-            sample_weight=sample_weight, class_weight=class_weight, metrics=metrics, callbacks=callbacks,
-            shuffle=shuffle, progress=progress, penalties=penalties, clip=clip, checkpoint=checkpoint,
-            checkpoint_every=checkpoint_every, keep=keep, on_checkpoint_error=on_checkpoint_error, resume=resume,
-            memory_limit=memory_limit, prefetch=prefetch,
+            self, x, y, epochs=epochs, batch_size=batch_size, accumulate=accumulate, optimizer=optimizer,
+            validation_data=validation_data, sample_weight=sample_weight, class_weight=class_weight, metrics=metrics,
+            callbacks=callbacks, shuffle=shuffle, progress=progress, penalties=penalties, clip=clip,
+            checkpoint=checkpoint, checkpoint_every=checkpoint_every, keep=keep,
+            on_checkpoint_error=on_checkpoint_error, resume=resume, memory_limit=memory_limit, prefetch=prefetch,
         )  # fmt: skip
 
     def gradients(
@@ -608,8 +615,9 @@ class Network(Model):
         The metadata of the file say the same of it: ``loss``, ``optimizer``, ``batch_size``, and ``inputs`` and
         ``outputs`` as JSON. Targets are not checked: a class that is not there is one-hot without a one. Penalties,
         limits on gradients and weights of samples are not in the file. Frozen parameters are returned as they came.
-        Keys may be given by the caller instead, any numbers; fed back, the masks are those of `fit`. Operators are
-        those of ndonnx's opset (21, of 2024); of float64 networks the numbers of a step are float64 too.
+        Keys may be given by the caller instead, any numbers; fed back, the masks are those of `fit`. With
+        `bpx.Averaged` parameters are averages, and the last slot of each is the parameter that the steps move.
+        Operators are those of ndonnx's opset (21, of 2024); of float64 networks the numbers of a step are float64 too.
 
         Examples
         --------

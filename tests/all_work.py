@@ -21,6 +21,7 @@ from bpx.optimizers import OPTIMIZERS
 
 OPTIMIZED = (
     bpx.SGD(0.1), bpx.SGD(0.1, 0.9), bpx.SGD(0.1, 0.9, True), bpx.Adam(), bpx.AdamW(), bpx.RMSprop(), bpx.LBFGS(),
+    bpx.Averaged(bpx.Adam()),
 )  # fmt: skip
 WEIGHT = np.linspace(0.1, 1.0, 22)
 
@@ -89,7 +90,7 @@ def train_with_every_optimizer(place: Backend) -> None:
             for clip in (None, bpx.ClipNorm(1.0), bpx.ClipValue(0.1)):
                 net.fit(x, y, epochs=2, optimizer=optimizer, penalties=penalties, clip=clip, batch_size=8)
             net.fit(x, y, epochs=1, optimizer=optimizer, batch_size=None)
-    assert {type(optimizer) for optimizer in OPTIMIZED} == {*_ours(OPTIMIZERS), bpx.LBFGS}
+    assert {type(optimizer) for optimizer in OPTIMIZED} == {*_ours(OPTIMIZERS), bpx.LBFGS, bpx.Averaged}
 
 
 def train_with_every_option(place: Backend, folder: Path) -> None:

@@ -297,6 +297,13 @@ def _near(generator: np.random.Generator, z: np.ndarray) -> np.ndarray:
     return z + distance * np.where(generator.random(z.shape) < 0.5, -1.0, 1.0)
 
 
+def _one(generator: np.random.Generator, z: np.ndarray) -> np.ndarray:
+    """Return one target for all outputs of a sample, in the middle of the widest gap between two of them."""
+    ordered = np.sort(z, axis=1)
+    widest = np.argmax(np.diff(ordered, axis=1), axis=1)[:, None]
+    return (np.take_along_axis(ordered, widest, 1) + np.take_along_axis(ordered, widest + 1, 1)) / 2.0
+
+
 def _ids(generator: np.random.Generator, z: np.ndarray) -> np.ndarray:
     return generator.integers(0, z.shape[1], size=z.shape[0])
 
@@ -332,6 +339,14 @@ def _poisson(torch: Any, z: Any, y: Any) -> Any:
     return torch.nn.functional.poisson_nll_loss(z, y, log_input=True, reduction="none") + torch.xlogy(y, y) - y
 
 
+def _pinball(q: Any) -> Callable[..., Any]:
+    def reference(torch: Any, z: Any, y: Any) -> Any:
+        levels = torch.tensor(q, dtype=z.dtype)
+        return torch.where(y > z, levels * (y - z), (1.0 - levels) * (z - y))
+
+    return reference
+
+
 def _huber(delta: float) -> Callable[..., Any]:
     return lambda torch, z, y: torch.nn.functional.huber_loss(z, y, reduction="none", delta=delta)
 
@@ -343,6 +358,9 @@ LOSS_CASES = (
     LossCase("absolute_error", bpx.AbsoluteError(), _near, lambda torch, z, y: (z - y).abs()),
     LossCase("huber", bpx.Huber(), _near, _huber(1.0)),
     LossCase("huber-0.1", bpx.Huber(delta=0.1), _near, _huber(0.1)),
+    LossCase("quantile", bpx.Quantile(), _near, _pinball(0.5)),
+    LossCase("quantile-0.9", bpx.Quantile(0.9), _near, _pinball(0.9)),
+    LossCase("quantile-several", bpx.Quantile((0.05, 0.5, 0.8, 0.95)), _one, _pinball([0.05, 0.5, 0.8, 0.95])),
     LossCase("cross_entropy-classes", bpx.CrossEntropy(), _ids, _cross_entropy()),
     LossCase("cross_entropy-one-hot", bpx.CrossEntropy(), _one_hot, _cross_entropy()),
     LossCase("cross_entropy-probabilities", bpx.CrossEntropy(), _shares, _cross_entropy()),

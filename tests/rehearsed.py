@@ -27,4 +27,5 @@ OPTIMIZERS = {
     "momentum": bpx.SGD(0.1, momentum=0.9),
     "adam": bpx.Adam(0.01),
     "schedule": bpx.Adam(bpx.StepDecay(0.01, every=20, factor=0.5)),
+    "averaged": bpx.Averaged(bpx.Adam(0.01), decay=0.9),
 }

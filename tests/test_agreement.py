@@ -15,6 +15,7 @@ OPTIMIZERS = {
     "adam": bpx.Adam(0.003),
     "adamw": bpx.AdamW(0.003),
     "rmsprop": bpx.RMSprop(0.001),
+    "averaged": bpx.Averaged(bpx.Adam(0.003), decay=0.99),
 }
 STEPS_PER_EPOCH, EPOCHS = 5, 100
 

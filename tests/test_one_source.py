@@ -24,8 +24,8 @@ COMPUTES = [
     "layers/activations.py", "layers/base.py", "layers/dropout.py", "layers/embedding.py", "layers/linear.py",
     "layers/members.py", "losses/members.py", "layers/normalization.py", "layers/numbers.py", "layers/parametric.py",
     "layers/stack.py", "layers/structure.py", "losses/base.py", "losses/classes.py", "losses/values.py",
-    "optimizers/adaptive.py", "optimizers/base.py", "optimizers/descent.py", "core/backpropagation.py",
-    "core/regularization.py", "core/step.py", "layers/erfc.py", "rng.py",
+    "optimizers/adaptive.py", "optimizers/averaging.py", "optimizers/base.py", "optimizers/descent.py",
+    "core/backpropagation.py", "core/regularization.py", "core/step.py", "layers/erfc.py", "rng.py",
 ]  # fmt: skip
 """Forward, backward, loss and update: the modules whose arrays are the device's."""
 
@@ -61,6 +61,7 @@ ON_THE_HOST = {
         "AdamW.coefficients": "as Optimizer.coefficients",
         "RMSprop.coefficients": "as Optimizer.coefficients",
     },
+    "optimizers/averaging.py": {"Averaged.coefficients": "as Optimizer.coefficients"},
     "rng.py": {
         "generator": "weights and shuffles are drawn on the host",
         "permutation": "a shuffle, drawn on the host",

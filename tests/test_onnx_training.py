@@ -33,6 +33,8 @@ OPTIMIZERS_OF_FILES = {
     "adam-scaled": bpx.Adam(0.01, scaled_eps=True),
     "adamw": bpx.AdamW(0.01, weight_decay=0.1),
     "rmsprop": bpx.RMSprop(),
+    "averaged": bpx.Averaged(bpx.Adam(), 0.9),
+    "averaged-sgd": bpx.Averaged(bpx.SGD(0.05), 0.99),
 }
 
 
@@ -168,7 +170,7 @@ def test_in_float64_they_are_the_same_to_the_last_places(kind, run):
 
 
 def test_every_optimizer_by_name_makes_a_file(run):
-    assert {type(optimizer) for optimizer in OPTIMIZERS_OF_FILES.values()} == set(OPTIMIZERS.values())
+    assert {type(optimizer) for optimizer in OPTIMIZERS_OF_FILES.values()} == {*OPTIMIZERS.values(), bpx.Averaged}
     for name in OPTIMIZERS:
         compare_with_fit(run, bpx.mlp([4, 3, 3]), name, classes(), steps=10)
 

@@ -119,6 +119,9 @@ def check_metrics(net: Model, metrics: Sequence[Metric], y: Array | None) -> Non
             raise InputError(f"{metric.name} needs a network that decides for one of several classes (cross_entropy)")
         if wanted == "classes" and not classes:
             raise InputError(f"{metric.name} needs classes; the loss {net.loss.name!r} is one of values")
+        n_out = net.output_shape[-1] if net.output_shape else None
+        if wanted == "values" and n_out is not None and net.loss.count_targets(n_out) != n_out:
+            raise InputError(f"{metric.name} needs one output for a target; this network has {n_out} quantiles of it")
         if wanted == "values" and classes:
             raise InputError(f"{metric.name} needs values; this network decides for classes")
         if metric.check is not None and y is not None:

@@ -144,6 +144,8 @@ class Model(Pickled):
         self.seed = int.from_bytes(os.urandom(4), "little") if seed is None else check_count("seed", seed, 0)
         self.input_shape, self.output_shape = find_sample_shapes(self.layers)
         self._check_members()
+        if self.output_shape is not None:
+            self.loss.count_targets(self.output_shape[-1])
         self.backend = get_backend(backend)
         self.backend.require_dtype(dtype)
         self.first_trained = find_first_trained(self.layers)
@@ -211,7 +213,8 @@ class Model(Pickled):
     def params(self) -> list[Params]:
         """The parameters, one dict a layer; Linear: ``{"weight": (n_in, n_out), "bias": (n_out,)}``.
 
-        These are the network's own arrays: training overwrites them. Assigning a list of the same shapes copies it.
+        These are the network's own arrays: training overwrites them. Assigning a list of the same shapes copies it, and
+        a training continues from what was assigned.
 
         Raises
         ------
@@ -224,6 +227,10 @@ class Model(Pickled):
     @params.setter
     def params(self, value: Sequence[Params]) -> None:
         self._params = self._check_and_copy("params", self._params, value)
+        if self.training is not None:
+            from bpx.core.step import keep_moving_weights
+
+            keep_moving_weights(self, self.training)
 
     @property
     def state(self) -> list[Params]:

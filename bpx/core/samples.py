@@ -63,6 +63,7 @@ def place_targets(backend: Backend, y: Any, loss: Loss, rows: int, n_out: int | 
         fractions as class ids, or numbers outside what the loss takes.
     """
     y = _check_numbers("y", y)
+    n_targets = None if n_out is None else loss.count_targets(n_out)
     if y.ndim == 0 or y.shape[0] != rows:
         got = "a single number" if y.ndim == 0 else f"{y.shape[0]}"
         raise InputError(f"y must have one row for each of the {rows} samples of x, got {got}")
@@ -70,10 +71,11 @@ def place_targets(backend: Backend, y: Any, loss: Loss, rows: int, n_out: int | 
         y = y[:, 0]
     if loss.targets == "classes" and y.ndim == 1:
         return _place_classes(backend, y, n_out, dtype, room)
-    if y.ndim == 1 and n_out in (1, None):
+    if y.ndim == 1 and n_targets in (1, None):
         y = y[:, None]
-    if y.ndim < 2 or (n_out is not None and tuple(y.shape[1:]) != (n_out,)):
-        raise InputError(f"y must have shape ({rows}, {n_out}), as the network's outputs do, got {tuple(y.shape)}")
+    if y.ndim < 2 or (n_targets is not None and tuple(y.shape[1:]) != (n_targets,)):
+        why = "as the network's outputs do" if n_targets == n_out else f"one target for all {n_out} outputs"
+        raise InputError(f"y must have shape ({rows}, {n_targets}), {why}, got {tuple(y.shape)}")
     y = _move(backend, "y", y, dtype)
     _check_values(backend, y, loss)
     return y

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from bpx.backend.base import Array
-from bpx.core.backpropagation import make_gradients
+from bpx.core.backpropagation import Gradients, make_gradients
 from bpx.core.regularization import Clip, Penalty, penalize
 from bpx.core.state import Slots, TrainingState
 from bpx.errors import InputError
@@ -53,9 +53,31 @@ def start_training_state(net: Trainable, optimizer: Optimizer, old: TrainingStat
         return old
     trained = (net.params[i][name] for i, name in list_trained(net))
     state = TrainingState(optimizer, [[net.backend.zeros_like(w) for _ in range(optimizer.n_slots)] for w in trained])
+    keep_moving_weights(net, state)
     if old is not None:
         state.step, state.epoch = old.step, old.epoch
     return state
+
+
+def keep_moving_weights(net: Trainable, training: TrainingState) -> None:
+    """Have a training continue from the network's parameters, where these are averages of the weights that move."""
+    if training.optimizer.averages:
+        for slots, (i, name) in zip(training.slots, list_trained(net), strict=True):
+            slots[-1] = net.backend.copy(net.params[i][name])
+
+
+def exchange_averages(
+    trained: Sequence[tuple[int, str]], params: Sequence[Params], slots: Slots
+) -> tuple[list[Params], Slots]:
+    """Return parameters and slots with each trained parameter and its last slot in each other's place.
+
+    Between steps the network's parameters are averages, and the weights that move are in the last slots; a step has
+    them the other way round.
+    """
+    exchanged, others = [dict(part) for part in params], [list(arrays) for arrays in slots]
+    for arrays, (i, name) in zip(others, trained, strict=True):
+        exchanged[i][name], arrays[-1] = arrays[-1], exchanged[i][name]
+    return exchanged, others
 
 
 def _check_groups(net: Trainable, optimizer: Optimizer) -> None:
@@ -104,48 +126,106 @@ def make_updates(net: Trainable, optimizer: Optimizer) -> Callable[..., None]:
     return apply_in_groups
 
 
+def make_accumulation(net: Trainable, gradients: Gradients, batch: int) -> Callable[..., tuple[Array, Any, Any]]:
+    """Return ``accumulate(params, state, keys, x, y, weight) -> (loss, gradients, state)``, taking rows batch by batch.
+
+    Loss and gradients are those of all rows at once: the sums over the batches, each times its share of the rows, or of
+    the sum of their weights (of a loss that is a sum, times 1). Only one batch's activations are held at a time. Batch
+    ``i`` has the keys from ``i * n_keys`` on, and running statistics go from batch to batch.
+    """
+    xp, layers, n_keys = net.xp, net.layers, net.n_keys
+    mean = net.loss.reduction == "mean"
+
+    def accumulate(
+        params: list[Params], state: Any, keys: Any, x: Array, y: Array, weight: Array | None
+    ) -> tuple[Array, Any, Any]:
+        rows, value = x.shape[0], None
+        grads: list[Params] = []
+        if mean and weight is not None:
+            total = xp.sum(weight)
+            mass = xp.where(total > 0.0, total, 1.0)
+        for i, start in enumerate(range(0, rows, batch)):
+            part = slice(start, min(start + batch, rows))
+            w = None if weight is None else weight[part]
+            contexts = net.make_contexts(True, keys[i * n_keys : (i + 1) * n_keys] if n_keys else (), state)
+            loss, found, caches = gradients(params, contexts, x[part, ...], y[part, ...], w)
+            if net.stateful:
+                state = [la.next_state(xp, c, k) for la, c, k in zip(layers, contexts, caches, strict=True)]
+            if mean:
+                share = (part.stop - start) / rows if w is None else xp.sum(w) / mass
+                loss = loss * share
+                for dw in found:
+                    for name in dw:
+                        dw[name] *= share
+            if value is None:
+                value, grads = loss, found
+                continue
+            value = value + loss
+            for total, dw in zip(grads, found, strict=True):
+                for name in dw:
+                    total[name] += dw[name]
+        return value, grads, state
+
+    return accumulate
+
+
 def make_step(
-    net: Trainable, optimizer: Optimizer, penalties: Sequence[Penalty], clip: Clip | None, gather: bool
+    net: Trainable,
+    optimizer: Optimizer,
+    penalties: Sequence[Penalty],
+    clip: Clip | None,
+    gather: bool,
+    batch: int | None = None,
 ) -> Callable[[Any, Any, Any], tuple[Any, Array]]:
     """Return ``step(carry, data, inputs) -> (carry, loss)``, one step of training.
 
     ``carry`` is (params, slots, state), whose arrays a step may overwrite; ``data`` is (x, y, weight), the whole set on
     the device; ``inputs`` is (rows, numbers, keys): which samples, the optimizer's numbers and the masks' keys of this
-    step. Without ``gather`` a step takes the whole set; ``step.on_batch`` is the step that does so.
+    step. Without ``gather`` a step takes the whole set; ``step.on_batch`` is the step that does so. With ``batch`` the
+    rows are taken by so many at a time, and their gradients accumulated.
     """
     xp, layers = net.xp, net.layers
     gradients = make_gradients(xp, layers, net.loss, net.first_trained, net.backend)
     update = make_updates(net, optimizer)
-    stateful = net.stateful
+    stateful, averages, trained = net.stateful, optimizer.averages, list_trained(net)
     fixed = None if stateful or net.n_keys else net.make_contexts(True, (), ())
+    accumulate = None if batch is None else make_accumulation(net, gradients, batch)
 
     def step(carry: Any, data: Any, inputs: Any) -> tuple[Any, Array]:
         params, slots, state = carry
+        if averages:
+            params, slots = exchange_averages(trained, params, slots)
         x, y, weight = data
         rows, numbers, keys = inputs
         if gather:
             x, y = xp.take(x, rows, axis=0), xp.take(y, rows, axis=0)
             weight = None if weight is None else xp.take(weight, rows, axis=0)
-        contexts = net.make_contexts(True, keys, state) if fixed is None else fixed
-        value, grads, caches = gradients(params, contexts, x, y, weight)
+        if accumulate is None:
+            contexts = net.make_contexts(True, keys, state) if fixed is None else fixed
+            value, grads, caches = gradients(params, contexts, x, y, weight)
+            if stateful:
+                state = [la.next_state(xp, c, k) for la, c, k in zip(layers, contexts, caches, strict=True)]
+        else:
+            value, grads, state = accumulate(params, state, keys, x, y, weight)
         if penalties:
             mass = x.shape[0] if weight is None else xp.sum(weight)
             value = value + penalize(xp, penalties, params, grads, mass)
         if clip is not None:
             clip.apply(xp, grads)
         update(params, grads, slots, numbers)
-        if stateful:
-            state = [la.next_state(xp, c, k) for la, c, k in zip(layers, contexts, caches, strict=True)]
+        if averages:
+            params, slots = exchange_averages(trained, params, slots)
         return (params, slots, state), value
 
     if net.backend.repeats:  # nobody else asks for it, and a second step takes time to make
-        step.on_batch = make_step(net, optimizer, penalties, clip, False) if gather else step  # type: ignore[attr-defined]
+        step.on_batch = make_step(net, optimizer, penalties, clip, False, batch) if gather else step  # type: ignore[attr-defined]
     return step
 
 
 def is_own(net: Trainable, optimizer: Optimizer, penalties: Sequence[Penalty], clip: Clip | None) -> bool:
     """Tell whether all that a step is made of is bpx's own: then it does the same whatever is in its arrays."""
-    parts: list[Any] = [net.loss, getattr(net.loss, "loss", None), optimizer, *penalties, clip, *net.layers]
+    parts: list[Any] = [net.loss, getattr(net.loss, "loss", None), optimizer, getattr(optimizer, "optimizer", None)]
+    parts += [*penalties, clip, *net.layers]
     for part in parts:
         parts += getattr(part, "layers", ())  # those of a Residual are looked at in turn
     return all(part is None or type(part).__module__.startswith("bpx.") for part in parts)

@@ -15,8 +15,9 @@ from bpx.explanation.step_trace import LayerTrace
 from bpx.explanation.symbols import Symbol, differentiate, is_linear, make_parameter_symbol
 from bpx.explanation.watch import LayerRecord, UpdateRecord
 from bpx.formulas import Formula
+from bpx.layers.base import Params
 from bpx.losses import Loss
-from bpx.optimizers import Optimizer
+from bpx.optimizers import Averaged, Optimizer
 
 MAX_JACOBIAN = 100_000
 """Numbers of a layer's Jacobian above which it is left out; a chain asks for the rows it needs."""
@@ -68,8 +69,9 @@ class Builder:
         optimizer: Optimizer,
         rate: float,
         step: int,
+        kept: Params,
     ) -> LayerTrace:
-        """Return the quantities of one layer."""
+        """Return the quantities of one layer, whose parameters the network keeps, averages among them, are ``kept``."""
         x, y = self.symbols[index], self.symbols[index + 1]
         linear = is_linear(record.layer)
         made = [self.make_quantity("inputs", "inputs", x.of(), x.of(), "forward", record.x, False)]
@@ -94,6 +96,8 @@ class Builder:
             own = optimizer.take_share(optimizer.groups[group - 1]) if group else optimizer
             own_rate = rate * optimizer.groups[group - 1].learning_rate_factor if group else rate
             made += self._make_update(name, symbol, record, updates.get(name), own, own_rate, step)
+            if isinstance(optimizer, Averaged) and name in updates:
+                made.append(self._make_average(name, symbol, kept[name], optimizer.decay, step))
         return LayerTrace(index, type(record.layer).__name__, repr(record.layer), {q.key: q for q in made})
 
     def _make_linear(self, record: LayerRecord, x: Symbol, z: Symbol) -> list[Quantity]:
@@ -141,6 +145,11 @@ class Builder:
             self.make_quantity(f"update {short}", "update", mark, formula, "update", change),
             self.make_quantity(f"new {short}", f"new {_LONG.get(name, name)}", symbol.of(), renewed, "update", new),
         ]
+
+    def _make_average(self, name: str, symbol: Symbol, average: Array, decay: float, step: int) -> Quantity:
+        mark, formula = formulas.write_average_symbol(symbol), formulas.write_average(symbol, decay, step)
+        long = f"average of {_LONG.get(name, name)}"
+        return self.make_quantity(f"average {_SHORT.get(name, name)}", long, mark, formula, "update", average)
 
     @staticmethod
     def _find_change(old: np.ndarray, alone: np.ndarray, new: np.ndarray, dtype: str) -> np.ndarray:

@@ -14,13 +14,14 @@ from bpx.backend.precision import find_unit_roundoff
 from bpx.core.backpropagation import forward_pass
 from bpx.core.model import Model
 from bpx.core.regularization import Clip, Penalty, check_clip, check_penalties
-from bpx.core.step import make_step, start_training_state
+from bpx.core.step import exchange_averages, list_trained, make_step, start_training_state
 from bpx.errors import InputError
 from bpx.explanation.building import Builder
 from bpx.explanation.step_trace import StepTrace
 from bpx.explanation.symbols import make_symbols
 from bpx.explanation.trace import Trace
 from bpx.explanation.watch import Watch
+from bpx.layers.base import Params
 from bpx.optimizers import SGD, Optimizer, get_optimizer
 from bpx.optimizers.schedules import as_schedule
 from bpx.rng import step_keys
@@ -120,8 +121,8 @@ def explain(
             walk.hand_over()
     return Trace(
         made, int(data[0].shape[0]), " → ".join(map(repr, net.layers)), f"{net.loss.name} ({net.loss.reduction})",
-        repr(chosen), net.backend.spec, net.dtype, "full" if full else "summary", _write_notes(net, training, full),
-        builder.symbols, net.backend,
+        repr(chosen), net.backend.spec, net.dtype, "full" if full else "summary",
+        _write_notes(net, chosen, training, full), builder.symbols, net.backend,
     )  # fmt: skip
 
 
@@ -132,12 +133,20 @@ class _Walk:
         self.net, self.twin, self.watch = net, net.copy(), Watch(net, training)
         self.training = start_training_state(self.twin, optimizer, self.twin.training)
 
+    @property
+    def moving_weights(self) -> list[Params]:
+        """The parameters that steps start from: the copy's own, or where these are averages, the optimizer's."""
+        params, slots = self.twin.params, self.training.slots
+        if not self.training.optimizer.averages:
+            return params
+        return exchange_averages(list_trained(self.twin), params, slots)[0]
+
     def step(
         self, step: Any, builder: Builder, data: tuple[Array, Array, Array | None], number: int, keep: bool
     ) -> StepTrace:
         """Make one step and return what was seen."""
         net, twin, watch, backend, training = self.net, self.twin, self.watch, self.net.backend, self.training
-        before = [{name: backend.copy(array) for name, array in part.items()} for part in twin.params]
+        before = [{name: backend.copy(array) for name, array in part.items()} for part in self.moving_weights]
         done = np.array([training.optimizer_step])
         rates = as_schedule(training.optimizer.learning_rate).rates(done, 1) * training.rate_scale
         numbers = tuple(training.optimizer.coefficients_of_groups(done, rates)[0].tolist())
@@ -150,11 +159,14 @@ class _Walk:
         records, updates = watch.collect_records(before)
         x, y, weight = data
         layers = [
-            builder.make_layer(i, record, update, training.optimizer, float(rates[0]), training.optimizer_step)
+            builder.make_layer(
+                i, record, update, training.optimizer, float(rates[0]), training.optimizer_step, twin.params[i]
+            )
             for i, (record, update) in enumerate(zip(records, updates, strict=True))
         ]
         ends = builder.make_ends(net.loss, x, y, weight, records[-1].y, watch.loss.dz)
-        after = forward_pass(net.xp, [layer.forward for layer in net.layers], params, x, watch.used_contexts)
+        forwards = [layer.forward for layer in net.layers]
+        after = forward_pass(net.xp, forwards, self.moving_weights, x, watch.used_contexts)
         loss_after, _ = net.loss.forward(backend.xp, after, y, weight)
         return StepTrace(
             number, float(watch.loss.value), float(loss_after), float(rates[0]), ends, layers, records if keep else []
@@ -196,12 +208,17 @@ def _count_numbers(net: Model, rows: int) -> int:
     return net.n_params + rows * values
 
 
-def _write_notes(net: Model, training: bool, full: bool) -> tuple[str, ...]:
+def _write_notes(net: Model, optimizer: Optimizer, training: bool, full: bool) -> tuple[str, ...]:
     notes = []
     if not full:
         notes.append(
             "This network is large: each quantity is summarized by its norm, mean, extremes and a histogram. "
             "explain(..., detail='full') keeps every number."
+        )
+    if optimizer.averages:
+        notes.append(
+            "Passes and updates are those of the weights that the optimizer moves; predictions of the network are made "
+            "with the averages of these."
         )
     if net.n_keys or net.stateful:
         if training:

@@ -12,7 +12,7 @@ from bpx.explanation.symbols import Symbol, differentiate, is_linear
 from bpx.formulas import Formula, find_declared
 from bpx.layers import COMPUTING, Layer, LayerFormulas
 from bpx.losses import Loss, LossFormulas
-from bpx.optimizers import Optimizer
+from bpx.optimizers import Averaged, Optimizer
 
 _LOSS = Formula("L", "L")
 
@@ -158,6 +158,8 @@ def write_update(optimizer: Optimizer, rate: float, step: int, parameter: Symbol
     altered : bool
         Whether penalties or clipping changed the gradient before the optimizer got it.
     """
+    if isinstance(optimizer, Averaged):
+        optimizer = optimizer.optimizer  # the average changes no step
     change, w = write_change_symbol(parameter), parameter.of()
     g = Formula("g", "g") if altered else differentiate(_LOSS, w)
     declared = find_declared(type(optimizer), "formula", "update", "coefficients")
@@ -171,6 +173,22 @@ def write_update(optimizer: Optimizer, rate: float, step: int, parameter: Symbol
     made = template.fill(settings, g=g, w=w)
     note = ",  g: the gradient after penalties and clipping" if altered else ""
     return Formula(f"{change.text} = {made.text}{note}", f"{change.latex} = {made.latex}")
+
+
+def write_average_symbol(parameter: Symbol) -> Formula:
+    """Return the symbol of a parameter's average over the steps."""
+    w = parameter.of()
+    return Formula(f"⟨{w.text}⟩", rf"\overline{{{w.latex}}}")
+
+
+def write_average(parameter: Symbol, decay: float, step: int) -> Formula:
+    """Return how a parameter's average takes the parameter in, after it was changed."""
+    a, w = write_average_symbol(parameter), parameter.of()
+    share = Formula(f"(1 − {decay}) / (1 − {decay}^{step})", rf"\frac{{1 - {decay}}}{{1 - {decay}^{{{step}}}}}")
+    return Formula(
+        f"{a.text} ← {a.text} + {share.text} · ({w.text} − {a.text})",
+        rf"{a.latex} \leftarrow {a.latex} + {share.latex} ({w.latex} - {a.latex})",
+    )
 
 
 def write_frozen(parameter: Symbol) -> Formula:

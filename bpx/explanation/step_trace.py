@@ -42,8 +42,9 @@ class LayerTrace(Quantities):
         Its class, and how it is written.
     quantities : dict of Quantity
         By key. A linear layer has "inputs", "w", "b", "z", "delta", "dL/dw", "dL/db", "dL/dinputs", "update w",
-        "new w", "update b", "new b"; an activation "inputs", "a", "dL/da", "da/dz", "delta". ``layer["z"]`` finds one,
-        as does its textbook name: ``layer["weighted input"]``.
+        "new w", "update b", "new b"; an activation "inputs", "a", "dL/da", "da/dz", "delta". Of an optimizer that is
+        `bpx.Averaged` there are also "average w" and "average b". ``layer["z"]`` finds one, as does its textbook name:
+        ``layer["weighted input"]``.
     """
 
     index: int

@@ -77,7 +77,8 @@ def export_training_onnx(
     backend = NdonnxBackend(TRACED)
     training = start_training_state(net, chosen, net.training)
     parts = list_parts(net, training)
-    stored = {name: part.first for name, part in parts.items() if not _is_one_number(part.first)}
+    sources = _find_sources(parts)
+    stored = {name: parts[name].first for name in sources.values()}
     check_size("weights and optimizer state", stored.values())
     warn_of_precision(net, "train")
     data = _describe_data(net, rows, shape_in, shape_out)
@@ -85,7 +86,8 @@ def export_training_onnx(
     inputs = {name: (first.shape, first.dtype.name, said) for name, (first, said) in {**data, **parts}.items()}
     inputs[STARTED] = ((), "bool", "whether the state that is given counts; where false, the stored one does")
     given = {name: backend.make_argument(shape, dtype) for name, (shape, dtype, _) in inputs.items()}
-    initial = {name: backend.make_argument(array.shape, array.dtype.name) for name, array in stored.items()}
+    held = {name: backend.make_argument(array.shape, array.dtype.name) for name, array in stored.items()}
+    initial = {name: held[source] for name, source in sources.items()}
     try:
         results = _trace_step(net, backend, training, parts, given, initial, per_epoch)
     except Exception as error:
@@ -101,7 +103,7 @@ def export_training_onnx(
     arrays = {f"{INITIAL}{name}": array for name, array in stored.items()}
     shapes = {name: shape for name, (shape, _, _) in inputs.items()}
     graph = Graph(onnx, arrays, net.dtype, shapes, dtypes)
-    model = backend.build({**given, **{f"{INITIAL}{name}": array for name, array in initial.items()}}, results)
+    model = backend.build({**given, **{f"{INITIAL}{name}": array for name, array in held.items()}}, results)
     graph.merge(model, {name: name for name in inputs}, "step", {name: name for name in results})
     said = {
         "loss": net.loss.name,
@@ -121,18 +123,34 @@ def list_parts(net: Model, training: TrainingState) -> dict[str, Part]:
     if net.n_keys:
         keys = step_keys(net.seed, training.step, 1, net.n_keys)[0]
         parts[KEYS] = Part(keys, "keys of this step's random masks")
-    trained = list_trained(net)
+    trained, averages = list_trained(net), training.optimizer.averages
     for what, held in (("parameter", net.params), ("running statistic", net.state)):
         for i, arrays in enumerate(held):
             for name, array in arrays.items():
                 fixed = ", which training leaves as it is" if what == "parameter" and (i, name) not in trained else ""
-                said = f"{what} {name} of layer {i}, {net.layers[i]!r}{fixed}"
+                mean = "average over the steps of the " if averages and what == "parameter" and not fixed else ""
+                said = f"{mean}{what} {name} of layer {i}, {net.layers[i]!r}{fixed}"
                 parts[f"{i}.{name}"] = Part(to_numpy(array), said)
     for (i, name), slots in zip(trained, training.slots, strict=True):
         for k, array in enumerate(slots):
             said = f"array {k} of the optimizer {training.optimizer.name} for {i}.{name}"
+            if averages and k == len(slots) - 1:
+                said += ": the parameter that the steps move"
             parts[f"{i}.{name}.slot{k}"] = Part(to_numpy(array), said)
     return parts
+
+
+def _find_sources(parts: dict[str, Part]) -> dict[str, str]:
+    """Return which stored array each part begins with; parts that are one number everywhere begin with none.
+
+    Parts that are equal share one: averages of weights begin as the weights.
+    """
+    names: dict[Any, str] = {}
+    sources = {}
+    for name, (first, _) in parts.items():
+        if not _is_one_number(first):
+            sources[name] = names.setdefault((first.shape, first.dtype, first.tobytes()), name)
+    return sources
 
 
 def _is_one_number(array: np.ndarray) -> bool:
@@ -171,7 +189,8 @@ def _describe_data(net: Model, rows: int, shape_in: Shape, shape_out: Shape) -> 
     if net.loss.targets == "classes":
         y = Part(np.empty(rows, dtype=np.int32), f"classes, whole numbers from 0 to {shape_out[0] - 1}")
     else:
-        y = Part(np.empty((rows, *shape_out), dtype=net.dtype), f"targets, {net.loss.targets}")
+        shape = (*shape_out[:-1], net.loss.count_targets(shape_out[-1]))
+        y = Part(np.empty((rows, *shape), dtype=net.dtype), f"targets, {net.loss.targets}")
     return {"x": x, "y": y}
 
 

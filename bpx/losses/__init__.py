@@ -14,15 +14,15 @@ from bpx.errors import FileFormatError, InputError
 from bpx.losses.base import KINDS, REDUCTIONS, Loss, LossFormulas
 from bpx.losses.classes import BinaryCrossEntropy, CrossEntropy, one_hot
 from bpx.losses.members import MeanOverMembers
-from bpx.losses.values import AbsoluteError, Huber, Poisson, SquaredError
+from bpx.losses.values import AbsoluteError, Huber, Poisson, Quantile, SquaredError
 
 __all__ = [
     "KINDS", "LOSSES", "REDUCTIONS", "AbsoluteError", "BinaryCrossEntropy", "CrossEntropy", "Huber", "Loss",
-    "LossFormulas", "MeanOverMembers", "Poisson", "SquaredError", "get_loss", "loss_from_config", "one_hot",
+    "LossFormulas", "MeanOverMembers", "Poisson", "Quantile", "SquaredError", "get_loss", "loss_from_config", "one_hot",
 ]  # fmt: skip
 
 LOSSES: dict[str, type[Loss]] = {
-    cls.name: cls for cls in (SquaredError, AbsoluteError, Huber, CrossEntropy, BinaryCrossEntropy, Poisson)
+    cls.name: cls for cls in (SquaredError, AbsoluteError, Huber, Quantile, CrossEntropy, BinaryCrossEntropy, Poisson)
 }
 """The losses by name; `MeanOverMembers`, which takes another one, has none."""
 

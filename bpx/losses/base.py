@@ -96,6 +96,16 @@ class Loss(Pickled):
         """Return the gradient of the batch's loss with respect to z."""
         raise TypeError(f"{type(self).__name__} defines no backward pass")
 
+    def count_targets(self, n_out: int) -> int:
+        """Return how many targets a sample has, given its outputs: as many, unless several have one in common.
+
+        Raises
+        ------
+        InputError
+            If there cannot be so many outputs.
+        """
+        return n_out
+
     def probabilities(self, xp: Any, z: Array) -> Array:
         """Return what the outputs mean to a person: probabilities for the cross-entropies, the outputs otherwise."""
         return z

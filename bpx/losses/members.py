@@ -72,6 +72,9 @@ class MeanOverMembers(Loss):
     def targets(self) -> str:  # type: ignore[override] # those of the members' loss
         return self.loss.targets
 
+    def count_targets(self, n_out: int) -> int:
+        return self.loss.count_targets(n_out)
+
     def forward(self, xp: Any, z: Array, y: Array, weight: Array | None = None) -> tuple[Array, Any]:
         _, k, n_out = z.shape
         each = None if weight is None else _repeat(xp, weight, k)

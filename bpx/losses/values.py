@@ -1,12 +1,14 @@
-"""Losses of values: squared, absolute, between the two, and of counts."""
+"""Losses of values: squared, absolute, between the two, of quantiles, and of counts."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from bpx.arguments import check_number
 from bpx.backend.base import Array
+from bpx.errors import InputError
 from bpx.formulas import Formula
 from bpx.losses.base import Loss, LossFormulas, dot, sum_scaled
 
@@ -108,6 +110,97 @@ class Huber(Loss):
     def backward(self, xp: Any, cache: Any) -> Array:
         c, scale = cache
         return c * scale
+
+
+@dataclass(frozen=True)
+class Quantile(Loss):
+    """The pinball loss, least where an output is the quantile q of its target: ``l = sum(max((1 - q) * d, -q * d))``.
+
+    With ``d = z - y``: ``dz = 1 - q`` where an output is above its target, ``-q`` where it is below.
+
+    Parameters
+    ----------
+    q : float or sequence of float
+        Above 0 and below 1. With one number each output has a target of its own. With several, a sample has one target,
+        and as many outputs as there are numbers: output k is the quantile ``q[k]`` of that target.
+    reduction : str
+        "mean" over the batch or "sum".
+
+    Raises
+    ------
+    InputError
+        If a quantile is not above 0 and below 1, or there is none.
+
+    Notes
+    -----
+    At the kink, z = y, the gradient is taken as 0. With q = 0.5, the median, the loss is half the absolute error.
+    Nothing keeps the outputs for several quantiles in their order; where they cross, sorting them brings none of them
+    farther from the true ones.
+
+    References
+    ----------
+    R. Koenker, G. Bassett, "Regression quantiles", 1978, eq. 3.1.
+    V. Chernozhukov, I. Fernandez-Val, A. Galichon, "Quantile and probability curves without crossing", 2010 (sorting).
+
+    Examples
+    --------
+    >>> import bpx
+    >>> x, y = bpx.datasets.xor()
+    >>> layers = [bpx.Linear(2, 8), bpx.Tanh(), bpx.Linear(8, 3)]
+    >>> net = bpx.Network(layers, loss=bpx.Quantile((0.05, 0.5, 0.95)))
+    >>> history = net.fit(x, y, epochs=10)
+    >>> net.predict(x).shape
+    (4, 3)
+    """
+
+    q: float | tuple[float, ...] = 0.5
+    reduction: str = field(default="mean", kw_only=True)
+
+    name: ClassVar[str] = "quantile"
+    formulas = LossFormulas(
+        Formula(
+            "Σₖ max((1 − qₖ) dₖ, −qₖ dₖ), d = $z − y, q = $q",
+            r"\sum_k \max((1 - q_k)\, d_k, -q_k d_k),\; d = $z - y,\; q = $q",
+        ),
+        Formula(
+            "(1 − q where $z > y, −q where $z < y), q = $q",
+            r"\begin{cases} 1 - q & $z > y \\ -q & $z < y \end{cases},\; q = $q",
+        ),
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if isinstance(self.q, str) or not isinstance(self.q, Iterable):
+            check_number("q", self.q, above=0.0, below=1.0)
+            return
+        levels = tuple(check_number("each q", q, above=0.0, below=1.0) for q in self.q)
+        if not levels:
+            raise InputError("q must be a number above 0 and below 1, or several, got none")
+        object.__setattr__(self, "q", levels)
+
+    def count_targets(self, n_out: int) -> int:
+        if not isinstance(self.q, tuple):
+            return n_out
+        if n_out != len(self.q):
+            raise InputError(f"{len(self.q)} quantiles need as many outputs of the network, got {n_out}")
+        return 1
+
+    def forward(self, xp: Any, z: Array, y: Array, weight: Array | None = None) -> tuple[Array, Any]:
+        d = z - y
+        scale = self.scale(xp, z.shape[0], weight)
+        losses = self._compute_each(xp, lambda d, q: xp.maximum((1.0 - q) * d, -q * d), d)
+        return sum_scaled(xp, losses, scale), (d, scale)
+
+    def backward(self, xp: Any, cache: Any) -> Array:
+        d, scale = cache
+        s = xp.sign(d)
+        return self._compute_each(xp, lambda s, q: (1.0 - q) * xp.maximum(s, 0.0) + q * xp.minimum(s, 0.0), s) * scale
+
+    def _compute_each(self, xp: Any, function: Callable[[Array, float], Array], a: Array) -> Array:
+        """Return what a function makes of an array and q; of several, of each column and its own."""
+        if not isinstance(self.q, tuple):
+            return function(a, self.q)
+        return xp.concat([function(a[:, k : k + 1], q) for k, q in enumerate(self.q)], axis=1)
 
 
 @dataclass(frozen=True)

@@ -10,17 +10,22 @@ from __future__ import annotations
 
 from bpx.arguments import look_up
 from bpx.optimizers.adaptive import Adam, AdamW, RMSprop
+from bpx.optimizers.averaging import Averaged
 from bpx.optimizers.base import Optimizer, Update
 from bpx.optimizers.descent import SGD
 from bpx.optimizers.groups import ParameterGroup
 from bpx.optimizers.lbfgs import LBFGS
 
 __all__ = [
-    "LBFGS", "OPTIMIZERS", "SGD", "Adam", "AdamW", "Optimizer", "ParameterGroup", "RMSprop", "Update", "get_optimizer",
+    "LBFGS", "OPTIMIZERS", "SGD", "Adam", "AdamW", "Averaged", "Optimizer", "ParameterGroup", "RMSprop", "Update",
+    "get_optimizer",
 ]  # fmt: skip
 
 OPTIMIZERS: dict[str, type[Optimizer]] = {cls.name: cls for cls in (SGD, Adam, AdamW, RMSprop)}
-"""The optimizers by name that make a step of one gradient; "lbfgs", which searches along a line, is beside them."""
+"""The optimizers by name that make a step of one gradient.
+
+"lbfgs", which searches along a line, is beside them; `Averaged`, which takes another one, has no name.
+"""
 
 
 def get_optimizer(optimizer: str | Optimizer) -> Optimizer:

@@ -39,6 +39,8 @@ class Optimizer(Pickled):
         What it is called; the class's name, unless the class says another.
     kind : str
         What checkpoints call the class.
+    averages : bool
+        Whether the last slot of a parameter is the average of its weights, see `bpx.Averaged`.
     """
 
     learning_rate: float | Schedule = 0.01
@@ -46,6 +48,7 @@ class Optimizer(Pickled):
 
     name: ClassVar[str] = ""
     kind: ClassVar[str] = ""
+    averages: ClassVar[bool] = False
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)

@@ -43,7 +43,9 @@ class Batches(Source):
             self.whole = (x, y, products)
         self.rows: int = data[0].shape[0]
         self.batch_size = min(settings.choose_batch_size(self.rows) or self.rows, self.rows)
-        self.steps_per_epoch = -(-self.rows // self.batch_size)
+        self.step_size = min(settings.choose_step_size(self.rows) or self.rows, self.rows)
+        self.batch = None if settings.accumulate == 1 else self.batch_size
+        self.steps_per_epoch = -(-self.rows // self.step_size)
 
     @cached_property
     def share_weight(self) -> np.ndarray | None:
@@ -54,11 +56,11 @@ class Batches(Source):
     def open_blocks(
         self, epoch: int, first: int, poll: Callable[[], None]
     ) -> contextlib.AbstractContextManager[Iterable[Block]]:
-        groups = cut_batches(self._draw_order(epoch), self.batch_size or self.rows)
+        groups = cut_batches(self._draw_order(epoch), self.step_size)
         if first:
             groups = drop_steps(groups, first)
         assert self.whole is not None
-        return contextlib.nullcontext([Block(self.whole, groups, sum_shares(groups, self.share_weight))])
+        return contextlib.nullcontext([Block(self.whole, groups, sum_shares(groups, self.share_weight), self.batch)])
 
     def _draw_order(self, epoch: int) -> np.ndarray:
         """Return the rows in the order in which an epoch visits them."""
@@ -83,7 +85,7 @@ class Batches(Source):
 
 
 def cut_batches(order: np.ndarray, size: int) -> list[np.ndarray]:
-    """Return an order of rows cut into batches: those of full size in one array, and the rest in another."""
+    """Return an order of rows cut into steps: those of full size in one array, and the rest in another."""
     full, rest = divmod(order.size, size)
     cut = full * size
     groups = [order[:cut].reshape(full, size)] if full else []

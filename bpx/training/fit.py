@@ -26,6 +26,7 @@ def fit(
     *,
     epochs: int,
     batch_size: BatchSize = "auto",
+    accumulate: int = 1,
     optimizer: str | Optimizer = "adam",
     validation_data: Any = None,
     sample_weight: Any = None,
@@ -48,7 +49,7 @@ def fit(
     settings = check_settings(
         epochs=epochs, batch_size=batch_size, optimizer=optimizer, metrics=metrics, callbacks=callbacks,
         shuffle=shuffle, progress=progress, penalties=penalties, clip=clip, class_weight=class_weight,
-        prefetch=prefetch,
+        prefetch=prefetch, accumulate=accumulate,
     )  # fmt: skip
     checkpointer = None
     if checkpoint is not None or resume is not None:

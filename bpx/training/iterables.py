@@ -131,7 +131,8 @@ class IterableStream(Stream):
     """Batches of an iterable, in their order; with shuffle the rows of neighboring batches are exchanged.
 
     A block is made of up to `BATCHES_PER_BLOCK` batches, fewer where the memory limit says so. Their sizes stay; with
-    ``shuffle`` the rows of all of them are put in a seeded order first.
+    ``shuffle`` the rows of all of them are put in a seeded order first. Where a step takes several batches, a block has
+    whole steps, and the rows of one are taken by as many at a time as the block's largest batch has.
 
     Parameters
     ----------
@@ -157,7 +158,8 @@ class IterableStream(Stream):
                 "a generator can be gone through once only, and there are several epochs; pass the function that makes "
                 "it, or another iterable that starts anew"
             )
-        self.steps_per_epoch = batches.count()
+        self.batches_per_step, count = settings.accumulate, batches.count()
+        self.steps_per_epoch = None if count is None else -(-count // self.batches_per_step)
         self._table = weigh_classes(net, settings.class_weight, None)
 
     def open_blocks(self, epoch: int, first: int, poll: Callable[[], None]) -> AbstractContextManager[Iterator[Block]]:
@@ -184,31 +186,47 @@ class IterableStream(Stream):
         yield from self._make_blocks(epoch, first, poll)
 
     def _make_blocks(self, epoch: int, first: int, poll: Callable[[], None]) -> Generator[Block, None, None]:
-        pieces: list[Data] = []
+        steps: list[list[Data]] = []
         taken = number = 0
         with contextlib.closing(self.batches.place_batches(epoch, kept=True)) as placed:
-            for piece in placed:
-                poll()
-                size = count_bytes(self.net, piece)
+            for step in self._gather_steps(placed, poll):
+                size = sum(count_bytes(self.net, piece) for piece in step)
                 if size > self.block_bytes:
+                    rows, what = sum(piece[0].shape[0] for piece in step), "a batch"
+                    if self.batches_per_step > 1:
+                        what = f"a step of {len(step)} batches, together"
                     raise InputError(
-                        f"a batch of {piece[0].shape[0]} samples takes {size} bytes, and a block may take "
+                        f"{what} of {rows} samples takes {size} bytes, and a block may take "
                         f"{self.block_bytes}, a sixth of memory_limit={self.memory_limit}; raise memory_limit"
                     )
-                if pieces and (taken + size > self.block_bytes or len(pieces) == BATCHES_PER_BLOCK):
-                    yield from self._make_block_of(pieces, epoch, number, first)
-                    first = max(0, first - len(pieces))
-                    number, pieces, taken = number + 1, [], 0
-                pieces.append(piece)
+                full = (len(steps) + 1) * self.batches_per_step > BATCHES_PER_BLOCK
+                if steps and (taken + size > self.block_bytes or full):
+                    yield from self._make_block_of(steps, epoch, number, first)
+                    first = max(0, first - len(steps))
+                    number, steps, taken = number + 1, [], 0
+                steps.append(step)
                 taken += size
-        if pieces:
-            yield from self._make_block_of(pieces, epoch, number, first)
+        if steps:
+            yield from self._make_block_of(steps, epoch, number, first)
 
-    def _make_block_of(self, pieces: list[Data], epoch: int, number: int, first: int) -> Iterator[Block]:
-        """Return the block of some batches, unless all its steps have been made."""
-        if first >= len(pieces):
+    def _gather_steps(self, placed: Iterator[Data], poll: Callable[[], None]) -> Iterator[list[Data]]:
+        """Yield the batches of each step; of the last one those that are left."""
+        step: list[Data] = []
+        for piece in placed:
+            poll()
+            step.append(piece)
+            if len(step) == self.batches_per_step:
+                yield step
+                step = []
+        if step:
+            yield step
+
+    def _make_block_of(self, steps: list[list[Data]], epoch: int, number: int, first: int) -> Iterator[Block]:
+        """Return the block of some steps, unless all of them have been made."""
+        if first >= len(steps):
             return
-        sizes = [piece[0].shape[0] for piece in pieces]
+        pieces = [piece for step in steps for piece in step]
+        sizes = [sum(piece[0].shape[0] for piece in step) for step in steps]
         order = self._draw_order(sum(sizes), epoch, number)
         groups: list[np.ndarray] = []
         start = 0
@@ -219,7 +237,8 @@ class IterableStream(Stream):
             else:
                 groups.append(row)
             start += size
-        yield self._make_block(pieces, drop_steps(groups, first))
+        batch = None if self.batches_per_step == 1 else max(piece[0].shape[0] for piece in pieces)
+        yield self._make_block(pieces, drop_steps(groups, first), batch)
 
     def describe(self) -> dict[str, Any]:
         return {"batches": self.batches.count(), "memory_limit": self.memory_limit}

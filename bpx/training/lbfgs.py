@@ -52,7 +52,7 @@ def check_full_batch(net: Model, batches: int, clip: Any) -> None:
         If there is more than one batch, a limit on gradients, or a layer that is random or keeps running statistics.
     """
     if batches != 1:
-        raise InputError("optimizer 'lbfgs' takes the whole set at each step; leave batch_size out")
+        raise InputError("optimizer 'lbfgs' takes the whole set at each step; leave batch_size out, and accumulate")
     if not list_trained(net):
         raise InputError("optimizer 'lbfgs' needs parameters to train, and this network has none")
     if clip is not None:

@@ -56,11 +56,12 @@ class Loop:
         self.interrupts = Interrupts()
         self.progress = Progress(run.settings.progress, run.epochs, run.steps_per_epoch)
         self._data: Data | None = run.source.whole
+        self._batch = run.source.batch
         self._listened = run.listened
         self._segment = self.net.backend.segment_start
         self._constant = run.settings.optimizer.constant
         if isinstance(run.settings.optimizer, LBFGS):
-            check_full_batch(self.net, 1 if run.whole_set else 2, run.settings.clip)
+            check_full_batch(self.net, 1 if run.whole_set and self._batch is None else 2, run.settings.clip)
             if checkpointer is not None:
                 raise InputError(
                     "optimizer 'lbfgs' cannot be resumed to the bit, because its estimate of the Hessian is inside "
@@ -138,7 +139,7 @@ class Loop:
         while not run.finished:
             with run.source.open_blocks(run.training.epoch, run.position, self._check_for_interrupt) as blocks:
                 for block in blocks:
-                    self._data = block.data
+                    self._data, self._batch = block.data, block.batch
                     run.shares.append(block.shares)
                     for rows in block.groups:
                         self._run_group(rows)
@@ -212,7 +213,8 @@ class Loop:
             rates = rates * state.rate_scale
         coefficients = state.optimizer.coefficients_of_groups(steps, rates)
         numbers = backend.per_step(coefficients, net.dtype, constant=self._constant)
-        keys = backend.per_step(step_keys(net.seed, state.step, length, net.n_keys), "int32") if net.n_keys else None
+        n_keys = net.n_keys * self._count_batches(order)
+        keys = backend.per_step(step_keys(net.seed, state.step, length, n_keys), "int32") if n_keys else None
         rows = None if order is None else backend.rows_per_step(order)
         program = self._make_program(gather=order is not None)
         began = time.perf_counter()
@@ -231,23 +233,33 @@ class Loop:
             self._check_slots()
         return losses
 
+    def _count_batches(self, order: np.ndarray | None) -> int:
+        """Return the batches of a step."""
+        if self._batch is None:
+            return 1
+        assert self._data is not None
+        rows = self._data[0].shape[0] if order is None else order.shape[1]
+        return int(-(-rows // self._batch))
+
     def _count_rows(self, order: np.ndarray | None) -> int:
-        """Return the rows of a step; of a shorter batch at the end of an epoch, those of the others."""
+        """Return the rows of a batch; of a shorter one at the end of an epoch, those of the others."""
         if self.run.source.batch_size is not None:
             return self.run.source.batch_size
+        if self._batch is not None:
+            return self._batch
         assert order is not None  # batches that come as they are have an order within their block
         return int(order.shape[1])
 
     def _make_program(self, gather: bool) -> Callable[..., tuple[Any, np.ndarray]]:
         """Return the loop over steps, compiled where the backend can; kept by the network for the next ``fit``."""
         net, optimizer = self.net, self.run.training.optimizer
-        penalties, clip = self.run.settings.penalties, self.run.settings.clip
+        penalties, clip, batch = self.run.settings.penalties, self.run.settings.clip, self._batch
 
         def make() -> Any:
-            step = make_step(net, optimizer, penalties, clip, gather)
+            step = make_step(net, optimizer, penalties, clip, gather, batch)
             return net.backend.loop(step, pure=is_own(net, optimizer, penalties, clip))
 
-        key = ("steps", optimizer.update, optimizer.groups, penalties, clip, gather)
+        key = ("steps", optimizer.update, optimizer.groups, penalties, clip, gather, batch)
         return net.keep_program(key, make)  # type: ignore[no-any-return]
 
     def _check_losses(self, losses: np.ndarray) -> None:
@@ -258,9 +270,10 @@ class Loop:
         epoch, step = run.training.epoch + 1, run.position + int(bad[0])
         if run.whole_set:
             epoch, step = epoch + step, 0
+        what = "batch" if run.settings.accumulate == 1 else "step"
         of = f" of {run.source.steps_per_epoch}" if run.source.steps_per_epoch else ""
         raise DivergenceError(
-            f"the loss became {losses[bad[0]]} in epoch {epoch}, batch {step + 1}{of}; try a "
+            f"the loss became {losses[bad[0]]} in epoch {epoch}, {what} {step + 1}{of}; try a "
             "lower learning rate, inputs and targets scaled to zero mean and unit variance, or clip=bpx.ClipNorm(1.0)"
         )
 

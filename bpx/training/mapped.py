@@ -115,18 +115,22 @@ class MappedStream(Stream):
         super().__init__(net, settings, memory_limit)
         self.arrays = arrays
         self.rows = arrays.rows
-        size = settings.choose_batch_size(self.rows)
+        size = settings.choose_step_size(self.rows)
         if size is None:
             raise InputError(
                 f"a step that takes all {arrays.rows} samples takes {arrays.rows * arrays.row_bytes} bytes, which is "
                 f"above the memory_limit of {memory_limit}; give a batch_size"
             )
-        self.batch_size = size
+        self.step_size, self.batch_size = size, settings.choose_batch_size(self.rows)
+        self.batch = None if settings.accumulate == 1 else self.batch_size
         self.steps_per_epoch = -(-arrays.rows // size)
         room = self.block_bytes // arrays.row_bytes
         if room < size:
+            what = f"a batch of {size} samples takes"
+            if self.batch is not None:
+                what = f"{settings.accumulate} batches of {self.batch} samples take"
             raise InputError(
-                f"a batch of {size} samples takes {size * arrays.row_bytes} bytes, and a block may take "
+                f"{what} {size * arrays.row_bytes} bytes, and a block may take "
                 f"{self.block_bytes}, a sixth of memory_limit={memory_limit}; lower batch_size, or raise memory_limit"
             )
         self.chunk_rows = max(1, room // CHUNKS_PER_BLOCK // size) * size
@@ -151,11 +155,11 @@ class MappedStream(Stream):
         for number, start in enumerate(range(0, len(spans), self.chunks_per_block)):
             chosen = [spans[i] for i in chunks[start : start + self.chunks_per_block]]
             rows = sum(stop - begin for begin, stop in chosen)
-            groups = cut_batches(self._draw_order(rows, epoch, number), self.batch_size or rows)
+            groups = cut_batches(self._draw_order(rows, epoch, number), self.step_size)
             steps = sum(map(len, groups))
             left = drop_steps(groups, first)
             if left:
-                yield self._make_block([self.arrays.read(begin, stop) for begin, stop in chosen], left)
+                yield self._make_block([self.arrays.read(begin, stop) for begin, stop in chosen], left, self.batch)
                 poll()
             first = max(0, first - steps)
 

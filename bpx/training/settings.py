@@ -47,6 +47,8 @@ class Settings:
     clip : Clip or None
     class_weight : dict, "balanced" or None
     prefetch : bool
+    accumulate : int
+        Batches of a step.
     """
 
     epochs: int
@@ -60,6 +62,7 @@ class Settings:
     clip: Clip | None
     class_weight: Any
     prefetch: bool = True
+    accumulate: int = 1
 
     def choose_batch_size(self, rows: int | None) -> int | None:
         """Return how many samples a step takes of a set of that many; None for all of them.
@@ -70,6 +73,22 @@ class Settings:
             return self.batch_size
         whole = rows is None or rows <= WHOLE_SET_ROWS or isinstance(self.optimizer, LBFGS)
         return None if whole else AUTO_BATCH_SIZE
+
+    def choose_step_size(self, rows: int) -> int | None:
+        """Return how many samples of a set of that many are in the batches of a step; None for all of them.
+
+        Raises
+        ------
+        InputError
+            If a step is to have several batches, and there is no batch size.
+        """
+        size = self.choose_batch_size(rows)
+        if size is None and self.accumulate > 1:
+            raise InputError(
+                f"accumulate={self.accumulate} makes steps of {self.accumulate} batches, and here all {rows} samples "
+                "are one; give a batch_size"
+            )
+        return None if size is None else size * self.accumulate
 
     def describe(self, rows: int | None) -> dict[str, Any]:
         """Return what must be the same for a training to continue exactly, as plain data.
@@ -82,6 +101,7 @@ class Settings:
         return {
             "optimizer": describe(self.optimizer),
             "batch_size": self.choose_batch_size(rows),
+            **({} if self.accumulate == 1 else {"accumulate": self.accumulate}),
             "shuffle": self.shuffle if isinstance(self.shuffle, bool) else "a function",
             "penalties": [describe(penalty) for penalty in self.penalties],
             "clip": describe(self.clip),
@@ -107,6 +127,7 @@ def check_settings(
     clip: Any,
     class_weight: Any,
     prefetch: Any = True,
+    accumulate: Any = 1,
 ) -> Settings:
     """Return the settings of a call of ``fit``.
 
@@ -135,6 +156,7 @@ def check_settings(
         clip=clip,
         class_weight=class_weight,
         prefetch=bool(prefetch),
+        accumulate=check_count("accumulate", accumulate),
     )
 
 

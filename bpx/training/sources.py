@@ -22,11 +22,14 @@ class Block(NamedTuple):
         Rows of each step; steps of equal size that follow each other are in one array.
     shares : array of float64 (steps,)
         How much each step counts in the mean loss: its samples, or the sum of their weights.
+    batch : int or None
+        Samples of a batch, where a step takes several; None where a step is one batch.
     """
 
     data: Data
     groups: list[np.ndarray]
     shares: np.ndarray
+    batch: int | None = None
 
 
 class Source:
@@ -39,7 +42,9 @@ class Source:
     steps_per_epoch : int or None
         None where that is not known before the end of the first epoch.
     batch_size : int or None
-        Samples of a step; None where the batches come as they are.
+        Samples of a batch; None where the batches come as they are.
+    batch : int or None
+        The same where a step takes several batches; None where it is one.
     whole : tuple (x, y, weight) or None
         All samples on the device, for epochs of one step; None where they do not lie there.
     unweighted : tuple (x, y, weight) or None
@@ -49,6 +54,7 @@ class Source:
     rows: int | None = None
     steps_per_epoch: int | None = None
     batch_size: int | None = None
+    batch: int | None = None
     whole: Data | None = None
     unweighted: Data | None = None
 

@@ -74,13 +74,13 @@ class Stream(Source):
             return np.arange(rows)
         return generator(self.net.seed, SHUFFLE, epoch, block).permutation(rows)
 
-    def _make_block(self, pieces: list[Data], groups: list[np.ndarray]) -> Block:
+    def _make_block(self, pieces: list[Data], groups: list[np.ndarray], batch: int | None) -> Block:
         data = concatenate(self.net, pieces)
         data = (*data[:2], weigh_by_class(self.net, data[1], data[2], self._table))
         shares = sum_shares(groups, fetch_weight(self.net, data))
         name = "sample_weight" if self._table is None else "the samples' weights times those of their classes"
         check_mass(f"{name} in a batch", float(shares.max()), self.net.dtype, whole=False)
-        return Block(data, groups, shares)
+        return Block(data, groups, shares, batch)
 
 
 def count_bytes(net: Model, data: Data) -> int:

@@ -21,6 +21,8 @@ OPTIMIZERS = {
     "scaled": bpx.Adam(0.01, scaled_eps=True),
     "adamw": bpx.AdamW(0.01),
     "rmsprop": bpx.RMSprop(0.01),
+    "averaged": bpx.Averaged(bpx.AdamW(0.01)),
+    "averaged-sgd": bpx.Averaged(bpx.SGD(0.1)),
 }
 
 TOLERANCE = {"float32": 2e-6, "float64": 1e-14}

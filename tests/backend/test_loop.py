@@ -117,7 +117,14 @@ def test_numbers_that_are_equal_by_chance_are_no_constants_to_jax(jax):
 
 @pytest.mark.parametrize(
     ("optimizer", "constant"),
-    [(bpx.SGD(0.1), True), (bpx.SGD(0.1, 0.9), True), (bpx.RMSprop(), True), (bpx.Adam(), False), (bpx.AdamW(), False)],
+    [
+        (bpx.SGD(0.1), True),
+        (bpx.SGD(0.1, 0.9), True),
+        (bpx.RMSprop(), True),
+        (bpx.Adam(), False),
+        (bpx.AdamW(), False),
+        (bpx.Averaged(bpx.SGD(0.1)), False),
+    ],
 )
 def test_an_optimizer_knows_whether_its_numbers_change(optimizer, constant):
     assert optimizer.constant is constant

@@ -7,7 +7,10 @@ from closeness import relative_difference
 import bpx
 from bpx.backend.numpy_backend import CACHE_BLOCK_BYTES, numpy_namespace
 
-OPTIMIZERS = [bpx.SGD(0.1), bpx.SGD(0.1, 0.9), bpx.SGD(0.1, 0.9, True), bpx.Adam(), bpx.AdamW(), bpx.RMSprop()]
+OPTIMIZERS = [
+    bpx.SGD(0.1), bpx.SGD(0.1, 0.9), bpx.SGD(0.1, 0.9, True), bpx.Adam(), bpx.AdamW(), bpx.RMSprop(),
+    bpx.Averaged(bpx.SGD(0.1)), bpx.Averaged(bpx.Adam()),
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64", "int64"])

@@ -94,6 +94,7 @@ OPTIONS = {
     "momentum": {"optimizer": bpx.SGD(0.05, momentum=0.9)},
     "nesterov": {"optimizer": bpx.SGD(0.05, momentum=0.9, nesterov=True)},
     "schedule": {"optimizer": bpx.Adam(bpx.StepDecay(0.01, every=4, factor=0.5))},
+    "averaged": {"optimizer": bpx.Averaged(bpx.Adam(0.01), 0.9)},
     "penalties": {"penalties": [bpx.L1(0.01), bpx.L2(0.01, per_sample=True)]},
     "clip by value": {"clip": bpx.ClipValue(0.05)},
     "clip by norm": {"clip": bpx.ClipNorm(0.5)},

@@ -95,9 +95,9 @@ def _seen(source, epochs, **options):
     seen = []
     block_of = streams.Stream._make_block
 
-    def spied(self, pieces, groups):
-        block = block_of(self, pieces, groups)
-        seen.extend(block.data[0][batch][:, 0].astype(int).tolist() for group in groups for batch in group)
+    def spied(self, pieces, groups, batch):
+        block = block_of(self, pieces, groups, batch)
+        seen.extend(block.data[0][rows][:, 0].astype(int).tolist() for group in groups for rows in group)
         return block
 
     with pytest.MonkeyPatch.context() as patch:
@@ -169,9 +169,9 @@ def test_a_block_takes_a_sixth_of_the_limit(monkeypatch, data):
     taken = []
     block_of = streams.Stream._make_block
 
-    def spied(self, pieces, groups):
+    def spied(self, pieces, groups, batch):
         taken.append(len(pieces))
-        return block_of(self, pieces, groups)
+        return block_of(self, pieces, groups, batch)
 
     monkeypatch.setattr(streams.Stream, "_make_block", spied)
     batches = cut(*data, 6)  # 6 rows of 56 bytes each
