@@ -193,7 +193,12 @@ def _is_monthly(series: pl.Series) -> bool:
 def _read_times(values: pl.Series) -> Array:
     import polars as pl
 
-    return _read_clock(tidy_texts(values.cast(pl.String)).str.extract_groups(_ignore_case(_TIME)).struct.unnest())
+    texts, pattern = tidy_texts(values.cast(pl.String)), _ignore_case(_TIME)
+    found = np.full(len(texts), np.nan)
+    fits = texts.str.contains(pattern).fill_null(False)
+    if fits.any():
+        found[fits.to_numpy()] = _read_clock(texts.filter(fits).str.extract_groups(pattern).struct.unnest())
+    return found
 
 
 def _read_dates(values: pl.Series, patterns: Sequence[str], day_first: bool) -> Array:
@@ -203,13 +208,17 @@ def _read_dates(values: pl.Series, patterns: Sequence[str], day_first: bool) -> 
     texts = tidy_texts(values.cast(pl.String))
     found = np.full(len(texts), np.nan)
     left = np.flatnonzero(texts.is_not_null().to_numpy())
-    for pattern in patterns:
-        parts = texts.gather(left).str.extract_groups(_ignore_case(pattern)).struct.unnest()
+    for pattern in map(_ignore_case, patterns):
+        some = texts.gather(left)
+        fits = some.str.contains(pattern)
+        if not fits.any():  # to take none apart is quicker than to take apart what does not fit
+            continue
+        parts = some.filter(fits).str.extract_groups(pattern).struct.unnest()
         moments = _read_days(parts, day_first)
         if "hour" in parts.columns:
             moments += np.where(parts.get_column("hour").is_null().to_numpy(), 0.0, _read_clock(parts))
-        found[left] = moments
-        left = left[np.isnan(moments)]
+        found[left[fits.to_numpy()]] = moments
+        left = left[np.isnan(found[left])]
         if not len(left):
             break
     return found
