@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -12,6 +12,9 @@ from bpx.cli.model_files import Model
 from bpx.metrics import scores
 from bpx.tables import ClassTarget
 from bpx.tables.target import Target
+
+if TYPE_CHECKING:
+    from bpx.cli.sources import UnseenClasses
 
 __all__ = [
     "Baseline",
@@ -25,34 +28,55 @@ __all__ = [
     "measure_model",
     "name_with_unit",
     "predict_classes",
+    "tell_r2",
 ]
 
 Array = np.ndarray[Any, Any]
 
 
-def measure_model(model: Model, x: Array, y: Array) -> dict[str, float]:
+def measure_model(model: Model, x: Array, y: Array, unseen: UnseenClasses | None = None) -> dict[str, float]:
     """Return the loss and what people want to know beside it, for encoded rows and targets.
 
     Classes have ``accuracy`` in [0, 1], and ``balanced_accuracy``, the mean of the shares that are right of each class.
-    Numbers have ``r2``, and ``mae`` and ``rmse`` in the units of the target.
+    Rows of classes that the training never saw are wrong in both; the loss leaves them out. Numbers have ``r2``, NaN
+    where all targets are the same, and ``mae`` and ``rmse`` in the units of the target.
     """
     network, preprocessor = model.network, model.preprocessor
     result = {"loss": network.evaluate(x, model.encode_targets(y))["loss"]}
     if preprocessor.task == "classification":
-        found = predict_classes(model, x)
-        return result | {"accuracy": float((found == y).mean()), "balanced_accuracy": _balance(y, found)}
+        right = predict_classes(model, x) == y
+        wrong = np.zeros(0 if unseen is None else len(unseen.labels), dtype=bool)
+        classes = _join_classes(y, unseen)
+        every = np.r_[right, wrong]
+        return result | {"accuracy": float(every.mean()), "balanced_accuracy": _balance(classes, every)}
     actual, found = (preprocessor.decode_target(values) for values in (y, network.predict(x)))
-    return result | {
-        "r2": scores.r2(actual, found),
+    return result | _measure_numbers(actual, found)
+
+
+def _measure_numbers(actual: Array, found: Array) -> dict[str, float]:
+    return {
+        "r2": scores.r2(actual, found) if len(np.unique(actual)) > 1 else float("nan"),
         "mae": scores.mean_absolute_error(actual, found),
         "rmse": float(np.sqrt(((found - actual) ** 2).mean())),
     }
 
 
-def _balance(actual: Array, found: Array) -> float:
-    classes, ids = np.unique(actual, return_inverse=True)
-    right = np.bincount(ids, weights=(found == actual).astype(np.float64), minlength=len(classes))
-    return float((right / np.bincount(ids, minlength=len(classes))).mean())
+def _join_classes(y: Array, unseen: UnseenClasses | None) -> Array:
+    """Return a number for the class of each row, those that the training never saw behind the others."""
+    if unseen is None:
+        return y
+    _, ids = np.unique(unseen.labels, return_inverse=True)
+    return np.concatenate([y, ids + (y.max(initial=0) + 1)])
+
+
+def _balance(classes: Array, right: Array) -> float:
+    _, ids = np.unique(classes, return_inverse=True)
+    return float((np.bincount(ids, weights=right.astype(np.float64)) / np.bincount(ids)).mean())
+
+
+def tell_r2(value: float | None) -> str:
+    """Write R2, which does not exist where all targets are the same."""
+    return "undefined (all targets are the same)" if value is None or np.isnan(value) else f"{value:.4f}"
 
 
 @dataclass(frozen=True)
@@ -80,17 +104,16 @@ def learn_baseline(model: Model, y: Array) -> Baseline:
     return Baseline(target.mean, 0.0)
 
 
-def measure_baseline(model: Model, baseline: Baseline, y: Array) -> dict[str, float]:
+def measure_baseline(
+    model: Model, baseline: Baseline, y: Array, unseen: UnseenClasses | None = None
+) -> dict[str, float]:
     """Return how good the baseline is on encoded targets, by the measures of `measure_model`."""
     if model.preprocessor.task == "classification":
-        return {"accuracy": float((y == baseline.encoded).mean()), "balanced_accuracy": 1.0 / len(np.unique(y))}
+        classes = _join_classes(y, unseen)
+        right = (y == baseline.encoded).sum() / len(classes)
+        return {"accuracy": float(right), "balanced_accuracy": 1.0 / len(np.unique(classes))}
     actual = model.preprocessor.decode_target(y)
-    found = np.full_like(actual, baseline.answer)
-    return {
-        "r2": scores.r2(actual, found),
-        "mae": scores.mean_absolute_error(actual, found),
-        "rmse": float(np.sqrt(((found - actual) ** 2).mean())),
-    }
+    return _measure_numbers(actual, np.full_like(actual, baseline.answer))
 
 
 def beats_baseline(numbers: Mapping[str, float], baseline: Mapping[str, float]) -> bool:
@@ -132,9 +155,17 @@ def count_confusions(actual: Array, found: Array, n: int) -> Array:
     return matrix
 
 
-def measure_classes(matrix: Array) -> dict[str, Array]:
-    """Return precision, recall and F1 of each class; where nothing was to be found or nothing was found, 0."""
-    right, actual, found = matrix.diagonal(), matrix.sum(axis=1), matrix.sum(axis=0)
+def measure_classes(matrix: Array, also_found: Array | int = 0) -> dict[str, Array]:
+    """Return precision, recall and F1 of each class; where nothing was to be found or nothing was found, 0.
+
+    Parameters
+    ----------
+    matrix : array, shape (classes, classes)
+        The confusion matrix.
+    also_found : array, shape (classes,)
+        How many rows of classes that are not in the matrix were taken for each class.
+    """
+    right, actual, found = matrix.diagonal(), matrix.sum(axis=1), matrix.sum(axis=0) + also_found
     return {
         "precision": right / np.maximum(found, 1),
         "recall": right / np.maximum(actual, 1),

@@ -15,6 +15,7 @@ from bpx.backend.precision import check_precision
 from bpx.callbacks.early_stopping import EarlyStopping
 from bpx.cli.measures import learn_baseline, measure_baseline, measure_model
 from bpx.cli.model_files import Model
+from bpx.cli.printing import plain
 from bpx.cli.sources import TrainingData, identify, load_training
 from bpx.cli.train_options import Settings, TrainOptions
 from bpx.core.regularization import ClipNorm
@@ -159,11 +160,11 @@ class PreparedTraining:
             "origin": identify(self.options.dataset),
             "rows": {"training": len(self.data.x_train), "held_out": held_out},
             "settings": settings,
-            "scores": self.measure_scores(),
+            "scores": plain(self.measure_scores()),
             "baseline": {
                 "answer": baseline.answer,
                 "encoded": baseline.encoded,
-                **{part: measure_baseline(self.model, baseline, y) for part, y in parts.items()},
+                **{part: plain(measure_baseline(self.model, baseline, y)) for part, y in parts.items()},
             },
             "epochs": self.model.network.training.epoch if self.model.network.training else 0,
             "final_loss": self.history.loss[-1] if self.history.loss else None,

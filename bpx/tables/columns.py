@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import numpy as np
 
 from bpx.errors import FileFormatError
-from bpx.tables.dates import CYCLES, count_years, find_phase, read_moments
+from bpx.tables.dates import CYCLES, Orders, count_years, find_orders, find_phase, read_any_order, read_moments
 from bpx.tables.encoding import Encoding
-from bpx.tables.messages import counted, in_row, listed, shown
+from bpx.tables.messages import listed, number_row, shown
 from bpx.tables.notation import NumberNotation, notation_from_dict, tidy_texts
+from bpx.tables.spelling import match_spellings
 from bpx.tables.stored import Fields
-from bpx.tables.values import as_booleans, as_numbers, as_texts, is_text, refuse_rows
+from bpx.tables.values import as_booleans, as_numbers, as_texts, is_text, read_booleans, refuse_rows
 
 if TYPE_CHECKING:
     import polars as pl
@@ -75,19 +76,17 @@ class NumberColumn:
     def encode(self, series: pl.Series, how: Encoding) -> Array:
         """Standardize the numbers; shape (rows, features)."""
         what = f"column {shown(self.name)}"
-        numbers = as_numbers(series, what) if how.strict else read_numbers(series, self, how)
+        numbers, told = (as_numbers(series, what), None) if how.strict else read_numbers(series, self, how)
         missing = np.isnan(numbers)
-        how.check_missing(what, missing, self.name, self.flagged)
+        how.check_missing(what, missing, self.name, self.flagged, told)
         with np.errstate(over="ignore"):
             block = (np.where(missing, self.median, numbers) - self.mean) / self.std
         refuse_rows(series, ~np.isfinite(block), what, "numbers of the size seen in training")
         far = np.abs(block) > FAR
         if far.any():
-            first, rows = int(far.argmax()), counted(int(far.sum()), "row")
-            how.notes.append(
-                f"{what}: {rows} far from all that training saw, the first {in_row(first, 1)}: "
-                f"{numbers[first]:g} is {abs(block[first]):.1g} standard deviations from the mean, and a prediction "
-                "there means nothing"
+            first = int(far.argmax())
+            how.tally.add_far(
+                self.name, int(far.sum()), number_row(first), float(numbers[first]), float(abs(block[first]))
             )
         return _add_flag(block[:, None], missing, self.flagged)
 
@@ -98,32 +97,50 @@ class NumberColumn:
         return known | _list_set(flagged=self.flagged, odd=self.odd) | more
 
 
-def read_numbers(series: pl.Series, column: NumberColumn, how: Encoding) -> Array:
-    """Give the numbers of a column by its notation, NaN for gaps; words for a gap and infinity are gaps.
+def read_numbers(series: pl.Series, column: NumberColumn, how: Encoding) -> tuple[Array, Array]:
+    """Give the numbers of a column by its notation, NaN for gaps; what cannot be read and infinity are gaps.
 
     Durations are seconds.
+
+    Returns
+    -------
+    numbers : array of float64, shape (rows,)
+    told : array of bool, shape (rows,)
+        Where there is a gap that the user is told of already.
 
     Raises
     ------
     InputError
-        If a text is no number, and training had none such.
+        If a text is no number, and that is to be refused; or the column holds dates or lists.
     """
     import polars as pl
 
     if series.dtype == pl.Duration:
         series = series.dt.total_microseconds() / 1e6
-    if not is_text(series):
-        if series.dtype.is_float():
-            numbers: Array = series.to_numpy().astype(np.float64)
-            infinite = np.isinf(numbers)
-            if infinite.any():
-                how.facts.add("infinite", column.name, counted(int(infinite.sum()), "value"))
-            return np.where(infinite, np.nan, numbers)
-        return as_numbers(series, f"column {shown(column.name)}")
+    if not is_text(series) and series.dtype != pl.Boolean:
+        numbers: Array = as_numbers(series.cast(pl.Float64), "") if series.dtype.is_integer() else _read_floats(series)
+        infinite = np.isinf(numbers)
+        if infinite.any() and not how.fitted_here:
+            how.tally.add("infinite", column.name, int(infinite.sum()))
+        return np.where(infinite, np.nan, numbers), infinite
     texts = tidy_texts(as_texts(series, column.name))
-    numbers = (column.notation or NumberNotation()).read(texts)
+    plain = NumberNotation(",", ".") if how.decimal == "," else NumberNotation()
+    numbers, bounds = (column.notation or plain).read_with_bounds(texts)
+    if bounds.any() and not how.fitted_here:
+        examples = map(shown, texts.filter(bounds).unique(maintain_order=True).head(3))
+        how.tally.add("bounds", column.name, int(bounds.sum()), examples)
     unread = np.isnan(numbers) & texts.is_not_null().to_numpy()
-    how.check_texts(series, unread, column.name, "numbers", odd=column.odd)
+    how.check_texts(texts, unread, column.name, "numbers", odd=column.odd)
+    return numbers, unread
+
+
+def _read_floats(series: pl.Series) -> Array:
+    """Give a column that is neither text nor integers as float64, infinite numbers among them."""
+    numbers: Array
+    if series.dtype.is_float():
+        numbers = series.to_numpy().astype(np.float64)
+    else:
+        numbers = as_numbers(series, f"column {shown(series.name)}")
     return numbers
 
 
@@ -143,9 +160,12 @@ class BooleanColumn:
     def encode(self, series: pl.Series, how: Encoding) -> Array:
         """Write 1 for true and 0 for false; shape (rows, features)."""
         what = f"column {shown(self.name)}"
-        booleans = as_booleans(series, what)
+        booleans, told = as_booleans(series, what) if how.strict else read_booleans(series, what), None
         missing = booleans.is_null().to_numpy()
-        how.check_missing(what, missing, self.name, self.flagged)
+        if not how.strict:
+            told = missing & series.is_not_null().to_numpy()
+            how.check_texts(as_texts(series, what), told, self.name, "true or false")
+        how.check_missing(what, missing, self.name, self.flagged, told)
         values: Array = booleans.fill_null(self.most_frequent).to_numpy()
         return _add_flag(values.astype(np.float64)[:, None], missing, self.flagged)
 
@@ -175,6 +195,8 @@ class CategoryColumn:
         Whether what is none of the categories has a feature, because training had such rows.
     stripped : bool
         Whether spaces around a value do not count, and text without anything else is missing.
+    folded : bool
+        Whether a value in another spelling than a category has, as `bpx.tables.spelling` takes it, is of the category.
     """
 
     name: str
@@ -183,6 +205,7 @@ class CategoryColumn:
     flagged: bool = False
     other: bool = False
     stripped: bool = False
+    folded: bool = False
 
     @property
     def features(self) -> tuple[str, ...]:
@@ -203,11 +226,13 @@ class CategoryColumn:
         how.check_missing(what, missing, self.name, self.flagged)
         texts = texts.fill_null(self.most_frequent)
         places = texts.cast(pl.Enum(self.categories), strict=False).to_physical()
+        if self.folded and not how.refuse_unread and places.null_count():
+            texts = self._respell(texts, places.is_null(), how)
+            places = texts.cast(pl.Enum(self.categories), strict=False).to_physical()
         unseen = places.is_null().to_numpy()
         if how.ignore_unseen and unseen.any() and not self.other:
-            values = texts.filter(places.is_null()).unique().sort().to_list()
-            rows = counted(int(unseen.sum()), "row")
-            how.notes.append(f"{what}: {rows} with a category that training never saw: {listed(values)}")
+            values = texts.filter(places.is_null()).unique().to_list()
+            how.tally.add_unseen(self.name, int(unseen.sum()), values)
         elif not self.other:
             advice = "; correct it, or pass unseen='ignore' (--unseen ignore)"
             refuse_rows(texts, unseen, what, f"one of {listed(self.categories)}", advice)
@@ -220,6 +245,19 @@ class CategoryColumn:
             block[missing] = 0.0
         return _add_flag(block, missing, self.flagged)
 
+    def _respell(self, texts: pl.Series, unseen: pl.Series, how: Encoding) -> pl.Series:
+        """Give texts with those that are categories in another spelling spelled as these."""
+        values = texts.filter(unseen).unique(maintain_order=True)
+        known = match_spellings(values, self.categories)
+        values, known = values.filter(known.is_not_null()), known.drop_nulls()
+        if not len(values):
+            return texts
+        other = unseen & texts.is_in(values.implode())
+        if not how.fitted_here:
+            examples = (f"{shown(one)} as {shown(as_known)}" for one, as_known in zip(values, known, strict=True))
+            how.tally.add("respelled", self.name, int(other.sum()), examples)
+        return texts.replace(values, known)
+
     def to_dict(self) -> dict[str, Any]:
         """Give what was learned as JSON data."""
         known = {
@@ -228,7 +266,8 @@ class CategoryColumn:
             "categories": list(self.categories),
             "most_frequent": self.most_frequent,
         }
-        return known | _list_set(flagged=self.flagged, other=self.other, stripped=self.stripped)
+        flags = {"flagged": self.flagged, "other": self.other, "stripped": self.stripped, "folded": self.folded}
+        return known | _list_set(**flags)
 
 
 @dataclass(frozen=True)
@@ -256,6 +295,8 @@ class DateColumn:
         Whether a feature says where values are missing.
     odd : bool
         Whether training had texts that are no dates, which are gaps.
+    months : bool or None
+        Whether texts such as ``2007-08`` are months; None, in a file of an earlier bpx, if all texts at hand look so.
     """
 
     name: str
@@ -269,6 +310,7 @@ class DateColumn:
     cycles: tuple[str, ...] = ()
     flagged: bool = False
     odd: bool = False
+    months: bool | None = None
 
     @property
     def features(self) -> tuple[str, ...]:
@@ -282,12 +324,12 @@ class DateColumn:
         import polars as pl
 
         what = f"column {shown(self.name)}"
-        moments = read_moments(series, self.time, day_first=self.day_first)
-        unread = np.isnan(moments) & series.is_not_null().to_numpy()
         texts = series if is_text(series) else series.cast(pl.String)
+        moments = self._read_in_order(series, texts, how)
+        unread = np.isnan(moments) & texts.is_not_null().to_numpy()
         how.check_texts(texts, unread, self.name, "dates" if self.time == "date" else "times", odd=self.odd)
         missing = np.isnan(moments)
-        how.check_missing(what, missing, self.name, self.flagged)
+        how.check_missing(what, missing, self.name, self.flagged, unread)
         moments = np.where(missing, self.median, moments)
         parts = [(moments - self.mean) / self.std]
         if self.year_std:
@@ -296,6 +338,26 @@ class DateColumn:
             angle = 2.0 * np.pi * find_phase(moments, cycle)
             parts += [np.sin(angle), np.cos(angle)]
         return _add_flag(np.stack(parts, axis=1), missing, self.flagged)
+
+    def _read_in_order(self, series: pl.Series, texts: pl.Series, how: Encoding) -> Array:
+        """Read the moments with day and month in the order of training, unless the table has the other one.
+
+        A date that is one in the other order alone is read so.
+        """
+        turned = self.name in how.turned
+        read = read_moments if how.refuse_unread else read_any_order
+        moments = read(series, self.time, day_first=self.day_first != turned, months=self.months)
+        if self.time == "time" or how.refuse_unread or not is_text(series):
+            return moments
+        by_day, by_month, either = find_orders(texts)
+        found = Orders(bool(by_day.any()), bool(by_month.any()), bool(either.any()))
+        how.orders[self.name] = found.join(how.orders.get(self.name))
+        unlike = by_month if self.day_first else by_day
+        told = unlike | either if turned else unlike
+        if told.any() and not how.fitted_here:
+            examples = map(shown, texts.filter(told).unique(maintain_order=True).head(3))
+            how.tally.add("other order", self.name, int(told.sum()), examples)
+        return moments
 
     def to_dict(self) -> dict[str, Any]:
         """Give what was learned as JSON data."""
@@ -310,6 +372,7 @@ class DateColumn:
             "year_mean": self.year_mean,
             "year_std": self.year_std,
             "cycles": list(self.cycles),
+            **({} if self.months is None else {"months": self.months}),
         } | _list_set(flagged=self.flagged, odd=self.odd)
 
 
@@ -396,12 +459,14 @@ def column_from_dict(fields: Fields) -> Column:
             raise FileFormatError(
                 f"{fields.where}: expected cycles among {listed(CYCLES)} and a deviation of 0 or more"
             )
+        months = fields.boolean("months") if fields.has("months") else None
         column = DateColumn(
-            name, time, day_first, mean, std, median, *year, cycles, flagged=flag("flagged"), odd=flag("odd")
+            name, time, day_first, mean, std, median, *year, cycles, flag("flagged"), flag("odd"), months
         )
     else:
         categories = fields.texts("categories", at_least=2)
         most_frequent = fields.choice("most_frequent", categories)
-        column = CategoryColumn(name, categories, most_frequent, flag("flagged"), flag("other"), flag("stripped"))
+        flags = {key: flag(key) for key in ("flagged", "other", "stripped", "folded")}
+        column = CategoryColumn(name, categories, most_frequent, **flags)
     fields.done()
     return column

@@ -90,7 +90,11 @@ class NumberNotation:
 
     def read(self, texts: pl.Series) -> Array:
         """Give texts as float64 numbers, NaN where there is none or it cannot be read; shape (rows,)."""
-        return self._read_parts(_take_apart(texts))[0]
+        return self.read_with_bounds(texts)[0]
+
+    def read_with_bounds(self, texts: pl.Series) -> tuple[Array, Array]:
+        """Give texts as numbers, as `read` does, and where one is a bound, such as ``90+`` or ``<5``."""
+        return self._read_parts(_take_apart(texts))
 
     def _read_parts(self, parts: pl.DataFrame) -> tuple[Array, Array]:
         """Give the numbers, and where a mark says that one is a bound, such as ``90+`` or ``<5``."""
@@ -151,6 +155,8 @@ class FoundNotation:
         Different units, because of which the column is not read as numbers.
     codes : bool
         Whether every text is a plain number that typing would change, such as ``007``.
+    bound : str
+        A text that is a bound, such as ``<0.1``, where one is taken as its number.
     """
 
     notation: NumberNotation | None = None
@@ -159,9 +165,10 @@ class FoundNotation:
     doubtful: str = ""
     units: tuple[str, ...] = ()
     codes: bool = False
+    bound: str = ""
 
 
-def find_notation(texts: pl.Series) -> FoundNotation:
+def find_notation(texts: pl.Series, decimal: str = ".") -> FoundNotation:
     """Find how a column of text writes its numbers, if it is meant as numbers.
 
     It is if every text is a number, a missing value put in words (``n/a``, ``-``, ``unknown``), or, where there are
@@ -173,6 +180,8 @@ def find_notation(texts: pl.Series) -> FoundNotation:
     ----------
     texts : polars.Series
         The column, all of its rows.
+    decimal : {".", ","}
+        What stands before decimals in its file, which tells what ``1.234`` is.
     """
     import polars as pl
 
@@ -199,7 +208,7 @@ def find_notation(texts: pl.Series) -> FoundNotation:
     if len(different) > 1:
         return FoundNotation(units=tuple(different) if len(different) <= _FEW_UNITS else ())
     unit = next((unit for unit in units if unit), "")
-    numbers, bounds, notation = _read_best(parts, unit)
+    numbers, bounds, notation = _read_best(parts, unit, decimal)
     unitless = (parts.get_column("unit") == "").fill_null(False).to_numpy()
     if notation.unit in ("%", "‰") and (numbers[unitless] > 0).any():
         return FoundNotation(units=(notation.unit, "none"))
@@ -215,22 +224,28 @@ def find_notation(texts: pl.Series) -> FoundNotation:
     example = f"{values[first]!r} is {numbers[first]:g}" if disguised.any() else ""
     either = notation.thousands in (",", ".") and values.str.contains(r"\d[,.]\d").any()
     certain = values.str.contains(r"[,.]\d+[,.]|[,.]\d{4}|[,.]\d{1,2}\b|^[+-]?[^\d]*\d{4,}[,.]").any()
-    return FoundNotation(notation, tuple(odd.to_list()), example, values[first] if either and not certain else "")
+    return FoundNotation(
+        notation,
+        tuple(odd.to_list()),
+        example,
+        values[first] if either and not certain else "",
+        bound=values[int((read & bounds).argmax())] if (read & bounds).any() else "",
+    )
 
 
-def choose_notation(texts: pl.Series) -> NumberNotation:
+def choose_notation(texts: pl.Series, decimal: str = ".") -> NumberNotation:
     """Return the notation that reads most of the texts of a column which is known to hold numbers."""
     parts = _take_apart(tidy_texts(texts).drop_nulls().unique(maintain_order=True))
     units = _list_units(parts, parts.get_column("unit").is_not_null().to_numpy())
-    return _read_best(parts, next((unit for unit in units if unit), ""))[2]
+    return _read_best(parts, next((unit for unit in units if unit), ""), decimal)[2]
 
 
-def _read_best(parts: pl.DataFrame, unit: str) -> tuple[Array, Array, NumberNotation]:
+def _read_best(parts: pl.DataFrame, unit: str, decimal: str) -> tuple[Array, Array, NumberNotation]:
     """Read numbers in the notation that reads most of them, the likeliest of these."""
     best: tuple[Array, Array, NumberNotation] | None = None
     count = -1
-    for decimal, thousands in _NOTATIONS:
-        notation = NumberNotation(decimal, thousands, unit)
+    for mark, thousands in sorted(_NOTATIONS, key=lambda marks: marks[0] != decimal):
+        notation = NumberNotation(mark, thousands, unit)
         numbers, bounds = notation._read_parts(parts)
         readable = int((~np.isnan(numbers)).sum())
         if readable > count:
@@ -263,7 +278,8 @@ def _take_apart(texts: pl.Series) -> pl.DataFrame:
 
     parts = tidy_texts(texts).str.extract_groups(_PATTERN).struct.unnest()
     written = parts.get_column("before").fill_null("") + parts.get_column("after").fill_null("")
-    ordinal = written.is_in(_ORDINALS)
+    code = parts.get_column("digits").str.contains(r"[.,]$") & parts.get_column("after").str.contains(r"^[A-Za-z]")
+    ordinal = written.is_in(_ORDINALS) | code.fill_null(False)  # such as 1st, and 3.NL
     written = written.set(parts.get_column("digits").is_null() | ordinal, None)
     shortened = written.set(written.str.len_chars() >= 3, None)
     shortened = shortened.fill_null(written.str.to_lowercase().str.strip_chars_end("s."))
