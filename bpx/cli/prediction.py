@@ -26,7 +26,7 @@ from bpx.tables.parts import TableParts, open_parts
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["Prediction"]
+__all__ = ["Prediction", "make_builtin_table"]
 
 Array = np.ndarray[Any, Any]
 

@@ -33,6 +33,7 @@ __all__ = [
     "TrainingData",
     "UnseenClasses",
     "identify",
+    "is_builtin",
     "load_rows",
     "load_training",
     "name_columns",
