@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any
 
+import numpy as np
 import typer
 
 from bpx.cli.group import (
@@ -12,6 +13,7 @@ from bpx.cli.group import (
     EncodingOption,
     JsonOption,
     SheetOption,
+    StrictOption,
     ThreadsOption,
     choose_backend,
 )
@@ -33,6 +35,7 @@ def evaluate(
     model: ModelArgument,
     data: Annotated[str, typer.Argument(metavar="DATA", help="A file with the target's column, or a data set of bpx.")],
     unseen: UnseenOption = None,
+    strict: StrictOption = False,
     decimal: DecimalOption = None,
     encoding: EncodingOption = None,
     sheet: SheetOption = None,
@@ -49,9 +52,11 @@ def evaluate(
         measure_baseline,
         measure_classes,
         measure_model,
+        predict_classes,
+        tell_r2,
     )
     from bpx.cli.model_files import load_model
-    from bpx.cli.sources import FileOptions, load_rows
+    from bpx.cli.sources import FileOptions, load_rows, note_unseen
     from bpx.cli.train_report import note_never_predicted, tell_baseline
     from bpx.tables import ClassTarget
 
@@ -61,20 +66,24 @@ def evaluate(
     loaded = load_model(model, choose_backend(backend, threads))
     preprocessor = loaded.preprocessor
     file = FileOptions(decimal, encoding, sheet)
-    rows = load_rows(data, preprocessor, with_target=True, unseen=choose_unseen(unseen), file=file)
-    assert rows.y is not None
+    rows = load_rows(data, preprocessor, unseen=choose_unseen(unseen), strict=strict, file=file)
     notes = [*rows.notes, *_note_same_data(loaded, data)]
-    numbers, matrix = measure_model(loaded, rows.x, rows.y)
+    if rows.unseen is not None:
+        notes.append(note_unseen(rows.unseen, "counted as wrong, and left out of the loss"))
+    numbers, matrix = measure_model(loaded, rows.x, rows.y, rows.unseen)
+    if np.isnan(numbers.get("r2", 0.0)):
+        notes.append(f"all targets are {preprocessor.decode_target(rows.y)[0]:.6g}: R2 does not exist for them")
+    n_rows = len(rows.x) + (0 if rows.unseen is None else len(rows.unseen.x))
     result: dict[str, Any] = {
         "model": model,
         "data": data,
-        "rows": len(rows.x),
+        "rows": n_rows,
         "target": preprocessor.target.name,
         "task": preprocessor.task,
         **numbers,
     }
     baseline = _read_baseline(loaded)
-    measured = {} if baseline is None else measure_baseline(loaded, baseline, rows.y)
+    measured = {} if baseline is None else measure_baseline(loaded, baseline, rows.y, rows.unseen)
     said = []
     if baseline is not None:
         result |= {
@@ -84,13 +93,18 @@ def evaluate(
         told = {"answer": baseline.answer, "these": measured}
         said = [("baseline", tell_baseline(preprocessor.target, numbers, told, "these"))]
     printer.notes(notes)
-    facts = [("rows", f"{len(rows.x):,}"), ("loss", f"{numbers['loss']:.6g}")]
+    facts = [("rows", f"{n_rows:,}"), ("loss", f"{numbers['loss']:.6g}")]
     target = preprocessor.target
     if isinstance(target, ClassTarget):
         names = preprocessor.class_names
         assert matrix is not None
-        each = measure_classes(matrix)
-        macro_f1 = each["f1"][matrix.sum(axis=0) + matrix.sum(axis=1) > 0].mean()
+        also_found = np.zeros(len(names), dtype=np.int64)
+        if rows.unseen is not None:
+            also_found = np.bincount(predict_classes(loaded, rows.unseen.x), minlength=len(names))
+        each = measure_classes(matrix, also_found)
+        occurring = matrix.sum(axis=0) + also_found + matrix.sum(axis=1) > 0
+        n_unseen = 0 if rows.unseen is None else len(rows.unseen.count())
+        macro_f1 = each["f1"][occurring].sum() / (occurring.sum() + n_unseen)  # an unseen class has 0
         facts.append(("accuracy", f"{numbers['accuracy']:.4f} ({matrix.trace():,} right)"))
         facts.append(("balanced accuracy", f"{numbers['balanced_accuracy']:.4f}"))
         facts.append(("macro F1", f"{macro_f1:.4f}"))
@@ -119,10 +133,11 @@ def evaluate(
             "classes": list(target.labels),
             "confusion_matrix": matrix,
             "per_class": {n: {k: v[i] for k, v in each.items()} for i, n in enumerate(names)},
+            "unseen_classes": {} if rows.unseen is None else rows.unseen.count(),
         }
     else:
         unit = describe_target(target)
-        facts += [("R2", f"{numbers['r2']:.4f}"), ("mean absolute error", f"{numbers['mae']:.6g}{unit}"),
+        facts += [("R2", tell_r2(numbers["r2"])), ("mean absolute error", f"{numbers['mae']:.6g}{unit}"),
                   ("root mean square error", f"{numbers['rmse']:.6g}{unit}")]  # fmt: skip
         printer.facts(facts + said)
     if plot is not None:
@@ -160,7 +175,7 @@ def _note_same_data(model: Model, data: str) -> list[str]:
         line = f"the network was trained on {rows.get('training', 0):,} of these rows, so this is no test of it"
         held_out = scores.get("held_out", {})
         for name, what in (("accuracy", "accuracy"), ("r2", "R2")):
-            if name in held_out:
+            if held_out.get(name) is not None:
                 line += f"; on the {rows.get('held_out', 0):,} held-out rows its {what} was {held_out[name]:.4f}"
     except (AttributeError, TypeError, ValueError) as error:
         raise FileFormatError(f"how the network was trained cannot be read from its file: {error}") from error

@@ -122,11 +122,11 @@ def _make_digits(seed: int, backend: Backend) -> Subject:
 
 def _load(path: str, data: str, backend: Backend, unseen: Unseen, file: FileOptions | None) -> Subject:
     from bpx.cli.model_files import load_model
-    from bpx.cli.sources import load_rows
+    from bpx.cli.sources import load_rows, note_unseen
 
     model = load_model(path, backend)
-    rows = load_rows(data, model.preprocessor, with_target=True, unseen=unseen, file=file)
-    assert rows.y is not None
+    rows = load_rows(data, model.preprocessor, unseen=unseen, file=file)
+    left_out = [note_unseen(rows.unseen, "left out")] if rows.unseen else []
     names = model.preprocessor.column_names
     classes = model.preprocessor.class_names if model.preprocessor.task == "classification" else None
     outputs = model.network.output_shape
@@ -134,5 +134,6 @@ def _load(path: str, data: str, backend: Backend, unseen: Unseen, file: FileOpti
     return Subject(
         f"{Path(path).name} on {Path(data).name}", model.network, rows.x, y, SGD_RATE,
         feature_names=names if len(names) == rows.x.shape[1] else None,
-        class_names=classes if classes is not None and outputs == (len(classes),) else None, notes=tuple(rows.notes),
+        class_names=classes if classes is not None and outputs == (len(classes),) else None,
+        notes=(*rows.notes, *left_out),
     )  # fmt: skip

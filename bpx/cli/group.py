@@ -30,6 +30,7 @@ __all__ = [
     "EncodingOption",
     "JsonOption",
     "SheetOption",
+    "StrictOption",
     "ThreadsOption",
     "choose_backend",
     "complain",
@@ -83,6 +84,16 @@ DecimalOption = Annotated[
         "--decimal",
         metavar="MARK",
         help="What stands before decimals: a point or a comma; by default what the training was told, or found.",
+        rich_help_panel=DATA,
+    ),
+]
+
+StrictOption = Annotated[
+    bool,
+    typer.Option(
+        "--strict",
+        help="Refuse cells that cannot be read as in training, categories and classes that it never saw, and other "
+        "spellings; by default a note tells what became of them.",
         rich_help_panel=DATA,
     ),
 ]

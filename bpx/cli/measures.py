@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,6 +13,9 @@ from bpx.losses import Loss, MeanOverMembers
 from bpx.metrics import scores
 from bpx.tables import ClassTarget
 from bpx.tables.target import Target
+
+if TYPE_CHECKING:
+    from bpx.cli.sources import UnseenClasses
 
 __all__ = [
     "Baseline",
@@ -26,20 +29,25 @@ __all__ = [
     "measure_model",
     "name_with_unit",
     "predict_classes",
+    "tell_r2",
 ]
 
 Array = np.ndarray[Any, Any]
 
 
-def measure_model(model: Model, x: Array, y: Array) -> tuple[dict[str, float], Array | None]:
+def measure_model(
+    model: Model, x: Array, y: Array, unseen: UnseenClasses | None = None
+) -> tuple[dict[str, float], Array | None]:
     """Measure a network on encoded rows and targets, which it goes through once.
+
+    Rows of classes that the training never saw are wrong in both accuracies; the loss leaves them out.
 
     Returns
     -------
     numbers : dict of str to float
         The loss and what people want to know beside it. Classes have ``accuracy`` in [0, 1], and ``balanced_accuracy``,
-        the mean of the shares that are right of each class. Numbers have ``r2``, and ``mae`` and ``rmse`` in the units
-        of the target.
+        the mean of the shares that are right of each class. Numbers have ``r2``, NaN where all targets are the same,
+        and ``mae`` and ``rmse`` in the units of the target.
     matrix : array of int64, shape (classes, classes), or None
         The confusion matrix, as from `count_confusions`; None for numbers.
     """
@@ -57,8 +65,11 @@ def measure_model(model: Model, x: Array, y: Array) -> tuple[dict[str, float], A
     if preprocessor.task == "classification":
         matrix = count_confusions(y, _choose_classes(outputs[0]), preprocessor.n_outputs)
         rows = matrix.sum(axis=1)
-        balanced = (matrix.diagonal()[rows > 0] / rows[rows > 0]).mean()
-        accuracy = matrix.trace() / len(y)
+        shares = matrix.diagonal()[rows > 0] / rows[rows > 0]
+        n_unseen = 0 if unseen is None else len(unseen.labels)
+        n_classes = len(shares) + (0 if unseen is None else len(np.unique(unseen.labels)))
+        accuracy = matrix.trace() / (len(y) + n_unseen)
+        balanced = shares.sum() / n_classes
         return {"loss": loss, "accuracy": float(accuracy), "balanced_accuracy": float(balanced)}, matrix
     return {"loss": loss} | _measure_numbers(*(preprocessor.decode_target(values) for values in (y, outputs[0]))), None
 
@@ -75,10 +86,15 @@ def _measure_mean(loss: Loss, outputs: Array, targets: Array) -> float:
 
 def _measure_numbers(actual: Array, found: Array) -> dict[str, float]:
     return {
-        "r2": scores.r2(actual, found),
+        "r2": scores.r2(actual, found) if actual.min() < actual.max() else float("nan"),
         "mae": scores.mean_absolute_error(actual, found),
         "rmse": float(np.sqrt(((found - actual) ** 2).mean())),
     }
+
+
+def tell_r2(value: float | None) -> str:
+    """Write R2, which does not exist where all targets are the same."""
+    return "undefined (all targets are the same)" if value is None or np.isnan(value) else f"{value:.4f}"
 
 
 @dataclass(frozen=True)
@@ -106,11 +122,15 @@ def learn_baseline(model: Model, y: Array) -> Baseline:
     return Baseline(target.mean, 0.0)
 
 
-def measure_baseline(model: Model, baseline: Baseline, y: Array) -> dict[str, float]:
+def measure_baseline(
+    model: Model, baseline: Baseline, y: Array, unseen: UnseenClasses | None = None
+) -> dict[str, float]:
     """Return how good the baseline is on encoded targets, by the measures of `measure_model`."""
     if model.preprocessor.task == "classification":
-        classes = np.count_nonzero(np.bincount(y))
-        return {"accuracy": float((y == baseline.encoded).mean()), "balanced_accuracy": 1.0 / classes}
+        n_unseen = 0 if unseen is None else len(unseen.labels)
+        classes = np.count_nonzero(np.bincount(y)) + (0 if unseen is None else len(np.unique(unseen.labels)))
+        right = (y == baseline.encoded).sum() / (len(y) + n_unseen)
+        return {"accuracy": float(right), "balanced_accuracy": 1.0 / classes}
     actual = model.preprocessor.decode_target(y)
     return _measure_numbers(actual, np.full_like(actual, baseline.answer))
 
@@ -158,9 +178,17 @@ def count_confusions(actual: Array, found: Array, n: int) -> Array:
     return np.bincount(actual * n + found, minlength=n * n).reshape(n, n)
 
 
-def measure_classes(matrix: Array) -> dict[str, Array]:
-    """Return precision, recall and F1 of each class; where nothing was to be found or nothing was found, 0."""
-    right, actual, found = matrix.diagonal(), matrix.sum(axis=1), matrix.sum(axis=0)
+def measure_classes(matrix: Array, also_found: Array | int = 0) -> dict[str, Array]:
+    """Return precision, recall and F1 of each class; where nothing was to be found or nothing was found, 0.
+
+    Parameters
+    ----------
+    matrix : array, shape (classes, classes)
+        The confusion matrix.
+    also_found : array, shape (classes,)
+        How many rows of classes that are not in the matrix were taken for each class.
+    """
+    right, actual, found = matrix.diagonal(), matrix.sum(axis=1), matrix.sum(axis=0) + also_found
     return {
         "precision": right / np.maximum(found, 1),
         "recall": right / np.maximum(actual, 1),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
@@ -13,13 +15,15 @@ from bpx.cli.group import (
     EncodingOption,
     JsonOption,
     SheetOption,
+    StrictOption,
     ThreadsOption,
     choose_backend,
 )
-from bpx.cli.printing import Printer
+from bpx.cli.printing import JsonList, Printer
 
 if TYPE_CHECKING:
-    from bpx.cli.sources import Rows
+    from bpx.cli.prediction import Prediction
+    from bpx.tables import Preprocessor
 
 __all__ = ["ModelArgument", "UnseenOption", "choose_unseen", "predict"]
 
@@ -71,6 +75,7 @@ def predict(
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Let --output be DATA itself.")] = False,
     unseen: UnseenOption = None,
+    strict: StrictOption = False,
     decimal: DecimalOption = None,
     encoding: EncodingOption = None,
     sheet: SheetOption = None,
@@ -82,62 +87,126 @@ def predict(
     printer = Printer(json=json)
     from bpx.cli.measures import name_with_unit
     from bpx.cli.model_files import check_place, load_model
-    from bpx.cli.sources import FileOptions, load_rows
-    from bpx.tables import ClassTarget, write_predictions
+    from bpx.cli.prediction import Prediction
+    from bpx.cli.sources import FileOptions
+    from bpx.tables import ClassTarget
 
     choose_unseen(unseen)
     if output is not None:
         check_place(output, "--output", model)
         check_place(output, "--output", None if overwrite else data, advice="name another file, or pass --overwrite")
+        from bpx.tables.writing import check_ending
+
+        check_ending(output)
     loaded = load_model(model, choose_backend(backend, threads))
     preprocessor = loaded.preprocessor
     file = FileOptions(decimal, encoding, sheet)
-    rows = load_rows(data, preprocessor, with_target=False, unseen=choose_unseen(unseen), file=file)
-    outputs = loaded.network.predict(rows.x)
-    labels = preprocessor.decode_target(outputs).tolist()
-    notes = list(rows.notes)
-    result: dict[str, Any] = {
-        "model": model,
-        "data": data,
-        "rows": len(labels),
-        "target": preprocessor.target.name,
-        "task": preprocessor.task,
-        "predictions": labels,
-    }
-    probabilities = None
-    if isinstance(preprocessor.target, ClassTarget):
-        probabilities = preprocessor.target.probabilities(outputs)
-        result |= {"classes": list(preprocessor.target.labels), "probabilities": probabilities}
-    if output is not None:
-        place = os.path.realpath(output) if overwrite else output  # the file itself, not a link to it
-        source = None if rows.table is None else data
-        how: dict[str, Any] = {"source": source, "encoding": encoding, "decimal": decimal, "notes": notes}
-        write_predictions(place, _table(rows), outputs, preprocessor, **how)
-    result |= {"backend": loaded.network.backend.spec, "output": output, "notes": notes}
-    printer.notes(notes)
-    header = ["row", name_with_unit(preprocessor.target), *(["probability"] if probabilities is not None else [])]
-    lines = []
-    for i, label in enumerate(labels[:_ROWS_SHOWN]):
-        sure = [] if probabilities is None else [f"{probabilities[i].max():.4f}"]
-        lines.append([f"{i + 1}", f"{label:.6g}" if isinstance(label, float) else str(label), *sure])
-    printer.table(header, lines)
-    printer.line(
-        f"\n{len(labels):,} row{'' if len(labels) == 1 else 's'} predicted"
-        f"{f', the first {_ROWS_SHOWN} shown' if len(labels) > _ROWS_SHOWN else ''}; "
-        f"{'written to ' + output if output else '--output FILE writes them'}"
+    prediction = Prediction(
+        loaded,
+        data,
+        file,
+        typed=output is not None and output.lower().endswith(".parquet"),
+        unseen=choose_unseen(unseen),
+        strict=strict,
     )
-    printer.result(result)
+    place = os.path.realpath(output) if output and overwrite else output  # the file itself, not a link to it
+    with contextlib.ExitStack() as stack:
+        seen = _Seen(preprocessor, stack if json else None)
+
+        def take(rows: Iterator[tuple[Any, Any]]) -> None:
+            seen.begin()
+            with _open_writer(place, prediction, preprocessor, data, encoding) as writer:
+                for frame, outputs in rows:
+                    seen.add(outputs)
+                    if writer is not None:
+                        writer.write(frame, outputs)
+            seen.notes = [] if writer is None else writer.notes
+
+        prediction.run(take, bar=not json)
+        notes = [*prediction.notes, *seen.notes]
+        result: dict[str, Any] = {
+            "model": model,
+            "data": data,
+            "rows": seen.count,
+            "target": preprocessor.target.name,
+            "task": preprocessor.task,
+            "predictions": seen.labels,
+        }
+        if isinstance(preprocessor.target, ClassTarget):
+            result |= {"classes": list(preprocessor.target.labels), "probabilities": seen.probabilities}
+        result |= {"backend": loaded.network.backend.spec, "output": output, "notes": notes}
+        printer.notes(notes)
+        header = ["row", name_with_unit(preprocessor.target), *(["probability"] if seen.classes else [])]
+        printer.table(header, seen.first)
+        printer.line(
+            f"\n{seen.count:,} row{'' if seen.count == 1 else 's'} predicted"
+            f"{f', the first {_ROWS_SHOWN} shown' if seen.count > _ROWS_SHOWN else ''}; "
+            f"{'written to ' + output if output else '--output FILE writes them'}"
+        )
+        printer.result(result)
 
 
-def _table(rows: Rows) -> Any:
-    """Return the rows as a table, to be written with their predictions."""
-    if rows.table is not None:
-        return rows.table
-    from bpx.optional import import_optional
+class _Seen:
+    """What is shown of predictions: how many there are, the first of them and, for programs, all."""
 
-    import_optional("polars", "tables", "table")
-    import polars as pl
+    def __init__(self, preprocessor: Preprocessor, stack: contextlib.ExitStack | None) -> None:
+        from bpx.tables import ClassTarget
 
-    assert rows.dataset is not None
-    columns = {name: rows.dataset.x[:, i] for i, name in enumerate(rows.dataset.feature_names)}
-    return pl.DataFrame(columns | {"y": rows.dataset.y.reshape(-1)})
+        self._preprocessor, self._stack = preprocessor, stack
+        self.classes = isinstance(preprocessor.target, ClassTarget)
+        self.notes: list[str] = []
+
+    def begin(self) -> None:
+        """Forget what was seen."""
+        self.count, self.first = 0, list[list[str]]()
+        self.labels, self.probabilities = JsonList(), JsonList()
+        if self._stack is not None:
+            self._stack.enter_context(self.labels)
+            self._stack.enter_context(self.probabilities)
+
+    def add(self, outputs: Any) -> None:
+        """Look at further predictions."""
+        target: Any = self._preprocessor.target
+        labels = target.decode(outputs).tolist()
+        probabilities = target.probabilities(outputs) if self.classes else None
+        if self._stack is not None:
+            self.labels.extend(labels)
+            if probabilities is not None:
+                self.probabilities.extend(probabilities.tolist())
+        for i in range(max(0, min(_ROWS_SHOWN - self.count, len(labels)))):
+            label = labels[i]
+            sure = [] if probabilities is None else [f"{probabilities[i].max():.4f}"]
+            shown = f"{label:.6g}" if isinstance(label, float) else str(label)
+            self.first.append([f"{self.count + i + 1}", shown, *sure])
+        self.count += len(labels)
+
+
+@contextlib.contextmanager
+def _open_writer(
+    output: str | None, prediction: Prediction, preprocessor: Preprocessor, data: str, encoding: str | None
+) -> Iterator[Any]:
+    """Open the file of ``--output``, if there is to be one; a data set of bpx becomes the table that is written."""
+    if output is None:
+        yield None
+        return
+    from bpx.cli.prediction import make_builtin_table
+    from bpx.tables.writing import open_predictions
+
+    if prediction.parts is None:
+        with open_predictions(output, preprocessor) as writer:
+            yield _BuiltinWriter(writer, make_builtin_table(data))
+    else:
+        how: Any = {"source": data, "encoding": encoding, "decimal": prediction.parts.decimal}
+        with open_predictions(output, preprocessor, **how) as writer:
+            yield writer
+
+
+class _BuiltinWriter:
+    """Writes the rows of a data set of bpx, which come without themselves."""
+
+    def __init__(self, writer: Any, table: Any) -> None:
+        self._writer, self._table = writer, table
+        self.notes = writer.notes
+
+    def write(self, _: Any, outputs: Any) -> None:
+        self._writer.write(self._table, outputs)

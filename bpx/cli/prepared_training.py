@@ -14,6 +14,7 @@ from bpx.backend import Backend
 from bpx.backend.precision import check_precision
 from bpx.cli.measures import learn_baseline, measure_baseline, measure_model
 from bpx.cli.model_files import Model
+from bpx.cli.printing import plain
 from bpx.cli.sources import TrainingData, identify, load_training
 from bpx.cli.train_options import TrainOptions, decide_settings
 from bpx.datasets import names
@@ -167,11 +168,11 @@ class PreparedTraining:
             "origin": identify(self.options.dataset),
             "rows": {"training": len(self.data.x_train), "held_out": held_out},
             "settings": settings,
-            "scores": self.measure_scores(),
+            "scores": plain(self.measure_scores()),
             "baseline": {
                 "answer": baseline.answer,
                 "encoded": baseline.encoded,
-                **{part: measure_baseline(self.model, baseline, y) for part, y in parts.items()},
+                **{part: plain(measure_baseline(self.model, baseline, y)) for part, y in parts.items()},
             },
             "epochs": self.history.epoch[-1] if self.history.epoch else 0,
             "final_loss": self.history.loss[-1] if self.history.loss else None,

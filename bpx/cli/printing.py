@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 import sys
+import tempfile
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, TextIO
 
 from rich import box
 from rich.console import Console
@@ -15,9 +17,12 @@ from rich.table import Table
 from bpx.cli.advice import translate
 from bpx.markup import escape_controls
 
-__all__ = ["Printer", "plain", "seconds"]
+__all__ = ["JsonList", "Printer", "plain", "seconds"]
 
 _WIDTH_OF_A_PIPE = 120
+
+_IN_MEMORY = 2**24
+"""Characters of a list that are kept in memory."""
 
 
 class Printer:
@@ -70,7 +75,46 @@ class Printer:
         if self.json:
             if "notes" in data:
                 data = data | {"notes": [translate(note) for note in data["notes"]]}
-            print(json.dumps(plain(data), allow_nan=False))
+            pieces = "{"
+            for i, (name, value) in enumerate(data.items()):
+                pieces += f"{', ' if i else ''}{json.dumps(str(name))}: "
+                if isinstance(value, JsonList):
+                    print(pieces, end="")
+                    value.write(sys.stdout)
+                    pieces = ""
+                else:
+                    pieces += json.dumps(plain(value), allow_nan=False)
+            print(pieces + "}")
+
+
+class JsonList:
+    """A list of JSON data that grows, and is kept as text in a file without a name when it gets long.
+
+    Use it in a ``with`` block, which ends the file.
+    """
+
+    def __init__(self) -> None:
+        self._file = tempfile.SpooledTemporaryFile(_IN_MEMORY, "w+", encoding="utf-8", newline="")  # noqa: SIM115
+        self._empty = True
+
+    def __enter__(self) -> JsonList:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._file.close()
+
+    def extend(self, values: list[Any]) -> None:
+        """Add values, of which none is NaN or infinite."""
+        if values:
+            self._file.write(("" if self._empty else ", ") + json.dumps(values, allow_nan=False)[1:-1])
+            self._empty = False
+
+    def write(self, stream: TextIO) -> None:
+        """Write the list as JSON."""
+        self._file.seek(0)
+        stream.write("[")
+        shutil.copyfileobj(self._file, stream)
+        stream.write("]")
 
 
 def plain(value: Any) -> Any:

@@ -13,24 +13,38 @@ import numpy as np
 
 from bpx.cli import builtin_data
 from bpx.cli.train_options import READING, RECIPES, REPEATABLE, TrainOptions
-from bpx.datasets import Dataset, load, names
+from bpx.datasets import load, names
 from bpx.errors import InputError, unknown_name
 from bpx.recipes.presets import Recipe, choose_recipe
 from bpx.tables import ClassTarget, Preprocessor, prepare, read_table, split
 from bpx.tables.frames import ColumnType
 from bpx.tables.headers import MissingHeaderError, number_columns
-from bpx.tables.inferring import check_decimal
+from bpx.tables.inferring import Decimal, check_decimal
 from bpx.tables.kinds import SUFFIXES, find_kind
-from bpx.tables.messages import counted
+from bpx.tables.messages import counted, listed, number_rows, shown
+from bpx.tables.reading import explain_failures, prepare_reading, read_prepared
 from bpx.tables.reading_options import ReadingOptions
 from bpx.tables.text_reading import check_encoding
 
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["FileOptions", "Rows", "TrainingData", "identify", "load_rows", "load_training"]
+__all__ = [
+    "FileOptions",
+    "Rows",
+    "TrainingData",
+    "UnseenClasses",
+    "identify",
+    "is_builtin",
+    "load_rows",
+    "load_training",
+    "name_columns",
+    "note_unseen",
+]
 
 Array = np.ndarray[Any, Any]
+
+_CLASSES_NAMED = 8
 
 
 @dataclass(frozen=True)
@@ -61,28 +75,46 @@ class TrainingData:
 
 
 @dataclass(frozen=True)
-class Rows:
-    """What a trained network is applied to.
+class UnseenClasses:
+    """Rows whose class the training never saw.
 
     Attributes
     ----------
     x : array
         The rows, encoded.
-    y : array or None
-        The targets, encoded; None where they are not asked for.
-    table : polars.DataFrame or None
-        The rows as they were read; None for a data set that ships with bpx.
-    dataset : Dataset or None
-        The data set that ships with bpx; None for a file.
-    notes : tuple of str
-        What the user should know.
+    labels : array of str
+        The class of each.
     """
 
     x: Array
-    y: Array | None
-    table: pl.DataFrame | None
-    dataset: Dataset | None
+    labels: Array
+
+    def count(self) -> dict[str, int]:
+        """Return how many rows each of the classes has, the most frequent first."""
+        labels, counts = np.unique(self.labels, return_counts=True)
+        return {str(labels[i]): int(counts[i]) for i in np.argsort(-counts, kind="stable")}
+
+
+@dataclass(frozen=True)
+class Rows:
+    """What a trained network is measured on.
+
+    Attributes
+    ----------
+    x : array
+        The rows, encoded.
+    y : array
+        The targets, encoded.
+    notes : tuple of str
+        What the user should know.
+    unseen : UnseenClasses or None
+        Further rows, whose class the training never saw; None if there are none.
+    """
+
+    x: Array
+    y: Array
     notes: tuple[str, ...] = ()
+    unseen: UnseenClasses | None = None
 
 
 @dataclass(frozen=True)
@@ -164,7 +196,7 @@ def _load_builtin(options: TrainOptions) -> TrainingData:
 def _load_table(options: TrainOptions) -> TrainingData:
     types = options.column_types()
     notes: list[str] = []
-    frame, reading = _read_training_table(options, types, notes)
+    frame, reading, decimal = _read_training_table(options, types, notes)
     target = options.target
     if target is None:
         if not (options.dataset.lower().endswith(".npz") and "y" in frame.columns):
@@ -190,6 +222,7 @@ def _load_table(options: TrainOptions) -> TrainingData:
         types=types,
         strict=options.strict,
         dtype=options.dtype or "float32",  # type: ignore[arg-type]
+        decimal=decimal,
     )
     return TrainingData(
         choose_recipe(
@@ -208,20 +241,31 @@ def _load_table(options: TrainOptions) -> TrainingData:
 
 def _read_training_table(
     options: TrainOptions, types: dict[str, ColumnType], notes: list[str]
-) -> tuple[pl.DataFrame, ReadingOptions]:
+) -> tuple[pl.DataFrame, ReadingOptions, Decimal]:
     """Read the file of a training, and return how it was read: without a header, where its target is a place."""
+
+    def read(reading: ReadingOptions) -> tuple[pl.DataFrame, ReadingOptions, Decimal]:
+        arguments = dataclasses.asdict(reading)
+        header = arguments.pop("header")
+        with explain_failures(options.dataset):
+            source = prepare_reading(
+                options.dataset, types=types, encoding=options.encoding, sheet=options.sheet, **arguments
+            )
+            frame = read_prepared(source, header=header, notes=notes)
+        if reading.missing_values is None:
+            notes.extend(source.how.describe_gaps())
+        return frame, reading, source.how.decimal
+
     reading = options.reading_options()
-    how: dict[str, Any] = {"types": types, "encoding": options.encoding, "sheet": options.sheet, "notes": notes}
     try:
-        return read_table(options.dataset, **how, **dataclasses.asdict(reading)), reading
+        return read(reading)
     except MissingHeaderError:
         if not (options.target or "").isdecimal():
             raise
     notes.clear()
-    reading = dataclasses.replace(reading, header=False)
-    frame = read_table(options.dataset, **how, **dataclasses.asdict(reading))
+    frame, reading, decimal = read(dataclasses.replace(reading, header=False))
     notes.append(f"the first line is data, so the columns are called 1 to {frame.width} by their places")
-    return frame, reading
+    return frame, reading, decimal
 
 
 def _is_boolean(frame: pl.DataFrame, name: str) -> bool:
@@ -258,11 +302,11 @@ def load_rows(
     data: str,
     preprocessor: Preprocessor,
     *,
-    with_target: bool,
     unseen: Literal["refuse", "ignore"] | None = None,
+    strict: bool = False,
     file: FileOptions | None = None,
 ) -> Rows:
-    """Read rows for a trained network and encode them.
+    """Read rows with their targets for a trained network and encode them.
 
     Parameters
     ----------
@@ -270,11 +314,11 @@ def load_rows(
         The name of a data set that ships with bpx, or a file.
     preprocessor : Preprocessor
         The network's.
-    with_target : bool
-        Whether the target is needed too.
     unseen : {"refuse", "ignore"} or None
         Whether a category that training never saw is refused, or counts as none of the categories, with a note; None
         for what the training was: one that was strict refuses it.
+    strict : bool
+        Whether cells that cannot be read as training read them, and classes that it never saw, are refused.
     file : FileOptions, optional
         How the file is written.
 
@@ -284,35 +328,61 @@ def load_rows(
         If there is no such data, or it is not like the data of the training.
     """
     if is_builtin(data):
-        x, y, dataset = builtin_data.encode(data, preprocessor)
-        return Rows(x, y if with_target else None, None, dataset)
+        return Rows(*builtin_data.encode(data, preprocessor)[:2])
     notes: list[str] = []
     file, reading = file or FileOptions(), preprocessor.reading
-    frame = read_table(
-        data,
-        text=preprocessor.text_columns,
-        types=preprocessor.types,
-        missing_values=reading.missing_values,
-        decimal=file.decimal or reading.decimal,  # type: ignore[arg-type]
-        header=reading.header,
-        encoding=file.encoding,
-        sheet=file.sheet,
-        notes=notes,
-    )
-    if not reading.header:
+    with explain_failures(data):
+        source = prepare_reading(
+            data,
+            text=preprocessor.text_columns,
+            types=preprocessor.types,
+            missing_values=reading.missing_values,
+            decimal=file.decimal or reading.decimal,  # type: ignore[arg-type]
+            encoding=file.encoding,
+            sheet=file.sheet,
+        )
+        frame = read_prepared(source, header=reading.header, notes=notes)
+    frame = name_columns(data, frame, preprocessor, notes)
+    kept, name = preprocessor.find_target_rows(frame, notes=notes), preprocessor.target.name
+    if len(kept) == 0:
+        raise InputError(f"{data}: no row has the target {name!r}")
+    frame = frame[kept]
+    with number_rows(kept.tolist()):
+        refused = strict or preprocessor.strict
+        y = preprocessor.encode_target(frame) if refused else preprocessor.match_target(frame, notes=notes)
+        x = preprocessor.transform(frame, unseen=unseen, strict=strict, decimal=source.how.decimal, notes=notes)
+    known = np.ones(len(y), dtype=bool) if preprocessor.task == "regression" else y >= 0
+    if known.all():
+        return Rows(x, y, tuple(notes))
+    labels = frame.get_column(name).cast(str).str.strip_chars().to_numpy()
+    others = UnseenClasses(x[~known], labels[~known].astype(str))
+    if not known.any():
+        raise InputError(
+            f"{data}: no row has a class that the training saw, {listed(preprocessor.class_names)}; the target "
+            f"{name!r} holds {listed(others.count())}"
+        )
+    return Rows(x[known], y[known], tuple(notes), others)
+
+
+def note_unseen(unseen: UnseenClasses, happens: str) -> str:
+    """Say which classes the training never saw, and what happens to their rows."""
+    named = [f"{shown(label)} ({counted(rows, 'row')})" for label, rows in unseen.count().items()]
+    more = f", and {len(named) - _CLASSES_NAMED:,} more" if len(named) > _CLASSES_NAMED else ""
+    rows = counted(len(unseen.labels), "row")
+    return f"{rows} of classes that the training never saw, {happens}: {', '.join(named[:_CLASSES_NAMED])}{more}"
+
+
+def name_columns(data: str, frame: pl.DataFrame, preprocessor: Preprocessor, notes: list[str]) -> pl.DataFrame:
+    """Give columns without names of their own those that training knew, where these are clear.
+
+    Raises
+    ------
+    InputError
+        If an array of a NumPy archive has more or fewer columns than the training had.
+    """
+    if not preprocessor.reading.header:
         frame = _leave_out_place(frame, preprocessor, notes)
-    if data.lower().endswith(".npz"):
-        frame = _name_columns(data, frame, preprocessor)
-    if with_target:
-        kept = preprocessor.find_target_rows(frame)
-        if len(kept) < frame.height:
-            without = counted(frame.height - len(kept), "row")
-            notes.append(f"{without} without the target {preprocessor.target.name!r} left out")
-            frame = frame[kept]
-        if frame.height == 0:
-            raise InputError(f"{data}: no row has the target {preprocessor.target.name!r}")
-    x = preprocessor.transform(frame, unseen=unseen, notes=notes)
-    return Rows(x, preprocessor.encode_target(frame) if with_target else None, frame, None, tuple(notes))
+    return _name_columns(data, frame, preprocessor) if data.lower().endswith(".npz") else frame
 
 
 def _leave_out_place(frame: pl.DataFrame, preprocessor: Preprocessor, notes: list[str]) -> pl.DataFrame:

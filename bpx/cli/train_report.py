@@ -12,6 +12,7 @@ from bpx.cli.measures import (
     describe_target,
     find_never_predicted,
     measure_classes,
+    tell_r2,
 )
 from bpx.cli.prepared_training import PreparedTraining
 from bpx.cli.printing import Printer, seconds
@@ -74,7 +75,7 @@ def conclude(printer: Printer, run: PreparedTraining, output: str | None, plot: 
             facts.append(("accuracy", f"{numbers['accuracy']:.4f} {rows} ({right:,} right)"))
         else:
             unit = describe_target(target)
-            facts.append(("R2", f"{numbers['r2']:.4f}, off by {numbers['mae']:.4g}{unit} on average, {rows}"))
+            facts.append(("R2", f"{tell_r2(numbers['r2'])}, off by {numbers['mae']:.4g}{unit} on average, {rows}"))
     facts.append(("baseline", tell_baseline(target, scores[where], training["baseline"], where)))
     matrix, unequal = _look_at_classes(run, where)
     if unequal:

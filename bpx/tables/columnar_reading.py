@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
 import io
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal
 
 from bpx.errors import InputError
 from bpx.tables.trying import try_apart
@@ -13,8 +16,11 @@ from bpx.tables.unpacking import MAX_RATIO
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["read_arrow", "read_parquet"]
+__all__ = ["ColumnarFile", "open_columnar", "read_arrow", "read_parquet"]
 
+ColumnarKind = Literal["parquet", "arrow"]
+
+_NAMES: dict[ColumnarKind, str] = {"parquet": "a Parquet file", "arrow": "an Arrow file"}
 _LEAST_MEMORY = 2**32
 
 
@@ -56,6 +62,98 @@ def read_arrow(path: Path) -> pl.DataFrame:
         raise
     except (Exception, pl.exceptions.PanicException) as error:
         raise InputError(f"{path}: not an Arrow file that can be read ({_first_line(error)})") from error
+
+
+@dataclass(frozen=True)
+class ColumnarFile:
+    """A Parquet or Arrow file of which some rows are read at a time.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        The file.
+    kind : {"parquet", "arrow"}
+        Its format.
+    rows : int
+        How many it has.
+    rows_a_part : int
+        How many are read at a time.
+    """
+
+    path: Path
+    kind: ColumnarKind
+    rows: int
+    rows_a_part: int
+
+    def read(self) -> Iterator[pl.DataFrame]:
+        """Yield the rows, some at a time.
+
+        Raises
+        ------
+        InputError
+            If the file is damaged.
+        """
+        import polars as pl
+
+        try:
+            yield from _read_slices(self.path, self.kind, self.rows, self.rows_a_part)
+        except (MemoryError, InputError):
+            raise
+        except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
+            raise InputError(f"{self.path}: not {_NAMES[self.kind]} that can be read ({_first_line(error)})") from error
+
+
+def open_columnar(path: Path, kind: ColumnarKind, cells_a_part: int) -> ColumnarFile:
+    """Open a file of which so many values are to be read at a time, once a process of its own has read all of it so.
+
+    Raises
+    ------
+    InputError
+        If it is none, or damaged, or, of an Arrow file, takes far more memory than its size lets expect.
+    """
+    _open(path)
+    memory = 0 if kind == "parquet" else max(_LEAST_MEMORY, MAX_RATIO * path.stat().st_size)
+    try_apart(path, _NAMES[kind], __name__, _decode_slices.__name__, part=f"{kind} {cells_a_part}", memory=memory)
+    import polars as pl
+
+    try:
+        rows, width = _measure(path, kind)
+    except MemoryError:
+        raise
+    except (Exception, pl.exceptions.PanicException) as error:  # a panic is no Exception
+        raise InputError(f"{path}: not {_NAMES[kind]} that can be read ({_first_line(error)})") from error
+    return ColumnarFile(path, kind, rows, max(cells_a_part // max(width, 1), 1))
+
+
+def _measure(path: Path, kind: ColumnarKind) -> tuple[int, int]:
+    """Return how many rows and columns a file has."""
+    import polars as pl
+
+    table = _scan(path, kind)
+    return int(table.select(pl.len()).collect().item()), len(table.collect_schema())
+
+
+def _scan(path: Path, kind: ColumnarKind) -> pl.LazyFrame:
+    import polars as pl
+
+    if kind == "parquet":
+        return pl.scan_parquet(path, glob=False, hive_partitioning=False)
+    literal = {"glob": False} if "glob" in inspect.signature(pl.scan_ipc).parameters else {}  # which polars 1.20 lacks
+    return pl.scan_ipc(path, **literal)
+
+
+def _read_slices(path: Path, kind: ColumnarKind, rows: int, step: int) -> Iterator[pl.DataFrame]:
+    for start in range(0, rows, step):
+        yield _scan(path, kind).slice(start, step).collect()
+
+
+def _decode_slices(path: str | Path, part: str) -> None:
+    """Read all of a file, some rows at a time."""
+    kind: Any
+    kind, cells = part.split()
+    rows, width = _measure(Path(path), kind)
+    for _ in _read_slices(Path(path), kind, rows, max(int(cells) // max(width, 1), 1)):
+        pass
 
 
 def _decode_parquet(path: str | Path, _: str = "") -> pl.DataFrame:

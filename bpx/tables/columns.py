@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import numpy as np
 
 from bpx.errors import FileFormatError
-from bpx.tables.dates import CYCLES, count_years, find_phase, read_moments
+from bpx.tables.dates import CYCLES, Orders, count_years, find_orders, find_phase, read_any_order, read_moments
 from bpx.tables.encoding import Encoding, Writer
-from bpx.tables.messages import counted, in_row, listed, shown
+from bpx.tables.messages import listed, number_row, shown
 from bpx.tables.notation import NumberNotation, notation_from_dict, tidy_texts
+from bpx.tables.spelling import match_spellings
 from bpx.tables.stored import Fields
-from bpx.tables.values import as_booleans, as_numbers, as_texts, is_text, refuse_rows, strip_texts
+from bpx.tables.values import as_booleans, as_numbers, as_texts, is_text, read_booleans, refuse_rows, strip_texts
 
 if TYPE_CHECKING:
     import polars as pl
@@ -79,9 +80,9 @@ class NumberColumn:
     def make_writer(self, series: pl.Series, how: Encoding) -> Writer:
         """Check the numbers, and return what standardizes them."""
         what = f"column {shown(self.name)}"
-        numbers = as_numbers(series, what) if how.strict else read_numbers(series, self, how)
+        numbers, told = (as_numbers(series, what), None) if how.strict else read_numbers(series, self, how)
         missing = np.isnan(numbers)
-        how.check_missing(what, missing, self.name, self.flagged)
+        how.check_missing(what, missing, self.name, self.flagged, told)
         self._check_size(series, numbers, how)
 
         def write(rows: slice, block: Array) -> None:
@@ -104,11 +105,9 @@ class NumberColumn:
         what, standardized = f"column {shown(self.name)}", self._standardize(numbers)
         refuse_rows(series, np.isinf(standardized), what, "numbers of the size seen in training")
         far = np.abs(standardized) > FAR
-        first, rows = int(far.argmax()), counted(int(far.sum()), "row")
-        how.notes.append(
-            f"{what}: {rows} far from all that training saw, the first {in_row(first, 1)}: "
-            f"{numbers[first]:g} is {abs(standardized[first]):.1g} standard deviations from the mean, and a prediction "
-            "there means nothing"
+        first = int(far.argmax())
+        how.tally.add_far(
+            self.name, int(far.sum()), number_row(first), float(numbers[first]), float(abs(standardized[first]))
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -118,32 +117,50 @@ class NumberColumn:
         return known | _list_set(flagged=self.flagged, odd=self.odd) | more
 
 
-def read_numbers(series: pl.Series, column: NumberColumn, how: Encoding) -> Array:
-    """Give the numbers of a column by its notation, NaN for gaps; words for a gap and infinity are gaps.
+def read_numbers(series: pl.Series, column: NumberColumn, how: Encoding) -> tuple[Array, Array]:
+    """Give the numbers of a column by its notation, NaN for gaps; what cannot be read and infinity are gaps.
 
     Durations are seconds.
+
+    Returns
+    -------
+    numbers : array of float64, shape (rows,)
+    told : array of bool, shape (rows,)
+        Where there is a gap that the user is told of already.
 
     Raises
     ------
     InputError
-        If a text is no number, and training had none such.
+        If a text is no number, and that is to be refused; or the column holds dates or lists.
     """
     import polars as pl
 
     if series.dtype == pl.Duration:
         series = series.dt.total_microseconds() / 1e6
-    if not is_text(series):
-        if series.dtype.is_float():
-            numbers: Array = series.to_numpy().astype(np.float64)
-            infinite = np.isinf(numbers)
-            if infinite.any():
-                how.facts.add("infinite", column.name, counted(int(infinite.sum()), "value"))
-            return np.where(infinite, np.nan, numbers)
-        return as_numbers(series, f"column {shown(column.name)}")
+    if not is_text(series) and series.dtype != pl.Boolean:
+        numbers: Array = as_numbers(series.cast(pl.Float64), "") if series.dtype.is_integer() else _read_floats(series)
+        infinite = np.isinf(numbers)
+        if infinite.any() and not how.fitted_here:
+            how.tally.add("infinite", column.name, int(infinite.sum()))
+        return np.where(infinite, np.nan, numbers), infinite
     texts = tidy_texts(as_texts(series, column.name))
-    numbers = (column.notation or NumberNotation()).read(texts)
+    plain = NumberNotation(",", ".") if how.decimal == "," else NumberNotation()
+    numbers, bounds = (column.notation or plain).read_with_bounds(texts)
+    if bounds.any() and not how.fitted_here:
+        examples = map(shown, texts.filter(bounds).unique(maintain_order=True).head(3))
+        how.tally.add("bounds", column.name, int(bounds.sum()), examples)
     unread = np.isnan(numbers) & texts.is_not_null().to_numpy()
-    how.check_texts(series, unread, column.name, "numbers", odd=column.odd)
+    how.check_texts(texts, unread, column.name, "numbers", odd=column.odd)
+    return numbers, unread
+
+
+def _read_floats(series: pl.Series) -> Array:
+    """Give a column that is neither text nor integers as float64, infinite numbers among them."""
+    numbers: Array
+    if series.dtype.is_float():
+        numbers = series.to_numpy().astype(np.float64)
+    else:
+        numbers = as_numbers(series, f"column {shown(series.name)}")
     return numbers
 
 
@@ -165,9 +182,12 @@ class BooleanColumn:
     def make_writer(self, series: pl.Series, how: Encoding) -> Writer:
         """Check the values, and return what writes 1 for true and 0 for false."""
         what = f"column {shown(self.name)}"
-        booleans = as_booleans(series, what)
+        booleans, told = as_booleans(series, what) if how.strict else read_booleans(series, what), None
         missing = booleans.is_null().to_numpy()
-        how.check_missing(what, missing, self.name, self.flagged)
+        if not how.strict:
+            told = missing & series.is_not_null().to_numpy()
+            how.check_texts(as_texts(series, what), told, self.name, "true or false")
+        how.check_missing(what, missing, self.name, self.flagged, told)
         values = booleans.fill_null(self.most_frequent).to_numpy()
 
         def write(rows: slice, block: Array) -> None:
@@ -203,6 +223,8 @@ class CategoryColumn:
         Whether what is none of the categories has a feature, because training had such rows.
     stripped : bool
         Whether spaces around a value do not count, and text without anything else is missing.
+    folded : bool
+        Whether a value in another spelling than a category has, as `bpx.tables.spelling` takes it, is of the category.
     """
 
     name: str
@@ -211,6 +233,7 @@ class CategoryColumn:
     flagged: bool = False
     other: bool = False
     stripped: bool = False
+    folded: bool = False
 
     n_numbers: ClassVar[int] = 0
 
@@ -222,7 +245,6 @@ class CategoryColumn:
 
     def make_writer(self, series: pl.Series, how: Encoding) -> Writer:
         """Check the values, and return what writes 1 in the place of the row's category."""
-        import polars as pl
 
         what = f"column {shown(self.name)}"
         texts = as_texts(series, what)
@@ -232,12 +254,11 @@ class CategoryColumn:
         how.check_missing(what, missing, self.name, self.flagged)
         if not self.flagged:
             texts = texts.fill_null(self.most_frequent)
-        places = texts.cast(pl.Enum(self.categories), strict=False).to_physical().cast(pl.UInt32)
+        texts = self.respell(texts, how)
+        places = self.find_places(texts)
         unseen = (places.is_null() & texts.is_not_null()).to_numpy()
         if how.ignore_unseen and unseen.any() and not self.other:
-            values = texts.filter(unseen).unique().sort().to_list()
-            rows = counted(int(unseen.sum()), "row")
-            how.notes.append(f"{what}: {rows} with a category that training never saw: {listed(values)}")
+            how.tally.add_unseen(self.name, int(unseen.sum()), texts.filter(unseen).unique().to_list())
         elif not self.other:
             advice = "; correct it, or pass unseen='ignore' (--unseen ignore)"
             refuse_rows(texts, unseen, what, f"one of {listed(self.categories)}", advice)
@@ -254,6 +275,28 @@ class CategoryColumn:
 
         return write
 
+    def find_places(self, texts: pl.Series) -> pl.Series:
+        """Give the place of each text among the categories; null where it is none."""
+        import polars as pl
+
+        return texts.cast(pl.Enum(self.categories), strict=False).to_physical().cast(pl.UInt32)
+
+    def respell(self, texts: pl.Series, how: Encoding) -> pl.Series:
+        """Give texts with those that are categories in another spelling spelled as these, if that is not refused."""
+        if not self.folded or how.refuse_unread:
+            return texts
+        unseen = self.find_places(texts).is_null() & texts.is_not_null()
+        values = texts.filter(unseen).unique(maintain_order=True)
+        known = match_spellings(values, self.categories)
+        values, known = values.filter(known.is_not_null()), known.drop_nulls()
+        if not len(values):
+            return texts
+        other = unseen & texts.is_in(values.implode())
+        if not how.fitted_here:
+            examples = (f"{shown(one)} as {shown(as_known)}" for one, as_known in zip(values, known, strict=True))
+            how.tally.add("respelled", self.name, int(other.sum()), examples)
+        return texts.replace(values, known)
+
     def to_dict(self) -> dict[str, Any]:
         """Give what was learned as JSON data."""
         known = {
@@ -262,7 +305,8 @@ class CategoryColumn:
             "categories": list(self.categories),
             "most_frequent": self.most_frequent,
         }
-        return known | _list_set(flagged=self.flagged, other=self.other, stripped=self.stripped)
+        flags = {"flagged": self.flagged, "other": self.other, "stripped": self.stripped, "folded": self.folded}
+        return known | _list_set(**flags)
 
 
 @dataclass(frozen=True)
@@ -290,6 +334,8 @@ class DateColumn:
         Whether a feature says where values are missing.
     odd : bool
         Whether training had texts that are no dates, which are gaps.
+    months : bool or None
+        Whether texts such as ``2007-08`` are months; None, in a file of an earlier bpx, if all texts at hand look so.
     """
 
     name: str
@@ -303,6 +349,7 @@ class DateColumn:
     cycles: tuple[str, ...] = ()
     flagged: bool = False
     odd: bool = False
+    months: bool | None = None
 
     @property
     def n_numbers(self) -> int:
@@ -321,13 +368,13 @@ class DateColumn:
         import polars as pl
 
         what = f"column {shown(self.name)}"
-        moments = read_moments(series, self.time, day_first=self.day_first)
+        moments = self.read_in_order(series, how)
         missing = np.isnan(moments)
         unread = missing & series.is_not_null().to_numpy()
         if unread.any():
             texts = series if is_text(series) else series.cast(pl.String)
             how.check_texts(texts, unread, self.name, "dates" if self.time == "date" else "times", odd=self.odd)
-        how.check_missing(what, missing, self.name, self.flagged)
+        how.check_missing(what, missing, self.name, self.flagged, unread)
         moments = np.where(missing, self.median, moments)
 
         def write(rows: slice, block: Array) -> None:
@@ -344,6 +391,26 @@ class DateColumn:
 
         return write
 
+    def read_in_order(self, series: pl.Series, how: Encoding) -> Array:
+        """Read the moments with day and month in the order of training, unless the table has the other one.
+
+        A date that is one in the other order alone is read so.
+        """
+        turned = self.name in how.turned
+        read = read_moments if how.refuse_unread else read_any_order
+        moments = read(series, self.time, day_first=self.day_first != turned, months=self.months)
+        if self.time == "time" or how.refuse_unread or not is_text(series):
+            return moments
+        by_day, by_month, either = find_orders(series)
+        found = Orders(bool(by_day.any()), bool(by_month.any()), bool(either.any()))
+        how.orders[self.name] = found.join(how.orders.get(self.name))
+        unlike = by_month if self.day_first else by_day
+        told = unlike | either if turned else unlike
+        if told.any() and not how.fitted_here:
+            examples = map(shown, series.filter(told).unique(maintain_order=True).head(3))
+            how.tally.add("other order", self.name, int(told.sum()), examples)
+        return moments
+
     def to_dict(self) -> dict[str, Any]:
         """Give what was learned as JSON data."""
         return {
@@ -357,6 +424,7 @@ class DateColumn:
             "year_mean": self.year_mean,
             "year_std": self.year_std,
             "cycles": list(self.cycles),
+            **({} if self.months is None else {"months": self.months}),
         } | _list_set(flagged=self.flagged, odd=self.odd)
 
 
@@ -450,12 +518,14 @@ def column_from_dict(fields: Fields) -> Column:
             raise FileFormatError(
                 f"{fields.where}: expected cycles among {listed(CYCLES)} and a deviation of 0 or more"
             )
+        months = fields.boolean("months") if fields.has("months") else None
         column = DateColumn(
-            name, time, day_first, mean, std, median, *year, cycles, flagged=flag("flagged"), odd=flag("odd")
+            name, time, day_first, mean, std, median, *year, cycles, flag("flagged"), flag("odd"), months
         )
     else:
         categories = fields.texts("categories", at_least=2)
         most_frequent = fields.choice("most_frequent", categories)
-        column = CategoryColumn(name, categories, most_frequent, flag("flagged"), flag("other"), flag("stripped"))
+        flags = {key: flag(key) for key in ("flagged", "other", "stripped", "folded")}
+        column = CategoryColumn(name, categories, most_frequent, **flags)
     fields.done()
     return column

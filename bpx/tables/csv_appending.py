@@ -2,34 +2,25 @@
 
 from __future__ import annotations
 
-import io
-import itertools
+import codecs
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from bpx.errors import InputError
-from bpx.tables.csv_reading import read_csv
-from bpx.tables.csv_rows import Row, allow_long_fields, find_separator, read_rows
-from bpx.tables.inferring import Decimal, Inference
-from bpx.tables.text_reading import Text, read_text
+from bpx.tables.csv_rows import Row, allow_long_fields, is_tsv, split_rows
+from bpx.tables.inferring import Decimal
+from bpx.tables.messages import shown
+from bpx.tables.text_streaming import StreamedText
 
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["append_columns"]
+__all__ = ["CsvAppender", "choose_separator"]
 
 
-def append_columns(
-    source: Path,
-    columns: Sequence[pl.Series],
-    separator: str | None = None,
-    *,
-    encoding: str | None = None,
-    decimal: Decimal | None = None,
-    header: bool = True,
-) -> bytes:
-    """Return the content of a CSV file with further columns.
+class CsvAppender:
+    """Writes the content of a CSV file with further columns, some rows at a time.
 
     Each row of the file is followed by its new values, in the dialect of the file: its encoding and byte order mark,
     its separator, its decimal commas, its line tails (none after a last line that has none), and quotation marks around
@@ -39,58 +30,125 @@ def append_columns(
 
     Parameters
     ----------
-    source : pathlib.Path
-        The file, which `read_csv` has read.
-    columns : sequence of polars.Series
-        The new columns, with a value for each row that is not blank.
+    text : StreamedText
+        The file.
+    file : binary file
+        Gets the content, in the encoding of the file.
+    own : str
+        What stands between values in the file.
+    told : str
+        The line that says so, as `find_separator` gives it.
     separator : str, optional
         What stands between values in the result; by default what does so in the file.
-    encoding : str, optional
-        The encoding of the file; by default it is found.
-    decimal : {".", ","}, optional
-        What stands before decimals in the file; by default it is found.
+    decimal : {".", ","}
+        What stands before decimals in the file.
     header : bool
         Whether the file has a line of names. Without one, the result has none either.
-
-    Returns
-    -------
-    bytes
-        Text in the encoding of the file.
-
-    Raises
-    ------
-    InputError
-        If the file is no CSV text, or has another number of rows than the columns; or its encoding lacks a character
-        of the new columns.
     """
-    content = io.StringIO(newline="")
-    given = read_text(source, encoding, [])
-    own, told = find_separator(given)
-    mark = own if separator is None else separator
-    comma = mark != "," and (decimal or _find_decimal(given, own, header)) == ","
-    with allow_long_fields():
-        rows = read_rows(given, own, told)
-        start = _take(source, rows, 2 if header else 1)
-        top = [row for row in start if row.values]
-        quote_numbers = _is_quoted(top[-1], own)
-        quote_text = quote_numbers or _is_quoted(top[0], own)
-        names = mark.join(_quote(column.name, mark, always=quote_text) for column in columns)
-        new_rows = _join_rows(columns, mark, comma, quote_text=quote_text, quote_numbers=quote_numbers)
-        tails = itertools.chain([names] if header else [], new_rows)
-        for row in itertools.chain(start, rows):
+
+    def __init__(
+        self,
+        text: StreamedText,
+        file: BinaryIO,
+        own: str,
+        told: str = "",
+        separator: str | None = None,
+        *,
+        decimal: Decimal = ".",
+        header: bool = True,
+    ) -> None:
+        self._text, self._file, self._own, self._told = text, file, own, told
+        self._mark = own if separator is None else separator
+        self._comma, self._header = self._mark != "," and decimal == ",", header
+        self._encoder = codecs.getincrementalencoder(text.encoding)()
+        self._rows = split_rows(text.path, text.open(), own, told)
+        self._start: list[Row] = []
+        self._quote_text = self._quote_numbers = self._begun = False
+
+    def write(self, columns: Sequence[pl.Series]) -> None:
+        """Write further rows.
+
+        Parameters
+        ----------
+        columns : sequence of polars.Series
+            The new columns, with a value for each row.
+
+        Raises
+        ------
+        InputError
+            If the file has fewer rows left, or its encoding lacks a character of the new columns.
+        """
+        with allow_long_fields():
+            lines = [] if self._begun else self._begin(columns)
+            values = _join_rows(
+                columns, self._mark, self._comma, quote_text=self._quote_text, quote_numbers=self._quote_numbers
+            )
+            lines += self._append(values)
+        self._encode("".join(lines))
+
+    def finish(self) -> None:
+        """Write what is below the last row: blank lines.
+
+        Raises
+        ------
+        InputError
+            If there are more rows.
+        """
+        lines = []
+        with allow_long_fields():
+            for row in self._rows:
+                if row.values:
+                    raise InputError(
+                        f"{self._text.path}: the file has got more rows since it was read; predict it again"
+                    )
+                lines.append(row.raw)
+        self._encode("".join(lines), last=True)
+
+    def _begin(self, columns: Sequence[pl.Series]) -> list[str]:
+        """Look at the first rows, write the byte order mark, and return the header."""
+        self._start = _take(self._text.path, self._rows, 2 if self._header else 1)
+        top = [row for row in self._start if row.values]
+        self._quote_numbers = _is_quoted(top[-1], self._own)
+        self._quote_text = self._quote_numbers or _is_quoted(top[0], self._own)
+        self._begun = True
+        self._file.write(self._text.mark)
+        if not self._header:
+            return []
+        return self._append([self._mark.join(_quote(one.name, self._mark, always=self._quote_text) for one in columns)])
+
+    def _append(self, values: Sequence[str]) -> list[str]:
+        """Return as many rows that are not blank, each with its new text behind it, and the blank ones among them."""
+        lines, place = [], 0
+        while place < len(values):
+            row = self._start.pop(0) if self._start else next(self._rows, None)
+            if row is None:
+                raise InputError(f"{self._text.path}: the file has got fewer rows since it was read; predict it again")
             if not row.values:
-                content.write("" if told and row.line == 1 and mark != own else row.raw)
+                lines.append("" if self._told and row.line == 1 and self._mark != self._own else row.raw)
                 continue
             text, line_end = _split_line_end(row.raw)
-            if mark != own:
-                text = mark.join(_quote(value, mark, always=False) for value in row.values)
-            new = next(tails, None)
-            if new is None:
-                raise InputError(f"{source}: the file has got more rows since it was read; predict it again")
-            content.write(f"{text}{mark}{new}{line_end}")
-    if next(tails, None) is not None:
-        raise InputError(f"{source}: the file has got fewer rows since it was read; predict it again")
-    return given.encode(content.getvalue())
+            if self._mark != self._own:
+                text = self._mark.join(_quote(value, self._mark, always=False) for value in row.values)
+            lines.append(f"{text}{self._mark}{values[place]}{line_end}")
+            place += 1
+        return lines
+
+    def _encode(self, text: str, *, last: bool = False) -> None:
+        try:
+            self._file.write(self._encoder.encode(text, last))
+        except UnicodeEncodeError as error:
+            lacking = shown(error.object[error.start : error.start + 1])
+            raise InputError(
+                f"{self._text.path} is {self._text.encoding} text, which has no {lacking}; write a Parquet file, or "
+                "save it as UTF-8"
+            ) from None
+
+
+def choose_separator(source: Path, suffix: str) -> str | None:
+    """Return what is to stand between values in a file with an ending, if that is not what does in its source."""
+    if (suffix == ".tsv") == is_tsv(source):
+        return None
+    return "\t" if suffix == ".tsv" else ","
 
 
 def _take(source: Path, rows: Iterator[Row], count: int) -> list[Row]:
@@ -101,14 +159,6 @@ def _take(source: Path, rows: Iterator[Row], count: int) -> list[Row]:
         if sum(bool(one.values) for one in taken) == count:
             return taken
     raise InputError(f"{source}: the file has lost its rows since it was read; predict it again")
-
-
-def _find_decimal(given: Text, separator: str, header: bool) -> Decimal:
-    """Find what stands before decimals, as who read the file did."""
-    how = Inference()
-    if separator != ",":
-        read_csv(given, how, header=header, look_for_decimal=True, notes=[])
-    return how.decimal
 
 
 def _join_rows(

@@ -8,7 +8,8 @@ polars then types whole columns at once.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bpx.errors import InputError
@@ -22,7 +23,7 @@ from bpx.tables.text_reading import Text
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["read_csv"]
+__all__ = ["explain_decimal", "make_text_frame", "read_csv", "take_block"]
 
 _ROWS_A_BLOCK = 20_000
 
@@ -68,13 +69,16 @@ def read_csv(
         texts = _parse(text, separator, told, as_text, header, [])
         decimal, example = find_decimal(texts.get_columns(), separator)
         if decimal == ",":
-            notes.append(
-                f"commas were taken for decimal marks ({example}); if that is wrong, pass decimal='.' (--decimal .)"
-            )
+            notes.append(explain_decimal(example))
             how.decimal = ","
             how.gaps.clear()
             frame = _parse(text, separator, told, how, header, [])
     return frame
+
+
+def explain_decimal(example: str) -> str:
+    """Say that decimal commas were found, as in an example."""
+    return f"commas were taken for decimal marks ({example}); if that is wrong, pass decimal='.' (--decimal .)"
 
 
 def _parse(text: Text, separator: str, told: str, how: Inference, header: bool, notes: list[str]) -> pl.DataFrame:
@@ -94,19 +98,33 @@ def _parse(text: Text, separator: str, told: str, how: Inference, header: bool, 
         if frame is not None:
             return frame
         below = itertools.chain(start, rows)
-        blocks = [pl.DataFrame({name: [] for name in names}, schema=dict.fromkeys(names, pl.String))]
-        while block := _block(text, below, len(names), header):
-            columns = zip(names, zip(*block, strict=True), strict=True)
-            blocks.append(pl.DataFrame([pl.Series(name, values, dtype=pl.String) for name, values in columns]))
+        blocks = [make_text_frame(names, [])]
+        while block := take_block(text.path, below, len(names), header):
+            blocks.append(make_text_frame(names, block))
     frame = pl.concat(blocks)
     return frame.with_columns(how.infer(frame.get_column(name)) for name in names)
 
 
-def _block(text: Text, rows: Iterator[Row], width: int, header: bool) -> list[list[str]]:
+def make_text_frame(names: Sequence[str], rows: list[list[str]]) -> pl.DataFrame:
+    """Return a table of text, of rows that have a value for each name."""
+    import polars as pl
+
+    columns = zip(*rows, strict=True) if rows else ([] for _ in names)
+    return pl.DataFrame([pl.Series(name, values, dtype=pl.String) for name, values in zip(names, columns, strict=True)])
+
+
+def take_block(path: Path, rows: Iterator[Row], width: int, header: bool) -> list[list[str]]:
+    """Take the values of some thousand further rows.
+
+    Raises
+    ------
+    InputError
+        If a row has another width.
+    """
     block = []
     for line, row, _ in itertools.islice(rows, _ROWS_A_BLOCK):
         if len(row) != width:
             values, above = counted(width, "value"), "header" if header else "first line"
-            raise InputError(f"{text.path}, line {line}: expected {values}, as in the {above}, got {len(row)}")
+            raise InputError(f"{path}, line {line}: expected {values}, as in the {above}, got {len(row)}")
         block.append(row)
     return block

@@ -9,12 +9,12 @@ import re
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TextIO
 
 from bpx.errors import InputError
 from bpx.tables.text_reading import Text
 
-__all__ = ["Row", "allow_long_fields", "find_separator", "is_tsv", "read_rows"]
+__all__ = ["Row", "allow_long_fields", "find_separator", "is_tsv", "read_rows", "split_rows"]
 
 _SEPARATORS = (",", ";", "\t", "|")
 _LONGEST_FIELD = 2**31 - 1
@@ -103,10 +103,19 @@ def read_rows(text: Text, separator: str, told: str = "") -> Iterator[Row]:
     InputError
         If a quotation mark is not closed, or a value goes on after one.
     """
-    consumed: list[str] = []
-    path: Path = text.path
     stream = io.TextIOWrapper(io.BytesIO(text.content), encoding="utf-8", newline="")
-    line = 1
+    yield from split_rows(text.path, stream, separator, told)
+
+
+def split_rows(path: Path, stream: TextIO, separator: str, told: str = "", line: int = 1) -> Iterator[Row]:
+    """Yield the rows of a stream of CSV text, which begins in a line of a file, as `read_rows` does.
+
+    Raises
+    ------
+    InputError
+        If a quotation mark is not closed, or a value goes on after one.
+    """
+    consumed: list[str] = []
     if told:
         yield Row(1, [], stream.readline())
         line = 2

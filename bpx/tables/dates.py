@@ -6,6 +6,7 @@ so that the hour is the hour that people saw. Of a column of times alone it is t
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -18,7 +19,18 @@ from bpx.tables.values import read_values
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["CYCLES", "FoundDates", "count_years", "find_dates", "find_phase", "read_moments"]
+__all__ = [
+    "CYCLES",
+    "FoundDates",
+    "Orders",
+    "count_years",
+    "find_dates",
+    "find_orders",
+    "find_phase",
+    "looks_monthly",
+    "read_any_order",
+    "read_moments",
+]
 
 Array = np.ndarray[Any, Any]
 
@@ -43,9 +55,14 @@ _PATTERNS = (
     rf"^{_WEEKDAY}(?P<day>\d{{1,2}})(?:st|nd|rd|th|\.)?[ -/]?{_MONTH}[ ,/-]*(?P<year>\d{{4}}|\d{{2}}){_CLOCK}$",
     rf"^{_WEEKDAY}{_MONTH} (?P<day>\d{{1,2}})(?:st|nd|rd|th)?,? +(?P<year>\d{{4}}){_CLOCK}$",
     r"^(?P<year>(?:19|20)\d{2})(?P<month>\d{2})(?P<day>\d{2})$",
+    r"^(?P<year>\d{4})[ -]?Q(?P<quarter>[1-4])$",
+    r"^Q(?P<quarter>[1-4])[ /-]?(?P<year>\d{4})$",
 )
 _MONTHLY = (r"^(?P<year>(?:19|20)\d{2})-(?P<month>\d{1,2})$", rf"^{_MONTH}[ -](?P<year>\d{{4}})$")
 _TIME = r"^(?P<hour>\d{1,2}):(?P<minute>\d{2})(?::(?P<second>\d{2}(?:\.\d+)?))?\s*(?P<half>[ap]\.?m\.?)?$"
+
+_NO_DATE = r"^0{1,4}([-/.]0{1,2}){2}([T ]00?:00(:00)?)?$|^0{1,2}[-/.]0{1,2}[-/.]0{2,4}$"
+"""What databases write for a date that is not there, such as ``0000-00-00``."""
 
 _COMPACT = (19000101, 21001231)
 """Integers between these, each of which is a date, are dates."""
@@ -73,6 +90,8 @@ class FoundDates:
         Texts that are no dates.
     example : str
         A date as it is written; empty for a column whose type says that it holds dates.
+    months : bool
+        Whether texts such as ``2007-08`` are months.
     """
 
     kind: Literal["date", "time"]
@@ -80,6 +99,37 @@ class FoundDates:
     ambiguous: str = ""
     odd: tuple[str, ...] = ()
     example: str = ""
+    months: bool = False
+
+
+@dataclass(frozen=True)
+class Orders:
+    """In which order the days and months of a column may be: whether there are dates of each kind.
+
+    Parameters
+    ----------
+    day_first, month_first : bool
+        Dates that are one in this order alone, as ``25/12/2020`` is with the day first.
+    either : bool
+        Dates that are another one in the other order, such as ``1/2/2020``.
+    """
+
+    day_first: bool = False
+    month_first: bool = False
+    either: bool = False
+
+    def join(self, other: Orders | None) -> Orders:
+        """Return what is so of this column or of another part of it."""
+        if other is None:
+            return self
+        return Orders(
+            self.day_first or other.day_first, self.month_first or other.month_first, self.either or other.either
+        )
+
+    def contradict(self, *, day_first: bool) -> bool:
+        """Tell whether dates that are read in this order are to be read in the other one."""
+        sure, against = (self.day_first, self.month_first) if day_first else (self.month_first, self.day_first)
+        return self.either and against and not sure
 
 
 def find_dates(series: pl.Series) -> FoundDates | None:
@@ -88,7 +138,8 @@ def find_dates(series: pl.Series) -> FoundDates | None:
     Text does if every text is one in ISO's or a common form, a missing value put in words, or, where there are more
     than 10 different dates and fewer odd texts than these, nearly every one. Integers do if there are three or more and
     each is a date like 20241231. Where no number of ``1/2/2020`` is above 12, the one that takes more values is the
-    day; where that does not tell, the day comes first after points and dashes and the month after slashes.
+    day; where that does not tell, the day comes first after points and dashes and the month after slashes. What
+    databases write for no date, ``0000-00-00``, is odd however few dates there are.
 
     Parameters
     ----------
@@ -113,6 +164,8 @@ def find_dates(series: pl.Series) -> FoundDates | None:
         return FoundDates("date", example=str(values[0])) if read.all() else None
     texts = tidy_texts(values.cast(pl.String)).drop_nulls()
     texts = texts.filter(~find_gap_words(texts))
+    none = texts.str.contains(_NO_DATE)
+    texts, no_dates = texts.filter(~none), texts.filter(none)
     if len(texts) == 0:
         return None
     for kind in _KINDS:
@@ -120,7 +173,7 @@ def find_dates(series: pl.Series) -> FoundDates | None:
             continue
         found = _find_in_texts(texts, kind)
         if found is not None:
-            return found
+            return dataclasses.replace(found, odd=(*no_dates, *found.odd))
     return None
 
 
@@ -128,13 +181,14 @@ def _find_in_texts(texts: pl.Series, kind: Literal["date", "time"]) -> FoundDate
     import polars as pl
 
     day_first, ambiguous = _find_order(texts) if kind == "date" else (False, "")
-    read = ~np.isnan(read_moments(texts, kind, day_first=day_first))
+    months = kind == "date" and looks_monthly(texts)
+    read = ~np.isnan(read_any_order(texts, kind, day_first=day_first, months=months))
     count, odd = int(read.sum()), texts.filter(pl.Series(~read))
     if count == 0 or (len(odd) and count <= max(MANY_NUMBERS, len(odd))):
         return None
     if texts.str.contains(r"^\d{8}$").all() and count < _FEW_DATES:
         return None
-    return FoundDates(kind, day_first, ambiguous, tuple(odd.to_list()), texts[int(read.argmax())])
+    return FoundDates(kind, day_first, ambiguous, tuple(odd.to_list()), texts[int(read.argmax())], months)
 
 
 def _find_order(texts: pl.Series) -> tuple[bool, str]:
@@ -157,12 +211,44 @@ def _find_order(texts: pl.Series) -> tuple[bool, str]:
     return "/" not in example, example
 
 
+def find_orders(texts: pl.Series) -> tuple[Array, Array, Array]:
+    """Tell of each text whether it is a date with the day first alone, with the month first alone, or with either.
+
+    Returns
+    -------
+    day_first, month_first, either : array of bool, shape (rows,)
+        False where a text is no date such as ``1/2/2020``; ``either`` too where both numbers are the same.
+    """
+    import polars as pl
+
+    parts = texts.cast(pl.String).str.strip_chars().str.extract_groups(_ignore_case(_PATTERNS[1])).struct.unnest()
+    first, other = (parts.get_column(name).cast(pl.Int64).fill_null(0).to_numpy() for name in ("first", "other"))
+    day, month = ((one > 0) & (one <= 12) for one in (other, first))
+    return (first > 12) & day, month & (other > 12), day & month & (first != other)
+
+
+def looks_monthly(values: pl.Series) -> bool:
+    """Tell whether every value is a month, such as ``2007-08``; where one is none, these may be seasons."""
+    import polars as pl
+
+    def fit(some: pl.Series) -> bool:
+        texts = tidy_texts(some.cast(pl.String)).drop_nulls()
+        return any(bool(texts.str.contains(_ignore_case(pattern)).all()) for pattern in _MONTHLY)
+
+    return fit(values.head(_FIRST_LOOK)) and (len(values) <= _FIRST_LOOK or fit(values))
+
+
 def _ignore_case(pattern: str) -> str:
     return f"(?i){pattern}"
 
 
-def read_moments(series: pl.Series, kind: Literal["date", "time"], *, day_first: bool = False) -> Array:
-    """Give dates or times of a column of any type as float64 seconds, NaN where there is none; shape (rows,)."""
+def read_moments(
+    series: pl.Series, kind: Literal["date", "time"], *, day_first: bool = False, months: bool | None = None
+) -> Array:
+    """Give dates or times of a column of any type as float64 seconds, NaN where there is none; shape (rows,).
+
+    Whether texts such as ``2007-08`` are months is found by `looks_monthly` if it is not said.
+    """
     import polars as pl
 
     if series.dtype == pl.Time:
@@ -175,19 +261,9 @@ def read_moments(series: pl.Series, kind: Literal["date", "time"], *, day_first:
     series = series if series.dtype.is_integer() else series.cast(pl.String)
     if kind == "time":
         return read_values(series, _read_times)
-    patterns = (*_PATTERNS, *(_MONTHLY if _is_monthly(series) else ()))
+    by_month = looks_monthly(series) if months is None else months
+    patterns = (*_PATTERNS, *(_MONTHLY if by_month else ()))
     return read_values(series, lambda values: _read_dates(values, patterns, day_first))
-
-
-def _is_monthly(series: pl.Series) -> bool:
-    """Tell whether every value is a month: 2007-08 may be a season, so that months are dates if all of them are."""
-    import polars as pl
-
-    def fit(values: pl.Series) -> bool:
-        texts = tidy_texts(values.cast(pl.String)).drop_nulls()
-        return any(bool(texts.str.contains(_ignore_case(pattern)).all()) for pattern in _MONTHLY)
-
-    return fit(series.head(_FIRST_LOOK)) and (len(series) <= _FIRST_LOOK or fit(series))
 
 
 def _read_times(values: pl.Series) -> Array:
@@ -224,6 +300,17 @@ def _read_dates(values: pl.Series, patterns: Sequence[str], day_first: bool) -> 
     return found
 
 
+def read_any_order(
+    series: pl.Series, kind: Literal["date", "time"], *, day_first: bool = False, months: bool | None = None
+) -> Array:
+    """Give dates or times as `read_moments` does, and those that are dates in the other order alone read so."""
+    moments = read_moments(series, kind, day_first=day_first, months=months)
+    if kind == "time" or series.dtype.is_temporal() or series.dtype.is_integer() or not np.isnan(moments).any():
+        return moments
+    other = read_moments(series, kind, day_first=not day_first, months=months)
+    return np.where(np.isnan(moments), other, moments)
+
+
 def _read_days(parts: pl.DataFrame, day_first: bool) -> Array:
     """Give the seconds from 1970 to the beginning of days; NaN for what is no day of the calendar."""
     import polars as pl
@@ -237,6 +324,9 @@ def _read_days(parts: pl.DataFrame, day_first: bool) -> Array:
     if "first" in parts.columns:
         first, other = take("first"), take("other")
         day, month = (first, other) if day_first else (other, first)
+    elif "quarter" in parts.columns:
+        month = 3 * take("quarter") - 2
+        day = np.where(np.isnan(month), np.nan, 1.0)
     else:
         named = parts.get_column("month").str.to_lowercase().replace(_MONTHS)
         month = np.asarray(named.cast(pl.Float64, strict=False).to_numpy())

@@ -18,13 +18,15 @@ from bpx.tables.columns import (
     PresenceColumn,
     find_missing,
 )
-from bpx.tables.dates import CYCLES, FoundDates, count_years, find_dates, find_phase, read_moments
+from bpx.tables.dates import CYCLES, FoundDates, count_years, find_dates, find_phase, read_any_order
 from bpx.tables.facts import Facts
 from bpx.tables.finding import NO_VALUES, Found, constant_reason, training_rows
 from bpx.tables.frames import ColumnType
 from bpx.tables.identifiers import find_key, find_many_texts
+from bpx.tables.inferring import Decimal
 from bpx.tables.messages import counted, shown
 from bpx.tables.notation import FoundNotation, NumberNotation, choose_notation, find_notation, tidy_texts
+from bpx.tables.spelling import find_spellings, tell_spellings
 from bpx.tables.values import as_numbers, as_texts, differ_by_rounding, is_text, refuse_rows, strip_texts
 
 if TYPE_CHECKING:
@@ -48,6 +50,7 @@ def decide_column(
     facts: Facts,
     *,
     flag: bool = True,
+    decimal: Decimal = ".",
 ) -> Found:
     """Decide what a column becomes, and learn its encoding from the training rows.
 
@@ -65,6 +68,8 @@ def decide_column(
         Gets what the user should know.
     flag : bool
         Whether gaps get a feature that says where they are.
+    decimal : {".", ","}
+        What stands before decimals in the file.
 
     Returns
     -------
@@ -77,7 +82,7 @@ def decide_column(
     InputError
         If a column that is declared a number holds text that is none.
     """
-    found = _decide(series, rows, categories_max, declared, facts, flag)
+    found = _decide(series, rows, categories_max, declared, facts, flag, decimal)
     if not found.reason or not flag or series.dtype.is_nested():
         return found
     missing = find_missing(series)
@@ -96,6 +101,7 @@ def _decide(
     declared: ColumnType | None,
     facts: Facts,
     flag: bool,
+    decimal: Decimal,
 ) -> Found:
     """Decide what a column becomes by its values; whether they are there is for `decide_column`."""
     import polars as pl
@@ -109,7 +115,7 @@ def _decide(
         texts = as_texts(series, f"column {shown(name)}")
         return _decide_category(texts, rows, len(texts) if declared == "category" else categories_max, facts, flag)
     if declared == "number":
-        return _decide_declared_number(series, rows, facts, flag)
+        return _decide_declared_number(series, rows, facts, flag, decimal)
     if series.dtype.is_nested() or not (
         is_text(series) or series.dtype.is_numeric() or series.dtype.is_temporal() or series.dtype == pl.Boolean
     ):
@@ -122,7 +128,7 @@ def _decide(
             return _decide_dates(series, rows, dates, facts, flag)
     if series.dtype.is_numeric():
         return _decide_number(series, series.cast(pl.Float64).to_numpy(), rows, facts, flag)
-    return _decide_text(as_texts(series, name), rows, categories_max, facts, flag)
+    return _decide_text(as_texts(series, name), rows, categories_max, facts, flag, decimal)
 
 
 def _leave_out(series: pl.Series, reason: str, facts: Facts, missing: Array | None = None) -> Found:
@@ -154,14 +160,14 @@ def _decide_boolean(series: pl.Series, rows: Array | None, facts: Facts, flag: b
     return Found(missing, column)
 
 
-def _decide_declared_number(series: pl.Series, rows: Array | None, facts: Facts, flag: bool) -> Found:
+def _decide_declared_number(series: pl.Series, rows: Array | None, facts: Facts, flag: bool, decimal: Decimal) -> Found:
     """Read a column as numbers, by the notation that most of its texts have, and refuse what is none."""
     what = f"column {shown(series.name)}"
     if not is_text(series):
         return _decide_number(series, as_numbers(series, what), rows, facts, flag, keep=True)
     texts = as_texts(series, what)
-    found = find_notation(texts)
-    notation = found.notation or choose_notation(texts)
+    found = find_notation(texts, decimal)
+    notation = found.notation or choose_notation(texts, decimal)
     numbers = notation.read(texts)
     refuse_rows(texts, np.isnan(numbers) & tidy_texts(texts).is_not_null().to_numpy(), what, "numbers")
     _note_notation(series.name, found, facts)
@@ -173,6 +179,8 @@ def _note_notation(name: str, found: FoundNotation, facts: Facts) -> None:
         facts.add("numbers", name, found.example)
     if found.doubtful:
         facts.add("points", name, f"{shown(found.doubtful)}")
+    if found.bound:
+        facts.add("bounds", name, shown(found.bound))
     _note_odd(name, found.odd, facts)
 
 
@@ -258,7 +266,7 @@ def _note_sentinel_dates(series: pl.Series, moments: Array, facts: Facts) -> Non
 
 
 def _decide_dates(series: pl.Series, rows: Array | None, dates: FoundDates, facts: Facts, flag: bool) -> Found:
-    moments = read_moments(series, dates.kind, day_first=dates.day_first)
+    moments = read_any_order(series, dates.kind, day_first=dates.day_first, months=dates.months)
     missing = np.isnan(moments)
     values = moments if rows is None else moments[rows]
     gaps = np.isnan(values)
@@ -284,6 +292,7 @@ def _decide_dates(series: pl.Series, rows: Array | None, dates: FoundDates, fact
         cycles,
         flag and bool(gaps.any()),
         bool(dates.odd),
+        dates.months,
     )
     parts = ", ".join(["time", *(["year"] if column.year_std else []), *cycles])
     facts.add("dates", series.name, f"{shown(dates.example)}: {parts}" if dates.example else parts)
@@ -295,9 +304,11 @@ def _decide_dates(series: pl.Series, rows: Array | None, dates: FoundDates, fact
     return Found(missing, column)
 
 
-def _decide_text(texts: pl.Series, rows: Array | None, categories_max: int, facts: Facts, flag: bool) -> Found:
+def _decide_text(
+    texts: pl.Series, rows: Array | None, categories_max: int, facts: Facts, flag: bool, decimal: Decimal
+) -> Found:
     name = texts.name
-    found = find_notation(texts)
+    found = find_notation(texts, decimal)
     if found.notation is not None:
         numbers = found.notation.read(texts)
         result = _decide_number(texts, numbers, rows, facts, flag, notation=found.notation, odd=bool(found.odd))
@@ -337,8 +348,11 @@ def _decide_category(
     told: bool = True,
     stripped: bool = False,
 ) -> Found:
-    """Keep the most frequent categories; ``stripped`` where the column is not declared, and spaces do not count."""
+    """Keep the most frequent categories; ``stripped`` where the column is not declared, and spelling does not count."""
     missing = texts.is_null().to_numpy()
+    spellings = find_spellings(training_rows(texts, rows)) if stripped else {}
+    if spellings:
+        texts = texts.replace(spellings)
     known = training_rows(texts, rows)
     frequency = known.drop_nulls().value_counts(name="rows")
     ranked = frequency.sort("rows", texts.name, descending=[True, False]).get_column(texts.name).to_list()
@@ -347,13 +361,13 @@ def _decide_category(
     kept = ranked[: max(categories_max, 2)]
     other = len(kept) < len(ranked)
     flagged = flag and known.null_count() > 0
-    column = CategoryColumn(texts.name, tuple(sorted(kept)), ranked[0], flagged, other, stripped)
+    column = CategoryColumn(texts.name, tuple(sorted(kept)), ranked[0], flagged, other, stripped, folded=True)
     if told:
+        if spellings:
+            facts.add("spellings", texts.name, tell_spellings(spellings))
         if other:
             share = frequency.filter(frequency.get_column(texts.name).is_in(kept)).get_column("rows").sum()
             rest = counted(len(known) - known.null_count() - int(share), "training row")
             facts.add("most frequent", texts.name, f"{len(kept):,} of {len(ranked):,}, {rest} in the others")
         _note_gaps(column, missing, facts)
-        if flagged and stripped:
-            facts.add("markers", texts.name)
     return Found(missing, column)

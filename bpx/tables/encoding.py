@@ -1,21 +1,24 @@
-"""How the columns of one table are encoded: where features go, what happens to gaps and unseen values, what is told."""
+"""How the columns of a table are encoded: where features go, what happens to gaps and unseen values, what is told."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from bpx.errors import InputError
-from bpx.tables.facts import Facts
-from bpx.tables.messages import counted, in_row, shown
+from bpx.tables.messages import in_row, listed, shown
 from bpx.tables.notation import find_gap_words
+from bpx.tables.tally import Tally
 from bpx.tables.values import refuse_rows
 
 if TYPE_CHECKING:
     import polars as pl
+
+    from bpx.tables.dates import Orders
+    from bpx.tables.inferring import Decimal
 
 __all__ = ["Encoding", "MatrixWriter", "Writer"]
 
@@ -70,7 +73,7 @@ class MatrixWriter:
 
 @dataclass
 class Encoding:
-    """How to encode, the same for every column of a table.
+    """How to encode, the same for every column of a table and for every part of it.
 
     Parameters
     ----------
@@ -78,21 +81,62 @@ class Encoding:
         Whether missing values are filled with what the column learned, or refused.
     ignore_unseen : bool
         Whether a category that training never saw is none of the categories, or refused.
-    notes : list of str
-        Gets a line about each column with unseen categories.
     strict : bool
-        Whether a gap in a column that had none in training is filled without a word, and words for a gap are refused.
-    facts : Facts
-        Gets what was decided about single columns, which is told in one line a topic.
+        Whether the preprocessing is: numbers are written plainly then, and a gap in a column that had none in training
+        is filled without a word.
+    refuse_unread : bool
+        Whether a cell that cannot be read as training read its column is refused, or missing.
+    fitted_here : bool
+        Whether the preprocessing was fitted to this table, and has told what cannot be read.
+    decimal : {".", ","}
+        What stands before decimals in columns whose numbers are written plainly.
+    turned : frozenset of str
+        Columns of dates whose day and month come in the other order than in training.
+    tally : Tally
+        Gets what was found.
+    orders : dict
+        Gets, for each column of dates, in which order its days and months are.
+    extra : tuple of str
+        Columns that are not used, because training had none such.
     """
 
     impute: bool
     ignore_unseen: bool
-    notes: list[str]
     strict: bool = True
-    facts: Facts = field(default_factory=Facts)
+    refuse_unread: bool = True
+    fitted_here: bool = False
+    decimal: Decimal = "."
+    turned: frozenset[str] = frozenset()
+    tally: Tally = field(default_factory=Tally)
+    orders: dict[str, Orders] = field(default_factory=dict)
+    extra: tuple[str, ...] = ()
 
-    def check_missing(self, what: str, missing: Array, name: str = "", flagged: bool = False) -> None:
+    def begin_again(self, turned: frozenset[str]) -> Encoding:
+        """Return the same way to encode for a second pass, in which dates of some columns are read otherwise."""
+        return replace(self, turned=self.turned | turned, tally=Tally(), orders={}, extra=())
+
+    def find_turned(self, orders: Mapping[str, bool]) -> frozenset[str]:
+        """Return the columns of dates that are to be read anew, because their days and months are the other way round.
+
+        Parameters
+        ----------
+        orders : dict from str to bool
+            The columns of dates, and whether training had the day first.
+        """
+        return frozenset(
+            name
+            for name, found in self.orders.items()
+            if name not in self.turned and found.contradict(day_first=orders[name])
+        )
+
+    def tell(self, names: Sequence[str]) -> list[str]:
+        """Return what the user should know, a line each, the columns in the order of these names."""
+        unused = [f"not used, because training had no such column: {listed(self.extra)}"] if self.extra else []
+        return unused + self.tally.tell(names)
+
+    def check_missing(
+        self, what: str, missing: Array, name: str = "", flagged: bool = False, told: Array | None = None
+    ) -> None:
         """Refuse missing values, unless they are to be filled; tell of those that the network cannot know of.
 
         Parameters
@@ -105,6 +149,8 @@ class Encoding:
             The column.
         flagged : bool
             Whether a feature says where values are missing, because training had such rows.
+        told : array of bool, shape (rows,), optional
+            Where the user is told of a gap already.
         """
         if not missing.any():
             return
@@ -114,11 +160,12 @@ class Encoding:
                 f"{what}: a value is missing {where}, and this preprocessing refuses them; fill them in, "
                 "or train again with missing='impute' (--missing impute)"
             )
-        if not self.strict and not flagged:
-            self.facts.add("new gaps", name, counted(int(missing.sum()), "value"))
+        new = 0 if self.strict or flagged else int((missing if told is None else missing & ~told).sum())
+        if new:
+            self.tally.add("new gaps", name, new)
 
-    def check_texts(self, texts: pl.Series, unread: Array, name: str, expected: str, *, odd: bool) -> None:
-        """Refuse text that could not be read, unless it says that there is no value.
+    def check_texts(self, texts: pl.Series, unread: Array, name: str, expected: str, *, odd: bool = False) -> None:
+        """Tell of text that could not be read, and is missing; refuse it where that is asked for.
 
         Parameters
         ----------
@@ -136,6 +183,12 @@ class Encoding:
         if not unread.any():
             return
         words = texts.filter(unread)
-        if self.strict or not self.impute or not (odd or find_gap_words(words).all()):
-            refuse_rows(texts, unread, f"column {shown(name)}", expected)
-        self.facts.add("odd", name, ", ".join(shown(word) for word in words.unique(maintain_order=True)[:3]))
+        gaps = find_gap_words(words).to_numpy()
+        if self.strict or not self.impute or (self.refuse_unread and not odd and not gaps.all()):
+            faulty = unread.copy()
+            if not self.strict and not gaps.all():
+                faulty[unread] = ~gaps  # a word for a gap is not what is wrong
+            refuse_rows(texts, faulty, f"column {shown(name)}", expected)
+        if not self.fitted_here:
+            examples = map(shown, words.unique(maintain_order=True).head(3))
+            self.tally.add("unread", name, int(unread.sum()), examples)

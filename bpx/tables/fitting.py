@@ -16,6 +16,7 @@ from bpx.tables.encoding import Encoding
 from bpx.tables.facts import Facts
 from bpx.tables.finding import Found, find_column, marker_advice
 from bpx.tables.frames import ColumnType, check_types, named_column, take_frame
+from bpx.tables.inferring import Decimal
 from bpx.tables.leaks import find_leak
 from bpx.tables.messages import counted, listed, shown
 from bpx.tables.target import ClassTarget, Target
@@ -54,6 +55,7 @@ def fit_table(
     categories_max: int,
     rows: Array | None,
     strict: bool,
+    decimal: Decimal = ".",
 ) -> Fitted:
     """Find the columns and the target of a training table; see `Preprocessor.fit`.
 
@@ -65,8 +67,8 @@ def fit_table(
     frame = take_frame(frame)
     _check_names(frame, target, drop, types)
     features = [name for name in frame.columns if name != target and name not in drop]
-    fit = _fit_strictly if strict else _fit_usual
-    fitted = fit(frame, target, task, impute, features, types, categories_max, rows)
+    how = (frame, target, task, impute, features, types, categories_max, rows)
+    fitted = _fit_strictly(*how) if strict else _fit_usual(*how, decimal)
     if not fitted.columns:
         unused = [*drop, *fitted.left_out]
         left_out = f"; left out: {listed(unused)}" if unused else ""
@@ -137,11 +139,12 @@ def _fit_usual(
     types: Mapping[str, ColumnType],
     categories_max: int,
     rows: Array | None,
+    decimal: Decimal,
 ) -> Fitted:
     """Use what can be used, and tell what was decided."""
     facts, notes = Facts(), []
     found_target, series, kept, target_note = _fit_target(
-        frame.get_column(target), task, types.get(target), categories_max, rows, facts
+        frame.get_column(target), task, types.get(target), categories_max, rows, facts, decimal
     )
     if len(kept) < frame.height:
         without = counted(frame.height - len(kept), "row")
@@ -150,7 +153,9 @@ def _fit_usual(
         rows = None if rows is None else np.flatnonzero(np.isin(kept, rows))
         frame = frame[kept]
     found = {
-        name: decide_column(frame.get_column(name), rows, categories_max, types.get(name), facts, flag=impute)
+        name: decide_column(
+            frame.get_column(name), rows, categories_max, types.get(name), facts, flag=impute, decimal=decimal
+        )
         for name in features
     }
     if not impute:
@@ -175,6 +180,7 @@ def find_table_target(
     drop: Collection[str],
     types: Mapping[str, ColumnType],
     categories_max: int,
+    decimal: Decimal = ".",
 ) -> tuple[Target, Array]:
     """Find the target of an ordinary table and the rows that have it, before any other column is looked at.
 
@@ -184,7 +190,9 @@ def find_table_target(
         If it cannot be predicted, or as `fit_table` does if a column that is named does not exist.
     """
     _check_names(frame, target, drop, types)
-    found, _, kept, _ = _fit_target(frame.get_column(target), task, types.get(target), categories_max, None, Facts())
+    found, _, kept, _ = _fit_target(
+        frame.get_column(target), task, types.get(target), categories_max, None, Facts(), decimal
+    )
     return found, kept
 
 
@@ -195,15 +203,23 @@ def _fit_target(
     categories_max: int,
     rows: Array | None,
     facts: Facts,
+    decimal: Decimal,
 ) -> tuple[Target, pl.Series, Array, str]:
     """Give the target, its values in the rows that have one, these rows, and what is to be told of it."""
-    series, notation = read_target(column, task, declared, facts)
+    series, notation = read_target(column, task, declared, facts, decimal)
     kept = np.flatnonzero(series.is_not_null().to_numpy())
     if len(kept) == 0:
         raise InputError(f"target {shown(column.name)}: the column has no values")
     if len(kept) < len(series):
         rows = None if rows is None else np.flatnonzero(np.isin(kept, rows))
+        without = len(series) - len(kept)
         series = series.gather(kept)
+        if task != "regression" and series.n_unique() == 1:
+            raise InputError(
+                f"target {shown(column.name)}: expected two or more classes, got {shown(series[0])} in every row that "
+                f"has one, and {counted(without, 'row')} without; if a cell without one means another class, such as "
+                "'no', write that there"
+            )
     found, note = find_target(
         series, task, rows, categories_max=categories_max, declared=declared, strict=False, notation=notation
     )
@@ -225,7 +241,7 @@ def _note_leaks(
 
 def _find_leak(series: pl.Series, column: Column, y: Array, at: Array, classes: bool) -> str:
     """Say how some rows of a column give the target away: by its values, or by where they are missing."""
-    block = encode_column(column, series.gather(at), Encoding(True, True, [], strict=False))
+    block = encode_column(column, series.gather(at), Encoding(True, True, strict=False, refuse_unread=False))
     values = block[:, 0]
     if isinstance(column, CategoryColumn):
         width = len(column.categories)

@@ -18,6 +18,7 @@ __all__ = [
     "EXACT_INTEGERS",
     "MISSING_MARKERS",
     "Decimal",
+    "DecimalSearch",
     "Inference",
     "blank_markers",
     "check_decimal",
@@ -167,23 +168,51 @@ def find_decimal(columns: Iterable[pl.Series], separator: str) -> tuple[Decimal,
     example : str
         A number and its column, as the note has it; empty if there is none.
     """
-    example, sure = "", separator == ";"
-    if separator == ",":
-        return ".", ""
-    for column in columns:
-        values = column.drop_nulls()
-        with_point = values.filter(values.str.contains(_WITH_POINT))
-        if (
-            not with_point.str.contains(_THOUSANDS_WITH_POINT).all()
-            and values.str.contains(_WITH_POINT + "|" + _COMMA).all()
-            and not values.str.contains(_COMMA).all()
-        ):
-            return ".", ""
-        commas = values.filter(values.str.contains(_WITH_COMMA))
-        if len(commas) and values.str.contains(_COMMA).all():
-            sure = sure or not commas.str.contains(_THOUSANDS).all()
-            example = example or f"{shown(commas[0])} in {shown(column.name)}"
-    return (",", example) if example and sure else (".", "")
+    search = DecimalSearch()
+    search.look_at(columns)
+    return search.conclude(separator)
+
+
+@dataclass
+class _Marks:
+    """How the values of one column are written: what is so of all of them, or of any."""
+
+    plain_points: bool = False
+    all_numbers: bool = True
+    all_commas: bool = True
+    all_thousands: bool = True
+    first: str = ""
+
+
+class DecimalSearch:
+    """The search of `find_decimal`, for a table of which one part after another is looked at."""
+
+    def __init__(self) -> None:
+        self._columns: dict[str, _Marks] = {}
+
+    def look_at(self, columns: Iterable[pl.Series]) -> None:
+        """Look at some rows of the table, read as text."""
+        for column in columns:
+            marks, values = self._columns.setdefault(column.name, _Marks()), column.drop_nulls()
+            with_point = values.filter(values.str.contains(_WITH_POINT))
+            marks.plain_points |= not with_point.str.contains(_THOUSANDS_WITH_POINT).all()
+            marks.all_numbers = marks.all_numbers and bool(values.str.contains(_WITH_POINT + "|" + _COMMA).all())
+            marks.all_commas = marks.all_commas and bool(values.str.contains(_COMMA).all())
+            commas = values.filter(values.str.contains(_WITH_COMMA))
+            marks.all_thousands = marks.all_thousands and bool(commas.str.contains(_THOUSANDS).all())
+            if len(commas) and not marks.first:
+                marks.first = commas[0]
+
+    def conclude(self, separator: str) -> tuple[Decimal, str]:
+        """Return what `find_decimal` does."""
+        example, sure = "", separator == ";"
+        for name, marks in self._columns.items():
+            if marks.plain_points and marks.all_numbers and not marks.all_commas:
+                return ".", ""
+            if marks.first and marks.all_commas:
+                sure = sure or not marks.all_thousands
+                example = example or f"{shown(marks.first)} in {shown(name)}"
+        return (",", example) if example and sure else (".", "")
 
 
 def blank_markers(column: pl.Series, markers: Collection[str]) -> pl.Series:

@@ -21,11 +21,12 @@ _LEAST_CELLS = 2**24
 _INT64 = range(-(2**63), 2**63)
 
 
-def read_json_lines(text: Text, how: Inference) -> pl.DataFrame:
+def read_json_lines(text: Text, how: Inference, *, first_line: int = 1) -> pl.DataFrame:
     """Read a file with one JSON object in each line; blank lines are passed over.
 
     The columns are the keys, in the order in which they first come. A key that an object lacks, and null, are missing.
-    Numbers and booleans are what they are; a column with text in it is typed as one of a CSV file is.
+    Numbers and booleans are what they are; a column with text in it is typed as one of a CSV file is. A column with a
+    list or an object in it holds lists, each of the JSON text of its value: nothing can be learned from it.
 
     Parameters
     ----------
@@ -33,25 +34,24 @@ def read_json_lines(text: Text, how: Inference) -> pl.DataFrame:
         The file.
     how : Inference
         Which columns stay text, and what is missing.
+    first_line : int
+        The number of the first line, where the text is a part of a file.
 
     Raises
     ------
     InputError
-        If a line is no JSON object, a value is a list or an object, or objects have keys of their own, so that most of
+        If a line is no JSON object, or objects have keys of their own, so that most of
         the table would be empty. The message names the line.
     """
     import polars as pl
 
     columns: dict[str, list[Any]] = {}
     height, allowed = 0, max(_LEAST_CELLS, MAX_RATIO * len(text.content))
-    for line, content in enumerate(io.TextIOWrapper(io.BytesIO(text.content), encoding="utf-8"), start=1):
+    for line, content in enumerate(io.TextIOWrapper(io.BytesIO(text.content), encoding="utf-8"), start=first_line):
         if not content.strip():
             continue
         where = f"{text.path}, line {line}"
         for name, value in _parse(where, content).items():
-            if isinstance(value, (list, dict)):
-                kind = "a list" if isinstance(value, list) else "an object"
-                raise InputError(f"{where}: {shown(name)}: expected a number, text, true, false or null, got {kind}")
             values = columns.setdefault(name, [])
             if len(values) < height:
                 values.extend([None] * (height - len(values)))
@@ -83,6 +83,9 @@ def _make_series(name: str, values: list[Any], how: Inference) -> pl.Series:
     import polars as pl
 
     kinds = {type(value) for value in values} - {type(None)}
+    if kinds & {list, dict}:
+        nested = [None if value is None else [json.dumps(value)] for value in values]
+        return pl.Series(name, nested, dtype=pl.List(pl.String))
     plain = not how.stays_text(name)
     if plain and kinds == {bool}:
         return pl.Series(name, values, dtype=pl.Boolean)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Self, get_args
 
 from bpx.errors import FileFormatError
-from bpx.tables.columns import CategoryColumn, Column, NumberColumn, column_from_dict
+from bpx.tables.columns import CategoryColumn, Column, DateColumn, NumberColumn, column_from_dict
 from bpx.tables.frames import ColumnType
 from bpx.tables.messages import listed, shown
 from bpx.tables.reading_options import ReadingOptions
@@ -98,7 +98,8 @@ class TableLayout:
         names = tuple(
             column.name
             for column in self.columns
-            if isinstance(column, CategoryColumn) or (isinstance(column, NumberColumn) and column.notation is not None)
+            if isinstance(column, (CategoryColumn, DateColumn))
+            or (isinstance(column, NumberColumn) and column.notation is not None)
         )
         target = self.target
         of_text = target.label_type == "str" if isinstance(target, ClassTarget) else target.notation is not None

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextvars import ContextVar
 
-__all__ = ["counted", "in_row", "listed", "nearest", "shown"]
+__all__ = ["counted", "in_row", "listed", "nearest", "number_row", "number_rows", "shown"]
 
 _LONGEST_VALUE = 40
 _LONGEST_LIST = 20
+
+_places: ContextVar[Sequence[int] | int] = ContextVar("_places", default=0)
+"""Where the rows at hand stand in their table: the place of each, or that of the first."""
 
 
 def shown(value: object) -> str:
@@ -40,7 +45,29 @@ def in_row(first: int, count: int) -> str:
         How many rows are faulty.
     """
     more = "" if count == 1 else f" (and {counted(count - 1, 'more row')})"
-    return f"in row {first + 1:,}{more}"
+    return f"in row {number_row(first):,}{more}"
+
+
+def number_row(index: int) -> int:
+    """Return the number of a row in its table, from 1 below the header, given its index among the rows at hand."""
+    places = _places.get()
+    return 1 + (places + index if isinstance(places, int) else int(places[index]))
+
+
+@contextlib.contextmanager
+def number_rows(places: Sequence[int] | int) -> Iterator[None]:
+    """Have messages in this block number rows as their table does, of which only some are at hand.
+
+    Parameters
+    ----------
+    places : sequence of int, or int
+        The index of each row in the table; or that of the first, where one follows another.
+    """
+    token = _places.set(places)
+    try:
+        yield
+    finally:
+        _places.reset(token)
 
 
 def nearest(given: str, names: Sequence[str]) -> str:

@@ -65,6 +65,9 @@ _PATTERN = (
     rf"^(?P<open>\()?(?P<bound>[<>≤≥~≈])?\s*(?P<sign>[+-])?\s*(?P<before>{_CURRENCY})?\s*(?P<inner>[+-])?\s*"
     rf"(?P<digits>{_DIGITS})\s*(?P<after>{_UNIT})?\s*(?P<behind>[+-])?(?P<close>\))?$"
 )
+_MARKED = r"[<>≤≥~≈]|[+-]\)?$"
+"""A text that may be a bound."""
+
 _PLAIN = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
 """A number as programs write it."""
 
@@ -131,6 +134,15 @@ class NumberNotation:
             texts = texts.str.replace(self.decimal, ".", literal=True)
         return np.where(fits, texts.cast(pl.Float64, strict=False).to_numpy(), np.nan)
 
+    def read_with_bounds(self, texts: pl.Series) -> tuple[Array, Array]:
+        """Give texts as numbers, as `read` does, and where one is a bound, such as ``90+`` or ``<5``."""
+        numbers = self.read(texts)
+        bounds = np.zeros(len(texts), dtype=bool)
+        marked = texts.str.contains(_MARKED).fill_null(False)
+        if marked.any():
+            bounds[marked.to_numpy()] = self._read_parts(_take_apart(texts.filter(marked)))[1]
+        return numbers, bounds
+
     def _read_parts(self, parts: pl.DataFrame) -> tuple[Array, Array]:
         """Give the numbers, and where a mark says that one is a bound, such as ``90+`` or ``<5``."""
         import polars as pl
@@ -190,6 +202,8 @@ class FoundNotation:
         Different units, because of which the column is not read as numbers.
     codes : bool
         Whether every text is a plain number that typing would change, such as ``007``.
+    bound : str
+        A text that is a bound, such as ``<0.1``, where one is taken as its number.
     """
 
     notation: NumberNotation | None = None
@@ -198,9 +212,10 @@ class FoundNotation:
     doubtful: str = ""
     units: tuple[str, ...] = ()
     codes: bool = False
+    bound: str = ""
 
 
-def find_notation(texts: pl.Series) -> FoundNotation:
+def find_notation(texts: pl.Series, decimal: str = ".") -> FoundNotation:
     """Find how a column of text writes its numbers, if it is meant as numbers.
 
     It is if every text is a number, a missing value put in words (``n/a``, ``-``, ``unknown``), or, where there are
@@ -212,15 +227,17 @@ def find_notation(texts: pl.Series) -> FoundNotation:
     ----------
     texts : polars.Series
         The column, all of its rows.
+    decimal : {".", ","}
+        What stands before decimals in its file, which tells what ``1.234`` is.
     """
     values = _list_values(texts)
     values = values.filter(~find_gap_words(values))
     if len(values) <= _FIRST_LOOK:
-        return _find_in_values(values)
+        return _find_in_values(values, decimal)
     some = values.gather_every(len(values) // _FIRST_LOOK)
     if _take_apart(some).get_column("unit").null_count() > len(some) // 2:
         return FoundNotation()
-    return _find_plainly(values, _find_in_values(some)) or _find_in_values(values)
+    return _find_plainly(values, _find_in_values(some, decimal)) or _find_in_values(values, decimal)
 
 
 def _list_values(texts: pl.Series) -> pl.Series:
@@ -243,7 +260,7 @@ def _find_plainly(values: pl.Series, found: FoundNotation) -> FoundNotation | No
     return _describe(values, notation, numbers, np.zeros(len(values), dtype=bool))
 
 
-def _find_in_values(values: pl.Series) -> FoundNotation:
+def _find_in_values(values: pl.Series, decimal: str) -> FoundNotation:
     """Find how different texts, none of which stands for a gap, write numbers."""
     if len(values) == 0:
         return FoundNotation()
@@ -259,7 +276,7 @@ def _find_in_values(values: pl.Series) -> FoundNotation:
     if len(different) > 1:
         return FoundNotation(units=tuple(different) if len(different) <= _FEW_UNITS else ())
     unit = next((unit for unit in units if unit), "")
-    numbers, bounds, notation = _read_best(parts, unit)
+    numbers, bounds, notation = _read_best(parts, unit, decimal)
     unitless = (parts.get_column("unit") == "").fill_null(False).to_numpy()
     if notation.unit in ("%", "‰") and (numbers[unitless] > 0).any():
         return FoundNotation(units=(notation.unit, "none"))
@@ -291,22 +308,28 @@ def _describe(values: pl.Series, notation: NumberNotation, numbers: Array, bound
     example = f"{values[first]!r} is {numbers[first]:g}" if disguised.any() else ""
     either = notation.thousands in (",", ".") and values.str.contains(r"\d[,.]\d").any()
     certain = values.str.contains(r"[,.]\d+[,.]|[,.]\d{4}|[,.]\d{1,2}\b|^[+-]?[^\d]*\d{4,}[,.]").any()
-    return FoundNotation(notation, tuple(odd.to_list()), example, values[first] if either and not certain else "")
+    return FoundNotation(
+        notation,
+        tuple(odd.to_list()),
+        example,
+        values[first] if either and not certain else "",
+        bound=values[int((read & bounds).argmax())] if (read & bounds).any() else "",
+    )
 
 
-def choose_notation(texts: pl.Series) -> NumberNotation:
+def choose_notation(texts: pl.Series, decimal: str = ".") -> NumberNotation:
     """Return the notation that reads most of the texts of a column which is known to hold numbers."""
     parts = _take_apart(_list_values(texts))
     units = _list_units(parts, parts.get_column("unit").is_not_null().to_numpy())
-    return _read_best(parts, next((unit for unit in units if unit), ""))[2]
+    return _read_best(parts, next((unit for unit in units if unit), ""), decimal)[2]
 
 
-def _read_best(parts: pl.DataFrame, unit: str) -> tuple[Array, Array, NumberNotation]:
+def _read_best(parts: pl.DataFrame, unit: str, decimal: str) -> tuple[Array, Array, NumberNotation]:
     """Read numbers in the notation that reads most of them, the likeliest of these."""
     best: tuple[Array, Array, NumberNotation] | None = None
     count = -1
-    for decimal, thousands in _NOTATIONS:
-        notation = NumberNotation(decimal, thousands, unit)
+    for mark, thousands in sorted(_NOTATIONS, key=lambda marks: marks[0] != decimal):
+        notation = NumberNotation(mark, thousands, unit)
         numbers, bounds = notation._read_parts(parts)
         readable = int((~np.isnan(numbers)).sum())
         if readable > count:
@@ -341,7 +364,8 @@ def _take_apart(texts: pl.Series) -> pl.DataFrame:
 
     parts = tidy_texts(texts).str.extract_groups(_PATTERN).struct.unnest()
     written = parts.get_column("before").fill_null("") + parts.get_column("after").fill_null("")
-    ordinal = written.is_in(_ORDINALS)
+    code = parts.get_column("digits").str.contains(r"[.,]$") & parts.get_column("after").str.contains(r"^[A-Za-z]")
+    ordinal = written.is_in(_ORDINALS) | code.fill_null(False)  # such as 1st, and 3.NL
     written = written.set(parts.get_column("digits").is_null() | ordinal, None)
     shortened = written.set(written.str.len_chars() >= 3, None)
     shortened = shortened.fill_null(written.str.to_lowercase().str.strip_chars_end("s."))

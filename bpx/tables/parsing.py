@@ -16,12 +16,11 @@ from bpx.tables.columns import (
     find_missing,
     read_numbers,
 )
-from bpx.tables.dates import read_moments
 from bpx.tables.encoding import Encoding
 from bpx.tables.frames import check_columns, take_frame
 from bpx.tables.messages import shown
 from bpx.tables.preprocessor import Preprocessor
-from bpx.tables.values import as_booleans, as_numbers, as_texts, is_text
+from bpx.tables.values import as_booleans, as_numbers, as_texts, is_text, read_booleans
 
 if TYPE_CHECKING:
     import polars as pl
@@ -80,7 +79,14 @@ def parse_columns(frame: pl.DataFrame, preprocessor: Preprocessor) -> dict[str, 
     """
     frame = take_frame(frame)
     check_columns(frame, preprocessor.column_names, {*preprocessor.left_out, preprocessor.target.name})
-    how = Encoding(impute=True, ignore_unseen=True, notes=[], strict=preprocessor.strict)
+    strict = preprocessor.strict
+    how = Encoding(impute=True, ignore_unseen=True, strict=strict, refuse_unread=strict)
+    parsed = _parse_all(frame, preprocessor, how)
+    turned = preprocessor.find_turned(how)
+    return _parse_all(frame, preprocessor, how.begin_again(turned)) if turned else parsed
+
+
+def _parse_all(frame: pl.DataFrame, preprocessor: Preprocessor, how: Encoding) -> dict[str, Array]:
     return {
         column.name: _parse(frame.get_column(column.name), column, how).reshape(-1, 1)
         for column in preprocessor.columns
@@ -100,12 +106,13 @@ def _parse(series: pl.Series, column: Column, how: Encoding) -> Array:
     what = f"column {shown(column.name)}"
     match column:
         case NumberColumn():
-            return as_numbers(series, what) if how.strict else read_numbers(series, column, how)
+            return as_numbers(series, what) if how.strict else read_numbers(series, column, how)[0]
         case BooleanColumn():
-            booleans: Array = as_booleans(series, what).cast(pl.Float64).to_numpy()
+            read = as_booleans if how.strict else read_booleans
+            booleans: Array = read(series, what).cast(pl.Float64).to_numpy()
             return booleans
         case DateColumn():
-            moments = read_moments(series, column.time, day_first=column.day_first)
+            moments = column.read_in_order(series, how)
             unread = np.isnan(moments) & series.is_not_null().to_numpy()
             texts = series if is_text(series) else series.cast(pl.String)
             how.check_texts(texts, unread, column.name, f"{column.time}s", odd=column.odd)
@@ -115,6 +122,7 @@ def _parse(series: pl.Series, column: Column, how: Encoding) -> Array:
             if column.stripped:
                 texts = texts.str.strip_chars()
                 texts = texts.set(texts == "", None)
+            texts = column.respell(texts, how)
             return np.array(texts.fill_null(find_missing_text(column)).to_list(), dtype=object)
         case PresenceColumn():
             return np.where(find_missing(series), find_missing_text(column), _PRESENT).astype(object)

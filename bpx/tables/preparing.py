@@ -11,6 +11,7 @@ import numpy as np
 from bpx.errors import InputError
 from bpx.tables.fitting import find_table_target
 from bpx.tables.frames import ColumnType, take_frame
+from bpx.tables.inferring import Decimal
 from bpx.tables.messages import listed
 from bpx.tables.preprocessor import Preprocessor
 from bpx.tables.splitting import split, split_classes
@@ -67,6 +68,7 @@ def prepare(
     categories_max: int = 100,
     strict: bool = False,
     dtype: Literal["float32", "float64"] = "float64",
+    decimal: Decimal = ".",
 ) -> Prepared:
     """Split a table, fit the preprocessing on its training rows and encode both parts.
 
@@ -84,7 +86,7 @@ def prepare(
         The part of the rows to hold out; 0 for none.
     seed : int
         The seed of the split.
-    task, missing, drop, types, categories_max, strict
+    task, missing, drop, types, categories_max, strict, decimal
         As in `Preprocessor.fit`.
     dtype : {"float32", "float64"}
         The type of the numbers in ``x_train`` and ``x_validation``.
@@ -115,11 +117,12 @@ def prepare(
             categories_max=categories_max,
             rows=rows,
             strict=strict,
+            decimal=decimal,
         )
 
     preprocessor = fit(None) if strict or validation == 0.0 else None
     if preprocessor is None:
-        found, kept = find_table_target(frame, target, task, drop, types or {}, categories_max)
+        found, kept = find_table_target(frame, target, task, drop, types or {}, categories_max, decimal)
     else:
         found, kept = preprocessor.target, preprocessor.find_target_rows(frame)
     used = frame if len(kept) == frame.height else frame[kept]
@@ -137,9 +140,9 @@ def prepare(
             y = preprocessor.encode_target(used)
     assert preprocessor is not None
     notes = [*preprocessor.notes, *([] if validation == 0.0 else _note_single_rows(preprocessor, y))]
-    x = preprocessor.transform(
-        used, unseen="ignore", notes=notes, dtype=dtype, order=np.concatenate([train, held]) if len(held) else None
-    )
+    how = preprocessor.begin_encoding(unseen="ignore", fitted_here=True, decimal=decimal)
+    x = preprocessor.encode(used, how, dtype=dtype, order=np.concatenate([train, held]) if len(held) else None)
+    notes += how.tell(preprocessor.column_names)
     return Prepared(
         preprocessor,
         x[: len(train)],

@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 import numpy as np
 
 from bpx.errors import unknown_name
+from bpx.tables.columns import DateColumn
 from bpx.tables.encoding import Encoding, MatrixWriter
 from bpx.tables.fitting import fit_table
 from bpx.tables.frames import ColumnType, check_columns, named_column, take_frame
+from bpx.tables.inferring import Decimal
 from bpx.tables.layout import TableLayout
-from bpx.tables.messages import listed
-from bpx.tables.target import find_rows_without
+from bpx.tables.messages import counted, shown
+from bpx.tables.spelling import tell_spellings
+from bpx.tables.target import ClassTarget, find_rows_without
 from bpx.tables.task import AskedTask
 
 if TYPE_CHECKING:
@@ -44,6 +47,7 @@ class Preprocessor(TableLayout):
         categories_max: int = 100,
         rows: Array | None = None,
         strict: bool = False,
+        decimal: Decimal = ".",
     ) -> Self:
         """Find the types of the columns and the task, and learn the encoding from the training rows.
 
@@ -89,6 +93,8 @@ class Preprocessor(TableLayout):
             The training rows, which statistics and categories are learned from; by default all rows.
         strict : bool
             Whether what has to be decided about a column is refused.
+        decimal : {".", ","}
+            What stands before decimals in the file, so that text such as ``6.222 kg`` is read rightly.
 
         Returns
         -------
@@ -119,7 +125,8 @@ class Preprocessor(TableLayout):
             missing = "refuse" if strict else "impute"
         if missing not in ("refuse", "impute"):
             raise unknown_name("way to treat missing values", missing, ("impute", "refuse"))
-        fitted = fit_table(frame, target, task, missing == "impute", drop, types or {}, categories_max, rows, strict)
+        how = (missing == "impute", drop, types or {}, categories_max, rows, strict, decimal)
+        fitted = fit_table(frame, target, task, *how)
         return cls(fitted.columns, fitted.target, fitted.left_out, missing, fitted.notes, types or {}, strict=strict)
 
     def transform(
@@ -127,11 +134,17 @@ class Preprocessor(TableLayout):
         frame: pl.DataFrame,
         *,
         unseen: Literal["refuse", "ignore"] | None = None,
+        strict: bool = False,
+        decimal: Decimal = ".",
         notes: list[str] | None = None,
         dtype: Literal["float32", "float64"] = "float64",
         order: Array | None = None,
     ) -> Array:
         """Encode the feature columns of a table, found by name in any order.
+
+        A cell that cannot be read as training read its column counts as missing, if missing values are filled.
+        Categories are known in other spellings, such as ``YES`` for ``Yes`` and ``1.0`` for ``1``. Dates whose days and
+        months can only be meant the other way round than in training are read so, with all of their column.
 
         Parameters
         ----------
@@ -139,11 +152,14 @@ class Preprocessor(TableLayout):
             The table. The target may be absent.
         unseen : {"refuse", "ignore"}
             Whether a category that training never saw is an error, or encoded as none of the categories (zeros, which
-            say as little as can be said). By default it is an error if the preprocessing is strict, and ignored if not.
-            Where training had more categories than features, unseen ones are among the others.
+            say as little as can be said). By default it is an error if the preprocessing or this call is strict, and
+            ignored if not. Where training had more categories than features, unseen ones are among the others.
+        strict : bool
+            Whether cells that cannot be read, and other spellings, are refused; a strict preprocessing always does.
+        decimal : {".", ","}
+            What stands before decimals where text stands among numbers that are written plainly.
         notes : list of str, optional
-            Gets a line about columns that are not used, about unseen categories that were ignored, and about gaps in
-            columns that had none in training.
+            Gets a line about columns that are not used, and about what was found in the others and decided about it.
         dtype : {"float32", "float64"}
             The type of the numbers: what is computed in float64 is rounded to it.
         order : array of int, shape (rows,), optional
@@ -158,19 +174,51 @@ class Preprocessor(TableLayout):
         Raises
         ------
         InputError
-            If columns are absent, or a value is missing and to be refused, of the wrong type, not finite, or an unseen
-            category. The message names the column, the row (from 1 below the header) and the value.
+            If columns are absent; or a value is missing and to be refused, of the wrong type, far out of range, or, if
+            that is strict, cannot be read or is an unseen category. The message names the column, the row (from 1 below
+            the header) and the value.
         """
         frame = take_frame(frame)
+        how = self.begin_encoding(unseen=unseen, strict=strict, decimal=decimal)
+        x = self.encode(frame, how, dtype=dtype, order=order)
+        turned = self.find_turned(how)
+        if turned:
+            how = how.begin_again(turned)
+            x = self.encode(frame, how, dtype=dtype, order=order)
+        if notes is not None:
+            notes += how.tell(self.column_names)
+        return x
+
+    def begin_encoding(
+        self,
+        *,
+        unseen: Literal["refuse", "ignore"] | None = None,
+        strict: bool = False,
+        fitted_here: bool = False,
+        decimal: Decimal = ".",
+    ) -> Encoding:
+        """Return how `encode` is to treat the parts of a table, and where it puts what it finds; see `transform`."""
+        strict = strict or self.strict
         if unseen is None:
-            unseen = "refuse" if self.strict else "ignore"
+            unseen = "refuse" if strict else "ignore"
         if unseen not in ("refuse", "ignore"):
             raise unknown_name("way to treat unseen categories", unseen, ("ignore", "refuse"))
-        lines: list[str] = [] if notes is None else notes
+        return Encoding(self.missing == "impute", unseen == "ignore", self.strict, strict, fitted_here, decimal)
+
+    def encode(
+        self,
+        frame: pl.DataFrame,
+        how: Encoding,
+        *,
+        dtype: Literal["float32", "float64"] = "float64",
+        order: Array | None = None,
+    ) -> Array:
+        """Encode the feature columns of a table, or of a part of one, as `transform` does.
+
+        Once all parts are encoded, `find_turned` says whether they have to be anew.
+        """
         extra = check_columns(frame, self.column_names, {*self.left_out, self.target.name})
-        if extra:
-            lines.append(f"not used, because training had no such column: {listed(extra)}")
-        how = Encoding(self.missing == "impute", unseen == "ignore", lines, self.strict)
+        how.extra = tuple(extra)
         places = None
         if order is not None:
             places = np.empty(len(order), dtype=np.int64)
@@ -180,16 +228,26 @@ class Preprocessor(TableLayout):
         for column in self.columns:
             matrix.add(len(column.features), column.make_writer(frame.get_column(column.name), how))
         matrix.finish()
-        lines += how.facts.tell()
         return x
 
-    def find_target_rows(self, frame: pl.DataFrame) -> np.ndarray[Any, np.dtype[np.int64]]:
+    def find_turned(self, how: Encoding) -> frozenset[str]:
+        """Return the columns of dates that a table has the other way round than training, once all of it is encoded.
+
+        If there are some, the table is to be encoded anew by ``how.begin_again(columns)``.
+        """
+        return how.find_turned({c.name: c.day_first for c in self.columns if isinstance(c, DateColumn)})
+
+    def find_target_rows(
+        self, frame: pl.DataFrame, *, notes: list[str] | None = None
+    ) -> np.ndarray[Any, np.dtype[np.int64]]:
         """Find the rows of a table whose target is there; a strict preprocessing expects it in all of them.
 
         Parameters
         ----------
         frame : polars.DataFrame
             A table with the target column.
+        notes : list of str, optional
+            Gets a line about the other rows, with what stands there in place of a target.
 
         Returns
         -------
@@ -204,6 +262,12 @@ class Preprocessor(TableLayout):
         frame = take_frame(frame)
         series = named_column(frame, self.target.name, "target")
         missing = np.zeros(frame.height, dtype=bool) if self.strict else find_rows_without(self.target, series)
+        if missing.any() and notes is not None:
+            there = (series.fill_nan(None) if series.dtype.is_float() else series).filter(missing).drop_nulls()
+            examples = ", ".join(map(shown, there.unique(maintain_order=True).head(3)))
+            such = f" (such as {examples})" if examples else ""
+            rows = counted(int(missing.sum()), "row")
+            notes.append(f"{rows} without the target {shown(self.target.name)} left out{such}")
         return np.flatnonzero(~missing)
 
     def encode_target(self, frame: pl.DataFrame) -> Array:
@@ -226,6 +290,38 @@ class Preprocessor(TableLayout):
         """
         frame = take_frame(frame)
         return self.target.encode(named_column(frame, self.target.name, "target"))
+
+    def match_target(self, frame: pl.DataFrame, *, notes: list[str] | None = None) -> Array:
+        """Encode the target column of a table as `encode_target` does, but for classes that training never saw.
+
+        Parameters
+        ----------
+        frame : polars.DataFrame
+            A table with the target column, and a value in every row of it.
+        notes : list of str, optional
+            Gets a line about classes that are known in another spelling.
+
+        Returns
+        -------
+        array
+            As `encode_target` has it, with -1 for a class that training never saw.
+
+        Raises
+        ------
+        InputError
+            If the column is absent or of the wrong type, or a number is missing.
+        """
+        if not isinstance(self.target, ClassTarget):
+            return self.encode_target(frame)
+        series = named_column(take_frame(frame), self.target.name, "target")
+        numbers = self.target.match(series)
+        respelled = self.target.find_respelled(series, numbers) if self.target.folded else {}
+        if respelled and notes is not None:
+            notes.append(
+                f"target {shown(self.target.name)}: classes in another spelling than in training, taken as those: "
+                f"{tell_spellings(respelled)}"
+            )
+        return numbers
 
     def decode_target(self, outputs: Any) -> Array:
         """Turn what the network predicts into labels, or into numbers in the target's own units.

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import os
 import stat
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +28,7 @@ from bpx.tables.text_reading import check_encoding, read_text
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["read_table"]
+__all__ = ["PreparedReading", "blank_frame", "explain_failures", "prepare_reading", "read_prepared", "read_table"]
 
 
 def read_table(
@@ -93,6 +95,87 @@ def read_table(
     """
     import_optional("polars", "tables", "table")
     lines: list[str] = [] if notes is None else notes
+    how: dict[str, Any] = {"text": text, "types": types, "missing_values": missing_values, "decimal": decimal}
+    if not isinstance(source, (str, os.PathLike)):
+        reading = _check_reading(Path(), "parquet", encoding=None, sheet=None, **how)
+        return _finish("the table", blank_frame(take_frame(source), reading.markers, reading.how.verbatim))
+    with explain_failures(str(source)):
+        prepared = prepare_reading(source, encoding=encoding, sheet=sheet, **how)
+        frame = read_prepared(prepared, header=header, notes=lines)
+    if missing_values is None:
+        lines += prepared.how.describe_gaps()
+    return frame
+
+
+@dataclass(frozen=True)
+class PreparedReading:
+    """A file whose format is known, and how it is to be read.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        The file.
+    kind : str
+        What it is, as `find_kind` says.
+    how : Inference
+        How its columns get their types; knows the decimal mark once the file was read.
+    markers : tuple of str or None
+        What stands for a missing value, where that is said.
+    look_for_decimal : bool
+        Whether the decimal mark is to be found.
+    encoding, sheet : str or None
+        As `read_table` takes them.
+    """
+
+    path: Path
+    kind: Kind
+    how: Inference
+    markers: tuple[str, ...] | None
+    look_for_decimal: bool
+    encoding: str | None
+    sheet: str | None
+
+
+def prepare_reading(
+    source: str | os.PathLike[str],
+    *,
+    text: Collection[str] = (),
+    types: Mapping[str, ColumnType] | None = None,
+    missing_values: Collection[str | float] | None = None,
+    decimal: Decimal | None = None,
+    encoding: str | None = None,
+    sheet: str | None = None,
+) -> PreparedReading:
+    """Look at a file and at how it is to be read; see `read_table`.
+
+    Raises
+    ------
+    InputError
+        If there is no such file, its format cannot be read, or an argument does not go with it.
+    """
+    import_optional("polars", "tables", "table")
+    how: dict[str, Any] = {"text": text, "types": types, "missing_values": missing_values, "decimal": decimal}
+    _check_reading(Path(), "csv", encoding=encoding, sheet=None, **how)
+    if not os.fspath(source):
+        raise InputError("expected the name of a file, got an empty one")
+    file = Path(source)
+    _check_file(file)
+    kind = find_kind(file)
+    _check_options(file, kind, encoding, sheet)
+    return _check_reading(file, kind, encoding=encoding, sheet=sheet, **how)
+
+
+def _check_reading(
+    path: Path,
+    kind: Kind,
+    *,
+    text: Collection[str],
+    types: Mapping[str, ColumnType] | None,
+    missing_values: Collection[str | float] | None,
+    decimal: Decimal | None,
+    encoding: str | None,
+    sheet: str | None,
+) -> PreparedReading:
     markers = None if missing_values is None else check_markers(missing_values)
     verbatim = [name for name, declared in (types or {}).items() if declared != "number"]
     how = Inference(text, verbatim, MISSING_MARKERS if markers is None else markers)
@@ -101,35 +184,43 @@ def read_table(
         how.decimal = decimal
     if encoding is not None:
         check_encoding(encoding)
-    if not isinstance(source, (str, os.PathLike)):
-        return _finish("the table", _blank(take_frame(source), markers, verbatim))
-    if not os.fspath(source):
-        raise InputError("expected the name of a file, got an empty one")
-    file = Path(source)
-    try:
-        _check_file(file)
-        kind = find_kind(file)
-        _check_options(file, kind, encoding, sheet)
-        if kind in ("csv", "json lines"):
-            content = read_text(file, encoding, lines)
-            if kind == "csv":
-                frame = read_csv(content, how, header=header, look_for_decimal=decimal is None, notes=lines)
-            else:
-                frame = read_json_lines(content, how)
-        elif kind == "excel":
-            frame = read_excel(file, how, sheet=sheet, header=header, notes=lines)
+    return PreparedReading(path, kind, how, markers, decimal is None, encoding, sheet)
+
+
+def read_prepared(source: PreparedReading, *, header: bool = True, notes: list[str]) -> pl.DataFrame:
+    """Read a file that `prepare_reading` looked at; see `read_table`.
+
+    Raises
+    ------
+    InputError
+        If it is damaged or not as it has to be.
+    """
+    file, kind, how = source.path, source.kind, source.how
+    if kind in ("csv", "json lines"):
+        content = read_text(file, source.encoding, notes)
+        if kind == "csv":
+            frame = read_csv(content, how, header=header, look_for_decimal=source.look_for_decimal, notes=notes)
         else:
-            read = {"parquet": read_parquet, "arrow": read_arrow, "npz": read_npz}[kind]
-            frame = _blank(read(file), markers, verbatim)
-    except OSError as error:
-        raise InputError(f"{file}: cannot be read: {error.strerror or error}") from error
-    except MemoryError as error:
-        raise InputError(f"{file}: cannot be read: it takes more memory than there is") from error
-    if markers is None:
-        lines += how.describe_gaps()
+            frame = read_json_lines(content, how)
+    elif kind == "excel":
+        frame = read_excel(file, how, sheet=source.sheet, header=header, notes=notes)
+    else:
+        read = {"parquet": read_parquet, "arrow": read_arrow, "npz": read_npz}[kind]
+        frame = blank_frame(read(file), source.markers, how.verbatim)
     if kind in ("csv", "excel") and header:
         check_second_header(file, frame)
     return _finish(str(file), frame)
+
+
+@contextlib.contextmanager
+def explain_failures(where: str) -> Iterator[None]:
+    """Say of what the system or the memory refuses in this block which file it was."""
+    try:
+        yield
+    except OSError as error:
+        raise InputError(f"{where}: cannot be read: {error.strerror or error}") from error
+    except MemoryError as error:
+        raise InputError(f"{where}: cannot be read: it takes more memory than there is") from error
 
 
 def _finish(where: str, frame: pl.DataFrame) -> pl.DataFrame:
@@ -138,7 +229,7 @@ def _finish(where: str, frame: pl.DataFrame) -> pl.DataFrame:
     return frame
 
 
-def _blank(frame: pl.DataFrame, markers: tuple[str, ...] | None, verbatim: Collection[str]) -> pl.DataFrame:
+def blank_frame(frame: pl.DataFrame, markers: tuple[str, ...] | None, verbatim: Collection[str]) -> pl.DataFrame:
     """Make null what stands for missing values in a table with types, where it is said what does."""
     if markers is None:
         return frame

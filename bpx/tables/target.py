@@ -10,8 +10,9 @@ import numpy as np
 from bpx.errors import FileFormatError, InputError
 from bpx.tables.messages import counted, in_row, listed, shown
 from bpx.tables.notation import NumberNotation, find_gap_words, notation_from_dict
+from bpx.tables.spelling import match_spellings
 from bpx.tables.stored import Fields, is_finite_number
-from bpx.tables.values import as_booleans, as_integers, as_numbers, as_texts, is_text, refuse_rows
+from bpx.tables.values import as_booleans, as_integers, as_numbers, as_texts, is_text, read_booleans, refuse_rows
 
 if TYPE_CHECKING:
     import polars as pl
@@ -51,12 +52,15 @@ class ClassTarget:
         The different labels, sorted.
     stripped : bool
         Whether spaces around a label of text do not count.
+    folded : bool
+        Whether a label of text in another spelling, as `bpx.tables.spelling` takes it, is the label.
     """
 
     name: str
     label_type: LabelType
     labels: tuple[Label, ...]
     stripped: bool = False
+    folded: bool = False
 
     task: ClassVar[Task] = "classification"
 
@@ -67,20 +71,71 @@ class ClassTarget:
 
     def encode(self, series: pl.Series) -> Array:
         """Give the number of each row's class; int64, shape (rows,)."""
-        import polars as pl
 
         what = f"target {shown(self.name)}"
         values = label_values(series, self.label_type, what)
         values = values.str.strip_chars() if self.stripped else values
         refuse_missing(what, values.is_null().to_numpy())
-        ids = values.replace_strict(
-            pl.Series(list(self.labels), dtype=values.dtype),
-            pl.Series(range(len(self.labels)), dtype=pl.Int64),
-            default=None,
-        )
+        ids = self._number(values)
         refuse_rows(values, ids.is_null().to_numpy(), what, f"one of the classes {listed(self.labels)}")
         encoded: Array = ids.to_numpy().astype(np.int64)
         return encoded
+
+    def match(self, series: pl.Series) -> Array:
+        """Give the number of each row's class, -1 where training never saw it; int64, shape (rows,).
+
+        Parameters
+        ----------
+        series : polars.Series
+            The target, with a value in every row.
+
+        Raises
+        ------
+        InputError
+            If it holds dates or lists.
+        """
+        import polars as pl
+
+        what = f"target {shown(self.name)}"
+        if self.label_type == "str":
+            values = as_texts(series, what)
+            values = values.str.strip_chars() if self.stripped else values
+        elif self.label_type == "bool":
+            values = read_booleans(series, what)
+        elif series.dtype.is_integer():
+            values = series
+        else:
+            texts = as_texts(series, what)
+            numbers = NumberNotation().read(texts) if is_text(series) else texts.cast(pl.Float64, strict=False)
+            values = pl.Series(series.name, numbers).fill_nan(None)
+        ids: Array = self._number(values).fill_null(-1).to_numpy().astype(np.int64)
+        return ids
+
+    def find_respelled(self, series: pl.Series, numbers: Array) -> dict[str, str]:
+        """Return the labels of text that `match` knew in another spelling, with what it took them as."""
+        import polars as pl
+
+        texts = as_texts(series, "").str.strip_chars()
+        labels = pl.Series(self.labels, dtype=pl.String)
+        pairs = pl.DataFrame({"text": texts, "label": labels.gather(np.maximum(numbers, 0)), "known": numbers >= 0})
+        other = pairs.filter(pl.col("known") & ~pl.col("text").is_in(labels.implode()))
+        return dict(other.select("text", "label").unique(maintain_order=True).rows())
+
+    def _number(self, values: pl.Series) -> pl.Series:
+        """Give the number of the class of each label, null where it is none."""
+        import polars as pl
+
+        labels = pl.Series(list(self.labels)).cast(values.dtype, strict=False)
+        numbers = pl.Series(range(len(self.labels)), dtype=pl.Int64)
+        known = labels.is_not_null()
+        ids = values.replace_strict(labels.filter(known), numbers.filter(known), default=None, return_dtype=pl.Int64)
+        if self.folded and ids.null_count():
+            unknown = values.filter(ids.is_null()).drop_nulls().unique(maintain_order=True)
+            meant = match_spellings(unknown, list(map(str, self.labels)))
+            found = meant.is_not_null()
+            if found.any():
+                return self._number(values.replace(unknown.filter(found), meant.filter(found)))
+        return ids
 
     def probabilities(self, outputs: Any) -> Array:
         """Give the probability of each class; shape (rows, classes), float32 if ``outputs`` are and float64 otherwise.
@@ -106,7 +161,7 @@ class ClassTarget:
     def to_dict(self) -> dict[str, Any]:
         """Give the classes as JSON data."""
         known = {"kind": "classes", "name": self.name, "label_type": self.label_type, "labels": list(self.labels)}
-        return known | ({"stripped": True} if self.stripped else {})
+        return known | {name: True for name in ("stripped", "folded") if getattr(self, name)}
 
 
 @dataclass(frozen=True)
@@ -190,8 +245,10 @@ def target_from_dict(fields: Fields) -> Target:
                 raise FileFormatError(f"{fields.where}: expected labels of type {label_type}, got {shown(label)}")
         if len(labels) < 2 or sorted(set(labels)) != labels:
             raise FileFormatError(f"{fields.where}: expected two or more sorted labels, got {listed(labels)}")
-        stripped = fields.boolean("stripped") if fields.has("stripped") else False
-        target = ClassTarget(name, label_type, tuple(labels), stripped and label_type == "str")
+        stripped, folded = (
+            fields.has(key) and fields.boolean(key) and label_type == "str" for key in ("stripped", "folded")
+        )
+        target = ClassTarget(name, label_type, tuple(labels), stripped, folded)
     fields.done()
     return target
 
@@ -222,8 +279,13 @@ def target_numbers(series: pl.Series, what: str, notation: NumberNotation | None
 
 
 def find_rows_without(target: Target, series: pl.Series) -> Array:
-    """Tell in which rows the target is missing, a word says so, or text stands for a number; bool, shape (rows,)."""
-    missing = series.fill_nan(None).is_null() if series.dtype.is_float() else series.is_null()
+    """Tell in which rows the target is missing, infinite, a word for a gap, or text in place of a number.
+
+    Returns
+    -------
+    array of bool, shape (rows,)
+    """
+    missing = ~series.is_finite().fill_null(False) if series.dtype.is_float() else series.is_null()
     if is_text(series):
         texts = as_texts(series, target.name)
         missing = find_gap_words(texts).fill_null(True)

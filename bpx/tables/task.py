@@ -13,8 +13,10 @@ from bpx.tables.facts import Facts
 from bpx.tables.finding import constant_reason, declare_advice, marker_advice, measure_note, odd_ones_out
 from bpx.tables.frames import ColumnType
 from bpx.tables.identifiers import find_key, find_many_texts
+from bpx.tables.inferring import Decimal
 from bpx.tables.messages import counted, shown
 from bpx.tables.notation import NumberNotation, find_notation
+from bpx.tables.spelling import find_spellings, tell_spellings
 from bpx.tables.target import (
     ClassTarget,
     LabelType,
@@ -103,7 +105,7 @@ def find_target(
         series = as_texts(series, what)
         limit = len(series) if declared == "category" else categories_max
         refuse_missing(what, series.is_null().to_numpy())
-        return _find_classes(series, "str", limit, what), ""
+        return dataclasses.replace(_find_classes(series, "str", limit, what), folded=not strict), ""
     if not strict and declared is None and task == "auto":
         _refuse_identifiers(series, what)
     if declared == "number":
@@ -127,15 +129,18 @@ def find_target(
             f"{what}: taken as {len(found.labels)} classes, because few different whole numbers occur; for numbers "
             "pass task='regression' (--task regression)"
         )
-    return (found if strict or label_type != "str" else dataclasses.replace(found, stripped=True)), note
+    if not strict and label_type == "str":
+        found = dataclasses.replace(found, stripped=True, folded=True)
+    return found, note
 
 
 def read_target(
-    series: pl.Series, task: AskedTask, declared: ColumnType | None, facts: Facts
+    series: pl.Series, task: AskedTask, declared: ColumnType | None, facts: Facts, decimal: Decimal = "."
 ) -> tuple[pl.Series, NumberNotation | None]:
     """Read the target as ordinary files have it: spaces around text taken off, numbers in disguise as numbers.
 
-    Text among many numbers is missing, as is text without anything but spaces.
+    Text among many numbers is missing, as are infinity and text without anything but spaces. Classes that differ in
+    spelling, as `bpx.tables.spelling` takes it, are the most frequent one.
 
     Parameters
     ----------
@@ -147,6 +152,8 @@ def read_target(
         What the target is, where the user says so.
     facts : Facts
         Gets what the user should know.
+    decimal : {".", ","}
+        What stands before decimals in the file.
 
     Returns
     -------
@@ -159,6 +166,10 @@ def read_target(
 
     if series.dtype.is_float():
         series = series.fill_nan(None)
+        infinite = series.is_infinite().fill_null(False)
+        if infinite.any():
+            facts.add("infinite", series.name, counted(int(infinite.sum()), "value"))
+            series = series.set(infinite, None)
         integers = series.cast(pl.Int64, strict=False)
         # what has gaps and is whole otherwise were integers, before another program wrote them as floats for the gaps
         whole = series.null_count() > 0 and integers.null_count() == series.null_count() and (integers == series).all()
@@ -170,11 +181,14 @@ def read_target(
     spaced = texts.filter((texts != stripped) & stripped.is_not_null())
     if len(spaced):
         facts.add("spaces", series.name, f"such as {shown(spaced[0])}")
-    found = find_notation(stripped)
-    if declared in ("text", "category") or (task == "classification" and declared != "number"):
+    found = find_notation(stripped, decimal)
+    if declared in ("text", "category"):
         return stripped, None
-    if found.notation is None or (declared == "number" and found.odd):
-        return stripped, None
+    if found.notation is None or task == "classification" or (declared == "number" and found.odd):
+        spellings = find_spellings(stripped) if declared is None and task != "regression" else {}
+        if spellings:
+            facts.add("spellings", series.name, tell_spellings(spellings))
+        return stripped.replace(spellings) if spellings else stripped, None
     numbers = pl.Series(series.name, found.notation.read(stripped)).fill_nan(None)
     if found.example:
         facts.add("numbers", series.name, found.example)

@@ -11,7 +11,17 @@ from bpx.errors import InputError
 from bpx.tables.messages import shown
 from bpx.tables.unpacking import find_compression, read_blocks
 
-__all__ = ["Text", "check_encoding", "read_text"]
+__all__ = [
+    "ONLY_LATIN_1",
+    "Text",
+    "check_encoding",
+    "explain_guess",
+    "guess_western",
+    "is_mostly_utf8",
+    "look_at_start",
+    "read_text",
+    "refuse_text",
+]
 
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8"),
@@ -20,6 +30,9 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
+ONLY_LATIN_1 = (b"\x81", b"\x8d", b"\x8f", b"\x90", b"\x9d")
+"""Bytes that latin-1 has and cp1252 lacks."""
+
 _LOOKED_AT = 4096
 _BLOCK = 2**20
 _CONTROLS = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f]")
@@ -48,23 +61,6 @@ class Text:
     encoding: str = "utf-8"
     mark: bytes = b""
     compression: str = ""
-
-    def encode(self, text: str) -> bytes:
-        """Return a text as the file's own encoding has it, behind the file's own mark.
-
-        Raises
-        ------
-        InputError
-            If the encoding lacks a character.
-        """
-        try:
-            return self.mark + text.encode(self.encoding)
-        except UnicodeEncodeError as error:
-            lacking = shown(error.object[error.start : error.start + 1])
-            raise InputError(
-                f"{self.path} is {self.encoding} text, which has no {lacking}; write a Parquet file, or save "
-                "it as UTF-8"
-            ) from None
 
 
 def check_encoding(encoding: str) -> None:
@@ -109,22 +105,18 @@ def read_text(path: Path, encoding: str | None, notes: list[str]) -> Text:
     first = next(blocks, b"")
     with path.open("rb") as file:
         compression = find_compression(file.read(4))
-    found, mark = _look_at(path, first, encoding)
+    found, mark = look_at_start(path, first, encoding)
     data = b"".join([first, *blocks]) if compression else path.read_bytes()
     del first, blocks
     if found == "utf-8":
         fault = _find_fault(data)
         if fault is None:
             return Text(path, data.removeprefix(mark), "utf-8", mark, compression)
-        if encoding or mark or _is_mostly_utf8(data):
+        if encoding or mark or is_mostly_utf8(data):
             raise _refused(path, data, fault, "UTF-8")
-        found = _guess_western(data)
-        line = 1 + data.count(b"\n", 0, fault)
+        found = guess_western(data)
         example = data[max(data.rfind(b"\n", 0, fault) + 1, fault - 10) : fault + 10].partition(b"\n")[0]
-        notes.append(
-            f"read as {found} text, because it is not UTF-8 (line {line:,}: {shown(example.decode(found).strip())}); "
-            "if that is wrong, pass encoding='...' (--encoding ...)"
-        )
+        notes.append(explain_guess(found, 1 + data.count(b"\n", 0, fault), example))
     try:
         content = data.removeprefix(mark).decode(found).encode()
     except UnicodeError as error:
@@ -132,7 +124,7 @@ def read_text(path: Path, encoding: str | None, notes: list[str]) -> Text:
     return Text(path, content, found, mark, compression)
 
 
-def _look_at(path: Path, start: bytes, asked: str | None) -> tuple[str, bytes]:
+def look_at_start(path: Path, start: bytes, asked: str | None) -> tuple[str, bytes]:
     """Find encoding and byte order mark at the beginning of a text; UTF-8 if nothing there says otherwise."""
     mark, marked = next(((mark, name) for mark, name in _MARKS if start.startswith(mark)), (b"", ""))
     if asked is not None:
@@ -174,7 +166,7 @@ def _find_fault(data: bytes) -> int | None:
     return None
 
 
-def _is_mostly_utf8(data: bytes) -> bool:
+def is_mostly_utf8(data: bytes) -> bool:
     """Tell whether a text that is not UTF-8 has more characters of several bytes that are than bytes that are not."""
     text = data[: 16 * _BLOCK].decode("utf-8", "surrogateescape")
     high: list[str] = re.findall(r"[^\x00-\x7f]", text)
@@ -182,14 +174,27 @@ def _is_mostly_utf8(data: bytes) -> bool:
     return len(high) - bad > bad
 
 
-def _guess_western(data: bytes) -> str:
-    return "latin-1" if any(mark in data for mark in (b"\x81", b"\x8d", b"\x8f", b"\x90", b"\x9d")) else "cp1252"
+def guess_western(data: bytes) -> str:
+    """Return the encoding of Western Europe that has all bytes of a text: cp1252, or latin-1 where that lacks some."""
+    return "latin-1" if any(byte in data for byte in ONLY_LATIN_1) else "cp1252"
+
+
+def explain_guess(encoding: str, line: int, example: bytes) -> str:
+    """Say that an encoding was guessed, because of what stands in a line."""
+    return (
+        f"read as {encoding} text, because it is not UTF-8 (line {line:,}: {shown(example.decode(encoding).strip())}); "
+        "if that is wrong, pass encoding='...' (--encoding ...)"
+    )
+
+
+def refuse_text(path: Path, line: int, encoding: str) -> InputError:
+    """Return the error for a text that is not in an encoding; line 0 for one that is not known."""
+    return InputError(
+        f"{path}{f', line {line}' if line else ''}: not {encoding} text; correct it, save it as CSV UTF-8, or say what "
+        "it is by encoding='latin-1' (--encoding latin-1)"
+    )
 
 
 def _refused(path: Path, data: bytes, fault: int, encoding: str) -> InputError:
     line_end = "\n".encode(encoding) if encoding.startswith(("utf-16", "utf-32")) else b"\n"
-    line = 1 + data.count(line_end, 0, fault)
-    return InputError(
-        f"{path}, line {line}: not {encoding} text; correct it, save it as CSV UTF-8, or say what it is by "
-        "encoding='latin-1' (--encoding latin-1)"
-    )
+    return refuse_text(path, 1 + data.count(line_end, 0, fault), encoding)

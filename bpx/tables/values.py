@@ -25,6 +25,7 @@ __all__ = [
     "differ_by_rounding",
     "is_text",
     "looks_like_dates",
+    "read_booleans",
     "read_values",
     "refuse_rows",
     "strip_texts",
@@ -203,6 +204,25 @@ def as_booleans(series: pl.Series, what: str) -> pl.Series:
     )
     refuse_rows(series, (booleans.is_null() & words.is_not_null()).to_numpy(), what, "true or false")
     return booleans
+
+
+def read_booleans(series: pl.Series, what: str) -> pl.Series:
+    """Give a column as booleans, null where it is neither true, false, 1 nor 0, however these are written.
+
+    Raises
+    ------
+    InputError
+        If the column holds dates, lists or anything else that is not text, numbers or booleans.
+    """
+    import polars as pl
+
+    if series.dtype in (pl.Boolean, pl.Null):
+        return series.cast(pl.Boolean)
+    words = as_texts(series, what).str.strip_chars().str.to_lowercase().str.strip_chars_end(".")
+    named = words.replace_strict({"true": True, "false": False}, default=None, return_dtype=pl.Boolean)
+    numbers = words.cast(pl.Float64, strict=False)
+    counted = numbers.replace_strict({1.0: True, 0.0: False}, default=None, return_dtype=pl.Boolean)
+    return named.fill_null(counted)
 
 
 def as_texts(series: pl.Series, what: str) -> pl.Series:

@@ -2,30 +2,40 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
+import shutil
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 
 from bpx.errors import InputError
-from bpx.tables.csv_appending import append_columns
-from bpx.tables.csv_rows import is_tsv
+from bpx.tables.csv_appending import CsvAppender, choose_separator
+from bpx.tables.csv_rows import find_separator
+from bpx.tables.csv_streaming import HEAD, CsvParts, take_start
 from bpx.tables.frames import take_frame
-from bpx.tables.inferring import Decimal
+from bpx.tables.inferring import Decimal, Inference
 from bpx.tables.kinds import find_kind
 from bpx.tables.messages import listed, shown
 from bpx.tables.preprocessor import Preprocessor
+from bpx.tables.reading import explain_failures
 from bpx.tables.target import ClassTarget
-from bpx.tables.unpacking import find_compression
-from bpx.writing import write_whole
+from bpx.tables.text_reading import Text
+from bpx.tables.text_streaming import StreamedText, open_text
+from bpx.writing import open_whole
 
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["predictions_table", "write_predictions"]
+__all__ = ["PredictionsWriter", "check_ending", "open_predictions", "predictions_table", "write_predictions"]
 
 SEPARATORS = {".csv": ",", ".tsv": "\t"}
 SUFFIXES = (*SEPARATORS, ".parquet")
+
+ROWS_A_GROUP, CELLS_A_GROUP = 100_000, 2**22
+"""Rows of a group in a Parquet file, and the values that they may have together."""
 
 
 def predictions_table(frame: pl.DataFrame, outputs: Any, preprocessor: Preprocessor) -> pl.DataFrame:
@@ -84,9 +94,9 @@ def write_predictions(
     """Write a table with predictions beside its columns, as `predictions_table` makes it.
 
     From one CSV file to another, the text of the first comes back to the byte, each row with its predictions behind
-    it: ``00123``, ``NA``, numbers of 20 digits, encoding, separator, quotation marks and line ends; see
-    `append_columns`. One that was compressed comes back unpacked. From CSV to TSV, or back, values come back as they
-    were, with the other separator. Anything else, such as a workbook, is written from ``frame``.
+    it: ``00123``, ``NA``, numbers of 20 digits, encoding, separator, quotation marks and line ends; see `CsvAppender`.
+    One that was compressed comes back unpacked. From CSV to TSV, or back, values come back as they were, with the other
+    separator. Anything else, such as a workbook, is written from ``frame``.
 
     The file is written beside its place and then renamed, so that a fault leaves an older file as it was.
 
@@ -115,52 +125,215 @@ def write_predictions(
         If the ending is another one, the file cannot be written, a column cannot be written in this format, the table
         has a column of such a name already, ``outputs`` does not fit it, or ``source`` has got other rows meanwhile.
     """
-    file = Path(path)
-    suffix = file.suffix.lower()
-    if suffix not in SUFFIXES:
-        raise InputError(f"{file}: expected a file that ends in {', '.join(SUFFIXES)}, got {suffix or 'no ending'!r}")
+    check_ending(path)
     frame = take_frame(frame)
+    _predicted_columns(frame, outputs, preprocessor)
+    decimal = decimal or preprocessor.reading.decimal
+    if source is not None and decimal is None and _is_csv(Path(source)):
+        with explain_failures(str(source)):
+            decimal = _find_decimal(Path(source), encoding, preprocessor)
+    with open_predictions(path, preprocessor, source=source, encoding=encoding, decimal=decimal or ".") as writer:
+        writer.write(frame, outputs)
+        if notes is not None:
+            notes += writer.notes
+
+
+def check_ending(path: str | os.PathLike[str]) -> str:
+    """Return the ending of a file that predictions are to be written to, in small letters.
+
+    Raises
+    ------
+    InputError
+        If predictions are not written in a format of this ending.
+    """
+    suffix = Path(path).suffix.lower()
+    if suffix not in SUFFIXES:
+        raise InputError(f"{path}: expected a file that ends in {', '.join(SUFFIXES)}, got {suffix or 'no ending'!r}")
+    return suffix
+
+
+class PredictionsWriter(Protocol):
+    """What `open_predictions` gives: it writes rows with their predictions, some at a time, in their order."""
+
+    notes: list[str]
+
+    def write(self, frame: pl.DataFrame, outputs: Any) -> None:
+        """Write further rows, and what the network predicts for them."""
+
+
+@contextlib.contextmanager
+def open_predictions(
+    path: str | os.PathLike[str],
+    preprocessor: Preprocessor,
+    *,
+    source: str | os.PathLike[str] | None = None,
+    encoding: str | None = None,
+    decimal: Decimal = ".",
+) -> Iterator[PredictionsWriter]:
+    """Open a file for predictions as `write_predictions` writes it, for a table of which some rows come at a time.
+
+    The file is there whole when the block ends well, and not at all otherwise.
+
+    Parameters
+    ----------
+    path, preprocessor, source, encoding, decimal
+        As in `write_predictions`.
+
+    Raises
+    ------
+    InputError
+        As in `write_predictions`.
+    """
+    file, suffix = Path(path), check_ending(path)
+    given = None if source is None else Path(source)
+    with open_whole(file) as stream:
+        if given is not None and suffix in SEPARATORS and _is_csv(given):
+            with explain_failures(str(given)):
+                text = open_text(given, encoding, [])
+            appending = _AppendingWriter(file, stream, text, preprocessor, decimal)
+            yield appending
+            appending.finish()
+        else:
+            unnest = given is not None and find_kind(given) == "json lines"
+            if suffix == ".parquet":
+                with _ParquetWriter(file, stream, preprocessor, unnest) as writing:
+                    yield writing
+                    writing.finish()
+            else:
+                yield _CsvWriter(file, stream, preprocessor, unnest)
+
+
+class _AppendingWriter:
+    """Writes the text of a CSV file, with predictions behind each row."""
+
+    def __init__(
+        self, file: Path, stream: BinaryIO, text: StreamedText, preprocessor: Preprocessor, decimal: Decimal
+    ) -> None:
+        start, _ = take_start(text.read_blocks(), HEAD)
+        own, told = find_separator(Text(text.path, start))
+        separator = choose_separator(text.path, file.suffix.lower())
+        header = preprocessor.reading.header
+        self._appender = CsvAppender(text, stream, own, told, separator, decimal=decimal, header=header)
+        self._preprocessor = preprocessor
+        self.notes = []
+        if text.compression:
+            self.notes.append(f"{file} is written as it is, and not compressed by {text.compression} as {text.path}")
+
+    def write(self, frame: pl.DataFrame, outputs: Any) -> None:
+        self._appender.write(_predicted_columns(frame, outputs, self._preprocessor))
+
+    def finish(self) -> None:
+        self._appender.finish()
+
+
+class _CsvWriter:
+    """Writes rows as CSV."""
+
+    def __init__(self, file: Path, stream: BinaryIO, preprocessor: Preprocessor, unnest: bool) -> None:
+        self._file, self._stream, self._preprocessor, self._unnest = file, stream, preprocessor, unnest
+        self._begun = False
+        self.notes: list[str] = []
+
+    def write(self, frame: pl.DataFrame, outputs: Any) -> None:
+        table = _join_predictions(frame, outputs, self._preprocessor, self._unnest)
+        part, separator = io.BytesIO(), SEPARATORS[self._file.suffix.lower()]
+        with _explain_format(self._file):
+            table.write_csv(part, separator=separator, include_header=not self._begun)
+        self._begun = True
+        self._stream.write(part.getbuffer())
+
+
+class _ParquetWriter:
+    """Writes rows as Parquet, in groups of rows; those that came first wait in files of their own for the last."""
+
+    def __init__(self, file: Path, stream: BinaryIO, preprocessor: Preprocessor, unnest: bool) -> None:
+        self._file, self._stream, self._preprocessor, self._unnest = file, stream, preprocessor, unnest
+        self._waiting: list[pl.DataFrame] = []
+        self._folder: tempfile.TemporaryDirectory[str] | None = None
+        self._parts: list[Path] = []
+        self.notes: list[str] = []
+
+    def __enter__(self) -> _ParquetWriter:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        if self._folder is not None:
+            self._folder.cleanup()
+
+    def write(self, frame: pl.DataFrame, outputs: Any) -> None:
+        import polars as pl
+
+        self._waiting.append(_join_predictions(frame, outputs, self._preprocessor, self._unnest))
+        size = self._count_rows_a_group()
+        if sum(table.height for table in self._waiting) >= 2 * size:
+            table = pl.concat(self._waiting)
+            whole = table.height // size * size
+            self._set_aside(table[:whole])
+            self._waiting = [table[whole:]]
+
+    def _count_rows_a_group(self) -> int:
+        width: int = self._waiting[0].width
+        return max(min(ROWS_A_GROUP, CELLS_A_GROUP // width), 1)
+
+    def _set_aside(self, table: pl.DataFrame) -> None:
+        if self._folder is None:
+            self._folder = tempfile.TemporaryDirectory(prefix=".bpx-", suffix=".parts", dir=self._file.parent)
+        self._parts.append(Path(self._folder.name) / f"{len(self._parts):09}.parquet")
+        with _explain_format(self._file):
+            table.write_parquet(self._parts[-1], row_group_size=self._count_rows_a_group())
+
+    def finish(self) -> None:
+        """Write the file, of all that was set aside."""
+        import polars as pl
+
+        size, table = self._count_rows_a_group(), pl.concat(self._waiting)
+        if self._folder is None:
+            whole = io.BytesIO()
+            with _explain_format(self._file):
+                table.write_parquet(whole, row_group_size=size)
+            self._stream.write(whole.getbuffer())
+            return
+        if table.height:
+            self._set_aside(table)
+        joined = Path(self._folder.name) / "whole.parquet"
+        with _explain_format(self._file):
+            pl.scan_parquet(self._parts, glob=False).sink_parquet(joined, row_group_size=size)
+        with joined.open("rb") as content:
+            shutil.copyfileobj(content, self._stream)
+
+
+def _join_predictions(frame: pl.DataFrame, outputs: Any, preprocessor: Preprocessor, unnest: bool) -> pl.DataFrame:
+    """Put predictions beside the columns of a table; lists of JSON text, as JSON lines are read, become this text."""
+    import polars as pl
+
     columns = _predicted_columns(frame, outputs, preprocessor)
-    if source is not None and suffix in SEPARATORS and _is_csv(Path(source)):
-        try:
-            content = append_columns(
-                Path(source),
-                columns,
-                None if (suffix == ".tsv") == is_tsv(Path(source)) else SEPARATORS[suffix],
-                encoding=encoding,
-                decimal=decimal or preprocessor.reading.decimal,
-                header=preprocessor.reading.header,
-            )
-            with Path(source).open("rb") as given:
-                compression = find_compression(given.read(4))
-            if compression and notes is not None:
-                notes.append(f"{file} is written as it is, and not compressed by {compression} as {source}")
-        except OSError as error:
-            raise InputError(f"{source}: cannot be read: {error.strerror or error}") from error
-    else:
-        content = _render(file, frame.with_columns(columns))
-    write_whole(file, content)
+    if unnest:
+        nested = [name for name, dtype in frame.schema.items() if dtype == pl.List(pl.String)]
+        frame = frame.with_columns(pl.col(nested).list.first())
+    return frame.with_columns(columns)
 
 
 def _is_csv(source: Path) -> bool:
     """Tell whether the file that a table was read from is CSV; one that has gone meanwhile is an error of its own."""
-    try:
+    with explain_failures(str(source)):
         return find_kind(source) == "csv"
-    except OSError as error:
-        raise InputError(f"{source}: cannot be read: {error.strerror or error}") from error
 
 
-def _render(file: Path, table: pl.DataFrame) -> bytes:
-    """Return a table as the content of a file, in the format that its ending says."""
+def _find_decimal(source: Path, encoding: str | None, preprocessor: Preprocessor) -> Decimal:
+    """Find what stands before decimals in a CSV file, as who read it did."""
+    parts = CsvParts(
+        open_text(source, encoding, []), Inference(), header=preprocessor.reading.header, bytes_a_part=2**24, notes=[]
+    )
+    return parts.find_decimal([])
+
+
+@contextlib.contextmanager
+def _explain_format(file: Path) -> Iterator[None]:
+    """Say of what polars refuses to write in this block which file it was."""
     import polars as pl
 
-    stream, suffix = io.BytesIO(), file.suffix.lower()
     try:
-        if suffix == ".parquet":
-            table.write_parquet(stream)
-        else:
-            table.write_csv(stream, separator=SEPARATORS[suffix])
+        yield
     except pl.exceptions.PolarsError as error:
-        reason = str(error).splitlines()[0]
-        raise InputError(f"{file}: cannot be written as {suffix[1:].upper()}: {shown(reason)}") from error
-    return stream.getvalue()
+        reason, kind = str(error).splitlines()[0], file.suffix[1:].upper()
+        raise InputError(f"{file}: cannot be written as {kind}: {shown(reason)}") from error

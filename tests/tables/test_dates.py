@@ -132,8 +132,61 @@ def test_new_dates_are_read_as_training_read_them():
     assert x[2].tobytes() == x[3].tobytes() == np.r_[fitted.transform(frame)[2, :-1], x[2, -1]].tobytes()
     dated = pl.DataFrame({"when": [datetime.date(2020, 1, 2)], "n": [1.0]})
     assert fitted.transform(dated)[0].tobytes() == x[0].tobytes()
+    soon = pl.DataFrame({"when": ["n/a", "soon"], "n": [1.0, 1.0]})
+    x = fitted.transform(soon, notes=notes)
+    assert x[0].tobytes() == x[1].tobytes() == fitted.transform(rows)[2].tobytes()
+    assert notes[-1].endswith("cannot be read as in training, taken for gaps: 'when' (2 values, such as 'n/a', 'soon')")
     with pytest.raises(InputError, match="column 'when': expected dates, got 'soon' in row 2"):
-        fitted.transform(pl.DataFrame({"when": ["2020-01-01", "soon"], "n": [1.0, 2.0]}))
+        fitted.transform(soon, strict=True)
+
+
+def test_a_column_with_the_day_first_is_read_so_though_training_had_the_month_first():
+    _, fitted = fit(["1/2/2020", "2/13/2020", "5/20/2021", "1/3/2021"])
+    notes = []
+    x = fitted.transform(pl.DataFrame({"when": ["25/12/2020", "1/2/2020"], "n": [1.0, 1.0]}), notes=notes)
+    same = fitted.transform(pl.DataFrame({"when": ["2020-12-25", "2020-02-01"], "n": [1.0, 1.0]}))
+    assert x.tobytes() == same.tobytes()
+    assert "with day and month in another order than in training, read so: 'when' (2 values" in notes[0]
+    both = pl.DataFrame({"when": ["25/12/2020", "1/2/2020", "1/20/2020"], "n": [1.0] * 3})
+    x = fitted.transform(both, notes=notes)
+    same = fitted.transform(pl.DataFrame({"when": ["2020-12-25", "2020-01-02", "2020-01-20"], "n": [1.0] * 3}))
+    assert x.tobytes() == same.tobytes()  # where the column has both orders, that of training
+    assert "'when' (1 value, such as '25/12/2020')" in notes[1]
+
+
+@pytest.mark.parametrize("form", ["{}Q{}", "{}-Q{}", "{} Q{}", "{}q{}"])
+def test_quarters_are_dates(form):
+    quarters = [(2000 + i // 4, i % 4 + 1) for i in range(12)]
+    _, fitted = fit([form.format(year, quarter) for year, quarter in quarters])
+    days = [f"{year}-{3 * quarter - 2:02}-01" for year, quarter in quarters]
+    frame = pl.DataFrame({"when": days, "n": np.arange(12) / 7})
+    written = frame.with_columns(when=pl.Series([form.format(*one) for one in quarters]))
+    assert fitted.transform(written).tobytes() == fitted.transform(frame).tobytes()
+    assert "when (month, sine)" in fitted.feature_names
+
+
+def test_dates_that_are_none_do_not_make_categories_of_a_few_dates():
+    days = [f"2020-0{i % 3 + 1}-01" for i in range(20)]
+    frame, fitted = fit(["0000-00-00" if i % 10 == 3 else day for i, day in enumerate(days)])
+    assert fitted.feature_names[0] == "when (elapsed)"
+    assert "when is missing" in fitted.feature_names
+    assert any("taken for gaps: 'when' ('0000-00-00')" in note for note in fitted.notes)
+    assert (
+        fitted.transform(frame)[3].tolist()[:-1]
+        == fitted.transform(pl.DataFrame({"when": [None], "n": [0.0]}))[0].tolist()[:-1]
+    )
+
+
+def test_months_are_read_in_new_rows_whatever_stands_among_them():
+    frame, fitted = fit([f"2020-{i + 1:02}" for i in range(12)])
+    new = pl.DataFrame({"when": ["2020-03", "soon", "2020-04-01"], "n": [0.0] * 3})
+    days = pl.DataFrame({"when": ["2020-03-01", None, "2020-04-01"], "n": [0.0] * 3})
+    assert fitted.transform(new).tobytes() == fitted.transform(days).tobytes()
+    data = fitted.to_dict()
+    assert data["columns"][0].pop("months") is True  # as a bpx before wrote it: all or none
+    earlier = Preprocessor.from_dict(data)
+    assert earlier.transform(frame).tobytes() == fitted.transform(frame).tobytes()
+    assert earlier.transform(new)[0].tobytes() == earlier.transform(days)[1].tobytes()
 
 
 def test_one_date_throughout_is_left_out():
