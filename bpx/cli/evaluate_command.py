@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any
 
-import numpy as np
 import typer
 
 from bpx.cli.group import (
@@ -46,6 +45,8 @@ def evaluate(
 ) -> None:
     """Print how good a trained network is: metrics and, for classes, the confusion matrix."""
     printer = Printer(json=json)
+    import numpy as np
+
     from bpx.cli.measures import (
         beats_baseline,
         describe_target,

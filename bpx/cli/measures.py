@@ -78,8 +78,8 @@ def _measure_mean(loss: Loss, outputs: Array, targets: Array) -> float:
     """Return the loss of what members predict together; that of an evaluation is the mean of what each has alone."""
     if loss.targets == "values":
         return float(loss.forward(np, outputs, targets)[0])
-    ids = targets if loss.targets == "classes" else targets[:, 0].astype(np.int64)
-    p = outputs if loss.targets == "classes" else np.hstack([1.0 - outputs, outputs])
+    ids = targets.reshape(-1).astype(np.int64)
+    p = np.hstack([1.0 - outputs, outputs]) if outputs.shape[1] == 1 else outputs
     of_truth = p[np.arange(len(ids)), ids]
     return float(-np.log(np.maximum(of_truth, np.finfo(p.dtype).tiny)).mean())
 

@@ -112,7 +112,9 @@ def name_schedule(optimizer: Optimizer) -> str:
 def _tell_set_aside(run: PreparedTraining) -> str:
     if not run.n_aside:
         return ""
-    return f" ({'each network sets ' if run.settings.members > 1 else ''}{run.n_aside:,} aside to stop by)"
+    if run.settings.members > 1:
+        return f" (each network sets {run.n_aside:,} aside to stop by)"
+    return f" ({run.n_aside:,} of them to stop by)"
 
 
 def tell_baseline(target: Target, numbers: Mapping[str, float], baseline: Mapping[str, Any], where: str) -> str:

@@ -154,7 +154,7 @@ def test_any_table(kind, as_json, run, tmp_path):
     said = as_json("export", model, file)
     predicted = as_json("predict", model, data)
     preprocessor = load_model(str(model), bpx.get_backend("numpy")).preprocessor
-    parsed = parse_columns(load_rows(str(data), preprocessor, with_target=False).table, preprocessor)
+    parsed = parse_columns(load_rows(str(data), preprocessor).table, preprocessor)
     got = run(file, {column["input"]: parsed[column["name"]] for column in said["columns"]})
     if predicted["task"] == "classification":
         np.testing.assert_allclose(got["probabilities"], predicted["probabilities"], rtol=0, atol=CLOSE)

@@ -180,6 +180,7 @@ def test_how_a_file_is_read_goes_on_with_a_resumed_training(as_json, tmp_path):
     path, run = tmp_path / "data.csv", tmp_path / "run"
     path.write_bytes(text(header=False, decimal=",", separator="\t").encode("cp1252"))
     options = ("--target", 1, "--no-header", "--decimal", ",", "--encoding", "cp1252", "--missing-values", "?")
+    options += ("--preset", "fast", "--schedule", "constant")
     as_json("train", path, *options, "--epochs", 3, "-o", tmp_path / "whole.safetensors")
     as_json("train", path, *options, "--epochs", 2, "--checkpoint", run)
     as_json("train", "--resume", run, "--epochs", 3, "-o", tmp_path / "resumed.safetensors")

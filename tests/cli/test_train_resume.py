@@ -137,7 +137,7 @@ def test_a_training_that_is_broken_off_ends_with_the_same_bits(start, process, u
 @posix
 def test_ctrl_c_without_a_checkpoint_says_that_nothing_is_kept(start):
     code = (
-        "import bpx.cli.prepared_training as p\nmade = p.mlp\n"
+        "import bpx.recipes.building as p\nmade = p.mlp\n"
         "def told(*sizes, **options):\n    print('ready', flush=True)\n    return made(*sizes, **options)\n"
         "p.mlp = told\n"
         "main(['train', 'moons', '--epochs', '10000000', '--json'])"
@@ -195,7 +195,18 @@ def test_a_run_knows_its_paths_from_everywhere(as_json, monkeypatch, tmp_path):
     elsewhere.mkdir()
     monkeypatch.chdir(here)
     (here / "data.csv").write_text("size,kind\n" + "".join(f"{i},{'ab'[i % 2]}\n" for i in range(40)))
-    arguments = ("--target", "kind", "--epochs", 1, "--checkpoint", "run", "--output", "net.safetensors")
+    arguments = (
+        "--target",
+        "kind",
+        "--preset",
+        "fast",
+        "--epochs",
+        1,
+        "--checkpoint",
+        "run",
+        "--output",
+        "net.safetensors",
+    )
     as_json("train", "data.csv", *arguments)
     (here / "net.safetensors").unlink()
     monkeypatch.chdir(elsewhere)
@@ -386,7 +397,7 @@ def test_data_that_has_changed_since(as_json, mistake, tmp_path):
     table, folder = tmp_path / "data.csv", tmp_path / "run"
     rows = [f"{i},{'ab'[i % 2]}" for i in range(40)]
     table.write_text("size,kind\n" + "\n".join(rows) + "\n")
-    as_json("train", table, "--target", "kind", "--epochs", 1, "--checkpoint", folder)
+    as_json("train", table, "--target", "kind", "--epochs", 1, "--preset", "fast", "--checkpoint", folder)
     rows[7] = "1000,b"
     table.write_text("size,kind\n" + "\n".join(rows) + "\n")
     assert "is of another training" in mistake("train", "--resume", folder, "--epochs", 2, "--json")

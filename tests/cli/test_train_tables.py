@@ -293,7 +293,7 @@ def test_declared_types_go_with_the_model(as_json, tmp_path):
 def test_declared_types_go_on_with_a_resumed_training(as_json, tmp_path):
     path, run = tmp_path / "codes.csv", tmp_path / "run"
     path.write_text("code,y\n" + "".join(f"{i % 3},{i % 2}\n" for i in range(60)))
-    options = ("--target", "y", "--category", "code")
+    options = ("--target", "y", "--category", "code", "--preset", "fast", "--schedule", "constant")
     as_json("train", path, *options, "--epochs", 3, "-o", tmp_path / "whole.safetensors")
     as_json("train", path, *options, "--epochs", 2, "--checkpoint", run)
     as_json("train", "--resume", run, "--epochs", 3, "-o", tmp_path / "resumed.safetensors")

@@ -575,7 +575,7 @@ def test_polars_and_the_csv_module_read_the_same(tmp_path, data, width, separato
     ],
 )
 def test_a_regular_file_is_left_to_polars(written, monkeypatch, content):
-    monkeypatch.setattr(csv_reading, "_block", pytest.fail)
+    monkeypatch.setattr(csv_reading, "take_block", pytest.fail)
     assert read_table(written(content)).height == 2
     monkeypatch.undo()
     monkeypatch.setattr(csv_reading, "parse_regular", lambda *args, **options: None)
