@@ -21,7 +21,7 @@ The rule
 
 The division
 ------------
-Tables of each kind in the order of the SHA-256 of their names: the first `REPORT_EACH` are reported, the next
+Tables of each task in the order of the SHA-256 of their names: the first `REPORT_EACH` are reported, the next
 `TUNING_EACH` are for choosing a recipe, the rest are in reserve: looked at by neither, for a question that comes later.
 A table that is reported stays so, whatever is found on it.
 """
@@ -31,7 +31,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 
-CLASSES, NUMBERS = "classes", "numbers"
+CLASSES, REGRESSION = "classes", "regression"
 
 LEAST_ROWS, MOST_ROWS = 300, 10_000
 LEAST_COLUMNS, MOST_COLUMNS = 5, 200
@@ -52,7 +52,7 @@ class Table:
         ``PACKAGE/ITEM``, with ``sklearn`` for scikit-learn's own.
     target : str
         The column to predict.
-    kind : {"classes", "numbers"}
+    task : {"classes", "regression"}
         What the target is.
     without : tuple of str
         Columns that tell the target, or the split of the rows.
@@ -60,7 +60,7 @@ class Table:
 
     source: str
     target: str
-    kind: str
+    task: str
     without: tuple[str, ...] = ()
 
     @property
@@ -104,32 +104,32 @@ TABLES = (
     Table("modeldata/wa_churn", "churn", CLASSES),
     Table("palmerpenguins/penguins", "species", CLASSES),
     Table("sklearn/breast_cancer", "target", CLASSES),
-    Table("AER/CASchools", "read", NUMBERS, ("math",)),
-    Table("AER/CPS1985", "wage", NUMBERS),
-    Table("AER/CPS1988", "wage", NUMBERS),
-    Table("AER/EquationCitations", "cites", NUMBERS, ("selfcites", "othercites", "theocites", "nontheocites")),
-    Table("AER/Fertility", "work", NUMBERS),
-    Table("AER/HousePrices", "price", NUMBERS),
-    Table("AER/Medicaid1986", "visits", NUMBERS),
-    Table("AER/NMES1988", "visits", NUMBERS, ("nvisits", "ovisits", "novisits", "emergency")),
-    Table("AER/PSID1982", "wage", NUMBERS),
-    Table("AER/RecreationDemand", "trips", NUMBERS),
-    Table("AER/TeachingRatings", "eval", NUMBERS),
-    Table("ISLR/Auto", "mpg", NUMBERS),
-    Table("ISLR/College", "Apps", NUMBERS),
-    Table("ISLR/Wage", "wage", NUMBERS, ("logwage",)),
-    Table("MASS/nlschools", "lang", NUMBERS),
-    Table("carData/Salaries", "salary", NUMBERS),
-    Table("ggplot2/diamonds", "price", NUMBERS),
-    Table("modeldata/Sacramento", "price", NUMBERS),
-    Table("modeldata/ames", "Sale_Price", NUMBERS),
-    Table("modeldata/biomass", "HHV", NUMBERS, ("dataset",)),
-    Table("modeldata/car_prices", "Price", NUMBERS),
-    Table("modeldata/check_times", "check_time", NUMBERS, ("status",)),
-    Table("modeldata/concrete", "compressive_strength", NUMBERS),
-    Table("modeldata/deliveries", "time_to_delivery", NUMBERS),
-    Table("modeldata/hotel_rates", "avg_price_per_room", NUMBERS),
-    Table("sklearn/diabetes", "target", NUMBERS),
+    Table("AER/CASchools", "read", REGRESSION, ("math",)),
+    Table("AER/CPS1985", "wage", REGRESSION),
+    Table("AER/CPS1988", "wage", REGRESSION),
+    Table("AER/EquationCitations", "cites", REGRESSION, ("selfcites", "othercites", "theocites", "nontheocites")),
+    Table("AER/Fertility", "work", REGRESSION),
+    Table("AER/HousePrices", "price", REGRESSION),
+    Table("AER/Medicaid1986", "visits", REGRESSION),
+    Table("AER/NMES1988", "visits", REGRESSION, ("nvisits", "ovisits", "novisits", "emergency")),
+    Table("AER/PSID1982", "wage", REGRESSION),
+    Table("AER/RecreationDemand", "trips", REGRESSION),
+    Table("AER/TeachingRatings", "eval", REGRESSION),
+    Table("ISLR/Auto", "mpg", REGRESSION),
+    Table("ISLR/College", "Apps", REGRESSION),
+    Table("ISLR/Wage", "wage", REGRESSION, ("logwage",)),
+    Table("MASS/nlschools", "lang", REGRESSION),
+    Table("carData/Salaries", "salary", REGRESSION),
+    Table("ggplot2/diamonds", "price", REGRESSION),
+    Table("modeldata/Sacramento", "price", REGRESSION),
+    Table("modeldata/ames", "Sale_Price", REGRESSION),
+    Table("modeldata/biomass", "HHV", REGRESSION, ("dataset",)),
+    Table("modeldata/car_prices", "Price", REGRESSION),
+    Table("modeldata/check_times", "check_time", REGRESSION, ("status",)),
+    Table("modeldata/concrete", "compressive_strength", REGRESSION),
+    Table("modeldata/deliveries", "time_to_delivery", REGRESSION),
+    Table("modeldata/hotel_rates", "avg_price_per_room", REGRESSION),
+    Table("sklearn/diabetes", "target", REGRESSION),
 )
 
 LEFT_OUT = {
@@ -179,8 +179,8 @@ LEFT_OUT = {
 def divide(tables: tuple[Table, ...] = TABLES) -> tuple[tuple[Table, ...], tuple[Table, ...], tuple[Table, ...]]:
     """Return the tables that are reported, those for tuning, and the reserve, each half classes and half numbers."""
     parts: tuple[list[Table], list[Table], list[Table]] = ([], [], [])
-    for kind in (CLASSES, NUMBERS):
-        ordered = sorted((table for table in tables if table.kind == kind), key=lambda table: table.order)
+    for task in (CLASSES, REGRESSION):
+        ordered = sorted((table for table in tables if table.task == task), key=lambda table: table.order)
         first, second = REPORT_EACH, REPORT_EACH + TUNING_EACH
         for part, chosen in zip(parts, (ordered[:first], ordered[first:second], ordered[second:]), strict=True):
             part.extend(chosen)
@@ -188,6 +188,13 @@ def divide(tables: tuple[Table, ...] = TABLES) -> tuple[tuple[Table, ...], tuple
 
 
 REPORT, TUNING, RESERVE = divide()
+
+LISTS = {"report": REPORT, "tuning": TUNING, "reserve": RESERVE}
+
+
+def list_of(table: Table) -> str:
+    """Return which list a table is in."""
+    return next(name for name, tables in LISTS.items() if table in tables)
 
 
 def find(names: str) -> tuple[Table, ...]:
@@ -198,7 +205,7 @@ def find(names: str) -> tuple[Table, ...]:
     ValueError
         If a name is none of a table.
     """
-    lists = {"report": REPORT, "tuning": TUNING, "reserve": RESERVE, "all": TABLES}
+    lists = {**LISTS, "all": TABLES}
     if names in lists:
         return lists[names]
     known = {key: table for table in TABLES for key in (table.name, table.source)}
