@@ -229,12 +229,12 @@ def _sift(split: Split, fill_categories: bool = False) -> tuple[Any, Any]:
             ours, theirs = (part.astype(str).where(part.notna()) for part in (ours, theirs))
             if ours.nunique() > MOST_TEXTS or _are_dates(ours):
                 continue
+            known = set(ours.dropna())
+            theirs = theirs.where(theirs.isin(known))
             if fill_categories:
-                theirs = theirs.where(theirs.isin(ours.unique()))
                 ours, theirs = ours.fillna("missing"), theirs.fillna("missing")
-                kind = pd.CategoricalDtype(sorted({*ours, "missing"}))
-            else:
-                kind = pd.CategoricalDtype(sorted(ours.dropna().unique()))
+                known.add("missing")
+            kind = pd.CategoricalDtype(sorted(known))
             ours, theirs = ours.astype(kind), theirs.astype(kind)
         train[f"column {place}"], test[f"column {place}"] = ours, theirs
     return train, test
