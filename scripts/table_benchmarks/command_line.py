@@ -37,7 +37,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument(
         "--folder", type=Path, default=Path("tables"), metavar="FOLDER", help="where the rows of the tables are kept"
     )
-    made.add_argument("--again", action="store_true", help="run what has a result already, too")
+    made.add_argument("--again", action="store_true", help="run what has a result already, or an error, too")
     made.add_argument("--no-runs", action="store_true", help="make the rows and the report of the results there are")
     made.add_argument(
         "--timeout", type=float, default=results.TIMEOUT, metavar="SECONDS", help="for one model on one table"

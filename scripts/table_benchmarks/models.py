@@ -71,7 +71,7 @@ class Model:
 
 
 def make_sklearn_mlp(task: str, early_stopping: bool) -> Work:
-    """scikit-learn's MLP on scaled and one-hot columns, for a scaled target."""
+    """Return the work of scikit-learn's MLP, on scaled and one-hot columns, for a scaled target."""
     from sklearn.compose import TransformedTargetRegressor, make_column_selector, make_column_transformer
     from sklearn.impute import MissingIndicator, SimpleImputer
     from sklearn.neural_network import MLPClassifier, MLPRegressor
@@ -80,7 +80,7 @@ def make_sklearn_mlp(task: str, early_stopping: bool) -> Work:
 
     numbers = make_column_selector(dtype_exclude="category")
     columns = make_column_transformer(
-        (OneHotEncoder(handle_unknown="ignore"), make_column_selector(dtype_include="category")),
+        (OneHotEncoder(handle_unknown="ignore", sparse_output=False), make_column_selector(dtype_include="category")),
         (make_pipeline(SimpleImputer(strategy="median"), StandardScaler()), numbers),
         (MissingIndicator(error_on_new=False), numbers),
     )
@@ -91,7 +91,7 @@ def make_sklearn_mlp(task: str, early_stopping: bool) -> Work:
 
 
 def make_hist_gradient_boosting(task: str) -> Work:
-    """scikit-learn's boosted trees, which take categories and gaps as they are."""
+    """Return the work of scikit-learn's boosted trees, which take categories and gaps as they are."""
     from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
     maker = HistGradientBoostingClassifier if task == CLASSES else HistGradientBoostingRegressor
@@ -99,7 +99,7 @@ def make_hist_gradient_boosting(task: str) -> Work:
 
 
 def make_lightgbm(task: str) -> Work:
-    """LightGBM, which takes categories and gaps as they are."""
+    """Return the work of LightGBM, which takes categories and gaps as they are."""
     from lightgbm import LGBMClassifier, LGBMRegressor
 
     maker = LGBMClassifier if task == CLASSES else LGBMRegressor
@@ -107,21 +107,29 @@ def make_lightgbm(task: str) -> Work:
 
 
 def make_catboost(task: str) -> Work:
-    """CatBoost, told which columns are categories; a gap in them is a category of its own."""
+    """Return the work of CatBoost, told which columns are categories; a gap in them is a category of its own."""
     from catboost import CatBoostClassifier, CatBoostRegressor
 
     maker = CatBoostClassifier if task == CLASSES else CatBoostRegressor
 
     def work(split: Split) -> Prediction:
-        names = [place for place, kept in enumerate(_sift(split)[0].dtypes) if kept == "category"]
-        estimator = maker(cat_features=names, thread_count=1, random_seed=0, verbose=False, allow_writing_files=False)
+        categories = [place for place, dtype in enumerate(_sift(split)[0].dtypes) if dtype == "category"]
+        estimator = maker(
+            cat_features=categories, thread_count=1, random_seed=0, verbose=False, allow_writing_files=False
+        )
         return _fit_and_predict(estimator, split, fill_categories=True)
 
     return work
 
 
 def make_realmlp(task: str) -> Work:
-    """RealMLP with tuned defaults (RealMLP-TD) of pytabkit; it takes categories, and no gaps in numbers."""
+    """Return the work of RealMLP with its tuned defaults, which takes categories, and no gaps in numbers.
+
+    References
+    ----------
+    D. Holzmueller, L. Grinsztajn, I. Steinwart, "Better by default: strong pre-tuned MLPs and boosted trees on tabular
+    data", 2024: RealMLP-TD.
+    """
     from pytabkit import RealMLP_TD_Classifier, RealMLP_TD_Regressor
     from sklearn.compose import make_column_selector, make_column_transformer
     from sklearn.impute import SimpleImputer
@@ -138,7 +146,7 @@ def make_realmlp(task: str) -> Work:
 
 
 def make_command(task: str) -> Work:
-    """``bpx train`` on the file, and ``bpx predict``, in this process, so that only their work is measured."""
+    """Return the work of ``bpx train`` and ``bpx predict`` on the files, in this process, whose start is not timed."""
     from bpx.cli import app  # noqa: F401 (imported before the time is taken)
 
     def work(split: Split) -> Prediction:
@@ -159,7 +167,7 @@ def make_command(task: str) -> Work:
 
 
 def make_preset(task: str, preset: str) -> Work:
-    """The estimator of bpx for tables, with one of its presets."""
+    """Return the work of bpx's estimator of tables, with one of its presets."""
     from bpx import sklearn
 
     maker = getattr(sklearn, "TableClassifier" if task == CLASSES else "TableRegressor")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import sys
+from dataclasses import replace
 from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 from typing import Any
@@ -235,6 +236,7 @@ def made_split(task: str, folder: Path) -> data.Split:
             "whole": (10 * signal).round().astype(int),
             "text": np.where(signal > 0.0, "high", "low"),
             "gaps": pd.Series(np.where(drawn.random(count) < 0.5, "x", "y")).where(drawn.random(count) < 0.8),
+            "shop": [f"shop {row % 90}" for row in range(count)],
             "free": [f"text number {row}" for row in range(count)],
             "day": ["2024-02-29", "2024-03-01", "2023-01-01"] * 100,
             "empty": math.nan,
@@ -275,11 +277,21 @@ def test_models_learn(name: str, task: str, tmp_path: Path) -> None:
 
 
 @needs_pandas
+@pytest.mark.slow
+def test_mlp_takes_a_table_of_many_categories_and_no_gap(tmp_path: Path) -> None:
+    split = made_split(CLASSES, tmp_path)
+    train, test = (rows[["whole", "shop"]][rows["whole"].notna()] for rows in (split.train, split.test))
+    whole = replace(split, train=train, test=test, test_target=split.test_target[test.index])
+    prediction = models.MODELS[models.MLP].make(CLASSES)(whole)
+    assert worker.score(whole, prediction)["accuracy"] > 0.8
+
+
+@needs_pandas
 def test_columns_for_other_libraries(tmp_path: Path) -> None:
     split = made_split(CLASSES, tmp_path)
     train, test = models._sift(split)
-    assert list(train) == list(test) == ["column 0", "column 1", "column 2", "column 3"]  # no free text, dates, empty
-    assert [str(kind) for kind in train.dtypes] == ["float64", "float64", "category", "category"]
+    assert list(train) == list(test) == [f"column {place}" for place in range(5)]  # no free text, dates, empty
+    assert [str(kind) for kind in train.dtypes] == ["float64"] * 2 + ["category"] * 3
     assert list(test.dtypes) == list(train.dtypes)
     assert list(train["column 2"].cat.categories) == ["high", "low"]
     assert test["column 2"].isna().to_list() == [False] * 58 + [True, True]  # a gap, and a text not seen before
