@@ -77,9 +77,9 @@ def measure_model(
 def _measure_mean(loss: Loss, outputs: Array, targets: Array) -> float:
     """Return the loss of what members predict together; that of an evaluation is the mean of what each has alone."""
     if loss.targets == "values":
-        return float(loss.forward(np, outputs, targets)[0])
+        return float(loss.forward(np, outputs.reshape(targets.shape), targets)[0])
     ids = targets.reshape(-1).astype(np.int64)
-    p = np.hstack([1.0 - outputs, outputs]) if outputs.shape[1] == 1 else outputs
+    p = np.stack([1.0 - outputs, outputs], axis=1) if outputs.ndim == 1 else outputs
     of_truth = p[np.arange(len(ids)), ids]
     return float(-np.log(np.maximum(of_truth, np.finfo(p.dtype).tiny)).mean())
 

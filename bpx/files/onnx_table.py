@@ -135,7 +135,7 @@ def _check_networks(networks: Sequence[Model], preprocessor: Preprocessor) -> No
         raise InputError("expected one or more networks, got none")
     dtypes = list(dict.fromkeys(net.dtype for net in networks))
     if len(dtypes) > 1:
-        raise InputError(f"expected networks of one dtype, got {listed(dtypes)}; net.copy(dtype=...) converts one")
+        raise InputError(f"expected networks of one dtype, got {listed(dtypes)}")
     n = preprocessor.n_features
     for net in networks:
         if net.input_shape not in (None, (n,)):
@@ -210,7 +210,7 @@ class _ArrayInput:
             raise InputError(f"the array lacks columns that the model uses: {listed(lacking)}")
         texts = [column.name for column in columns if _find_dtype(column) == TEXT]
         if texts:
-            raise InputError(f"an array holds numbers, and these columns hold text: {listed(texts)}; give array=None")
+            raise InputError(f"an array holds numbers, and these columns hold text: {listed(texts)}")
         self.shapes: dict[str, Axes] = {ARRAY: (BATCH, len(self._array))}
         self.dtypes = {ARRAY: "float64"}
         self.places = {column.name: {"input": ARRAY, "index": self._array.index(column.name)} for column in columns}

@@ -16,8 +16,7 @@ import bpx
 pl = pytest.importorskip("polars", reason="tables need polars: the extra table")
 
 from bpx.cli.model_files import load_model  # noqa: E402
-from bpx.cli.sources import load_rows  # noqa: E402
-from bpx.tables import parse_columns  # noqa: E402
+from bpx.tables import parse_columns, read_table  # noqa: E402
 
 ROOT = Path(__file__).parent.parent.parent
 CLOSE = 1e-5
@@ -145,6 +144,15 @@ TABLES = {
 }  # fmt: skip
 
 
+def read(data, preprocessor):
+    """Return all rows of a file as the model reads it, those without a target too."""
+    reading = preprocessor.reading
+    return read_table(
+        data, text=preprocessor.text_columns, types=preprocessor.types, missing_values=reading.missing_values,
+        decimal=reading.decimal, header=reading.header,
+    )  # fmt: skip
+
+
 @pytest.mark.parametrize("kind", TABLES)
 def test_any_table(kind, as_json, run, tmp_path):
     content, target, options = TABLES[kind]
@@ -154,7 +162,7 @@ def test_any_table(kind, as_json, run, tmp_path):
     said = as_json("export", model, file)
     predicted = as_json("predict", model, data)
     preprocessor = load_model(str(model), bpx.get_backend("numpy")).preprocessor
-    parsed = parse_columns(load_rows(str(data), preprocessor).table, preprocessor)
+    parsed = parse_columns(read(data, preprocessor), preprocessor)
     got = run(file, {column["input"]: parsed[column["name"]] for column in said["columns"]})
     if predicted["task"] == "classification":
         np.testing.assert_allclose(got["probabilities"], predicted["probabilities"], rtol=0, atol=CLOSE)

@@ -195,18 +195,8 @@ def test_a_run_knows_its_paths_from_everywhere(as_json, monkeypatch, tmp_path):
     elsewhere.mkdir()
     monkeypatch.chdir(here)
     (here / "data.csv").write_text("size,kind\n" + "".join(f"{i},{'ab'[i % 2]}\n" for i in range(40)))
-    arguments = (
-        "--target",
-        "kind",
-        "--preset",
-        "fast",
-        "--epochs",
-        1,
-        "--checkpoint",
-        "run",
-        "--output",
-        "net.safetensors",
-    )
+    arguments = ("--target", "kind", "--preset", "fast", "--schedule", "constant", "--epochs", 1)
+    arguments += ("--checkpoint", "run", "--output", "net.safetensors")
     as_json("train", "data.csv", *arguments)
     (here / "net.safetensors").unlink()
     monkeypatch.chdir(elsewhere)

@@ -123,9 +123,10 @@ def test_a_training_of_several_goes_on_where_it_was_left(tmp_path, monkeypatch):
         if len(seen) == 9:
             raise KeyboardInterrupt
 
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(bpx.EarlyStopping, "on_epoch_end", stop)
+    monkeypatch.setattr(bpx.EarlyStopping, "on_epoch_end", stop)
+    with pytest.raises(KeyboardInterrupt):
         train(settings, rows, checkpoint=tmp_path)
+    monkeypatch.undo()
     assert (tmp_path / "network-1" / "trained.safetensors").is_file()
     assert not (tmp_path / "network-2" / "trained.safetensors").is_file()
     again = train(settings, rows, checkpoint=tmp_path, resume=tmp_path)
