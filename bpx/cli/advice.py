@@ -39,7 +39,7 @@ _WORDS: tuple[tuple[str, str, str, str], ...] = (
     (r"bpx\.explain takes any (\w+): print its trace instead", "--html", r"without --html any \1 is explained", ""),
     (r"call jax\.config\.update\('jax_enable_x64', True\) first, or set", "--backend", "set", "set"),
     (r",? or use dtype='(\w+)'", "--dtype", r", or use --dtype \1", ""),
-    (r"give sample_shape, as in", "--sample-shape", "give --sample-shape", "export it from Python, with"),
+    (r"give sample_shape, as in", "", "", "export it from Python, with"),
     (r"precision='(\w+)'", "--precision", r"--precision \1", ""),
     (r"dtype='(\w+)' or", "--dtype", r"--dtype \1 or", ""),
     (r"backend='([\w:]+)'", "--backend", r"--backend \1", r"backend \1"),

@@ -249,7 +249,7 @@ def test_what_is_printed_for_people_and_for_programs(command, as_json, mixed, tm
     assert "kind string (batch, 1) text without spaces around it; an empty text where missing" in text
     assert "since float64 (batch, 1) seconds since 1970-01-01; NaN where missing" in text
     assert "probabilities float32 (batch, 2)" in text
-    assert f"written to {file}: {file.stat().st_size:,} bytes, ONNX opset 17" in text
+    assert f"written to {file}: {file.stat().st_size:,} bytes, ONNX opset 21" in text
     assert "note:" not in text
     before = file.read_bytes()
     data = as_json("export", mixed, file)

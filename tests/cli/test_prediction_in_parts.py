@@ -50,6 +50,7 @@ def model(tmp_path_factory):
     )
     rows.write_csv(folder / "t.csv")
     arguments = ["train", folder / "t.csv", "--target", "y", "--epochs", 2, "--output", folder / "m", "--drop", "late"]
+    arguments += ["--preset", "fast"]
     assert testing.CliRunner().invoke(app, list(map(str, arguments))).exit_code == 0
     return folder / "m"
 

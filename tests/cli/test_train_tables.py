@@ -159,7 +159,7 @@ def test_unseen_categories(as_json, mistake, tmp_path):
     path, model = tmp_path / "kinds.csv", tmp_path / "net.safetensors"
     path.write_text("kind,y\n" + "".join(f"{'uv'[i % 2]},{'ab'[i % 2]}\n" for i in range(40)))
     as_json("train", path, "--target", "y", "--strict", "-o", model)
-    path.write_text("kind,y\nu,a\nw,b\n")
+    path.write_text("kind,y\nu,a\nw,b\nv,b\n")
     for name in ("predict", "evaluate"):
         assert "expected one of 'u', 'v', got 'w' in row 2" in mistake(name, model, path)
         (note,) = as_json(name, model, path, "--unseen", "ignore")["notes"]
