@@ -13,7 +13,6 @@ import pytest
 from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
-from selenium.webdriver.support.select import Select
 
 from bpx.explanation.page import render_page
 
@@ -98,7 +97,10 @@ class Page:
         return float(self.find(selector).get_attribute("data-value"))
 
     def choose(self, role: str, value: str) -> None:
-        Select(self.find(f"[data-role={role}]")).select_by_value(value)
+        script = "return [...arguments[0].options].find((option) => option.value === arguments[1])"
+        option = self.run(script, self.find(f"[data-role={role}]"), value)
+        assert option is not None, f"{role} has no option {value!r}"
+        option.click()
 
     def press(self, *keys: str) -> None:
         for key in keys:
