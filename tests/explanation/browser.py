@@ -36,6 +36,7 @@ def open_browser(profile: Path) -> Iterator[Any]:
         options.add_argument(flag)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
     with webdriver.Chrome(options=options, service=Service(service)) as driver:
+        driver.set_script_timeout(120)  # axe on a machine that does much else
         yield driver
 
 
