@@ -35,6 +35,7 @@ from bpx.errors import InputError as InputError
 from bpx.errors import Interrupted as Interrupted
 from bpx.explanation import Trace as Trace
 from bpx.explanation import explain as explain
+from bpx.explanation import lab as lab
 from bpx.gradient_check import check_gradients as check_gradients
 from bpx.health import diagnose as diagnose
 from bpx.layers import GELU as GELU

@@ -58,6 +58,24 @@ def make_paragraph(text: str) -> str:
     return f"<p>{escape(text)}</p>"
 
 
+def make_frame(page: str, title: str, height: int = 900) -> str:
+    """Return a whole HTML page in a frame: its scripts run, but reach nothing outside of it.
+
+    Parameters
+    ----------
+    page : str
+        HTML that loads nothing.
+    title : str
+        What the frame shows, for those who hear it.
+    height : int
+        In pixels.
+    """
+    return (
+        f'<iframe title="{escape(title)}" sandbox="allow-scripts allow-downloads" srcdoc="{escape(page)}" '
+        f'width="100%" height="{height}" style="border:1px solid #8888;border-radius:6px"></iframe>'
+    )
+
+
 def make_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """Return an HTML table of texts; lines of a cell stay lines.
 

@@ -127,9 +127,11 @@ def _load(path: str, data: str, backend: Backend, unseen: Unseen, file: FileOpti
     model = load_model(path, backend)
     rows = load_rows(data, model.preprocessor, unseen=unseen, file=file)
     left_out = [note_unseen(rows.unseen, "left out")] if rows.unseen else []
-    names = model.preprocessor.column_names
+    names = model.preprocessor.feature_names
     classes = model.preprocessor.class_names if model.preprocessor.task == "classification" else None
-    outputs = model.network.output_shape
+    outputs = (model.network.output_shape or ())[-1:]  # of each member, where there are several
+    if classes is not None and len(classes) == 2 and outputs == (1,):
+        classes = classes[1:]  # one output: the logit of the second class
     y = model.encode_targets(rows.y)
     return Subject(
         f"{Path(path).name} on {Path(data).name}", model.network, rows.x, y, SGD_RATE,

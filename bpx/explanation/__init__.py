@@ -2,6 +2,7 @@
 
 from bpx.explanation.chain import Chain, Factor, Path
 from bpx.explanation.explaining import explain
+from bpx.explanation.lab_page import lab
 from bpx.explanation.pagedata import page_data, write_page
 from bpx.explanation.quantity import Quantity
 from bpx.explanation.step_trace import LayerTrace, StepTrace
@@ -16,6 +17,7 @@ __all__ = [
     "StepTrace",
     "Trace",
     "explain",
+    "lab",
     "page_data",
     "write_page",
 ]

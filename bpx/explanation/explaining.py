@@ -122,7 +122,8 @@ def explain(
     return Trace(
         made, int(data[0].shape[0]), " → ".join(map(repr, net.layers)), f"{net.loss.name} ({net.loss.reduction})",
         repr(chosen), net.backend.spec, net.dtype, "full" if full else "summary",
-        _write_notes(net, chosen, training, full), builder.symbols, net.backend,
+        _write_notes(net, chosen, training, full), builder.symbols, net.backend, chosen, net.loss,
+        net.backend.to_numpy(ys),
     )  # fmt: skip
 
 

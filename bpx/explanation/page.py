@@ -32,9 +32,16 @@ The data, as JSON (arrays are nested lists; `render_page` packs the large ones):
         ],
         "losses": {"step": [...], "loss": [...]},  # the loss curve
         # optional:
+        # what the page's own training learns from; else the samples:
+        "training": {"x": [[...], ...], "y": [[...], ...]},
+        "held_out": {"x": ..., "y": ...},  # what it is measured on besides
+        # momentum and nesterov ("momentum"), rmsprop ("decay", "eps"), adam ("b1", "b2", "eps"):
+        "optimizer": {"kind": "sgd"},
+        "batch_size": 32,  # of that training; null for all rows
         "input_shape": [8, 8],  # draw the inputs as an image; guessed for 16, 25, 36, ... inputs
         "notes": [str, ...],  # sentences shown above the network
-        "start": {"sample": 0, "weight": "0.weight[1,0]", "snapshot": 0},  # sample: an index or "all"
+        # sample: an index or "all"; view "lab": what the network learns comes before the walk through a step
+        "start": {"sample": 0, "weight": "0.weight[1,0]", "snapshot": 0, "view": "lab"},
     }
 
 In the page an array may also stand packed as ``{"shape": [...], "dtype": "float32" | "float64", "base64": str}``,

@@ -10,16 +10,16 @@ from typing import Any
 
 import numpy as np
 
-from bpx.arguments import check_count, check_number
+from bpx.arguments import check_choice, check_count, check_number
 from bpx.backend.transfer import to_numpy
 from bpx.errors import InputError
 from bpx.explanation.page import MAX_PAGE_BYTES, PAGE_FORMAT, render_page
-from bpx.explanation.snapshots import choose_moments, record
+from bpx.explanation.snapshots import Recording, choose_moments, record
 from bpx.explanation.symbols import list_shapes, parse_weight
 from bpx.layers import Flatten, Layer, Linear
 from bpx.losses import Loss
 from bpx.network import Network
-from bpx.optimizers import SGD, Optimizer, get_optimizer
+from bpx.optimizers import SGD, Adam, Optimizer, RMSprop, get_optimizer
 from bpx.optimizers.schedules import as_schedule
 from bpx.writing import write_whole
 
@@ -31,8 +31,11 @@ PAGE_LAYERS = (
 PAGE_LOSSES = ("squared_error", "absolute_error", "huber", "cross_entropy", "binary_cross_entropy")
 """Losses that the page's own arithmetic knows."""
 
-SNAPSHOT_BYTES = 450_000
+SNAPSHOT_BYTES = 350_000
 """Room for snapshots in a page of at most a megabyte."""
+
+TRAINING_BYTES = 90_000
+"""Room for the rows that the page trains on, and half as much for those that are held out."""
 
 MAX_SAMPLES = 24
 """Samples that the page shows, unless asked otherwise."""
@@ -52,9 +55,12 @@ def page_data(
     title: str | None = None,
     feature_names: Sequence[str] | None = None,
     class_names: Sequence[str] | None = None,
+    image_shape: Sequence[int] | None = None,
     notes: Sequence[str] = (),
     sample: int | None = None,
     weight: str | None = None,
+    validation_data: tuple[Any, Any] | None = None,
+    view: str = "walk",
 ) -> dict[str, Any]:
     """Return what the explaining page shows of a network, taking snapshots while a copy of it trains.
 
@@ -80,10 +86,18 @@ def page_data(
     title : str or None
         None names the layers' sizes.
     feature_names, class_names : sequence of str or None
+    image_shape : sequence of int or None
+        Rows and columns of the image that a sample is. None: those of samples with two axes; of other samples the page
+        guesses, from a square number of inputs without names of their own and with no negative values.
     notes : sequence of str
         Sentences to show above the network.
     sample, weight : int, str or None
         Which row of x and which parameter ("0.weight[1,0]") to begin with; the row is then among those shown.
+
+    validation_data : tuple of array_like or None
+        Samples and targets that the page measures its own training on, besides those that it learns from.
+    view : {"walk", "lab"}
+        What comes first: the walk through a training step, or what the network learns.
 
     Returns
     -------
@@ -95,29 +109,90 @@ def page_data(
     InputError
         If an argument is not as described, or the page cannot show a layer or the loss.
     """
-    layers = [_describe_layer(i, layer) for i, layer in enumerate(net.layers)]
-    loss = _describe_loss(net.loss)
-    key = None if weight is None else str(parse_weight(weight, list_shapes(net.params)))
+    for i, layer in enumerate(net.layers):
+        _describe_layer(i, layer)  # what the page cannot show is refused before any work
+    _describe_loss(net.loss)
+    if weight is not None:
+        parse_weight(weight, list_shapes(net.params))
     optimizer = get_optimizer(optimizer or (net.training.optimizer if net.training else SGD()))
-    rate = float(as_schedule(optimizer.learning_rate).rates(np.array([0]), 1)[0])
     epochs_taken = choose_moments(_afford(net, snapshots), epochs)
     xs, ys, _ = net.place(x, y, None)
-    recording = record(net, x, y, epochs_taken, optimizer, batch_size)
+    held_out = None
+    if validation_data is not None:
+        held_x, held_y, _ = net.place(*validation_data, None)
+        held_out = (_fetch(net, held_x), _fetch_targets(net, held_y))
     inputs, targets = _fetch(net, xs), _fetch_targets(net, ys)
     shown = _choose_samples(samples, targets, net.loss, sample)
+    recording = record(net, x, y, epochs_taken, optimizer, batch_size)
+    return make_page_data(
+        net.layers, net.loss, inputs, targets, recording, optimizer, shown=shown, is_trained=epochs > 0,
+        batch_size=batch_size, learning_rate=learning_rate, title=title, feature_names=feature_names,
+        class_names=class_names, image_shape=image_shape, notes=notes, sample=sample, weight=weight, held_out=held_out,
+        view=view,
+    )  # fmt: skip
+
+
+def make_page_data(
+    layers: Sequence[Layer],
+    loss: Loss,
+    inputs: np.ndarray,
+    targets: np.ndarray,
+    recording: Recording,
+    optimizer: Optimizer,
+    *,
+    shown: Sequence[int] | None = None,
+    is_trained: bool = False,
+    batch_size: int | None = None,
+    learning_rate: float | None = None,
+    title: str | None = None,
+    feature_names: Sequence[str] | None = None,
+    class_names: Sequence[str] | None = None,
+    image_shape: Sequence[int] | None = None,
+    notes: Sequence[str] = (),
+    sample: int | None = None,
+    weight: str | None = None,
+    held_out: tuple[np.ndarray, np.ndarray] | None = None,
+    view: str = "walk",
+) -> dict[str, Any]:
+    """Return what the page shows of layers, samples and a training that was recorded; see `page_data`.
+
+    Parameters
+    ----------
+    layers : sequence of Layer
+    loss : Loss
+    inputs, targets : numpy.ndarray
+        All samples, and their targets as rows; classes one-hot.
+    recording : Recording
+    optimizer : Optimizer
+        What made the training, or would make it.
+    shown : sequence of int or None
+        The rows to show; None: as many as a page has room for.
+    is_trained : bool
+        Whether the recording is of a training that `page_data` made.
+    held_out : tuple of numpy.ndarray or None
+        Samples and targets to measure on besides.
+    """
+    described = [_describe_layer(i, layer) for i, layer in enumerate(layers)]
+    described_loss = _describe_loss(loss)
+    check_choice("view", view, ("walk", "lab"))
+    image_shape = None if image_shape is None else [check_count("a side of image_shape", side) for side in image_shape]
+    key = None if weight is None else str(parse_weight(weight, list_shapes(recording.snapshots[0].params)))
+    if shown is None:
+        shown = _choose_samples(MAX_SAMPLES, targets, loss, sample)
     extra = [*notes]
     if len(shown) < len(inputs):
         extra.append(
             f"The page shows {len(shown)} of {len(inputs):,} samples; losses of the training are over all of them."
         )
     if not _is_plain(optimizer):
-        made = "The training was made by" if epochs else "This network trains with"
+        made = "The training was made by" if is_trained else "This network trains with"
         extra.append(f"{made} {optimizer!r}; the updates on this page are plain gradient descent.")
+    rate = float(as_schedule(optimizer.learning_rate).rates(np.array([0]), 1)[0])
     data: dict[str, Any] = {
         "format": PAGE_FORMAT,
-        "title": title or f"A {'-'.join(map(str, _list_sizes(net)))} network",
-        "layers": layers,
-        "loss": loss,
+        "title": title or f"A {'-'.join(map(str, _list_sizes(layers)))} network",
+        "layers": described,
+        "loss": described_loss,
         "learning_rate": rate if learning_rate is None else check_number("learning_rate", learning_rate, above=0.0),
         "feature_names": None if feature_names is None else [str(name) for name in feature_names],
         "class_names": None if class_names is None else [str(name) for name in class_names],
@@ -132,14 +207,29 @@ def page_data(
         ],
         "losses": {"step": recording.steps, "loss": recording.losses},
     }
-    if inputs.ndim == 3:
-        data["input_shape"] = list(inputs.shape[1:])
+    if image_shape is None and inputs.ndim == 3:
+        image_shape = list(inputs.shape[1:])
+    if image_shape is not None:
+        n_in = inputs[0].size
+        if len(image_shape) != 2 or math.prod(image_shape) != n_in:
+            raise InputError(f"image_shape must be rows and columns of {n_in} pixels together, got {image_shape}")
+        data["input_shape"] = image_shape
     if extra:
         data["notes"] = extra
-    if sample is not None:
-        data["start"] = {"sample": shown.index(sample)}
-    if key is not None:
-        data["start"] = data.get("start", {}) | {"weight": key}
+    if len(shown) < len(inputs):
+        data["training"] = _take_rows(inputs, targets, TRAINING_BYTES)
+    if held_out is not None:
+        data["held_out"] = _take_rows(*held_out, TRAINING_BYTES // 2)
+    settings = _describe_optimizer(optimizer)
+    if settings is not None:
+        data |= {"optimizer": settings, "batch_size": batch_size}
+    start = {
+        "sample": None if sample is None else list(shown).index(sample),
+        "weight": key,
+        "view": None if view == "walk" else view,
+    }
+    if any(value is not None for value in start.values()):
+        data["start"] = {name: value for name, value in start.items() if value is not None}
     return data
 
 
@@ -213,8 +303,8 @@ def _afford(net: Network, snapshots: int | Sequence[int]) -> int | Sequence[int]
     return min(check_count("snapshots", snapshots), max(2, int(SNAPSHOT_BYTES // max(size, 1))))
 
 
-def _list_sizes(net: Network) -> list[int]:
-    linear = [layer for layer in net.layers if isinstance(layer, Linear)]
+def _list_sizes(layers: Sequence[Layer]) -> list[int]:
+    linear = [layer for layer in layers if isinstance(layer, Linear)]
     return [linear[0].n_in, *(layer.n_out for layer in linear)] if linear else []
 
 
@@ -222,16 +312,43 @@ def _is_plain(optimizer: Optimizer) -> bool:
     return isinstance(optimizer, SGD) and not optimizer.momentum and isinstance(optimizer.learning_rate, (int, float))
 
 
+def _describe_optimizer(optimizer: Optimizer) -> dict[str, Any] | None:
+    """Return an optimizer as the page knows it, or None if it does not."""
+    if optimizer.groups or not isinstance(optimizer.learning_rate, (int, float)):
+        return None
+    if type(optimizer) is SGD:
+        if not optimizer.momentum:
+            return {"kind": "sgd"}
+        return {"kind": "nesterov" if optimizer.nesterov else "momentum", "momentum": optimizer.momentum}
+    if type(optimizer) is RMSprop:
+        return {"kind": "rmsprop", "decay": optimizer.decay, "eps": optimizer.eps}
+    if type(optimizer) is Adam and not optimizer.scaled_eps:
+        return {"kind": "adam", "b1": optimizer.b1, "b2": optimizer.b2, "eps": optimizer.eps}
+    return None
+
+
+def _take_rows(inputs: np.ndarray, targets: np.ndarray, room: int) -> dict[str, np.ndarray]:
+    """Return as many rows as there is room for, spread over all of them."""
+    x, y = inputs.reshape(len(inputs), -1), targets
+    per_row = (x.shape[1] + y.shape[1]) * 8 * 4 / 3
+    count = max(1, min(len(x), int(room // per_row)))
+    rows = np.linspace(0, len(x) - 1, count).round().astype(np.int64)
+    return {"x": x[rows], "y": y[rows]}
+
+
 def _fetch(net: Network, array: Any) -> np.ndarray:
     return net.backend.to_numpy(array).astype(np.float64)
 
 
 def _fetch_targets(net: Network, y: Any) -> np.ndarray:
+    return make_target_rows(to_numpy(y), net.output_shape[-1] if net.output_shape else 0)
+
+
+def make_target_rows(y: np.ndarray, outputs: int) -> np.ndarray:
     """Return targets as rows, classes one-hot."""
-    host = to_numpy(y)
-    if host.ndim > 1 or net.output_shape is None:
-        return host.astype(np.float64)
-    rows: np.ndarray = np.eye(net.output_shape[-1])[host]
+    if y.ndim > 1 or not outputs:
+        return y.astype(np.float64)
+    rows: np.ndarray = np.eye(outputs)[y]
     return rows
 
 

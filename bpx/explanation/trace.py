@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import textwrap
 from dataclasses import dataclass
 from typing import Any
@@ -13,11 +14,17 @@ from bpx.arguments import check_count
 from bpx.backend.base import Backend
 from bpx.errors import InputError
 from bpx.explanation.chain import Chain, ChainRule
+from bpx.explanation.page import MAX_PAGE_BYTES, render_page
+from bpx.explanation.pagedata import make_page_data, make_target_rows
+from bpx.explanation.snapshots import Recording, Snapshot
 from bpx.explanation.step_trace import StepTrace
 from bpx.explanation.symbols import Symbol, WeightKey, list_shapes, make_parameter_symbol, parse_weight
 from bpx.explanation.text import write_step, write_step_html
-from bpx.markup import format_number, make_paragraph
+from bpx.losses import Loss
+from bpx.markup import format_number, make_frame, make_paragraph
 from bpx.naming import Pickled
+from bpx.optimizers import Optimizer
+from bpx.writing import write_whole
 
 FORMAT = "bpx-trace/1"
 """What a trace's plain data say of themselves."""
@@ -64,6 +71,9 @@ class Trace(Pickled):
     notes: tuple[str, ...]
     symbols: list[Symbol]
     _backend: Backend
+    _optimizer: Optimizer
+    _loss: Loss
+    _targets: np.ndarray
 
     def chain(self, weight: str, sample: int | None = None, *, step: int = 0, max_paths: int = MAX_PATHS) -> Chain:
         """Return the chain rule of a single parameter: the factors whose products add up to its gradient.
@@ -134,6 +144,61 @@ class Trace(Pickled):
         """Return the trace as JSON; numbers have all their digits, and what is not finite is null."""
         return json.dumps(self.to_dict(), indent=indent, ensure_ascii=False, allow_nan=False)
 
+    def to_html(self, path: str | os.PathLike[str], *, max_bytes: int | None = MAX_PAGE_BYTES, **names: Any) -> None:
+        """Write the trace as a page to walk through: one HTML file, which needs no other and no network connection.
+
+        The page computes every number again from the parameters before each step; its updates are plain gradient
+        descent. It shows the batch as its samples, and the steps of the trace as moments of a training, as many as kept
+        their arrays.
+
+        Parameters
+        ----------
+        path : path
+            Written beside and renamed, so that it is there whole or not at all.
+        max_bytes : int or None
+            The largest page to write; None for any size.
+        **names
+            ``title``, ``feature_names``, ``class_names``, ``image_shape``, ``notes``, ``sample`` and ``weight``, as for
+            `bpx.explanation.page_data`.
+
+        Raises
+        ------
+        InputError
+            If the page cannot show a layer or the loss, would be larger than ``max_bytes``, or cannot be written there.
+
+        Examples
+        --------
+        >>> import os, tempfile, bpx
+        >>> net = bpx.mlp([2, 2, 1], activation="sigmoid", output="sigmoid", loss="squared_error")
+        >>> path = os.path.join(tempfile.mkdtemp(), "step.html")
+        >>> bpx.explain(net, *bpx.datasets.xor()).to_html(path)
+        >>> os.path.getsize(path) < 1_000_000
+        True
+        """
+        write_whole(path, self._render(max_bytes, **names).encode())
+
+    def _render(self, max_bytes: int | None = MAX_PAGE_BYTES, **names: Any) -> str:
+        """Return the page of the trace."""
+        layers = [record.layer for record in self.steps[0].records]
+        fetch = self._backend.to_numpy
+        moments = [
+            Snapshot(
+                step.number,
+                step.loss,
+                [{name: fetch(w).astype(np.float64) for name, w in record.params.items()} for record in step.records],
+            )
+            for step in self.steps
+            if step.records
+        ]
+        recording = Recording(moments, [step.number for step in self.steps], [step.loss for step in self.steps])
+        x, y = (
+            fetch(self.steps[0].records[0].x),
+            make_target_rows(self._targets, int(self.steps[0].records[-1].y.shape[-1])),
+        )
+        notes = (*self.notes, *names.pop("notes", ()))
+        data = make_page_data(layers, self._loss, x, y, recording, self._optimizer, notes=notes, **names)
+        return render_page(data, max_bytes=max_bytes)
+
     def __len__(self) -> int:
         return len(self.steps)
 
@@ -157,9 +222,17 @@ class Trace(Pickled):
         return "\n\n".join([*blocks, *map(write_step, shown)])
 
     def _repr_html_(self) -> str:
-        """Return the first step in four parts to unfold."""
+        """Return the page of the trace in a frame of its own, where it has one, and the first step to unfold."""
+        try:
+            frame = make_frame(self._render(), f"One training step of {self.network}")
+        except InputError:
+            frame = ""
         step = self.steps[0]
         losses = f"loss {format_number(step.loss)} before the update, {format_number(step.loss_after)} after it"
         end = format_number(self.steps[-1].loss_after)
         more = f"; {len(self)} steps in all, loss {end} at the end" if len(self) > 1 else ""
-        return "".join(map(make_paragraph, [f"{self.network}: {losses}{more}", *self.notes])) + write_step_html(step)
+        return (
+            frame
+            + "".join(map(make_paragraph, [f"{self.network}: {losses}{more}", *self.notes]))
+            + write_step_html(step)
+        )

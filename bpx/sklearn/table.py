@@ -298,7 +298,7 @@ class TableClassifier(ClassifierMixin, TableEstimator):  # type: ignore[misc]
         self.classes_, ids = np.unique(y, return_inverse=True)
         if len(self.classes_) < 2:
             raise ValueError(
-                f"TableClassifier needs two classes or more, and all samples are of class {self.classes_[0]!r}"
+                f"expected two classes or more, got 1 class: all samples are {self.classes_.tolist()[0]!r}"
             )
         weight = self.class_weight
         if isinstance(weight, Mapping):

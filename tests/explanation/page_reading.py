@@ -111,7 +111,7 @@ const claimed = [
   ".step-panel .kicker", "#step-title", ".step-panel .lead", ".step-panel .hint", ".step-panel .formula",
   ".step-panel .numbers summary", ".step-panel .number-table", ".step-panel select", "#chain-title",
   "[data-role=key]", ".chain > .lead", ".path-table", ".factors", ".contributions", ".total", ".picker", ".slider",
-  ".loss-curve", ".surface svg", ".surface figcaption",
+  ".loss-curve", ".surface svg", ".surface figcaption", ".lab", ".play", ".legend", ".unit-views",
 ].join(",");
 const strays = [];
 const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);

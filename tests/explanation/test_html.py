@@ -65,7 +65,28 @@ def test_a_trace_has_four_parts_to_unfold(net):
     text = " ".join(Checker(html).text)
     for word in ("Forward", "Error", "Backward", "Update", "z⁽¹⁾ = x W⁽¹⁾ + b⁽¹⁾", "0.437587", "2 steps in all"):
         assert word in text
-    assert len(html) < 30_000
+    frame, end, tables = html.partition("</iframe>")
+    assert len(tables) < 30_000
+    assert frame.startswith("<iframe ")
+    assert end
+
+
+def test_a_trace_shows_its_page_in_a_frame_that_reaches_nothing(net):
+    trace = bpx.explain(net, *bpx.datasets.xor(), optimizer=bpx.SGD(0.5))
+
+    found = []
+
+    class Frames(HTMLParser):
+        def handle_starttag(self, tag, attrs):
+            if tag == "iframe":
+                found.append(dict(attrs))
+
+    Frames().feed(trace._repr_html_())
+    (frame,) = found
+    assert frame["sandbox"] == "allow-scripts allow-downloads", "no access to the notebook"
+    assert frame["srcdoc"].startswith("<!doctype html>")
+    assert "default-src 'none'" in frame["srcdoc"]
+    assert "One training step of Linear(2, 2" in frame["title"]
 
 
 def test_text_is_escaped_and_no_color_is_set(net):

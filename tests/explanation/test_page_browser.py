@@ -568,7 +568,7 @@ def test_motion_rests_when_it_is_not_wanted(page: Page, xor: Data) -> None:
 def test_focus_can_be_seen(page: Page, xor: Data) -> None:
     page.open(xor)
     stops = []
-    for _ in range(60):
+    for _ in range(90):
         page.press(Keys.TAB)
         element = page.driver.switch_to.active_element
         if element.tag_name == "body":

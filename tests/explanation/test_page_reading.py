@@ -585,7 +585,7 @@ def test_small_numbers_are_rounded_once(page, xor):
     params = [{**layer, "bias": [1.2451e-5, -9.96e-5]}, *rest]
     page.open({**xor[-1], "snapshots": [{**first, "params": params}]})
     biases = page.run(READ)["biases"]
-    assert (biases["0.bias[0]"], biases["0.bias[1]"]) == ("+ 1.2e−5", "+ −1.0e−4")
+    assert (biases["0.bias[0]"], biases["0.bias[1]"]) == ("+ 1.2e−5", "− 1.0e−4")
 
 
 # -- other networks ---------------------------------------------------------------------------------------------------

@@ -1,7 +1,7 @@
 // Reads the JSON that bpx wrote into the page and says clearly when it cannot be read.
 // Arrays come as nested lists, or packed as { shape, dtype: "float32" | "float64", base64 } (little-endian).
 
-import { elementwise } from "./engine/activations.js";
+import { layerRules } from "./engine/layers/index.js";
 import { losses } from "./engine/losses.js";
 
 export const FORMAT = "bpx-explain/1";
@@ -32,9 +32,9 @@ function check(condition, message) {
 }
 
 function checkLayers(layers) {
-  const known = new Set(["Linear", "Softmax", ...Object.keys(elementwise)]);
   check(Array.isArray(layers) && layers.some(({ kind }) => kind === "Linear"), "The network has no Linear layer.");
-  for (const { kind } of layers) check(known.has(kind), `This page cannot explain a layer of kind “${kind}”.`);
+  for (const { kind } of layers)
+    check(Object.hasOwn(layerRules, kind), `This page cannot explain a layer of kind “${kind}”.`);
 }
 
 /** Parse and check the page's JSON text; returns the data with every array as nested lists of numbers. */
@@ -52,5 +52,11 @@ export function readData(text) {
   check(data.snapshots.length > 0, "The data hold no snapshot of the network.");
   check(data.samples.x.length > 0, "The data hold no sample.");
   const points = data.losses ?? { step: data.snapshots.map((s) => s.step), loss: data.snapshots.map((s) => s.loss) };
-  return { ...data, losses: points };
+  return {
+    ...data,
+    losses: points,
+    training: data.training ?? data.samples,
+    held_out: data.held_out ?? null,
+    optimizer: data.optimizer ?? { kind: "sgd" },
+  };
 }

@@ -5,28 +5,36 @@ import { render } from "preact";
 import { DataError, readData } from "./data.js";
 import * as engine from "./engine/engine.js";
 import { listenForArrows } from "./keyboard.js";
+import { listenForFiles } from "./lab/dropping.js";
+import { followLearningRate } from "./lab/forecast.js";
+import { createPlayer } from "./lab/player.js";
 import { createModel, snapshotOf } from "./model.js";
-import { describe } from "./network.js";
-import { listSteps } from "./steps.js";
 import { createActions, createStore, initialState } from "./store.js";
 import { followSystem } from "./theme.js";
 import { App } from "./view/App.jsx";
 
 function start(root, text) {
   const data = readData(text);
-  const net = describe(data);
-  const steps = listSteps(net);
-  const model = createModel(data, net, steps);
-  const begin = initialState(data, net);
+  const model = createModel();
+  const begin = initialState(data);
   const store = createStore({ ...begin, weight: model(begin).weight });
-  const actions = createActions(store, net, steps);
+  const actions = { ...createActions(store), ...createPlayer(store) };
   const draw = () => render(<App model={model(store.get())} actions={actions} />, root);
   store.subscribe(draw);
+  followLearningRate(store);
+  actions.follow(location.hash);
   followSystem(draw);
   listenForArrows(actions);
+  listenForFiles(actions);
   document.title = data.title;
   draw();
-  window.bpx = { data, engine, state: () => snapshotOf(model(store.get())) };
+  window.bpx = {
+    get data() {
+      return store.get().data;
+    },
+    engine,
+    state: () => snapshotOf(model(store.get())),
+  };
 }
 
 const root = document.getElementById("app");

@@ -3,6 +3,7 @@
 
 import { chain, trainingStep } from "./engine/engine.js";
 import { parameterKey } from "./network.js";
+import { sessionOf } from "./session.js";
 import { renewed } from "./steps.js";
 
 /** Remember the last result for the last arguments. */
@@ -18,19 +19,19 @@ function memo(compute) {
   };
 }
 
-export function createModel(data, net, steps) {
-  const { x, y } = data.samples;
-  const network = { layers: data.layers, loss: data.loss };
-  const passOf = memo((params, sample, learningRate) =>
+export function createModel() {
+  const passOf = memo(({ layers, loss, samples: { x, y } }, params, sample, learningRate) =>
     sample === "all"
-      ? trainingStep(network, params, x, y, learningRate)
-      : trainingStep(network, params, [x[sample]], [y[sample]], learningRate),
+      ? trainingStep({ layers, loss }, params, x, y, learningRate)
+      : trainingStep({ layers, loss }, params, [x[sample]], [y[sample]], learningRate),
   );
-  const chainOf = memo((pass, row, weight) => chain(data.layers, pass, row, weight));
+  const chainOf = memo(({ layers }, pass, row, weight) => chain(layers, pass, row, weight));
 
   return function model(state) {
+    const { data } = state;
+    const { net, steps } = sessionOf(data);
     const params = state.own?.params ?? data.snapshots[state.snapshot].params;
-    const pass = passOf(params, state.sample, state.learningRate);
+    const pass = passOf(data, params, state.sample, state.learningRate);
     const row = state.sample === "all" ? state.shown : 0;
     const weight = state.weight ?? strongestFirstWeight(net, pass);
     const fresh = renewed(steps, state.step);
@@ -46,7 +47,7 @@ export function createModel(data, net, steps) {
       weight,
       batch: pass.x.length,
       learningRate: state.learningRate,
-      chain: chainOf(pass, row, weight),
+      chain: chainOf(data, pass, row, weight),
       isRenewed: (layer) => fresh.has(layer),
       unitOf,
       weightIn: (block) =>
@@ -86,6 +87,13 @@ export function snapshotOf(model) {
       index: state.snapshot,
       step: model.data.snapshots[state.snapshot].step,
       own_steps: state.own?.taken ?? 0,
+    },
+    lab: {
+      source: state.plan.source,
+      hidden: state.plan.hidden,
+      playing: state.playing,
+      curve: state.own?.curve ?? null,
+      forecast: state.forecast,
     },
     sample: state.sample,
     row: model.row,

@@ -28,7 +28,7 @@ export function describe(data) {
     loss,
     blocks,
     symbols,
-    imageShape: shape ?? guessImageShape(blocks[0].size),
+    imageShape: shape ?? guessImageShape(samples.x, features),
     hasBias: (k) => "bias" in data.snapshots[0].params[k],
     isFrozen: (k, name) => (layers[k].frozen ?? []).includes(name),
     blockOfLayer: (k) => blocks.findLast((block) => block.linear !== null && block.linear <= k) ?? blocks[0],
@@ -74,10 +74,13 @@ function nameBlocks(blocks) {
   }
 }
 
-/** Sixteen or more inputs that fill a square are taken for an image. */
-function guessImageShape(size) {
+/** Sixteen or more inputs that fill a square, none negative, and none named as a column is, are taken for an image. */
+function guessImageShape(rows, names) {
+  const size = rows[0].length;
   const side = Math.round(Math.sqrt(size));
-  return size >= 16 && side * side === size ? [side, side] : null;
+  const isSquare = size >= 16 && side * side === size;
+  const areColumns = names?.some((name) => !/^(pixel|px|p|x)?[\s_,.\d()[\]-]*$/i.test(name));
+  return isSquare && !areColumns && rows.every((row) => row.every((value) => value >= 0)) ? [side, side] : null;
 }
 
 /** The key of a parameter as bpx's command line writes it, such as 0.weight[1,0] or 2.bias[0]. */

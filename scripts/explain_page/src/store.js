@@ -1,6 +1,11 @@
 // The page's state, and the few ways in which it changes. Everything else is computed from it (see model.js).
 
+import { trainingStep } from "./engine/engine.js";
+import { readLink } from "./lab/link.js";
+import { dataOf, planOf } from "./lab/plan.js";
+import { readTable } from "./lab/table.js";
 import { parseKey } from "./network.js";
+import { sessionOf } from "./session.js";
 
 export function createStore(initial) {
   let state = initial;
@@ -15,27 +20,61 @@ export function createStore(initial) {
   };
 }
 
-/** Where the page starts: what the data ask for, else the first sample that is not all zeros. */
-export function initialState(data, net) {
+/** Where the walk through a network starts: what its data ask for, else with a sample that has something to see. */
+function startOf(data) {
   const start = data.start ?? {};
-  const lively = data.samples.x.findIndex((row) => row.some((value) => value !== 0));
-  const sample = start.sample ?? Math.max(0, lively);
+  const lively = firstLivelySample(data, start.snapshot ?? 0);
+  const sample = start.sample ?? lively;
   return {
+    data,
     step: 0,
     snapshot: start.snapshot ?? 0,
     sample,
-    shown: sample === "all" ? Math.max(0, lively) : sample,
-    learningRate: data.learning_rate,
+    shown: sample === "all" ? lively : sample,
     weight: start.weight ? parseKey(start.weight) : null,
     units: {},
     path: null,
     own: null,
     output: 0,
+    forecast: null,
   };
 }
 
-export function createActions(store, net, steps) {
-  const clampStep = (step) => Math.max(0, Math.min(steps.length - 1, step));
+/** The state that a page begins with. */
+export function initialState(data) {
+  return {
+    ...startOf(data),
+    given: data,
+    plan: planOf(data),
+    table: null,
+    problem: null,
+    learningRate: data.learning_rate,
+    playing: false,
+    speed: "steady",
+  };
+}
+
+/**
+ * The first sample from which the first layer learns no less than from most others: one whose inputs are all 0, whose
+ * error is gone, or whose hidden units are all off would be a walk through zeros.
+ */
+function firstLivelySample(data, snapshot) {
+  const network = { layers: data.layers, loss: data.loss };
+  const first = data.layers.findIndex(({ kind }) => kind === "Linear");
+  const sizes = data.samples.x.map((row, n) => {
+    const { grads } = trainingStep(network, data.snapshots[snapshot].params, [row], [data.samples.y[n]], 0);
+    return Math.max(...grads[first].weight.flat().map(Math.abs));
+  });
+  const middle = [...sizes].sort((a, b) => a - b)[Math.floor((sizes.length - 1) / 2)];
+  return Math.max(
+    0,
+    sizes.findIndex((size) => size >= 0.5 * middle && size > 0),
+  );
+}
+
+export function createActions(store) {
+  const session = () => sessionOf(store.get().data);
+  const clampStep = (step) => Math.max(0, Math.min(session().steps.length - 1, step));
   return {
     goTo: (step) => store.set({ step: clampStep(step) }),
     move: (by) => store.set({ step: clampStep(store.get().step + by) }),
@@ -46,8 +85,9 @@ export function createActions(store, net, steps) {
     chooseUnit: (block, unit) => store.set({ units: { ...store.get().units, [block.index]: unit } }),
     choosePath: (path) => store.set({ path }),
     chooseOutput: (output) => store.set({ output }),
+    chooseSpeed: (speed) => store.set({ speed }),
     chooseWeight(weight) {
-      const block = net.blocks.find(({ linear }) => linear === weight.layer);
+      const block = session().net.blocks.find(({ linear }) => linear === weight.layer);
       const units = { ...store.get().units, [block.index]: weight.j };
       if (weight.name === "weight") units[block.index - 1] = weight.i;
       store.set({ weight, units, path: null });
@@ -55,8 +95,59 @@ export function createActions(store, net, steps) {
     /** Take the step that is shown: go on with its new weights from the beginning of the walk. */
     takeStep(newParams) {
       const { own } = store.get();
-      store.set({ own: { params: newParams, taken: (own?.taken ?? 0) + 1 }, step: 0 });
+      store.set({ own: { params: newParams, taken: (own?.taken ?? 0) + 1, curve: null }, step: 0 });
     },
-    forgetSteps: () => store.set({ own: null }),
+    forgetSteps: () => store.set({ own: null, playing: false }),
+    /** Change what the network is or learns from; what cannot be is said, and nothing changes. */
+    choosePlan(change) {
+      const { plan, given, table, data, learningRate } = store.get();
+      const next = { ...plan, ...change };
+      try {
+        const made = ["hidden", "source", "activation", "seed", "target"].some((key) => key in change);
+        if (!made) return store.set({ plan: next, problem: null });
+        const fresh = dataOf(next, given, table);
+        if (fresh === data) return store.set({ plan: next, problem: null });
+        return store.set({ ...startOf(fresh), plan: next, problem: null, playing: false, learningRate });
+      } catch (error) {
+        if (!error.isForReader) throw error;
+        return store.set({ problem: error.message });
+      }
+    },
+    complain: (problem) => store.set({ problem }),
+    /** Learn from a table that the reader dropped; one that cannot be read is said, and nothing changes. */
+    takeTable(text, title) {
+      const { table: before } = store.get();
+      try {
+        const table = readTable(text, title);
+        store.set({ table });
+        this.choosePlan({
+          source: "table",
+          target: table.names.length - 1,
+          activation: store.get().plan.activation ?? "Tanh",
+        });
+        if (store.get().problem) store.set({ table: before });
+      } catch (error) {
+        if (!error.isForReader) throw error;
+        store.set({ problem: error.message });
+      }
+    },
+    /** Begin where a link says; a broken one is said, and the page begins as it is. */
+    follow(hash) {
+      const before = store.get();
+      try {
+        const asked = readLink(hash);
+        if (!asked) return;
+        if (asked.rate !== undefined) store.set({ learningRate: asked.rate });
+        this.choosePlan(asked.plan);
+        if (store.get().problem) return;
+        const { steps } = session();
+        const part = steps.findIndex((step) => step.part === asked.part);
+        const step = asked.step === undefined ? part : asked.step - 1;
+        if (step >= 0) store.set({ step: clampStep(step) });
+      } catch (error) {
+        if (!error.isForReader) throw error;
+        store.set({ ...before, problem: error.message });
+      }
+    },
   };
 }

@@ -5,7 +5,7 @@
 // and the products of all paths add up to the gradient. Where there are more paths than a person reads, those that
 // pass through the same unit of the next layer are summed by what backpropagation already knows there: dL/d(unit).
 
-import { softmaxSlope } from "./activations.js";
+import { softmaxSlope } from "./layers/softmax.js";
 
 export const MAX_PATHS = 64;
 

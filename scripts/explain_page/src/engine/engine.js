@@ -1,60 +1,27 @@
-// Backpropagation in float64: forward, loss, backward, update. Pure functions on nested arrays, a row per sample.
-// The conventions are bpx's: y = x @ weight + bias, and a gradient is called d + the name of what it belongs to.
+// Backpropagation in float64: forward, loss, backward, update. Functions on nested arrays, a row per sample, that change
+// nothing they are given. The conventions are bpx's: y = x @ weight + bias, and a gradient is called d + the name of
+// what it belongs to.
 
-import { elementwise, softmax } from "./activations.js";
+import { mapArray } from "./arrays.js";
+import { layerRules } from "./layers/index.js";
 import { losses, probabilities } from "./losses.js";
 
 export { chain } from "./chain.js";
 
-const mapRows = (rows, each) => rows.map((row, n) => row.map((value, k) => each(value, n, k)));
-
-/** Every layer: forward(params, x) -> y, and backward(params, x, y, dy) -> { dx, grads, slope }. */
-export function layerRule(layer) {
-  if (layer.kind === "Linear") return linear;
-  if (layer.kind === "Softmax") return softmaxLayer;
-  const { value, slope } = elementwise[layer.kind](layer);
-  return {
-    forward: (params, x) => mapRows(x, value),
-    backward(params, x, y, dy) {
-      const slopes = mapRows(x, (z, n, k) => slope(z, y[n][k]));
-      return { dx: mapRows(dy, (d, n, k) => d * slopes[n][k]), grads: {}, slope: slopes };
-    },
-  };
-}
-
-const linear = {
-  forward({ weight, bias }, x) {
-    return x.map((row) => {
-      const y = bias ? [...bias] : new Array(weight[0].length).fill(0);
-      row.forEach((value, i) => weight[i].forEach((w, j) => (y[j] += value * w)));
-      return y;
-    });
-  },
-  backward({ weight, bias }, x, y, dy) {
-    const dw = weight.map((row, i) => row.map((_, j) => dy.reduce((sum, d, n) => sum + x[n][i] * d[j], 0)));
-    const db = weight[0].map((_, j) => dy.reduce((sum, d) => sum + d[j], 0));
-    const dx = dy.map((d) => weight.map((row) => row.reduce((sum, w, j) => sum + d[j] * w, 0)));
-    return { dx, grads: bias ? { weight: dw, bias: db } : { weight: dw }, slope: null };
-  },
-};
-
-const softmaxLayer = {
-  forward: (params, x) => x.map(softmax),
-  backward(params, x, y, dy) {
-    const dx = dy.map((d, n) => {
-      const mean = d.reduce((sum, value, k) => sum + value * y[n][k], 0);
-      return d.map((value, k) => y[n][k] * (value - mean));
-    });
-    return { dx, grads: {}, slope: null };
-  },
-};
-
-/** All values on the way: values[0] is x, values[k + 1] the output of layer k. */
-export function forward(layers, params, x) {
+/** All values on the way, values[0] = x and values[k + 1] the output of layer k, and what the way back needs. */
+export function forwardPass(layers, params, x, context) {
   const values = [x];
-  layers.forEach((layer, k) => values.push(layerRule(layer).forward(params[k], values[k])));
-  return values;
+  const caches = [];
+  layers.forEach((layer, k) => {
+    const { y, cache } = layerRules[layer.kind].forward(layer, params[k], values[k], context);
+    values.push(y);
+    caches.push(cache);
+  });
+  return { values, caches };
 }
+
+/** The values alone. */
+export const forward = (layers, params, x) => forwardPass(layers, params, x).values;
 
 /** Loss of a batch: { value, perSample, dOutput }, with the factor 1/n of a mean inside dOutput. */
 export function lossOf(loss, output, y) {
@@ -69,25 +36,22 @@ export function lossOf(loss, output, y) {
   };
 }
 
-/** Backward through all layers: dValues[k] is dL/dvalues[k]; grads and slopes have one entry per layer. */
-export function backward(layers, params, values, dOutput) {
-  const dValues = [...values.keys()].fill(null);
+/** Backward through all layers: dValues[k] is dL/dvalues[k]; grads has one entry per layer. */
+export function backward(layers, params, caches, dOutput) {
+  const dValues = new Array(layers.length + 1).fill(null);
   const grads = [];
-  const slopes = [];
   dValues[layers.length] = dOutput;
   for (let k = layers.length - 1; k >= 0; k -= 1) {
-    const result = layerRule(layers[k]).backward(params[k], values[k], values[k + 1], dValues[k + 1]);
+    const result = layerRules[layers[k].kind].backward(layers[k], params[k], caches[k], dValues[k + 1]);
     dValues[k] = result.dx;
     grads[k] = result.grads;
-    slopes[k] = result.slope;
   }
-  return { dValues, grads, slopes };
+  return { dValues, grads };
 }
 
-const mapArray = (array, each, ...others) =>
-  Array.isArray(array)
-    ? array.map((item, k) => mapArray(item, each, ...others.map((other) => other[k])))
-    : each(array, ...others);
+/** The slope of each number of each layer; null for layers that mix their inputs. */
+const slopesOf = (layers, params, { values, caches }) =>
+  layers.map((layer, k) => layerRules[layer.kind].slopes?.(layer, params[k], caches[k], values[k]) ?? null);
 
 /** Plain gradient descent: the changes -learning_rate * gradient (0 where frozen) and the parameters after them. */
 export function update(layers, params, grads, learningRate) {
@@ -106,10 +70,11 @@ export function update(layers, params, grads, learningRate) {
 /** One whole training step on a batch, with everything that was computed on the way. */
 export function trainingStep(network, params, x, y, learningRate) {
   const { layers, loss } = network;
-  const values = forward(layers, params, x);
+  const pass = forwardPass(layers, params, x);
+  const { values } = pass;
   const output = values[layers.length];
   const lossNow = lossOf(loss, output, y);
-  const back = backward(layers, params, values, lossNow.dOutput);
+  const back = backward(layers, params, pass.caches, lossNow.dOutput);
   const step = update(layers, params, back.grads, learningRate);
   const newOutput = forward(layers, step.newParams, x)[layers.length];
   return {
@@ -120,6 +85,7 @@ export function trainingStep(network, params, x, y, learningRate) {
     output,
     probabilities: loss.kind.endsWith("cross_entropy") ? output.map((row) => probabilities(loss.kind, row)) : null,
     loss: lossNow,
+    slopes: slopesOf(layers, params, pass),
     ...back,
     ...step,
     newLoss: lossOf(loss, newOutput, y).value,

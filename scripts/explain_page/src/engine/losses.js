@@ -2,7 +2,8 @@
 // squared_error   1/2 sum (p - y)^2            absolute_error  sum |p - y|        huber  quadratic near 0, then linear
 // cross_entropy   -sum y log softmax(p)        binary_cross_entropy  sum log(1 + e^p) - y p        (p are logits)
 
-import { sigmoid, softmax, softplus } from "./activations.js";
+import { sigmoid, softplus } from "./layers/activations.js";
+import { softmax } from "./layers/softmax.js";
 
 const sum = (values) => values.reduce((total, value) => total + value, 0);
 const pairwise = (each) => (p, y) => p.map((value, k) => each(value, y[k]));

@@ -1,7 +1,7 @@
 // Formulas of the way back; see formulas.js for what a rule gets and gives.
 
 import { activationText } from "./activation_text.js";
-import { softmaxSlope } from "../engine/activations.js";
+import { softmaxSlope } from "../engine/layers/softmax.js";
 import { aligned, B, inner, isSmall, matrix, num, partial, sumOf, term, transpose, W, w } from "./tex.js";
 
 export const backwardFormulas = {
@@ -86,7 +86,7 @@ export const backwardFormulas = {
     const z = net.symbols[layer + 1];
     const j = unitOf(block);
     const [delta, db] = [pass.dValues[layer + 1], pass.grads[layer].bias];
-    const sum = sumOf(delta.map((row) => ({ tex: inner(row[j]), value: row[j] })));
+    const sum = sumOf(delta.map((row) => ({ tex: num(row[j]), value: row[j] })));
     const total = batch > 1 ? "\\textstyle\\sum_n " : "";
     return {
       symbols: `${partial("L", B(block))} = ${total}${z.gradTex()}`,

@@ -30,6 +30,9 @@ export function formatShort(value, digits = Math.abs(value) < 0.1 ? 4 : 3) {
   return `${sign}${mantissa}e${exponent < 0 ? MINUS : ""}${Math.abs(exponent)}`;
 }
 
+/** A number that is added to something: its sign stands apart, as in − 7.023. */
+export const formatAddend = (value) => formatShort(value).replace(/^(−?)/, (sign) => (sign ? `${MINUS} ` : "+ "));
+
 /** TeX of a number; `inside` a sum or product, negative ones stand in parentheses. */
 export function formatTex(value, { digits = 4, inside = false } = {}) {
   if (Number.isNaN(value)) return "\\text{NaN}";

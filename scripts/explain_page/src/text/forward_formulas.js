@@ -2,13 +2,16 @@
 
 import { activationText } from "./activation_text.js";
 import { lossText, targetsOf } from "./loss_text.js";
-import { aligned, B, inner, isSmall, matrix, num, partial, sumOf, term, W } from "./tex.js";
+import { aligned, B, inner, isSmall, matrix, num, partial, plus, sumOf, term, W } from "./tex.js";
 
 export const forwardFormulas = {
   input({ net, pass, row }) {
     const x = pass.values[0][row];
-    const symbols = `x = (x_1, \\dots, x_{${x.length}})`;
-    return { symbols: x.length > 1 ? symbols : "x", matrices: isSmall(x.length) ? `x = ${matrix([x])}` : null };
+    const names = isSmall(x.length) ? x.map((_, i) => `x_${i + 1}`) : ["x_1", "\\dots", `x_{${x.length}}`];
+    return {
+      symbols: x.length > 1 ? `x = (${names.join(", ")})` : "x",
+      matrices: isSmall(x.length) ? `x = ${matrix([x])}` : null,
+    };
   },
 
   weighted({ net, pass, row, unitOf }, { layer, block }) {
@@ -17,7 +20,7 @@ export const forwardFormulas = {
     const [input, output] = [pass.values[layer][row], pass.values[layer + 1][row]];
     const j = unitOf(block);
     const sum = sumOf(input.map((value, i) => term(value, weight[i][j])));
-    const plus = bias ? ` + ${inner(bias[j])}` : "";
+    const shift = bias ? ` ${plus(num(bias[j]))}` : "";
     return {
       symbols: `${z.tex()} = ${a.tex()}\\,${W(block)}${bias ? ` + ${B(block)}` : ""}`,
       matrices: isSmall(input.length, output.length)
@@ -28,7 +31,7 @@ export const forwardFormulas = {
         : null,
       unit: aligned(z.tex(j + 1), [
         `\\textstyle\\sum_i ${a.tex("i")}\\,w^{(${block.index})}_{i${j + 1}}${bias ? ` + ${B(block)}_{${j + 1}}` : ""}`,
-        sum.broken + plus,
+        sum.broken + shift,
         num(output[j]),
       ]),
       omitted: sum.omitted,
@@ -66,11 +69,10 @@ export const forwardFormulas = {
     const lines = text.probability ? [`${text.probability(out.tex("k"))}`] : [];
     lines.push(`${name} = ${text.symbols((k) => out.tex(k), net.loss)}`);
     if (batch > 1) lines.push(`L = ${net.loss.reduction === "sum" ? "" : `\\frac{1}{${batch}}`} \\sum_n L_n`);
-    const joined = sum.broken.replaceAll("+ -", "- ");
     return {
       symbols: lines.length > 1 ? `\\begin{gathered} ${lines.join(" \\\\ ")} \\end{gathered}` : lines[0],
       matrices: null,
-      unit: aligned(name, sum.omitted ? [num(pass.loss.perSample[row])] : [joined, num(pass.loss.perSample[row])]),
+      unit: aligned(name, sum.omitted ? [num(pass.loss.perSample[row])] : [sum.broken, num(pass.loss.perSample[row])]),
       batchLine: batch > 1 ? batchLoss(pass, net.loss, batch) : null,
       omitted: sum.omitted,
     };
@@ -100,7 +102,7 @@ export const forwardFormulas = {
 
 /** The loss of the batch out of those of its samples. */
 function batchLoss(pass, loss, batch) {
-  const sum = sumOf(pass.loss.perSample.map((value) => ({ tex: inner(value), value })));
+  const sum = sumOf(pass.loss.perSample.map((value) => ({ tex: num(value), value })));
   const tex = loss.reduction === "sum" ? sum.tex : `\\tfrac{1}{${batch}} (${sum.tex})`;
   return aligned("L", [tex, num(pass.loss.value)]);
 }

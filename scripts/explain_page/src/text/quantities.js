@@ -3,7 +3,7 @@
 // Returns a list of { caption, kind: "vector" | "matrix", layer, name, rows, rowNames, columnNames }; the cells of a
 // "matrix" are parameters that can be chosen.
 
-import { softmaxSlope } from "../engine/activations.js";
+import { softmaxSlope } from "../engine/layers/softmax.js";
 
 /** One sample: a row per unit, a column per quantity given as [symbol, values]. */
 const perUnit = (caption, names, ...quantities) => ({

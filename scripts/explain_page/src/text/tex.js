@@ -19,6 +19,10 @@ export const aligned = (left, rights) => {
 
 const TERMS_A_LINE = 2;
 
+/** A term with the sign that joins it to what stands before: a negative number is subtracted, never added. */
+export const plus = (tex) => (tex.startsWith("-") ? `- ${tex.slice(1)}` : `+ ${tex}`);
+const join = (terms) => terms.reduce((sum, tex) => `${sum} ${plus(tex)}`);
+
 /**
  * A sum of { tex, value } terms. More than `most` are cut to the largest, and the others are given as one number.
  * Returns { tex, broken, omitted }; `broken` is for `aligned`, in lines of two terms.
@@ -26,9 +30,11 @@ const TERMS_A_LINE = 2;
 export function sumOf(terms, most = 4) {
   const { shown, omitted } =
     terms.length <= most ? { shown: terms.map(({ tex }) => tex), omitted: 0 } : largestOf(terms, most);
+  if (shown.length === 0) return { tex: "0", broken: "0", omitted };
   const lines = [];
-  for (let n = 0; n < shown.length; n += TERMS_A_LINE) lines.push(shown.slice(n, n + TERMS_A_LINE).join(" + "));
-  return { tex: shown.join(" + "), broken: lines.join(" \\\\ & \\quad {} + "), omitted };
+  for (let n = 0; n < shown.length; n += TERMS_A_LINE) lines.push(join(shown.slice(n, n + TERMS_A_LINE)));
+  const broken = lines.reduce((sum, line) => `${sum} \\\\ & \\quad {} ${plus(line)}`);
+  return { tex: join(shown), broken, omitted };
 }
 
 function largestOf(terms, most) {
@@ -37,7 +43,8 @@ function largestOf(terms, most) {
   const rest = terms.reduce((total, { value }, k) => (kept.has(k) ? total : total + value), 0);
   const omitted = terms.length - kept.size;
   const shown = terms.filter((_, k) => kept.has(k)).map(({ tex }) => tex);
-  return { shown: [...shown, `\\underbrace{${inner(rest)}}_{${omitted}\\text{ others}}`], omitted };
+  const others = `${rest < 0 ? "-" : ""}\\underbrace{${num(Math.abs(rest))}}_{${omitted}\\text{ others}}`;
+  return { shown: [...shown, others], omitted };
 }
 
 /** A product of two numbers as a term for sumOf. */

@@ -1,7 +1,7 @@
 // Formulas of the update; see formulas.js for what a rule gets and gives.
 
 import { exactTex } from "./format.js";
-import { aligned, B, inner, isSmall, matrix, num, partial, W, w } from "./tex.js";
+import { aligned, B, inner, isSmall, matrix, num, partial, plus, W, w } from "./tex.js";
 
 export const updateFormulas = {
   change({ net, pass, learningRate, weightIn }, { layer, block }) {
@@ -31,7 +31,7 @@ export const updateFormulas = {
     return {
       symbols: net.hasBias(layer) ? `${left(W(block))} \\qquad ${left(B(block))}` : left(W(block)),
       matrices: isSmall(fresh.length, fresh[0].length) ? `${W(block)} \\leftarrow ${matrix(fresh)}` : null,
-      unit: `${w(block, i, j)} \\leftarrow ${num(old[i][j])} + ${inner(change[i][j])} = ${num(fresh[i][j])}`,
+      unit: `${w(block, i, j)} \\leftarrow ${num(old[i][j])} ${plus(num(change[i][j]))} = ${num(fresh[i][j])}`,
     };
   },
 

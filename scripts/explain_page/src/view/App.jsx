@@ -1,32 +1,51 @@
 // The page, from top to bottom.
 
+import { useEffect, useRef } from "preact/hooks";
+
 import { stepTitle } from "../text/step_text.js";
+import { bringIntoView } from "./bring_into_view.js";
+import { Calm } from "./Calm.jsx";
 import { ChainPanel } from "./ChainPanel.jsx";
 import { Walk } from "./Controls.jsx";
 import { NetworkFigure } from "./figure/NetworkFigure.jsx";
 import { Header } from "./Header.jsx";
+import { Lab } from "./lab/Lab.jsx";
+import { PlayBar } from "./lab/PlayBar.jsx";
 import { Notices } from "./Notices.jsx";
 import { Settings } from "./Settings.jsx";
 import { StepPanel } from "./StepPanel.jsx";
 import { Training } from "./Training.jsx";
 
 export function App({ model, actions }) {
+  const stage = useRef(null);
+  const isLab = model.state.given.start?.view === "lab"; // what it learns comes before how
+  const shownStep = useRef(model.state.step);
+  useEffect(() => {
+    if (shownStep.current === model.state.step) return;
+    shownStep.current = model.state.step;
+    bringIntoView(stage.current.querySelector(".step-panel"));
+  });
   return (
     <>
       <Header model={model} />
       <main>
         <Notices model={model} />
+        <Lab model={model} actions={actions} />
+        <PlayBar model={model} actions={actions} />
+        {isLab && <Training model={model} actions={actions} />}
         <Settings model={model} actions={actions} />
         <Walk model={model} actions={actions} />
         <p class="visually-hidden" role="status" aria-live="polite" data-role="announcer">
           {announcement(model)}
         </p>
-        <div class="stage">
-          <NetworkFigure model={model} actions={actions} />
-          <StepPanel model={model} actions={actions} />
-          <ChainPanel model={model} actions={actions} />
+        <div class={`stage ${model.state.playing ? "playing" : ""}`} ref={stage}>
+          <Calm model={model} every={60}>
+            {() => <NetworkFigure model={model} actions={actions} />}
+          </Calm>
+          <Calm model={model}>{() => <StepPanel model={model} actions={actions} />}</Calm>
+          <Calm model={model}>{() => <ChainPanel model={model} actions={actions} />}</Calm>
         </div>
-        <Training model={model} actions={actions} />
+        {!isLab && <Training model={model} actions={actions} />}
       </main>
     </>
   );

@@ -12,6 +12,8 @@ import { format } from "../text/format.js";
 import { useWidth } from "./use_width.js";
 
 const GRID = 64;
+const MOVING_GRID = 32; // while training plays
+const MOST_POINTS = 500;
 const MARGIN = { top: 30, right: 14, bottom: 44, left: 56 };
 
 function padded(values) {
@@ -21,10 +23,10 @@ function padded(values) {
 }
 
 /** Outputs (probabilities for the cross-entropies) at the centers of a grid of points over the plane. */
-function surface({ data, net }, params, output, [x0, x1], [y0, y1]) {
-  const at = ([low, high], k) => low + ((high - low) * (k + 0.5)) / GRID;
+function surface({ data, net }, params, output, [x0, x1], [y0, y1], grid) {
+  const at = ([low, high], k) => low + ((high - low) * (k + 0.5)) / grid;
   const points = [];
-  for (let r = 0; r < GRID; r += 1) for (let c = 0; c < GRID; c += 1) points.push([at([x0, x1], c), at([y0, y1], r)]);
+  for (let r = 0; r < grid; r += 1) for (let c = 0; c < grid; c += 1) points.push([at([x0, x1], c), at([y0, y1], r)]);
   const rows = forward(data.layers, params, points).at(-1);
   return rows.map((row) => (probabilities(net.loss.kind, row) ?? row)[output]);
 }
@@ -45,19 +47,21 @@ export function DecisionSurface({ model, actions }) {
   const height = width - MARGIN.left - MARGIN.right + MARGIN.top + MARGIN.bottom;
   const { data, net, pass, state } = model;
   const { x: samples, y: targets } = data.samples;
-  const [xs, ys] = [padded(samples.map((row) => row[0])), padded(samples.map((row) => row[1]))];
+  const { training, held_out: heldOut } = data;
+  const [xs, ys] = [0, 1].map((k) => padded([...samples, ...training.x].map((row) => row[k])));
   const { output } = state;
-  const values = useMemo(() => surface(model, pass.params, output, xs, ys), [pass.params, output]);
+  const grid = state.playing ? MOVING_GRID : GRID;
+  const values = useMemo(() => surface(model, pass.params, output, xs, ys, grid), [data, pass.params, output, grid]);
   const { middle, reach, levels } = levelsOf(values, model, output, targets);
   const [x, y] = [
     scaleLinear(xs, [MARGIN.left, width - MARGIN.right]),
     scaleLinear(ys, [height - MARGIN.bottom, MARGIN.top]),
   ];
-  const bands = useMemo(() => contours().size([GRID, GRID]).thresholds(levels)(values), [values]);
-  const border = useMemo(() => contours().size([GRID, GRID]).contour(values, middle), [values]);
+  const bands = useMemo(() => contours().size([grid, grid]).thresholds(levels)(values), [values]);
+  const border = useMemo(() => contours().size([grid, grid]).contour(values, middle), [values]);
   const toPath = pathOf(
-    (px) => x(xs[0] + ((xs[1] - xs[0]) * px) / GRID),
-    (py) => y(ys[0] + ((ys[1] - ys[0]) * py) / GRID),
+    (px) => x(xs[0] + ((xs[1] - xs[0]) * px) / grid),
+    (py) => y(ys[0] + ((ys[1] - ys[0]) * py) / grid),
   );
   const step = levels[1] - levels[0];
   const strength = (level) => Math.round(4 * Math.min(1, Math.abs(level - middle) / reach));
@@ -79,6 +83,12 @@ export function DecisionSurface({ model, actions }) {
           <rect x={x(xs[0]) + 2} y={y(ys[1]) + 2} width={x(xs[1]) - x(xs[0]) - 4} height={y(ys[0]) - y(ys[1]) - 4} />
         </clipPath>
         <path class="border" d={toPath(border)} clip-path="url(#inside-surface)" />
+        <g clip-path="url(#inside-surface)">
+          {heldOut && <Points rows={heldOut} {...{ x, y, output, middle }} kind="held-out" />}
+          {training.x.length > samples.length && (
+            <Points rows={training} {...{ x, y, output, middle }} kind="trained" />
+          )}
+        </g>
         {samples.map((row, n) => (
           <Sample
             key={n}
@@ -116,7 +126,8 @@ export function DecisionSurface({ model, actions }) {
         )}
         The output over the plane: <i class="swatch negative" /> below and <i class="swatch positive" /> above{" "}
         {format(middle, 2)}, the line. Squares are samples with a target above it, circles the others; the ring marks
-        the sample shown.
+        the sample shown{training.x.length > samples.length && ", small ones are rows of the training"}
+        {heldOut && ", hollow ones are held out"}.
       </figcaption>
     </figure>
   );
@@ -131,6 +142,17 @@ const pathOf =
         polygon.map((ring) => `M${ring.map(([px, py]) => `${toX(px).toFixed(1)},${toY(py).toFixed(1)}`).join("L")}Z`),
       )
       .join("");
+
+/** Many points, small: squares and circles in one path each. */
+function Points({ rows, x, y, output, middle, kind }) {
+  const shapes = { positive: "", negative: "" };
+  rows.x.slice(0, MOST_POINTS).forEach((row, n) => {
+    const [cx, cy] = [x(row[0]).toFixed(1), y(row[1]).toFixed(1)];
+    if (rows.y[n][output] > middle) shapes.positive += `M${cx},${cy}m-3,-3h6v6h-6z`;
+    else shapes.negative += `M${cx},${cy}m-3,0a3,3 0 1,0 6,0a3,3 0 1,0 -6,0z`;
+  });
+  return Object.entries(shapes).map(([sign, path]) => <path key={sign} class={`points ${kind} ${sign}`} d={path} />);
+}
 
 function Sample({ at: [cx, cy], isHigh, isShown }) {
   return (

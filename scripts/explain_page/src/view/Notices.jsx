@@ -3,6 +3,7 @@
 import { isXor } from "../network.js";
 import { plural } from "../text/format.js";
 import { MAX_EDGES } from "./figure/edges.js";
+import { styleOf } from "./figure/layout.js";
 
 export function Notices({ model }) {
   const notices = [frozenNotice(model), summaryNotice(model), ...(model.data.notes ?? [])].filter(Boolean);
@@ -39,7 +40,8 @@ function summaryNotice({ net }) {
   if (net.imageShape)
     parts.push(`the ${net.blocks[0].size} inputs are drawn as an image of ${net.imageShape.join("×")} pixels`);
   for (const block of net.blocks.slice(net.imageShape ? 1 : 0)) {
-    if (block.size > 20) parts.push(`the ${plural(block.size, "unit")} of ${block.spoken} are drawn as colored cells`);
+    if (styleOf(block, net) === "cells")
+      parts.push(`the ${plural(block.size, "unit")} of ${block.spoken} are drawn as colored cells`);
   }
   const counts = net.blocks.slice(1).map(({ linear, size }) => size * net.layers[linear].n_in);
   const weights = counts.filter((count) => count > MAX_EDGES).reduce((total, count) => total + count, 0);

@@ -3,6 +3,7 @@
 import { useState } from "preact/hooks";
 
 import { format } from "../text/format.js";
+import { Picture } from "./Picture.jsx";
 
 const vector = (values) =>
   values.length <= 4 ? `(${values.map((v) => format(v, 2)).join(", ")})` : `${values.length} numbers`;
@@ -12,10 +13,12 @@ function sampleName({ data, net }, n) {
   const [x, y] = [data.samples.x[n], data.samples.y[n]];
   const isClass = data.loss.kind === "cross_entropy" && y.filter((v) => v === 1).length === 1;
   const target = isClass
-    ? net.unitName(net.blocks.at(-1), y.indexOf(1))
+    ? className(net.unitName(net.blocks.at(-1), y.indexOf(1)))
     : vector(y).replace(/^\((.*)\)$/, y.length === 1 ? "$1" : "($1)");
-  return x.length <= 4 ? `x[${n}] = ${vector(x)} → ${target}` : `x[${n}] → ${isClass ? "class " : ""}${target}`;
+  return x.length <= 4 ? `x[${n}] = ${vector(x)} → ${target}` : `x[${n}] → ${target}`;
 }
+
+const className = (name) => (/^\d+$/.test(name) ? `class ${name}` : name);
 
 export function Settings({ model, actions }) {
   const { data, state } = model;
@@ -38,6 +41,7 @@ export function Settings({ model, actions }) {
           {options}
         </select>
       </label>
+      {model.net.imageShape && <Pictures model={model} actions={actions} />}
       {state.sample === "all" && (
         <label class="field">
           <span>Values drawn for</span>
@@ -75,6 +79,27 @@ export function Settings({ model, actions }) {
         </p>
       )}
     </section>
+  );
+}
+
+/** The samples as pictures to choose from, where they are images. */
+function Pictures({ model, actions }) {
+  const { data, net, state } = model;
+  return (
+    <div class="pictures" role="group" aria-label="Samples as images">
+      {data.samples.x.map((values, n) => (
+        <button
+          key={n}
+          type="button"
+          aria-pressed={String(n === state.sample)}
+          aria-label={sampleName(model, n)}
+          data-picture={n}
+          onClick={() => actions.chooseSample(n)}
+        >
+          <Picture values={values} shape={net.imageShape} size={32} />
+        </button>
+      ))}
+    </div>
   );
 }
 

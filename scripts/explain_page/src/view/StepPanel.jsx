@@ -6,6 +6,7 @@ import { stepLead, stepTitle } from "../text/step_text.js";
 import { tablesOf, unitNames } from "../text/quantities.js";
 import { Lazy } from "./Lazy.jsx";
 import { NumberTable } from "./NumberTable.jsx";
+import { Picture } from "./Picture.jsx";
 import { Scroller } from "./Scroller.jsx";
 import { Tex } from "./Tex.jsx";
 
@@ -28,6 +29,9 @@ export function StepPanel({ model, actions }) {
       <Formula label="Formula" tex={formulas.symbols} main />
       {formulas.matrices && <Formula label="With its numbers" tex={formulas.matrices} />}
       {formulas.unit && <UnitFormula {...{ model, actions, step, formulas }} />}
+      {step.kind === "input" && net.imageShape && (
+        <Picture values={model.pass.x[model.row]} shape={net.imageShape} size={224} label="The sample as an image" />
+      )}
       {formulas.batchLine && <Formula label="Whole batch" tex={formulas.batchLine} />}
       {formulas.omitted > 0 && (
         <p class="hint">
@@ -44,7 +48,7 @@ function Formula({ label, tex, main = false }) {
   return (
     <div class={`formula-row ${main ? "main" : ""}`}>
       <p class="formula-label">{label}</p>
-      <Scroller label={label}>
+      <Scroller label={label} fits>
         <Tex tex={tex} display />
       </Scroller>
     </div>
@@ -82,7 +86,7 @@ function UnitFormula({ model, actions, step, formulas }) {
       ) : (
         <p class="formula-label">{ABOUT_WEIGHT.has(step.kind) ? "For one weight" : "With its numbers"}</p>
       )}
-      <Scroller label="Formula with numbers">
+      <Scroller label="Formula with numbers" fits>
         <Tex tex={formulas.unit} display />
       </Scroller>
     </div>

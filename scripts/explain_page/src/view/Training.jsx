@@ -1,7 +1,9 @@
 // The run of training: the loss curve with a slider over the saved steps, and what the network has learned by then.
 
 import { format } from "../text/format.js";
+import { Calm } from "./Calm.jsx";
 import { DecisionSurface } from "./DecisionSurface.jsx";
+import { UnitViews } from "./lab/UnitViews.jsx";
 import { LossCurve } from "./LossCurve.jsx";
 
 export function Training({ model, actions }) {
@@ -10,7 +12,7 @@ export function Training({ model, actions }) {
   const now = snapshots[state.snapshot];
   const hasSurface = net.blocks[0].size === 2;
   return (
-    <section class="training" aria-labelledby="training-title">
+    <section class="training" id="training" aria-labelledby="training-title">
       <p class="kicker">
         <b>training</b>
       </p>
@@ -21,7 +23,9 @@ export function Training({ model, actions }) {
       </p>
       <div class={`charts ${hasSurface ? "two" : ""}`}>
         <figure>
-          <LossCurve data={data} current={state.snapshot} onChoose={actions.chooseSnapshot} />
+          <Calm model={model} every={100}>
+            {() => <LossCurve model={model} onChoose={actions.chooseSnapshot} />}
+          </Calm>
           {snapshots.length > 1 && (
             <label class="slider">
               <span>
@@ -41,7 +45,14 @@ export function Training({ model, actions }) {
             </label>
           )}
         </figure>
-        {hasSurface && <DecisionSurface model={model} actions={actions} />}
+        {hasSurface && (
+          <Calm model={model} every={100}>
+            {() => <DecisionSurface model={model} actions={actions} />}
+          </Calm>
+        )}
+        <Calm model={model} every={200}>
+          {() => <UnitViews model={model} actions={actions} />}
+        </Calm>
       </div>
     </section>
   );

@@ -22,9 +22,10 @@ export function LossColumn({ model, layout, lit, isReached }) {
   const isAfter = step.kind === "after";
   const value = isAfter ? pass.newLoss : pass.loss.perSample[row];
   const symbol = batch > 1 && !isAfter ? `L of x[${model.state.shown}]` : isAfter ? "L after" : "L";
-  const units = layout.columns.at(-1).units;
+  const { units, style } = layout.columns.at(-1);
   const links = units.map((unit) => linkPath(unit, layout));
   const probabilities = isReached ? pass.probabilities?.[row] : undefined;
+  const isGrid = style === "cells"; // where outputs are cells, no note has room beside them
   const Note = hasRoundOutputs ? NoteAround : NoteBeside;
   return (
     <g class={`loss ${["loss", "error", "after"].includes(step.kind) ? "now" : ""}`}>
@@ -42,20 +43,22 @@ export function LossColumn({ model, layout, lit, isReached }) {
           </text>
         </>
       )}
-      {!hasRoundOutputs && (
+      {!hasRoundOutputs && !isGrid && (
         <NoteHeads x={rightOf(units[0])[0]} width={notes} hasProbability={Boolean(pass.probabilities)} />
       )}
       <path class="glow" d={links.filter((_, k) => lit.outputs.has(k)).join("")} />
       {units.map((unit, k) => (
         <g key={k} class={`link ${lit.outputs.has(k) ? "lit" : ""}`}>
           <path class="line" d={links[k]} />
-          <Note
-            at={rightOf(unit)}
-            width={notes}
-            target={pass.y[row][k]}
-            probability={probabilities?.[k]}
-            digits={isNarrow ? 2 : 3}
-          />
+          {!isGrid && (
+            <Note
+              at={rightOf(unit)}
+              width={notes}
+              target={pass.y[row][k]}
+              probability={probabilities?.[k]}
+              digits={isNarrow ? 2 : 3}
+            />
+          )}
         </g>
       ))}
       <g class="unit">

@@ -1,8 +1,9 @@
 // The units of one block: round nodes and pills with numbers, or colored cells.
 
 import { parameterKey } from "../../network.js";
-import { exact, format, formatShort } from "../../text/format.js";
+import { exact, format, formatAddend, formatShort } from "../../text/format.js";
 import { signOf } from "./Edges.jsx";
+import { cutName } from "./layout.js";
 import { showParameter } from "./parameters.js";
 
 const MAX_TINT = 0.3;
@@ -26,17 +27,17 @@ function quantities({ net, pass, row }, block, seen) {
 export function Nodes({ model, actions, column, seen, lit }) {
   const { block, style } = column;
   const shown = quantities(model, block, seen);
-  const Unit = { round: RoundNode, pill: PillNode, cells: Cell }[style];
+  const Unit = { round: RoundNode, pill: PillNode, thin: PillNode, cells: Cell }[style];
   const { step } = model;
   const isNow = (step.value !== undefined || step.dValue !== undefined) && isCurrent(step, shown, block);
   const symbols = [shown.value?.text, shown.gradient?.text].filter(Boolean);
   const visible = style === "round" ? symbols : symbols.slice(-1);
   return (
     <g class={`column ${style} ${isNow ? "now" : ""}`}>
-      <text class="column-name" x={column.x + column.w / 2} y={14}>
+      <text class="column-name" x={column.middle} y={14}>
         {block.name}
       </text>
-      <text class="column-symbol" x={column.x + column.w / 2} y={31}>
+      <text class="column-symbol" x={column.middle} y={31}>
         {visible.join(" · ") || "\u00a0"}
       </text>
       {column.units.map((unit, k) => (
@@ -48,7 +49,7 @@ export function Nodes({ model, actions, column, seen, lit }) {
           data-gradient={shown.gradient && exact(shown.gradient.values[k])}
           onClick={() => actions.chooseUnit(block, k)}
         >
-          <Unit unit={unit} shown={shown} k={k} name={model.net.unitName(block, k)} isInput={block.index === 0} />
+          <Unit {...{ unit, shown, k, column }} name={model.net.unitName(block, k)} />
         </g>
       ))}
       {style === "round" && block.linear !== null && model.net.hasBias(block.linear) && (
@@ -71,7 +72,7 @@ function Tint({ unit, quantity, k, radius }) {
 
 const box = ({ x, y, w, h }) => ({ x, y, width: w, height: h });
 
-function RoundNode({ unit, shown, k, name }) {
+function RoundNode({ unit, shown, k, name, column }) {
   const [cx, cy] = [unit.x + unit.w / 2, unit.y + unit.h / 2];
   const two = shown.value && shown.gradient;
   return (
@@ -79,11 +80,7 @@ function RoundNode({ unit, shown, k, name }) {
       <rect class="body" {...box(unit)} rx={unit.h / 2} />
       <Tint unit={unit} quantity={shown.value} k={k} radius={unit.h / 2} />
       <rect class="ring" {...box(unit)} rx={unit.h / 2} />
-      {!/^\d+$/.test(name) && (
-        <text class="unit-name" x={cx} y={unit.y - 8}>
-          {name}
-        </text>
-      )}
+      {!/^\d+$/.test(name) && <UnitName name={name} column={column} x={cx} y={unit.y - 8} />}
       <text class="number" x={cx} y={two ? cy - 8 : cy} dy="0.35em">
         {shown.value ? formatShort(shown.value.values[k], 4) : ""}
       </text>
@@ -96,16 +93,14 @@ function RoundNode({ unit, shown, k, name }) {
   );
 }
 
-function PillNode({ unit, shown, k, name }) {
+function PillNode({ unit, shown, k, name, column }) {
   const quantity = shown.gradient ?? shown.value;
   return (
     <>
       <rect class="body" {...box(unit)} rx={unit.h / 2} />
       <Tint unit={unit} quantity={quantity} k={k} radius={unit.h / 2} />
       <rect class="ring" {...box(unit)} rx={unit.h / 2} />
-      <text class="unit-name" x={unit.x - 5} y={unit.y + unit.h / 2} dy="0.35em">
-        {name}
-      </text>
+      <UnitName name={name} column={column} x={unit.x - 5} y={unit.y + unit.h / 2} dy="0.35em" />
       <text
         class={`number ${shown.gradient ? "gradient" : ""}`}
         x={unit.x + unit.w / 2}
@@ -118,16 +113,27 @@ function PillNode({ unit, shown, k, name }) {
   );
 }
 
-function Cell({ unit, shown, k, name, isInput }) {
+/** The name of a unit, cut where it is too long; a pointer that rests on it reads the whole. */
+function UnitName({ name, column, ...place }) {
+  const short = cutName(name, column.nameRoom + 1, column.font);
+  return (
+    <text class="unit-name" {...place}>
+      {short}
+      {short !== name && <title>{name}</title>}
+    </text>
+  );
+}
+
+function Cell({ unit, shown, k, name, column }) {
   const quantity = shown.gradient ?? shown.value;
   const value = quantity ? quantity.values[k] : 0;
-  const isInk = isInput && quantity && quantity.values.every((v) => v >= 0);
+  const isInk = column.block.index === 0 && quantity && quantity.values.every((v) => v >= 0);
   const strength = quantity ? Math.abs(value) / largest(quantity.values) : 0;
   return (
     <>
       <rect class="body" {...box(unit)} />
       <rect class={`tint ${isInk ? "ink" : signOf(value)}`} {...box(unit)} style={{ fillOpacity: strength || 0 }} />
-      <rect class="ring" {...box(unit)} />
+      {(column.side >= 8 || isInk === false) && <rect class="ring" {...box(unit)} />}
       <title>{`${name}: ${quantity ? format(value) : "not yet computed"}`}</title>
     </>
   );
@@ -157,7 +163,7 @@ function Biases({ model, actions, column }) {
       >
         <rect x={unit.x + unit.w / 2 - 34} y={unit.y + unit.h + 4} width={68} height={18} rx={9} />
         <text x={unit.x + unit.w / 2} y={unit.y + unit.h + 13} dy="0.35em">
-          + {formatShort(number)}
+          {formatAddend(number)}
         </text>
       </g>
     );

@@ -1,5 +1,5 @@
 // Activation functions and their slopes, element by element, in float64.
-// Each entry makes { value(z), slope(z, a) } from a layer's description; a is the value already computed at z.
+// Each entry of `elementwise` makes { value(z), slope(z, a) } from a layer's description; a is the value already computed at z.
 
 export const sigmoid = (z) => 1 / (1 + Math.exp(-z));
 export const softplus = (z) => Math.max(z, 0) + Math.log1p(Math.exp(-Math.abs(z)));
@@ -30,16 +30,23 @@ export const elementwise = {
   SiLU: () => ({ value: (z) => z * sigmoid(z), slope: (z) => sigmoid(z) * (1 + z * (1 - sigmoid(z))) }),
   Softplus: () => ({ value: softplus, slope: sigmoid }),
   Identity: () => ({ value: (z) => z, slope: () => 1 }),
-  // A network is explained as it predicts: nothing is dropped.
-  Dropout: () => ({ value: (z) => z, slope: () => 1 }),
 };
 
-export function softmax(row) {
-  const top = Math.max(...row);
-  const exps = row.map((z) => Math.exp(z - top));
-  const total = exps.reduce((sum, e) => sum + e, 0);
-  return exps.map((e) => e / total);
-}
+/** y = f(x), dx = dy * f'(x), number by number. */
+export const activation = {
+  forward(layer, params, x) {
+    const { value } = elementwise[layer.kind](layer);
+    const y = x.map((row) => row.map(value));
+    return { y, cache: { x, y } };
+  },
 
-/** Softmax mixes its inputs, so its slope is a matrix: dy_to / dz_from = y_to ([to = from] - y_from). */
-export const softmaxSlope = (y, to, from) => y[to] * ((to === from ? 1 : 0) - y[from]);
+  backward(layer, params, cache, dy) {
+    const slopes = activation.slopes(layer, params, cache);
+    return { dx: dy.map((row, n) => row.map((d, k) => d * slopes[n][k])), grads: {} };
+  },
+
+  slopes(layer, params, { x, y }) {
+    const { slope } = elementwise[layer.kind](layer);
+    return x.map((row, n) => row.map((z, k) => slope(z, y[n][k])));
+  },
+};

@@ -1,0 +1,95 @@
+// Plays the training: a few steps a frame, the new weights handed to the page after each frame.
+
+import { copyParams } from "../engine/arrays.js";
+import { createRun, lossOver } from "../engine/training.js";
+
+/** Speeds by name: steps a frame, and frames from one set of steps to the next. */
+export const SPEEDS = {
+  slow: { steps: 1, every: 20 },
+  steady: { steps: 1, every: 1 },
+  fast: { steps: 10, every: 1 },
+  fastest: { steps: 1000, every: 1 },
+};
+const FRAME = 12; // milliseconds of a frame that training may take
+const MOST_POINTS = 400;
+
+/** Half the points of a curve, the newest among them, once there are too many. */
+function thin(curve) {
+  if (curve.step.length <= MOST_POINTS) return curve;
+  const keep = (_, k) => k % 2 === (curve.step.length - 1) % 2;
+  return Object.fromEntries(Object.entries(curve).map(([name, values]) => [name, values.filter(keep)]));
+}
+
+export function createPlayer(store) {
+  let run = null;
+  let begun = null; // what the run began from; another choice of the reader begins another run
+  let frames = 0;
+
+  const paramsOf = ({ own, data, snapshot }) => own?.params ?? data.snapshots[snapshot].params;
+
+  /** The run that goes on from what the page shows. */
+  function currentRun() {
+    const state = store.get();
+    const { data, plan, own, snapshot } = state;
+    const key = [data, own?.params ?? snapshot, plan.optimizer, plan.batchSize];
+    if (!run || key.some((part, k) => part !== begun[k])) {
+      const settings = { ...plan, learningRate: state.learningRate };
+      run = createRun({ layers: data.layers, loss: data.loss }, paramsOf(state), data.training, settings);
+      run.before = own?.taken ?? 0;
+      begun = key;
+    }
+    run.learningRate = state.learningRate;
+    return run;
+  }
+
+  function publish() {
+    const { data, own, snapshot } = store.get();
+    const network = { layers: data.layers, loss: data.loss };
+    const params = copyParams(run.params);
+    const train = lossOver(network, params, data.training);
+    const heldOut = lossOver(network, params, data.held_out);
+    const start = own?.curve ?? startOfCurve(network, data, paramsOf(store.get()));
+    const taken = run.before + run.step;
+    const curve = {
+      step: [...start.step, taken],
+      loss: [...start.loss, train],
+      heldOut: [...start.heldOut, heldOut],
+    };
+    begun[1] = params;
+    const isLost = !Number.isFinite(train);
+    store.set({ own: { params, taken, curve: thin(curve) }, ...(isLost ? { playing: false } : {}), snapshot });
+  }
+
+  const startOfCurve = (network, data, params) => ({
+    step: [0],
+    loss: [lossOver(network, params, data.training)],
+    heldOut: [lossOver(network, params, data.held_out)],
+  });
+
+  function frame() {
+    const { playing, speed } = store.get();
+    if (!playing) return;
+    const { steps, every } = SPEEDS[speed];
+    frames += 1;
+    if (frames % every === 0) {
+      const going = currentRun();
+      const end = performance.now() + FRAME;
+      for (let n = 0; n < steps && performance.now() < end; n += 1) going.advance(1);
+      publish();
+    }
+    requestAnimationFrame(frame);
+  }
+
+  return {
+    play() {
+      if (store.get().playing) return;
+      store.set({ playing: true });
+      requestAnimationFrame(frame);
+    },
+    pause: () => store.set({ playing: false }),
+    step(count = 1) {
+      currentRun().advance(count);
+      publish();
+    },
+  };
+}

@@ -1,0 +1,53 @@
+// A sample drawn as the image that it is: the largest value in ink, 0 as paper; negative values in the other color.
+
+import { useLayoutEffect, useRef } from "preact/hooks";
+
+import { currentTheme } from "../theme.js";
+
+let colors = {};
+const channels = (color) => [1, 3, 5].map((at) => parseInt(color.slice(at, at + 2), 16));
+
+/** The colors of the theme that is set, as channels; read once, because reading them makes the browser stop and measure. */
+function colorsOf(theme) {
+  if (colors.theme !== theme) {
+    const style = getComputedStyle(document.documentElement);
+    const read = (name) => channels(style.getPropertyValue(`--${name}`).trim());
+    const names = ["panel", "positive", "negative", "ink"];
+    colors = { theme, ...Object.fromEntries(names.map((name) => [name, read(name)])) };
+  }
+  return colors;
+}
+
+/** Paint values as rows of pixels, each mixed from the colors that the theme has for paper and for the sign. */
+function paint(canvas, values, [rows, columns], signed) {
+  const { panel: paper, positive, negative: low, ink: black } = colorsOf(currentTheme());
+  const high = signed ? positive : black;
+  const largest = Math.max(1e-300, ...values.map(Math.abs));
+  const image = new ImageData(columns, rows);
+  values.forEach((value, k) => {
+    const share = Math.abs(value) / largest || 0;
+    const ink = value < 0 ? low : high;
+    paper.forEach((part, c) => (image.data[4 * k + c] = Math.round(part + (ink[c] - part) * share)));
+    image.data[4 * k + 3] = 255;
+  });
+  canvas.getContext("2d").putImageData(image, 0, 0);
+}
+
+/** `signed` values are drawn in two colors, as weights are; others as ink on paper. */
+export function Picture({ values, shape, size, label, signed = false }) {
+  const ref = useRef(null);
+  const theme = currentTheme();
+  useLayoutEffect(() => paint(ref.current, values, shape, signed), [values, shape, signed, theme]);
+  const [rows, columns] = shape;
+  const scale = size / Math.max(rows, columns);
+  return (
+    <canvas
+      ref={ref}
+      class="picture"
+      width={columns}
+      height={rows}
+      style={{ width: `${columns * scale}px`, height: `${rows * scale}px` }}
+      {...(label ? { role: "img", "aria-label": label } : { "aria-hidden": true })}
+    />
+  );
+}

@@ -1,0 +1,13 @@
+// Where the page is one column, the step's explanation stands below the drawing: after a step it is brought into view.
+
+const ONE_COLUMN = "(max-width: 1180px)";
+
+/** Scroll so that the panel begins in the middle of the window, below the end of the drawing, unless it is in view. */
+export function bringIntoView(panel) {
+  if (!window.matchMedia(ONE_COLUMN).matches) return;
+  const { top } = panel.getBoundingClientRect();
+  const height = window.innerHeight;
+  if (top >= 0 && top <= 0.6 * height) return;
+  const isCalm = window.matchMedia("(prefers-reduced-motion: reduce)").matches;
+  window.scrollBy({ top: top - 0.45 * height, behavior: isCalm ? "instant" : "smooth" });
+}

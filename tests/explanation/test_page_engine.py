@@ -1,0 +1,108 @@
+"""The page's own training, run by Node.js, against bpx's: every layer, loss and optimizer that it offers, to 1e-9."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import bpx
+from bpx.explanation import page_data
+
+HERE = Path(__file__).parent
+SOURCE = HERE.parents[1] / "scripts" / "explain_page" / "src"
+
+ACTIVATIONS = ["sigmoid", "tanh", "relu", "leaky_relu", "gelu", "silu", "softplus", "identity", "softmax"]
+LOSSES = [
+    bpx.SquaredError(),
+    bpx.SquaredError("sum"),
+    bpx.AbsoluteError(),
+    bpx.Huber(delta=0.5),
+    bpx.BinaryCrossEntropy(),
+    bpx.CrossEntropy(),
+    bpx.CrossEntropy(label_smoothing=0.1),
+]
+OPTIMIZERS = [
+    (bpx.SGD(0.1), {"kind": "sgd"}),
+    (bpx.SGD(0.05, momentum=0.9), {"kind": "momentum", "momentum": 0.9}),
+    (bpx.SGD(0.05, momentum=0.8, nesterov=True), {"kind": "nesterov", "momentum": 0.8}),
+    (bpx.RMSprop(0.01, decay=0.95), {"kind": "rmsprop", "decay": 0.95}),
+    (bpx.Adam(0.02, b1=0.8, b2=0.99), {"kind": "adam", "b1": 0.8, "b2": 0.99}),
+]
+STEPS = 25
+
+
+def train_in_page(cases):
+    """Return what the page's engine makes of some cases."""
+    node = shutil.which("node")
+    if node is None or not SOURCE.exists():
+        pytest.skip("node or scripts/explain_page is missing")
+    command = [node, str(HERE / "page_engine.mjs"), str(SOURCE)]
+    done = subprocess.run(command, input=json.dumps(cases), capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def assert_trains_alike(net, x, y, optimizer, settings, batch_size=None):
+    data = page_data(net, x, y, samples=range(len(x)))
+    result = train_in_page(
+        [
+            {
+                "network": {"layers": data["layers"], "loss": data["loss"]},
+                "params": data["snapshots"][0]["params"],
+                "data": data["samples"],
+                "settings": {
+                    "optimizer": settings,
+                    "learningRate": optimizer.learning_rate,
+                    "batchSize": batch_size,
+                    "shuffle": False,
+                },
+                "steps": STEPS,
+            }
+        ]
+    )[0]
+    per_epoch = 1 if batch_size is None else -(-len(x) // batch_size)
+    assert STEPS % per_epoch == 0
+    net.fit(x, y, epochs=STEPS // per_epoch, batch_size=batch_size, optimizer=optimizer, shuffle=False)
+    assert result["step"] == STEPS
+    assert result["loss"] == pytest.approx(net.evaluate(x, y)["loss"], rel=1e-9)
+    for told, params in zip(result["params"], net.params, strict=True):
+        assert told.keys() == params.keys()
+        for name, array in params.items():
+            np.testing.assert_allclose(told[name], array, rtol=1e-9, atol=1e-12, err_msg=name)
+
+
+@pytest.fixture
+def data(generator):
+    return generator.normal(size=(10, 3)), np.eye(3)[np.arange(10) % 3]
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_every_layer(activation, data):
+    net = bpx.mlp([3, 5, 4, 3], activation=activation, dtype="float64", seed=2)
+    assert_trains_alike(net, *data, bpx.SGD(0.3), {"kind": "sgd"})
+
+
+@pytest.mark.parametrize("loss", LOSSES, ids=lambda loss: "-".join(map(str, loss.config().values())))
+def test_every_loss(loss, data):
+    net = bpx.mlp([3, 4, 3], activation="tanh", loss=loss, dtype="float64", seed=3)
+    assert_trains_alike(net, *data, bpx.SGD(0.05), {"kind": "sgd"})
+
+
+@pytest.mark.parametrize(("optimizer", "settings"), OPTIMIZERS, ids=lambda value: getattr(value, "name", ""))
+@pytest.mark.parametrize("batch_size", [None, 2])
+def test_every_optimizer(optimizer, settings, batch_size, data):
+    net = bpx.mlp([3, 4, 3], activation="silu", dtype="float64", seed=4)
+    assert_trains_alike(net, *data, optimizer, settings, batch_size)
+
+
+def test_layers_without_a_bias_and_frozen_ones(data):
+    layers = [bpx.Linear(3, 4, bias=False), bpx.Tanh(), bpx.Linear(4, 4, frozen=("weight",)), bpx.ReLU()]
+    net = bpx.Network([*layers, bpx.Linear(4, 3, frozen=("bias",))], loss="squared_error", dtype="float64", seed=1)
+    before = net.params[2]["weight"].copy()
+    assert_trains_alike(net, *data, bpx.Adam(0.01), {"kind": "adam"})
+    np.testing.assert_array_equal(net.params[2]["weight"], before)
