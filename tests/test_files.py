@@ -78,7 +78,7 @@ def test_every_layer_comes_back(case, path, generator):
 
 
 @pytest.mark.parametrize(
-    "loss", [*(cls("sum") for cls in LOSSES.values()), bpx.Huber(delta=0.3), bpx.CrossEntropy("mean", 0.1)]
+    "loss", [*(cls(reduction="sum") for cls in LOSSES.values()), bpx.Huber(delta=0.3), bpx.CrossEntropy("mean", 0.1)]
 )
 def test_every_loss_comes_back(loss, path):
     bpx.mlp([3, 2], loss=loss).save(path)

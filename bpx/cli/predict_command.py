@@ -111,7 +111,7 @@ def predict(
     )
     place = os.path.realpath(output) if output and overwrite else output  # the file itself, not a link to it
     with contextlib.ExitStack() as stack:
-        seen = _Seen(preprocessor, stack if json else None)
+        seen = _Seen(preprocessor, stack, for_programs=json)
 
         def take(rows: Iterator[tuple[Any, Any]]) -> None:
             seen.begin()
@@ -149,27 +149,24 @@ def predict(
 class _Seen:
     """What is shown of predictions: how many there are, the first of them and, for programs, all."""
 
-    def __init__(self, preprocessor: Preprocessor, stack: contextlib.ExitStack | None) -> None:
+    def __init__(self, preprocessor: Preprocessor, stack: contextlib.ExitStack, *, for_programs: bool) -> None:
         from bpx.tables import ClassTarget
 
-        self._preprocessor, self._stack = preprocessor, stack
+        self._preprocessor, self._stack, self._for_programs = preprocessor, stack, for_programs
         self.classes = isinstance(preprocessor.target, ClassTarget)
         self.notes: list[str] = []
 
     def begin(self) -> None:
         """Forget what was seen."""
         self.count, self.first = 0, list[list[str]]()
-        self.labels, self.probabilities = JsonList(), JsonList()
-        if self._stack is not None:
-            self._stack.enter_context(self.labels)
-            self._stack.enter_context(self.probabilities)
+        self.labels, self.probabilities = (self._stack.enter_context(JsonList()) for _ in range(2))
 
     def add(self, outputs: Any) -> None:
         """Look at further predictions."""
         target: Any = self._preprocessor.target
         labels = target.decode(outputs).tolist()
         probabilities = target.probabilities(outputs) if self.classes else None
-        if self._stack is not None:
+        if self._for_programs:
             self.labels.extend(labels)
             if probabilities is not None:
                 self.probabilities.extend(probabilities.tolist())

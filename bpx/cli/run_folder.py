@@ -229,7 +229,7 @@ def read_plan(folder: str, changes: Mapping[str, Any]) -> Plan:
         options, seal = content.pop("options"), content.pop("seal", None)
         # Older runs lack these: columns had no declared types, and what is decided about them now was refused.
         options = {"text": [], "number": [], "category": [], "strict": options["dataset"] not in names()} | options
-        if "preset" not in options and options["dataset"] not in names():
+        if "preset" not in options and Path(options["dataset"]).suffix:
             raise InputError(
                 f"{path}: this training of a table was begun by an earlier bpx, whose networks for tables were others; "
                 "go on with that version, or train anew"

@@ -160,11 +160,6 @@ class PiecewiseLinear(Layer):
         first, last = (xp.astype(number == end, x.dtype) for end in (0.0, self.n_bins - 1.0))
         return -_FAR * first, self.height + _FAR * last
 
-    def __repr__(self) -> str:
-        more = [] if self.height == 1.0 else [f"height={self.height:g}"]
-        more = ["dense=True", *more] if self.dense else more
-        return f"PiecewiseLinear({', '.join([f'{self.n_in} x {self.n_bins} bins', *more])})"
-
     def output_shape(self, shape: Shape | None) -> Shape | None:
         check_width(f"PiecewiseLinear of {self.n_in}", self.n_in, shape)
         return (self.n_in * self._n_each,)

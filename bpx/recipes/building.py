@@ -99,5 +99,5 @@ def find_edges(values: Array, bins: int) -> list[float]:
     """
     step = -(-len(values) // _ROWS_LOOKED_AT)
     quantiles = np.quantile(values[::step], np.linspace(0.0, 1.0, bins + 1)).astype(np.float32)
-    edges: list[float] = np.unique(quantiles).tolist()
+    edges = [float(str(edge)) for edge in np.unique(quantiles)]  # the shortest decimals of these float32 numbers
     return edges if len(edges) > 1 else [edges[0], edges[0] + max(1.0, abs(edges[0]))]

@@ -174,7 +174,7 @@ def test_memory_does_not_grow_with_the_rows(command, model, monkeypatch, tmp_pat
         assert command("predict", model, data, "-o", tmp_path / "out.csv").exit_code == 0
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
-    assert peaks[2] < 1.3 * peaks[1]
+    assert peaks[2] < 1.3 * peaks[1], peaks
 
 
 class Terminal(io.StringIO):
