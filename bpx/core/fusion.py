@@ -33,21 +33,22 @@ def list_passes(xp: Any, backend: Any, layers: Sequence[Layer]) -> list[Pass]:
     layers : sequence of Layer
     """
     passes: list[Pass] = [(layer.forward, layer.backward) for layer in layers]
+    rounding = getattr(xp, "round_operand", None)
     if backend is not None and backend.fuses:
-        _fuse_activations(xp, backend, layers, passes)
-    if hasattr(xp, "round_operand"):
-        passes = [
-            _round_once(*each) if type(layer) is Linear else each for layer, each in zip(layers, passes, strict=True)
-        ]
+        _fuse_activations(rounding, backend, layers, passes)
+    for i, layer in enumerate(layers):
+        if rounding is not None and type(layer) is Linear:
+            passes[i] = _round_once(rounding, *passes[i])
     return passes
 
 
-def _fuse_activations(xp: Any, backend: Any, layers: Sequence[Layer], passes: list[Pass]) -> None:
+def _fuse_activations(
+    rounding: Callable[[Array], Array] | None, backend: Any, layers: Sequence[Layer], passes: list[Pass]
+) -> None:
     """Put passes that are fused in the place of an activation's, and of the linear layer's before it.
 
-    What goes on to a linear layer is rounded in the same pass, where ``xp`` rounds operands.
+    With ``rounding``, what goes on to a linear layer is rounded in the same pass.
     """
-    rounding = getattr(xp, "round_operand", None)
     for i, layer in enumerate(layers):
         if find_declared(type(layer), "elementwise", *COMPUTING):
             before, after = (layers[k] if 0 <= k < len(layers) else None for k in (i - 1, i + 1))
@@ -69,19 +70,19 @@ def _take_bias_along(layer: Linear) -> Callable[..., tuple[Array, Any]]:
     return forward
 
 
-def _round_once(forward: Callable[..., Any], backward: Callable[..., Any]) -> Pass:
+def _round_once(rounding: Callable[[Array], Array], forward: Callable[..., Any], backward: Callable[..., Any]) -> Pass:
     """Return the passes of a linear layer with operands that are rounded before the products."""
 
     def forward_rounded(xp: Any, params: Params, x: Array, context: Any = None) -> tuple[Any, Any]:
-        rounded = {**params, "weight": xp.round_operand(params["weight"])}
-        y, cache = forward(xp, rounded, xp.round_operand(x), context)
+        rounded = {**params, "weight": rounding(params["weight"])}
+        y, cache = forward(xp, rounded, rounding(x), context)
         return y, (rounded, cache)
 
     def backward_rounded(
         xp: Any, params: Params, cache: Any, dy: Array, *, input_gradient: bool = True
     ) -> tuple[Array, Params]:
         params, cache = cache
-        dy, rounded = dy if isinstance(dy, tuple) else (dy, xp.round_operand(dy))  # dy is summed up for the bias
+        dy, rounded = dy if isinstance(dy, tuple) else (dy, rounding(dy))  # dy is summed up for the bias
 
         def matmul(a: Array, b: Array, /) -> Array:
             return xp.matmul(rounded if a is dy else a, rounded if b is dy else b)
