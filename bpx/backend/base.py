@@ -296,6 +296,10 @@ class Backend(ABC):
         """Return a list of scalars on the device as one float64 NumPy array, with one transfer."""
         return self.to_numpy(self.xp.stack(values)).astype(np.float64, copy=False)
 
+    def gather(self, values: list[Array]) -> Array:
+        """Return a list of scalars on the device as one array there."""
+        return self.xp.stack(values)
+
     def elementwise(self, kernel: Callable[..., Any], like: Array, slots: int) -> Callable[..., tuple[Array, ...]]:
         """Return a function that applies an update, which works element by element and in place, to whole arrays.
 

@@ -67,6 +67,12 @@ class CapturingBackend(Backend):
         on_data, on_batch = CapturedLoop(self, body), getattr(body, "on_batch", None)
         return BufferedLoop(self, body, on_batch, on_data) if on_batch else on_data
 
+    def gather(self, values: list[Array]) -> Array:
+        numbers = self.xp.zeros(len(values), dtype=values[0].dtype)
+        for i, number in enumerate(values):  # a stack of them may be moved by way of the host, which no recording can
+            numbers[i] = number
+        return numbers
+
     @property
     def repeats(self) -> bool:
         return self.captures

@@ -84,10 +84,7 @@ def measure_at_once(net: Model, x: Any, y: Any) -> dict[str, float]:
             if classes:
                 found.append(xp.sum(xp.astype(find_correct(net, z, target), z.dtype)))
             found += samples.look_at_targets(xp, y, loss, net.dtype)
-            numbers = xp.zeros(len(found), dtype=z.dtype)
-            for i, number in enumerate(found):
-                numbers[i] = number
-            return None, numbers
+            return None, backend.gather(found)
 
         return backend.repeat(assess)
 

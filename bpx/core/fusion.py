@@ -84,10 +84,13 @@ def _round_once(rounding: Callable[[Array], Array], forward: Callable[..., Any],
         params, cache = cache
         dy, rounded = dy if isinstance(dy, tuple) else (dy, rounding(dy))  # dy is summed up for the bias
 
-        def matmul(a: Array, b: Array, /) -> Array:
-            return xp.matmul(rounded if a is dy else a, rounded if b is dy else b)
+        functions = vars(xp)
+        multiply = functions["matmul"]
 
-        own = SimpleNamespace(**{**vars(xp), "matmul": matmul})
+        def matmul(a: Array, b: Array, /) -> Array:
+            return multiply(rounded if a is dy else a, rounded if b is dy else b)
+
+        own = SimpleNamespace(**{**functions, "matmul": matmul})
         return backward(own, params, cache, dy, input_gradient=input_gradient)  # type: ignore[no-any-return]
 
     return forward_rounded, backward_rounded
