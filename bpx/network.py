@@ -300,10 +300,13 @@ class Network(Model):
         >>> sorted(net.evaluate(*bpx.datasets.xor()))
         ['accuracy', 'loss']
         """
-        from bpx.core.evaluation import check_metrics, measure
+        from bpx.core.evaluation import check_metrics, measure, measure_at_once
         from bpx.metrics import list_metrics
 
-        data, chosen = self.place(x, y, sample_weight), list_metrics(metrics)
+        chosen = list_metrics(metrics)
+        if sample_weight is None and not chosen and self.backend.repeats:
+            return measure_at_once(self, x, y)
+        data = self.place(x, y, sample_weight)
         check_metrics(self, chosen, data[1])
         return measure(self, [data], chosen)
 
@@ -336,7 +339,8 @@ class Network(Model):
         1.0
         """
         with self.backend.computing():
-            return convert_like(x, self.compute_predictions(self.place_samples(x)), self.backend)
+            samples = self.place_samples(x, look=not self.backend.repeats)
+            return convert_like(x, self.compute_predictions(samples), self.backend)
 
     # -- showing, keeping ---------------------------------------------------------------------------------
 

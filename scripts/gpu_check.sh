@@ -10,12 +10,10 @@
 #     report.txt               everything below, as it was printed
 #     machine.txt              date, card, driver, library versions, usable backends, missing packages
 #     tests_cupy.txt           pytest -m gpu --backend cupy
-#     untried_cupy.txt         the same of training and predicting, with BPX_CUDA_UNTRIED=1
-#     fits, steps, predict     scripts/benchmark.py --only cuda-fits, cuda-steps, cuda-predict, each as .txt, .json and .md
-#     untried_fits, untried_steps, untried_predict     the same with BPX_CUDA_UNTRIED=1
 #     tests_torch.txt          pytest -m gpu --backend torch:cuda, where PyTorch has CUDA
-#     untried_torch.txt        the same of training and predicting, with BPX_CUDA_UNTRIED=1
+#     predict, fits, steps     scripts/benchmark.py --only cuda-predict, cuda-fits, cuda-steps, each as .txt, .json and .md
 #     tests_jax.txt            pytest -m gpu --backend jax:gpu:0, where JAX has CUDA
+#     cli.txt                  what `bpx backends` says: without it the command line's parts are left out
 #     compare_backends.txt     scripts/compare_backends.py --require cupy; its data in backends.json, its chart in .png
 #     xor.txt, digits.txt      bpx xor and bpx train digits on the GPU
 # Tests run on several processes where pytest-xdist is installed; all processes share the one device.
@@ -122,9 +120,12 @@ run() {  # run NAME SECONDS COMMAND...: print, keep the output in NAME.txt, go o
 workers=()
 if has xdist; then workers=(-n 8 -p no:benchmark); fi  # that plugin warns beside xdist
 without=()
-if ! has typer; then
+cli_missing="the command line does not start: typer, rich or what they need is missing"
+cli=0
+if has typer && "$python" -m bpx backends > "$out/cli.txt" 2>&1; then cli=1; fi
+if [ "$cli" -eq 0 ]; then
   without=(--ignore=tests/cli)
-  leave_out "the command line's tests" "typer cannot be imported"
+  leave_out "the command line's tests" "$cli_missing"
 fi
 tests() {  # tests NAME SECONDS BACKEND FILES...
   local name=$1 limit=$2 backend=$3
@@ -135,33 +136,27 @@ tests() {  # tests NAME SECONDS BACKEND FILES...
   fi
   run "$name" "$limit" "$python" -m pytest -q "${workers[@]}" "${without[@]}" -m gpu --backend "$backend" "$@"
 }
-measure() {  # measure NAME CASE SECONDS
-  run "$1" $(($3 + 20)) "$python" scripts/benchmark.py --threads 1 --only "$2" --seconds "$3" \
+measure() {  # measure NAME CASE SECONDS: it begins no further comparison when the time is up, and then reports
+  local seconds=$3 left=$((deadline - $(date +%s) - 20))
+  if [ "$left" -lt "$seconds" ]; then seconds=$((left > 1 ? left : 1)); fi
+  run "$1" $((seconds + 20)) "$python" scripts/benchmark.py --threads 1 --only "$2" --seconds "$seconds" \
     --json "$out/$1.json" --markdown "$out/$1.md"
 }
-trained=(tests/backend tests/core tests/training tests/test_fit.py tests/test_predict.py tests/test_agreement.py)
 torch_cuda=0 jax_cuda=0
 if "$python" -c "import sys, torch; sys.exit(not torch.cuda.is_available())" 2> /dev/null; then torch_cuda=1; fi
 if "$python" -c "import sys, jax; sys.exit(jax.default_backend() != 'gpu')" 2> /dev/null; then jax_cuda=1; fi
 export XLA_PYTHON_CLIENT_PREALLOCATE=false  # JAX shares the card with the others
 if [ "$jax_cuda" -eq 1 ]; then export JAX_PLATFORMS=cuda,cpu; fi
 
-tests tests_cupy 90 cupy
-export BPX_CUDA_UNTRIED=1
-tests untried_cupy 60 cupy "${trained[@]}"
-measure untried_fits cuda-fits 20
-measure untried_steps cuda-steps 45
-measure untried_predict cuda-predict 10
-unset BPX_CUDA_UNTRIED
-measure fits cuda-fits 20
-measure steps cuda-steps 45
-measure predict cuda-predict 10
+tests tests_cupy 120 cupy
 if [ "$torch_cuda" -eq 1 ]; then
-  tests tests_torch 60 torch:cuda
-  BPX_CUDA_UNTRIED=1 tests untried_torch 40 torch:cuda "${trained[@]}"
+  tests tests_torch 90 torch:cuda
 else
-  leave_out "tests_torch, untried_torch" "there is no PyTorch with CUDA here"
+  leave_out tests_torch "there is no PyTorch with CUDA here"
 fi
+measure predict cuda-predict 15
+measure fits cuda-fits 25
+measure steps cuda-steps 110
 if [ "$jax_cuda" -eq 1 ]; then
   tests tests_jax 60 jax:gpu:0
 else
@@ -169,11 +164,11 @@ else
 fi
 run compare_backends 40 "$python" scripts/compare_backends.py --require cupy \
   --json "$out/backends.json" --plot "$out/backends.png"
-if has typer; then
+if [ "$cli" -eq 1 ]; then
   run xor 20 "$python" -m bpx xor --backend cupy --json
   run digits 20 "$python" -m bpx train digits --backend cupy --json
 else
-  leave_out "xor, digits" "typer cannot be imported"
+  leave_out "xor, digits" "$cli_missing"
 fi
 
 printf '\n== left out: %s\n' "${#left_out[@]}"

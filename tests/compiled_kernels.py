@@ -1,7 +1,7 @@
 """What is written for a GPU, compiled for this processor: blocks and threads one after the other.
 
-`Compiler` has of CuPy what `bpx.backend.kernels` calls, with NumPy's arrays. It shows that the source is C++ and that
-its numbers are right; it says nothing of what a GPU makes of it.
+`Compiler` is what `bpx.backend.kernels` asks of a library, with NumPy's arrays. It shows that the source is C++ and
+that its numbers are right; it says nothing of what a GPU makes of it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 
 SHIM = """
-#include <math.h>
+#include <cmath>
+using namespace std;
 #define __global__
 #define __device__
 #define __shared__ static
@@ -35,43 +36,56 @@ ONE_AFTER_THE_OTHER = 3
 
 
 class Compiler:
-    """CuPy's part in a kernel: its source compiled, and called for each thread."""
+    """A library's part in a kernel: its source compiled, and called for each thread."""
 
-    ascontiguousarray, asarray, empty = (staticmethod(f) for f in (np.ascontiguousarray, np.asarray, np.empty))
+    contiguous = staticmethod(np.ascontiguousarray)
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.launched: list[str] = []
 
-    def RawModule(self, code: str) -> _Module:
+    @staticmethod
+    def empty(shape: tuple[int, ...], dtype: str) -> Any:
+        return np.empty(shape, dtype={"bfloat16": "uint16"}.get(dtype, dtype))
+
+    @staticmethod
+    def number(number: Any, like: Any) -> Any:
+        return np.asarray(number, dtype=like.dtype)
+
+    @staticmethod
+    def address(array: Any) -> int:
+        return int(array.ctypes.data)
+
+    def compile(self, code: str, *names: str) -> list[Any]:
         assert CXX is not None
         source = self.folder / f"{hashlib.sha256(code.encode()).hexdigest()[:16]}.cpp"
         library = source.with_suffix(".so")
         if not library.exists():
             source.write_text(SHIM + code)
-            command = [CXX, "-O1", "-ffp-contract=off", "-Wall", "-Werror", "-shared", "-fPIC", "-o", library, source]
+            flags = ["-O1", "-ffp-contract=off", "-Wall", "-Wno-unused-variable", "-Werror", "-shared", "-fPIC"]
+            command = [CXX, *flags, "-o", library, source]
             done = subprocess.run(command, capture_output=True, text=True, check=False)
             assert done.returncode == 0, done.stderr
-        return _Module(ctypes.CDLL(str(library)), self.launched)
+        loaded = ctypes.CDLL(str(library))
+        return [self._make_launch(loaded, name) for name in names]
 
+    def _make_launch(self, library: Any, name: str) -> Any:
+        function, place = getattr(library, name), library.place
 
-class _Module:
-    def __init__(self, library: Any, launched: list[str]) -> None:
-        self.library, self.launched = library, launched
-
-    def get_function(self, name: str) -> Any:
-        function, place = getattr(self.library, name), self.library.place
-
-        def launch(grid: tuple[int], block: tuple[int], arrays: tuple[np.ndarray, ...]) -> None:
+        def launch(blocks: int, *arguments: Any) -> None:
+            arrays = [argument for argument in arguments if isinstance(argument, np.ndarray)]
             assert all(array.flags.c_contiguous for array in arrays)
-            assert block[0] & (block[0] - 1) == 0, "a block adds up by halves"
             self.launched.append(name)
-            blocks, threads = min(grid[0], 2), ONE_AFTER_THE_OTHER
-            if grid[0] == 1:  # what waits for its block's other threads is one thread here
-                blocks, threads = 1, 1
+            blocks, threads = min(blocks, 2), ONE_AFTER_THE_OTHER
+            if blocks == 1:  # what waits for its block's other threads is one thread here
+                threads = 1
+            given = [
+                ctypes.c_void_p(argument.ctypes.data) if isinstance(argument, np.ndarray) else ctypes.c_int(argument)
+                for argument in arguments
+            ]
             for b in range(blocks):
                 for t in range(threads):
                     place(b, t, threads, blocks)
-                    function(*(ctypes.c_void_p(array.ctypes.data) for array in arrays))
+                    function(*given)
 
         return launch

@@ -11,7 +11,7 @@ import math
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
-from functools import partial
+from functools import lru_cache, partial
 from itertools import repeat
 from types import SimpleNamespace
 from typing import Any, ClassVar, NamedTuple
@@ -59,7 +59,7 @@ class Backend(ABC):
     segment_start: ClassVar[int] = 8
     """How many training steps the first uninterrupted segment of a fit has (a compiling backend wants many)."""
 
-    fuses: ClassVar[bool] = False
+    fuses: bool = False
     """Whether `fused` makes one pass over memory of a function's operations."""
 
     donates: ClassVar[bool] = False
@@ -176,11 +176,13 @@ class Backend(ABC):
     def namespace(self, precision: str) -> Any:
         """Return `xp` with a ``matmul`` whose float32 operands are rounded to a precision; nothing else is.
 
-        A sum of products that is to stay in float32, such as that of squares, is ``xp.vecdot``.
+        A sum of products that is to stay in float32, such as that of squares, is ``xp.vecdot``. Where an operand is
+        better rounded once for several products, there is ``round_operand`` too, see `make_rounding`.
         """
         if precision == "float32":
             return self.xp
-        return SimpleNamespace(**{**vars(self.xp), "matmul": self.make_matmul(precision)})
+        products = {"matmul": self.make_matmul(precision), "round_operand": self.make_rounding(precision)}
+        return SimpleNamespace(**{**vars(self.xp), **{name: f for name, f in products.items() if f is not None}})
 
     def make_matmul(self, precision: str) -> Callable[[Array, Array], Array]:
         """Return ``matmul`` of operands rounded to "tf32" or "bfloat16", summed up in float32."""
@@ -190,6 +192,13 @@ class Backend(ABC):
             return multiply(round_to(a, bits), round_to(b, bits))
 
         return matmul
+
+    def make_rounding(self, precision: str) -> Callable[[Array], Array] | None:
+        """Return what rounds an operand for several products, to what ``matmul`` of the precision alone can read.
+
+        None where each product rounds its operands on the way.
+        """
+        return None
 
     def round_mantissa(self, array: Array, bits: int) -> Array:
         """Return float32 numbers rounded to a mantissa of some bits: here by way of the host, which any library has."""
@@ -247,10 +256,12 @@ class Backend(ABC):
         """Whether `repeat` makes more of a function than it is."""
         return False
 
-    def repeat(self, function: Callable[..., Array]) -> Callable[..., Array]:
-        """Return ``function(params, state, *arrays) -> array`` to call again and again with the same params and state.
+    def repeat(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """Return ``function(params, state, *arrays)`` to call again and again with the same params and state.
 
-        A backend may record what the device does in it; the arrays of a network are the same from call to call.
+        It writes into none of its arguments, and returns an array, or where the backend `repeats` a pair of an array,
+        which may be None, and of numbers of the device: these come back as NumPy's. A backend may record what the
+        device does in it; the arrays of a network are the same from call to call.
         """
         return function
 
@@ -284,6 +295,10 @@ class Backend(ABC):
     def fetch_scalars(self, values: list[Array]) -> np.ndarray:
         """Return a list of scalars on the device as one float64 NumPy array, with one transfer."""
         return self.to_numpy(self.xp.stack(values)).astype(np.float64, copy=False)
+
+    def gather(self, values: list[Array]) -> Array:
+        """Return a list of scalars on the device as one array there."""
+        return self.xp.stack(values)
 
     def elementwise(self, kernel: Callable[..., Any], like: Array, slots: int) -> Callable[..., tuple[Array, ...]]:
         """Return a function that applies an update, which works element by element and in place, to whole arrays.
@@ -359,7 +374,18 @@ class BoundNamespace(SimpleNamespace):
 
 def name_dtype(array: Array) -> str:
     """Return a dtype's name without its library's: "float32", and ">f4" in the byte order of other machines."""
-    text = str(array.dtype)
+    dtype: Any = array.dtype
+    kind: Any = type(dtype)
+    try:
+        return _shorten_dtype(kind, dtype)
+    except TypeError:  # a library's dtype that does not hash
+        return _shorten_dtype.__wrapped__(kind, dtype)
+
+
+@lru_cache(maxsize=128)
+def _shorten_dtype(kind: Any, dtype: Any) -> str:
+    """Return a dtype's name, given its type too: dtypes of two libraries hash alike, and are not to be compared."""
+    text = str(dtype)
     known = re.findall(r"complex\d+|bfloat\d+|float\d\w*|uint\d+|int\d+|bool", text)
     return known[-1] if known else text.rpartition(".")[2]
 

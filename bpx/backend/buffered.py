@@ -261,23 +261,23 @@ class BufferedCall(_Kept):
     ----------
     backend : CapturingBackend
     function : callable
-        ``function(params, state, *arrays) -> array``, which writes into none of them.
+        As for `Backend.repeat`.
     """
 
-    def __init__(self, backend: Backend, function: Callable[..., Array]) -> None:
+    def __init__(self, backend: Backend, function: Callable[..., Any]) -> None:
         super().__init__()
         self._backend, self._function = backend, function
         self._lock = threading.Lock()
 
-    def __call__(self, params: Any, state: Any, *arrays: Array) -> Array:
+    def __call__(self, params: Any, state: Any, *arrays: Array) -> Any:
         if count_bytes(arrays) > CALL_BYTES or not self._lock.acquire(blocking=False):
-            return self._function(params, state, *arrays)  # the buffers are another thread's for the moment
+            return self._call_plainly(params, state, *arrays)  # the buffers are another thread's for the moment
         try:
             self._own(list_leaves((params, state)))
-            kind = tuple((tuple(array.shape), str(array.dtype)) for array in arrays)
+            kind = tuple((tuple(array.shape), array.dtype) for array in arrays)
             if kind in self._refused or (kind not in self._recordings and self._made[kind] < PLAIN_CALLS):
                 self._made[kind] += 1
-                return self._function(params, state, *arrays)
+                return self._call_plainly(params, state, *arrays)
             call = self._find(kind, lambda: _RecordedCall(self._backend, self._function, params, state, arrays))
             result = call.run(arrays)
             if call.refused:
@@ -286,16 +286,20 @@ class BufferedCall(_Kept):
         finally:
             self._lock.release()
 
+    def _call_plainly(self, *arguments: Any) -> Any:
+        result = self._function(*arguments)
+        return (result[0], self._backend.to_numpy(result[1])) if isinstance(result, tuple) else result
+
 
 class _RecordedCall:
-    """A recorded call with buffers for its arguments; what it returns is copied for the caller."""
+    """A recorded call with buffers for its arguments; the array that it returns is copied for the caller."""
 
     def __init__(
-        self, backend: Any, function: Callable[..., Array], params: Any, state: Any, arrays: tuple[Array, ...]
+        self, backend: Any, function: Callable[..., Any], params: Any, state: Any, arrays: tuple[Array, ...]
     ) -> None:
         self._backend = backend
         self._buffers = [backend.copy(array) for array in arrays]
-        self._result: Array = None
+        self._result: Any = None
 
         def buffered_call() -> None:
             self._result = function(params, state, *self._buffers)
@@ -304,12 +308,16 @@ class _RecordedCall:
         self.refused = launch is None
         self._launch = launch or buffered_call
 
-    def run(self, arrays: tuple[Array, ...]) -> Array:
+    def run(self, arrays: tuple[Array, ...]) -> Any:
         """Return what the function makes of some arrays."""
         for buffer, array in zip(self._buffers, arrays, strict=True):
             buffer[...] = array
         self._launch()
-        return self._backend.copy(self._result)
+        if not isinstance(self._result, tuple):
+            return self._backend.copy(self._result)
+        array, numbers = self._result
+        copied = None if array is None else self._backend.copy(array)
+        return copied, self._backend.to_numpy(numbers)  # which waits for the device, and so comes last
 
     @property
     def nbytes(self) -> int:

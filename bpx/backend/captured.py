@@ -18,7 +18,7 @@ import numpy as np
 
 from bpx.backend.base import Array, Backend, Body, EveryStep
 from bpx.backend.buffered import BufferedCall, BufferedLoop
-from bpx.backend.recording import RecordedStep, count_bytes, find_kind, move_column, take_row, use_untried
+from bpx.backend.recording import RecordedStep, count_bytes, find_kind, move_column, take_row
 from bpx.backend.trees import are_same, list_leaves, overwrite, rebuild
 
 BUFFERED_STEPS = 256
@@ -65,13 +65,19 @@ class CapturingBackend(Backend):
         if not self.captures:
             return super().loop(body, pure)
         on_data, on_batch = CapturedLoop(self, body), getattr(body, "on_batch", None)
-        return BufferedLoop(self, body, on_batch, on_data) if on_batch and use_untried() else on_data
+        return BufferedLoop(self, body, on_batch, on_data) if on_batch else on_data
+
+    def gather(self, values: list[Array]) -> Array:
+        numbers = self.xp.zeros(len(values), dtype=values[0].dtype)
+        for i, number in enumerate(values):  # a stack of them may be moved by way of the host, which no recording can
+            numbers[i] = number
+        return numbers
 
     @property
     def repeats(self) -> bool:
-        return self.captures and use_untried()
+        return self.captures
 
-    def repeat(self, function: Callable[..., Array]) -> Callable[..., Array]:
+    def repeat(self, function: Callable[..., Any]) -> Callable[..., Any]:
         return BufferedCall(self, function) if self.repeats else function
 
 

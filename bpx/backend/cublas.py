@@ -11,7 +11,7 @@ import ctypes
 import os
 import threading
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -24,8 +24,9 @@ MOST_ONES = 65_536
 """Rows up to which a sum over them is a product: at most 1 MiB of ones is kept for each dtype."""
 
 _TF32_MATH = 3  # CUBLAS_TF32_TENSOR_OP_MATH
-_COMPUTE = {"tf32": 77, "bfloat16": 75}  # CUBLAS_COMPUTE_32F_FAST_TF32, CUBLAS_COMPUTE_32F_FAST_16BF
-_FLOAT32 = 0  # CUDA_R_32F
+_COMPUTE = {"f": 68, "H": 68, "d": 70}  # CUBLAS_COMPUTE_32F, CUBLAS_COMPUTE_64F
+_COMPUTE_TF32 = 77  # CUBLAS_COMPUTE_32F_FAST_TF32
+_TYPES = {"f": 0, "d": 1, "H": 14}  # CUDA_R_32F, CUDA_R_64F, CUDA_R_16BF
 _ANY_ALGORITHM = -1  # CUBLAS_GEMM_DEFAULT
 _PLAIN, _TRANSPOSED = 0, 1  # CUBLAS_OP_N, CUBLAS_OP_T
 _FLOATS: dict[str, tuple[str, Any]] = {
@@ -87,6 +88,9 @@ class Products:
     Parameters
     ----------
     cupy : module
+    to_bfloat16 : callable
+        Rounds an array of float32, and returns the bits as whole numbers of 16 bits. cuBLAS's own mode for float32
+        operands in bfloat16 does not: on a Hopper card it multiplies in TF32, and takes TF32's time.
 
     Raises
     ------
@@ -94,8 +98,8 @@ class Products:
         If there is no cuBLAS library.
     """
 
-    def __init__(self, cupy: Any) -> None:
-        self._cupy = cupy
+    def __init__(self, cupy: Any, to_bfloat16: Callable[[Any], Any]) -> None:
+        self._cupy, self._to_bfloat16 = cupy, to_bfloat16
         self._library = load_cublas(cupy)
         self._of_thread = threading.local()
         self._ones: dict[tuple[str, int], Any] = {}
@@ -150,46 +154,78 @@ class Products:
         """Sum the products over an axis: by `cupy.sum`, which spreads a long sum over the device."""
         return self._cupy.sum(a * b, axis=axis)
 
-    def matmul(self, a: Any, b: Any, /, precision: str = "float32") -> Any:
-        """Multiply as the array API standard has it; matrices and vectors of floats by cuBLAS.
+    def round_to_bfloat16(self, x: Any) -> Any:
+        """Return an operand as `matmul` in bfloat16 takes it: rounded once for several products; others as they are."""
+        return self._to_bfloat16(x) if x.dtype.char == "f" and x.size else x
 
-        Below float32 cuBLAS rounds the operands to a precision on their way to the tensor cores.
+    def matmul(self, a: Any, b: Any, /, precision: str = "float32") -> Any:
+        """Multiply as the array API standard has it; floats by cuBLAS.
+
+        In TF32 cuBLAS rounds the operands on their way to the tensor cores, a product of one row or column alone
+        excepted, which it computes in float32. In bfloat16 they are rounded before.
         """
-        if a.dtype != b.dtype or a.dtype.char not in _FLOATS or not 0 < a.ndim < 3 or not 0 < b.ndim < 3:
+        if precision == "bfloat16":
+            a, b = self.round_to_bfloat16(a), self.round_to_bfloat16(b)
+        if a.dtype != b.dtype or a.dtype.char not in _TYPES or not a.ndim or not b.ndim:
             return self._cupy.matmul(a, b)
-        if a.ndim == 1 and b.ndim == 1:
+        if a.ndim == 1 and b.ndim == 1 and a.dtype.char in _FLOATS:
             return self.vecdot(a, b)
         left = a[None, :] if a.ndim == 1 else a
         right = b[:, None] if b.ndim == 1 else b
-        if left.shape[1] != right.shape[0] or 0 in left.shape or 0 in right.shape:
+        if left.shape[-1] != right.shape[-2] or 0 in left.shape or 0 in right.shape:
             return self._cupy.matmul(a, b)  # an error, or nothing to compute
-        product = self._gemm(left, right, precision)
+        multiply = self._gemm if left.ndim == right.ndim == 2 else self._gemm_of_stacks
+        product = multiply(left, right, precision)
         if a.ndim == 1:
-            return product[0, :]
-        return product[:, 0] if b.ndim == 1 else product
+            product = product[..., 0, :]
+        return product[..., 0] if b.ndim == 1 else product
 
     def _gemm(self, a: Any, b: Any, precision: str) -> Any:
         """Multiply two matrices. cuBLAS counts down columns, so it is asked for ``c.T = b.T @ a.T``."""
-        (m, k), n = a.shape, b.shape[1]
-        name, number = _FLOATS[a.dtype.char]
-        c = self._cupy.empty((m, n), dtype=a.dtype)
+        (m, k), n, kind = a.shape, b.shape[1], a.dtype.char
+        c = self._cupy.empty((m, n), dtype="f" if kind == "H" else kind)
         a, a_kind, a_width = self._make_operand(a)
         b, b_kind, b_width = self._make_operand(b)
-        handle = getattr(self._of_thread, "handle", None)
-        if handle is None:
-            handle = self._of_thread.handle = _Handle(self._library, self._cupy)
+        name, number = _FLOATS[c.dtype.char]
         one, zero = ctypes.byref(number(1.0)), ctypes.byref(number(0.0))
         left, right, out = (ctypes.c_void_p(x.data.ptr) for x in (b, a, c))
-        begin = (handle.on_current_stream(), b_kind, a_kind, n, m, k, one)
-        if precision in _COMPUTE and name == "cublasSgemm_v2":
+        begin = (self._find_handle().on_current_stream(), b_kind, a_kind, n, m, k, one)
+        if kind == "H" or precision == "tf32":
+            given, made = _TYPES[kind], _TYPES[c.dtype.char]
+            compute = _COMPUTE_TF32 if kind == "f" else _COMPUTE[kind]
             status = self._library.cublasGemmEx(
-                *begin, left, _FLOAT32, b_width, right, _FLOAT32, a_width, zero, out, _FLOAT32, n, _COMPUTE[precision],
-                _ANY_ALGORITHM,
-            )  # fmt: skip
+                *begin, left, given, b_width, right, given, a_width, zero, out, made, n, compute, _ANY_ALGORITHM
+            )
         else:
             status = getattr(self._library, name)(*begin, left, b_width, right, a_width, zero, out, n)
         _check(status, f"multiply {m}x{k} by {k}x{n}")
         return c
+
+    def _gemm_of_stacks(self, a: Any, b: Any, precision: str) -> Any:
+        """Multiply stacks of matrices; those of one that has fewer are used again."""
+        cupy, (m, k), n, kind = self._cupy, a.shape[-2:], b.shape[-1], a.dtype.char
+        stack = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
+        a = cupy.ascontiguousarray(cupy.broadcast_to(a, (*stack, m, k)))
+        b = cupy.ascontiguousarray(cupy.broadcast_to(b, (*stack, k, n)))
+        c = cupy.empty((*stack, m, n), dtype="f" if kind == "H" else kind)
+        number = _FLOATS[c.dtype.char][1]
+        one, zero = ctypes.byref(number(1.0)), ctypes.byref(number(0.0))
+        left, right, out = (ctypes.c_void_p(x.data.ptr) for x in (b, a, c))
+        given, made = _TYPES[kind], _TYPES[c.dtype.char]
+        compute = _COMPUTE_TF32 if kind == "f" and precision == "tf32" else _COMPUTE[kind]
+        left_step, right_step, step = (ctypes.c_longlong(size) for size in (k * n, m * k, m * n))
+        status = self._library.cublasGemmStridedBatchedEx(
+            self._find_handle().on_current_stream(), _PLAIN, _PLAIN, n, m, k, one, left, given, n, left_step, right,
+            given, k, right_step, zero, out, made, n, step, int(np.prod(stack)), compute, _ANY_ALGORITHM,
+        )  # fmt: skip
+        _check(status, f"multiply {int(np.prod(stack))} times {m}x{k} by {k}x{n}")
+        return c
+
+    def _find_handle(self) -> _Handle:
+        handle: _Handle | None = getattr(self._of_thread, "handle", None)
+        if handle is None:
+            handle = self._of_thread.handle = _Handle(self._library, self._cupy)
+        return handle
 
     def _make_operand(self, x: Any) -> tuple[Any, int, int]:
         """Return a matrix that lies densely in memory, whether it is to be transposed, and its leading dimension."""

@@ -6,15 +6,14 @@ import contextlib
 from collections.abc import Callable
 from functools import partial
 from types import SimpleNamespace
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
 from bpx.backend.base import Array, Backend, make_missing
 from bpx.backend.captured import CapturingBackend
-from bpx.backend.fused import Fused
-from bpx.backend.kernels import LossKernels, UpdateKernel
-from bpx.backend.recording import CaptureError, use_untried
+from bpx.backend.kernels import THREADS, Kernels, PassKernel
+from bpx.backend.recording import CaptureError
 from bpx.errors import BackendError
 from bpx.optional import advise_install
 
@@ -73,11 +72,11 @@ def _report_missing_library(error: Exception) -> BackendError:
 class CupyBackend(CapturingBackend):
     """CuPy arrays on one CUDA device, chosen by its number.
 
-    Training steps are recorded as CUDA graphs, and updates of weights run as one kernel each.
+    Training steps are recorded as CUDA graphs; activations, losses and updates of weights are kernels of bpx's own.
     """
 
     name = "cupy"
-    fuses: ClassVar[bool] = True
+    fuses = True
 
     def __init__(self, device: str | None = None) -> None:
         index = (device or "0").removeprefix("cuda:")
@@ -92,13 +91,15 @@ class CupyBackend(CapturingBackend):
         self._cupy = cupy
         self._index = int(index)
         self.device = f"cuda:{index}"
+        compiler, plain = CupyCompiler(cupy), SimpleNamespace(round_operand=partial(_round_plainly, cupy))
+        self._rounding = PassKernel(compiler, plain, lambda xp, x: xp.round_operand(x), "bpx_to_bfloat16")
         with cupy.cuda.Device(self._index):
-            self._products = Products(cupy)
+            self._products = Products(cupy, self._round_to_bfloat16)
         functions = {name: getattr(compat, name) for name in dir(compat) if not name.startswith("__")}
         ours = {name: getattr(self._products, name) for name in ("matmul", "sum", "vecdot")}
-        self.xp = SimpleNamespace(**{**functions, **ours})
+        self.xp = SimpleNamespace(**{**functions, **ours, "sign": self._sign})
         self._fused: dict[Callable[..., Any], Any] = {}
-        self._passes: dict[tuple[Callable[..., Any], str], Fused] = {}
+        self._kernels = Kernels(compiler, self.xp)
 
     @property
     def spec(self) -> str:
@@ -143,8 +144,22 @@ class CupyBackend(CapturingBackend):
         with self._cupy.cuda.Device(self._index):
             return self._cupy.zeros_like(array)
 
+    def _sign(self, x: Array, /) -> Array:
+        """Return the sign; that of NaN is NaN, by a way that can be recorded."""
+        signs = self._cupy.sign(x)
+        return self._cupy.where(self._cupy.isnan(x), x, signs) if x.dtype.kind == "f" else signs
+
     def make_matmul(self, precision: str) -> Callable[[Array, Array], Array]:
         return partial(self._products.matmul, precision=precision)
+
+    def _round_to_bfloat16(self, x: Array) -> Array:
+        """Return the bits of float32 numbers in bfloat16; what lies transposed in memory does so too."""
+        if x.ndim == 2 and x.flags.f_contiguous and not x.flags.c_contiguous:
+            return self._rounding(x.T).T
+        return self._rounding(x)
+
+    def make_rounding(self, precision: str) -> Callable[[Array], Array] | None:
+        return self._products.round_to_bfloat16 if precision == "bfloat16" else None
 
     def computing(self) -> contextlib.AbstractContextManager[Any]:
         return self._cupy.cuda.Device(self._index)  # type: ignore[no-any-return]
@@ -190,20 +205,49 @@ class CupyBackend(CapturingBackend):
         return apply
 
     def fused(self, function: Callable[..., Any], name: str) -> Callable[..., Any]:
-        made = self._passes.get((function, name))
-        if made is None:  # of each activation one, for all networks: compiled once in a process
-            made = Fused(self._cupy.fuse, partial(function, self.xp), name, self.out_of_memory)
-            self._passes[function, name] = made
-        return made
+        return self._kernels.fuse(function, name)
 
     def fused_update(self, kernel: Callable[..., Any], slots: int) -> Callable[..., bool] | None:
-        return UpdateKernel(self._cupy, kernel, slots) if use_untried() else None
+        return self._kernels.fuse_update(kernel, slots)
 
     def fused_loss(self, loss: Any) -> Callable[..., tuple[Array, Array] | None] | None:
-        return LossKernels(self._cupy, loss) if use_untried() else None
+        return self._kernels.fuse_loss(loss)
 
     def out_of_memory(self, error: BaseException) -> bool:
         return isinstance(error, (MemoryError, self._cupy.cuda.memory.OutOfMemoryError))
+
+
+class CupyCompiler:
+    """CuPy's part in the kernels of `bpx.backend.kernels`."""
+
+    def __init__(self, cupy: Any) -> None:
+        self._cupy = cupy
+        self.contiguous = cupy.ascontiguousarray
+
+    def compile(self, code: str, *names: str) -> list[Callable[..., None]]:
+        module = self._cupy.RawModule(code=code)
+        return [partial(_launch, module.get_function(name)) for name in names]
+
+    def empty(self, shape: tuple[int, ...], dtype: str) -> Array:
+        return self._cupy.empty(shape, dtype={"bfloat16": "uint16"}.get(dtype, dtype))  # not every CuPy has the former
+
+    def number(self, number: Array, like: Array) -> Array:
+        return self._cupy.asarray(number, dtype=like.dtype)
+
+    @staticmethod
+    def address(array: Array) -> int:
+        return int(array.data.ptr)
+
+
+def _round_plainly(cupy: Any, x: Array) -> Array:
+    """Return the bits of float32 numbers in bfloat16, for arrays that are too large for the kernel."""
+    bits = x.view(np.uint32)
+    rounded = cupy.where(cupy.isnan(x), bits | 0x400000, bits + 0x7FFF + ((bits >> 16) & 1))
+    return (rounded >> 16).astype(np.uint16)
+
+
+def _launch(kernel: Any, blocks: int, *arguments: Any) -> None:
+    kernel((blocks,), (THREADS,), arguments)
 
 
 class _Graph:

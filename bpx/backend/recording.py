@@ -7,7 +7,6 @@ buffers. While one is made, nothing may be allocated or freed beside it, not by 
 from __future__ import annotations
 
 import gc
-import os
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -16,19 +15,11 @@ from typing import Any
 
 from bpx.backend.base import Array, Backend, EveryStep
 
-UNTRIED = "BPX_CUDA_UNTRIED"
-"""Environment variable: at ``1``, what no GPU has run yet is used too. README lists what that is."""
-
 _refusals = count(1)
 
 
 class CaptureError(Exception):
     """The library cannot record what it is given."""
-
-
-def use_untried() -> bool:
-    """Tell whether the user asked for what no GPU has run yet."""
-    return os.environ.get(UNTRIED) == "1"
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -12,14 +13,20 @@ import numpy as np
 from bpx.backend import onednn
 from bpx.backend.base import Array, Backend, BoundNamespace, make_missing, slices
 from bpx.backend.captured import CapturingBackend
-from bpx.backend.recording import CaptureError, use_untried
+from bpx.backend.kernels import Kernels
+from bpx.backend.recording import CaptureError
 from bpx.backend.threads import get_chosen
-from bpx.backend.torch_functions import make_tensor_core_matmul, round_mantissa, shorter_functions
+from bpx.backend.torch_functions import RowSums, make_tensor_core_matmul, round_mantissa, shorter_functions
+from bpx.backend.torch_kernels import find_compiler
 from bpx.errors import BackendError
 
 
 class TorchBackend(CapturingBackend):
-    """PyTorch tensors on one device (``"cpu"``, ``"cuda:0"``, ``"mps"``); on CUDA steps are recorded as graphs."""
+    """PyTorch tensors on one device (``"cpu"``, ``"cuda:0"``, ``"mps"``).
+
+    On CUDA steps are recorded as graphs, and activations, losses and updates are kernels of bpx's own where this
+    PyTorch compiles some.
+    """
 
     name = "torch"
 
@@ -37,7 +44,14 @@ class TorchBackend(CapturingBackend):
         functions = shorter_functions(torch)
         if self._device.type == "cpu":
             functions["matmul"] = onednn.matmul(torch)
+        if self._device.type == "cuda":
+            functions["sum"] = RowSums(torch, compat.sum)
         self.xp = BoundNamespace(compat, self._device, **functions)
+        compiler = find_compiler(torch, self._device) if self._device.type == "cuda" else None
+        self._kernels = None if compiler is None else Kernels(compiler, self.xp)
+        self.fuses = compiler is not None
+        self._of_thread = threading.local()
+        self._kept: list[Any] = []
 
     @staticmethod
     def _find_device(torch: Any, text: str) -> Any:
@@ -128,6 +142,15 @@ class TorchBackend(CapturingBackend):
         on_tensor_cores = make_tensor_core_matmul(self._torch, precision) if self._device.type == "cuda" else None
         return on_tensor_cores or super().make_matmul(precision)
 
+    def make_rounding(self, precision: str) -> Callable[[Array], Array] | None:
+        on_cuda = precision == "bfloat16" and self._device.type == "cuda"
+        if not on_cuda or make_tensor_core_matmul(self._torch, precision) is None:
+            return None
+        return self._round_to_bfloat16
+
+    def _round_to_bfloat16(self, x: Array) -> Array:
+        return x.to(self._torch.bfloat16)
+
     def round_mantissa(self, array: Array, bits: int) -> Array:
         return round_mantissa(self._torch, array, bits)
 
@@ -162,15 +185,48 @@ class TorchBackend(CapturingBackend):
 
     def capture(self, step: Callable[[], None]) -> Callable[[], None]:
         cuda = self._torch.cuda
-        graph, before = cuda.CUDAGraph(), cuda.memory_reserved(self._device)
-        # what other threads do on the device breaks a recording, unless errors are those of this thread alone
-        options = {"capture_error_mode": "thread_local"} if use_untried() else {}
         try:
-            with cuda.graph(graph, **options):
+            stream = self._find_stream()
+            graph, before = cuda.CUDAGraph(), cuda.memory_reserved(self._device)
+            # What other threads do on the device breaks a recording, unless errors are those of this thread alone.
+            with cuda.graph(graph, stream=stream, capture_error_mode="thread_local"):
                 step()
         except Exception as error:
             raise CaptureError(f"{type(error).__name__}: {error}") from error
         return _Graph(graph, max(0, cuda.memory_reserved(self._device) - before))
+
+    def _find_stream(self) -> Any:
+        """Return this thread's stream to record on, with a workspace of cuBLAS that stays where it is.
+
+        PyTorch takes that memory once for a stream, from the first recording made there. Once that recording is gone,
+        and PyTorch is told to let go of all workspaces, as `torch.compile` does for its graphs, recordings made
+        meanwhile would write into memory that is no more. So a recording that is never dropped comes first.
+        """
+        torch, cuda = self._torch, self._torch.cuda
+        stream = getattr(self._of_thread, "stream", None)
+        if stream is None:
+            stream = self._of_thread.stream = cuda.Stream(self._device)
+        x = torch.zeros((8, 8), device=self._device)
+        y = torch.zeros_like(x)
+        first, before = cuda.CUDAGraph(), cuda.memory_reserved(self._device)
+        with cuda.stream(stream):
+            first.capture_begin(capture_error_mode="thread_local")
+            try:
+                torch.mm(x, x, out=y)
+            finally:
+                first.capture_end()
+        if cuda.memory_reserved(self._device) > before:
+            self._kept.append((first, x, y))
+        return stream
+
+    def fused(self, function: Callable[..., Any], name: str) -> Callable[..., Any]:
+        return super().fused(function, name) if self._kernels is None else self._kernels.fuse(function, name)
+
+    def fused_update(self, kernel: Callable[..., Any], slots: int) -> Callable[..., bool] | None:
+        return None if self._kernels is None else self._kernels.fuse_update(kernel, slots)
+
+    def fused_loss(self, loss: Any) -> Callable[..., tuple[Array, Array] | None] | None:
+        return None if self._kernels is None else self._kernels.fuse_loss(loss)
 
     def out_of_memory(self, error: BaseException) -> bool:
         return isinstance(error, (MemoryError, self._torch.OutOfMemoryError))

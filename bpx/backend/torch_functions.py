@@ -11,6 +11,9 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
+MOST_ONES = 65_536
+"""Rows up to which a sum over them is a product: at most 1 MiB of ones is kept for each dtype."""
+
 
 def shorter_functions(torch: Any) -> dict[str, Any]:
     """Return the functions that take the place of array-api-compat's, by name."""
@@ -53,6 +56,43 @@ def shorter_functions(torch: Any) -> dict[str, Any]:
     }  # fmt: skip
 
 
+class RowSums:
+    """Sums as the standard has them; over the rows of a matrix of floats on CUDA by a product with a row of ones.
+
+    It takes a third of the time of `torch.sum` at 512 columns, as long as products of float32 are in float32.
+
+    Parameters
+    ----------
+    torch : module
+    others : callable
+        Makes all other sums.
+    """
+
+    def __init__(self, torch: Any, others: Callable[..., Any]) -> None:
+        self._torch, self._others = torch, others
+        self._ones: dict[Any, Any] = {}
+
+    def __call__(self, x: Any, /, *, axis: Any = None, dtype: Any = None, keepdims: bool = False) -> Any:
+        torch = self._torch
+        if axis == 0 and dtype is None and x.ndim == 2 and x.dtype in (torch.float32, torch.float64) and x.numel():
+            ones = self._find_ones(x)
+            if ones is not None and torch.get_float32_matmul_precision() == "highest":
+                total = torch.matmul(ones, x)
+                return total if keepdims else total[0, :]
+        return self._others(x, axis=axis, dtype=dtype, keepdims=keepdims)
+
+    def _find_ones(self, x: Any) -> Any:
+        """Return a row of ones, kept for all sums of about this length; none is made while something is recorded."""
+        n = x.shape[0]
+        key = x.dtype, x.device, n.bit_length()
+        ones = self._ones.get(key)
+        if ones is None:
+            if n > MOST_ONES or self._torch.cuda.is_current_stream_capturing():
+                return None
+            ones = self._ones[key] = self._torch.ones((1, 1 << n.bit_length()), dtype=x.dtype, device=x.device)
+        return ones[:, :n]
+
+
 def round_mantissa(torch: Any, x: Any, bits: int) -> Any:
     """Return a float32 tensor rounded to a mantissa of some bits, as `bpx.backend.precision.round_mantissa` does."""
     cut = 23 - bits
@@ -80,7 +120,10 @@ def make_tensor_core_matmul(torch: Any, precision: str) -> Callable[[Any, Any], 
         return multiply_tf32
 
     def multiply_bfloat16(a: Any, b: Any, /) -> Any:
-        return torch.mm(a.to(torch.bfloat16), b.to(torch.bfloat16), out_dtype=torch.float32)
+        a, b = a.to(torch.bfloat16), b.to(torch.bfloat16)
+        if a.ndim == b.ndim == 2:
+            return torch.mm(a, b, out_dtype=torch.float32)
+        return torch.matmul(a.to(torch.float32), b.to(torch.float32))
 
     try:
         multiply_bfloat16(*(torch.ones((8, 8), device="cuda") for _ in range(2)))

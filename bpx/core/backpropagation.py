@@ -44,7 +44,7 @@ def make_gradients(xp: Any, layers: Sequence[Layer], loss: Loss, first: int = 0,
         ``gradients(params, contexts, x, y, weight) -> (loss, gradients, caches)``: a scalar, a dict for each layer, and
         what each layer's forward pass left for its backward pass.
     """
-    passes = list_passes(backend, layers)
+    passes = list_passes(xp, backend, layers)
     fused_loss = None if backend is None else backend.fused_loss(loss)
     forwards = [forward for forward, _ in passes]
     backwards = [(i, passes[i][1]) for i in range(len(layers) - 1, first, -1)]

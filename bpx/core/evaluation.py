@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from bpx.backend.base import Array
+from bpx.core import samples
 from bpx.core.model import Data, Model
 from bpx.errors import InputError
 from bpx.layers import Sigmoid, Softmax
@@ -57,6 +58,51 @@ def measure(net: Model, pieces: Iterable[Data], metrics: Sequence[Metric] = ()) 
         result["accuracy"] = right / (share if weighted else rows)
     if collected is not None:
         result.update(collected.scores(metrics))
+    return result
+
+
+def measure_at_once(net: Model, x: Any, y: Any) -> dict[str, float]:
+    """Return the loss, and the accuracy as `measure` does, by programs that the backend may record.
+
+    Values are looked at, outputs computed and compared in one program; its numbers are fetched together.
+
+    Raises
+    ------
+    InputError
+        If x or y is not what the network takes.
+    """
+    samples.check_together(x=x, y=y)
+    xp, backend, loss, classes = net.backend.xp, net.backend, net.loss, has_classes(net)
+    n_out = net.output_shape[-1] if net.output_shape else None
+
+    def make() -> Any:
+        outputs = net.make_outputs()
+
+        def assess(params: Any, state: Any, x: Array, y: Array) -> tuple[None, Array]:
+            z, target = outputs(params, state, x), samples.encode_targets(xp, y, loss, n_out, net.dtype, x.shape[1])
+            found = [loss.forward(xp, z, target)[0], samples.look_at_features(xp, x)]
+            if classes:
+                found.append(xp.sum(xp.astype(find_correct(net, z, target), z.dtype)))
+            found += samples.look_at_targets(xp, y, loss, net.dtype)
+            return None, backend.gather(found)
+
+        return backend.repeat(assess)
+
+    with backend.computing():
+        xs = net.place_samples(x, look=False)
+        rows = xs.shape[0]
+        ys = samples.bring_targets(backend, y, loss, rows, n_out, net.dtype)
+        total, right = 0.0, 0.0
+        for part in net.cut(rows):
+            some, target = (a if rows == part.stop - part.start else a[part, ...] for a in (xs, ys))
+            value, looked, *others = net.run_recorded(("assessment", ys.ndim), make, some, target)[1].tolist()
+            samples.judge_features(backend, some, looked)
+            samples.judge_targets(others[int(classes) :], backend, target, loss, n_out)
+            total += value * (part.stop - part.start if loss.reduction == "mean" else 1.0)
+            right += others[0] if classes else 0.0
+    result = {"loss": total / rows if loss.reduction == "mean" else total}
+    if classes:
+        result["accuracy"] = right / rows
     return result
 
 

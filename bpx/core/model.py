@@ -390,9 +390,9 @@ class Model(Pickled):
             return self.backend.xp
         return self.keep_program("xp", lambda: self.backend.namespace(self.precision))
 
-    def place_samples(self, x: Any) -> Array:
+    def place_samples(self, x: Any, look: bool = True) -> Array:
         """Return samples, checked, on the device; see `bpx.core.samples.place_features`."""
-        xs = samples.place_features(self.backend, x, self.input_shape, self.dtype)
+        xs = samples.place_features(self.backend, x, self.input_shape, self.dtype, look)
         if self.input_shape is None:
             check_sample(self.layers, tuple(xs.shape[1:]))
         return xs
@@ -440,24 +440,25 @@ class Model(Pickled):
             program = self.keep_program(("gradients", training), make)
             return self._run(program, keys, x, y, weight)  # type: ignore[no-any-return]
 
-    def compute_pieces(self, x: Array, program: Callable[..., Array] | None = None) -> Iterator[Array]:
-        """Yield the last layer's outputs for samples on the device, those of some thousands of rows at a time.
-
-        Another ``program(params, state, x)`` than that of the outputs may be named.
-        """
-        if program is None:
-            program = self.keep_program("outputs", lambda: self.backend.repeat(self._make_outputs()))
+    def compute_pieces(self, x: Array) -> Iterator[Array]:
+        """Yield the last layer's outputs for samples on the device, those of some thousands of rows at a time."""
+        program = self.keep_program("outputs", lambda: self.backend.repeat(self.make_outputs()))
         work = self.count_work(min(x.shape[0], PREDICT_ROWS))
-        for start in range(0, x.shape[0], PREDICT_ROWS):
-            rows = x if x.shape[0] <= PREDICT_ROWS else x[start : min(start + PREDICT_ROWS, x.shape[0]), ...]
+        for part in self.cut(x.shape[0]):
+            rows = x if x.shape[0] <= PREDICT_ROWS else x[part, ...]
             with self.backend.threads(work):
                 z = self._run(program, rows)
             yield z
 
-    def _make_outputs(self) -> Callable[[Any, Any, Array], Array]:
+    @staticmethod
+    def cut(rows: int) -> list[slice]:
+        """Return rows some thousands at a time."""
+        return [slice(start, min(start + PREDICT_ROWS, rows)) for start in range(0, rows, PREDICT_ROWS)]
+
+    def make_outputs(self) -> Callable[[Any, Any, Array], Array]:
         """Return ``outputs(params, state, x)``, compiled where the backend can."""
         xp = self.xp
-        forwards = [forward for forward, _ in list_passes(self.backend, self.layers)]
+        forwards = [forward for forward, _ in list_passes(xp, self.backend, self.layers)]
 
         def outputs(params: Any, state: Any, x: Array) -> Array:
             return forward_pass(xp, forwards, params, x, self.make_contexts(False, (), state))
@@ -469,16 +470,40 @@ class Model(Pickled):
         return self._join(list(self.compute_pieces(x)))
 
     def compute_predictions(self, x: Array) -> Array:
-        """Return what the outputs mean to a person: probabilities for the cross-entropies, the outputs otherwise."""
+        """Return what the outputs mean to a person: probabilities for the cross-entropies, the outputs otherwise.
+
+        Parameters
+        ----------
+        x : array
+            Samples on the device. Where calls are recorded (`Backend.repeats`), NaN among them is found on the way.
+
+        Raises
+        ------
+        InputError
+            If it is.
+        """
         xp, probabilities = self.backend.xp, self.loss.probabilities
         if not self.backend.repeats:
             return self._join([probabilities(xp, z) for z in self.compute_pieces(x)])
 
         def make() -> Any:
-            outputs = self._make_outputs()
-            return self.backend.repeat(lambda params, state, x: probabilities(xp, outputs(params, state, x)))
+            outputs = self.make_outputs()
 
-        return self._join(list(self.compute_pieces(x, self.keep_program("predictions", make))))
+            def predict(params: Any, state: Any, x: Array) -> tuple[Array, Array]:
+                return probabilities(xp, outputs(params, state, x)), samples.look_at_features(xp, x)
+
+            return self.backend.repeat(predict)
+
+        pieces = [x] if x.shape[0] <= PREDICT_ROWS else [x[part, ...] for part in self.cut(x.shape[0])]
+        made = [self.run_recorded("predictions", make, rows) for rows in pieces]
+        for (_, total), rows in zip(made, pieces, strict=True):
+            samples.judge_features(self.backend, rows, float(total))
+        return self._join([array for array, _ in made])
+
+    def run_recorded(self, key: Any, make: Callable[[], Any], *arrays: Array) -> Any:
+        """Return what ``make()``'s program, which the backend may record, makes of the network's arrays and others."""
+        with self.backend.threads(self.count_work(arrays[0].shape[0])):
+            return self._run(self.keep_program(key, make), *arrays)
 
     def _join(self, pieces: list[Array]) -> Array:
         return pieces[0] if len(pieces) == 1 else self.backend.xp.concat(pieces)

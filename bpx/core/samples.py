@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from typing import Any, NoReturn
 
 import numpy as np
@@ -19,7 +21,7 @@ CHECKED_ON_HOST = 65_536
 """Numbers up to which host data is checked before it is moved: to ask a device takes longer (JAX on a CPU: 0.2 ms)."""
 
 
-def place_features(backend: Backend, x: Any, shape: Shape | None, dtype: str) -> Array:
+def place_features(backend: Backend, x: Any, shape: Shape | None, dtype: str, look: bool = True) -> Array:
     """Return samples on the device in the network's dtype.
 
     Parameters
@@ -32,6 +34,8 @@ def place_features(backend: Backend, x: Any, shape: Shape | None, dtype: str) ->
         Shape of one sample that the network expects; None where any will do.
     dtype : str
         The network's dtype.
+    look : bool
+        Whether the values are looked at now; otherwise whoever calls does it, by `look_at_features`.
 
     Raises
     ------
@@ -48,7 +52,24 @@ def place_features(backend: Backend, x: Any, shape: Shape | None, dtype: str) ->
         raise InputError(f"x must have shape {wanted}, got {tuple(x.shape)}: the network takes {shape[0]} features")
     if 0 in x.shape:
         raise InputError(f"x is empty: shape {tuple(x.shape)}")
-    return _move(backend, "x", x, dtype)
+    return _move(backend, "x", x, dtype, look)
+
+
+def look_at_features(xp: Any, x: Array) -> Array:
+    """Return a number of the device that `judge_features` judges: one of many on the way to the host."""
+    return xp.sum(x)
+
+
+def judge_features(backend: Backend, x: Array, total: float) -> None:
+    """Raise if there is NaN or infinity among samples, given what `look_at_features` found.
+
+    Raises
+    ------
+    InputError
+        If there is.
+    """
+    if not math.isfinite(total) and not backend.all_finite(x):
+        _report_not_finite(backend.xp, "x", x)
 
 
 def place_targets(backend: Backend, y: Any, loss: Loss, rows: int, n_out: int | None, dtype: str, room: int) -> Array:
@@ -62,6 +83,19 @@ def place_targets(backend: Backend, y: Any, loss: Loss, rows: int, n_out: int | 
         If y has the wrong rank or length, does not fit the outputs, holds NaN or infinity, class ids out of range,
         fractions as class ids, or numbers outside what the loss takes.
     """
+    xp, y = backend.xp, bring_targets(backend, y, loss, rows, n_out, dtype)
+    judge_targets([float(number) for number in look_at_targets(xp, y, loss, dtype)], backend, y, loss, n_out)
+    return encode_targets(xp, y, loss, n_out, dtype, room)
+
+
+def bring_targets(backend: Backend, y: Any, loss: Loss, rows: int, n_out: int | None, dtype: str) -> Array:
+    """Return targets on the device as they came, integer classes (rows,) or numbers; their values were not looked at.
+
+    Raises
+    ------
+    InputError
+        If y has the wrong rank or length, does not fit the outputs, or is no array of numbers.
+    """
     y = _check_numbers("y", y)
     n_targets = None if n_out is None else loss.count_targets(n_out)
     if y.ndim == 0 or y.shape[0] != rows:
@@ -70,15 +104,73 @@ def place_targets(backend: Backend, y: Any, loss: Loss, rows: int, n_out: int | 
     if loss.targets == "classes" and y.ndim == 2 and y.shape[1] == 1 and n_out != 1:
         y = y[:, 0]
     if loss.targets == "classes" and y.ndim == 1:
-        return _place_classes(backend, y, n_out, dtype, room)
+        ids = backend.asarray(y)
+        if not backend.xp.isdtype(ids.dtype, ("bool", "integral")):
+            raise InputError(
+                f"class ids must be whole numbers of an integer dtype, got {ids.dtype}; use y.astype(int), "
+                "or one-hot rows for probabilities"
+            )
+        return ids
     if y.ndim == 1 and n_targets in (1, None):
         y = y[:, None]
     if y.ndim < 2 or (n_targets is not None and tuple(y.shape[1:]) != (n_targets,)):
         why = "as the network's outputs do" if n_targets == n_out else f"one target for all {n_out} outputs"
         raise InputError(f"y must have shape ({rows}, {n_targets}), {why}, got {tuple(y.shape)}")
-    y = _move(backend, "y", y, dtype)
-    _check_values(backend, y, loss)
-    return y
+    return _move(backend, "y", y, dtype, look=False)
+
+
+def look_at_targets(xp: Any, y: Array, loss: Loss, dtype: str) -> list[Array]:
+    """Return numbers of the device that `judge_targets` judges."""
+    if _are_ids(y, loss):
+        real = xp.astype(y, getattr(xp, dtype))  # not every library takes the minimum of unsigned integers
+        return [xp.min(real), xp.max(real)]
+    numbers = [xp.sum(y)]
+    if loss.targets != "values":
+        numbers += [xp.min(y), xp.max(y)]
+    if loss.targets == "classes":
+        numbers.append(xp.max(xp.abs(xp.sum(y, axis=1) - 1.0)))
+    return numbers
+
+
+def judge_targets(numbers: Sequence[float], backend: Backend, y: Array, loss: Loss, n_out: int | None) -> None:
+    """Raise unless targets are within what the loss takes, given what `look_at_targets` found.
+
+    Raises
+    ------
+    InputError
+        If they hold NaN or infinity, class ids out of range, or numbers outside what the loss takes.
+    """
+    if _are_ids(y, loss):
+        low, high = int(numbers[0]), int(numbers[1])
+        if low < 0 or (n_out is not None and high >= n_out):
+            top = "" if n_out is None else f" to {n_out - 1}, one for each output of the network"
+            raise InputError(f"class ids must be from 0{top}; y holds {low if low < 0 else high}")
+        return
+    if not math.isfinite(numbers[0]) and not backend.all_finite(y):
+        _report_not_finite(backend.xp, "y", y)
+    if loss.targets == "values":
+        return
+    if numbers[1] < 0.0:
+        raise InputError(f"{loss.name} takes targets of at least 0, y holds {numbers[1]:g}")
+    if loss.targets in ("probabilities", "classes") and numbers[2] > 1.0:
+        raise InputError(f"{loss.name} takes targets from 0 to 1, y holds {numbers[2]:g}")
+    if loss.targets == "classes" and numbers[3] > 1e-3:
+        raise InputError(f"{loss.name} takes one-hot rows, or probabilities that sum to 1; rows of y do not")
+
+
+def encode_targets(xp: Any, y: Array, loss: Loss, n_out: int | None, dtype: str, room: int) -> Array:
+    """Return targets as the loss takes them: class ids as one-hot rows of up to ``room`` columns, or as they are."""
+    if not _are_ids(y, loss):
+        return y
+    ids = xp.astype(y, xp.int32)
+    if n_out is None or n_out > max(room, 16):
+        return ids
+    return one_hot(xp, ids, n_out, getattr(xp, dtype))
+
+
+def _are_ids(y: Array, loss: Loss) -> bool:
+    """Tell whether targets that were brought to the device are classes by number."""
+    return loss.targets == "classes" and y.ndim == 1
 
 
 def place_weights(backend: Backend, weight: Any, rows: int, dtype: str, whole: bool = True) -> Array | None:
@@ -187,8 +279,11 @@ def _check_numbers(name: str, data: Any) -> Any:
     return host
 
 
-def _move(backend: Backend, name: str, data: Any, dtype: str) -> Array:
-    """Return numbers on the device; raise if NaN or infinity is among them."""
+def _move(backend: Backend, name: str, data: Any, dtype: str, look: bool = True) -> Array:
+    """Return numbers on the device; raise if NaN or infinity is among them, as far as that is seen without asking it.
+
+    With ``look`` it is asked.
+    """
     if backend.name != "numpy" and isinstance(data, np.ndarray) and data.size <= CHECKED_ON_HOST:
         with np.errstate(over="ignore", invalid="ignore"):
             data = data.astype(dtype, copy=False)
@@ -196,7 +291,7 @@ def _move(backend: Backend, name: str, data: Any, dtype: str) -> Array:
                 _report_not_finite(numpy_namespace(), name, data)
         return backend.asarray(data, dtype)
     array = backend.asarray(data, dtype)
-    if not backend.all_finite(array):
+    if look and not backend.all_finite(array):
         _report_not_finite(backend.xp, name, array)
     return array
 
@@ -206,37 +301,3 @@ def _report_not_finite(xp: Any, name: str, array: Array) -> NoReturn:
     bad = int(xp.sum(xp.astype(~xp.isfinite(array), xp.int32)))
     what = "1 value that is" if bad == 1 else f"{bad} values that are"
     raise InputError(f"{name} holds {what} NaN or infinite (as {array.dtype}); remove or replace first")
-
-
-def _place_classes(backend: Backend, y: Any, n_classes: int | None, dtype: str, room: int) -> Array:
-    """Return class ids on the device, one-hot where these take no more than ``room`` columns."""
-    xp = backend.xp
-    ids = backend.asarray(y)
-    if not xp.isdtype(ids.dtype, ("bool", "integral")):
-        raise InputError(
-            f"class ids must be whole numbers of an integer dtype, got {ids.dtype}; use y.astype(int), "
-            "or one-hot rows for probabilities"
-        )
-    real = xp.astype(ids, getattr(xp, dtype))  # not every library takes the minimum of unsigned integers
-    low, high = int(xp.min(real)), int(xp.max(real))
-    if low < 0 or (n_classes is not None and high >= n_classes):
-        top = "" if n_classes is None else f" to {n_classes - 1}, one for each output of the network"
-        raise InputError(f"class ids must be from 0{top}; y holds {low if low < 0 else high}")
-    ids = xp.astype(ids, xp.int32)
-    if n_classes is None or n_classes > max(room, 16):
-        return ids
-    return one_hot(xp, ids, n_classes, getattr(xp, dtype))
-
-
-def _check_values(backend: Backend, y: Array, loss: Loss) -> None:
-    """Raise unless targets are within what the loss takes."""
-    if loss.targets == "values":
-        return
-    xp = backend.xp
-    low, high = float(xp.min(y)), float(xp.max(y))
-    if low < 0.0:
-        raise InputError(f"{loss.name} takes targets of at least 0, y holds {low:g}")
-    if loss.targets in ("probabilities", "classes") and high > 1.0:
-        raise InputError(f"{loss.name} takes targets from 0 to 1, y holds {high:g}")
-    if loss.targets == "classes" and float(xp.max(xp.abs(xp.sum(y, axis=1) - 1.0))) > 1e-3:
-        raise InputError(f"{loss.name} takes one-hot rows, or probabilities that sum to 1; rows of y do not")

@@ -121,7 +121,9 @@ class WatchedLoss:
 
 
 class WatchedBackend:
-    """A backend that notes each parameter's update, and is the given one in everything else."""
+    """A backend that notes each parameter's update and fuses nothing, and is the given one in everything else."""
+
+    fuses = False
 
     def __init__(self, backend: Backend) -> None:
         self.backend = backend
@@ -129,6 +131,12 @@ class WatchedBackend:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.backend, name)
+
+    def fused_update(self, kernel: Callable[..., Any], slots: int) -> None:
+        return None
+
+    def fused_loss(self, loss: Any) -> None:
+        return None
 
     def elementwise(self, kernel: Callable[..., Any], like: Array, slots: int) -> Callable[..., tuple[Array, ...]]:
         apply, copy = self.backend.elementwise(kernel, like, slots), self.backend.copy

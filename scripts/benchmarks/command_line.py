@@ -60,20 +60,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def run_cases(
     names: Sequence[str], settings: Settings, number: int = 1, seconds: float | None = None
 ) -> dict[str, Case]:
-    """Run the cases once and return every comparison by its name; after so many seconds begin no further one."""
+    """Run the cases once and return every comparison by its name; after so many seconds begin no further one.
+
+    What was done is returned on Ctrl-C too, which is how `timeout` ends a run.
+    """
     done: dict[str, Case] = {}
     began = time.perf_counter()
     for name in names:
         say(f"run {number}, {name}: {CASES[name]}")
         start = time.perf_counter()
         comparisons = find(name)(settings)
-        while seconds is None or time.perf_counter() - began < seconds:
-            case = next(comparisons, None)
-            if case is None:
-                break
-            done[case.name] = case
-        else:
-            say(f"  left out after {seconds} s: what of {name} comes after {next(reversed(done), 'the start')}")
+        try:
+            while seconds is None or time.perf_counter() - began < seconds:
+                case = next(comparisons, None)
+                if case is None:
+                    break
+                done[case.name] = case
+            else:
+                say(f"  left out after {seconds} s: what of {name} comes after {next(reversed(done), 'the start')}")
+        except KeyboardInterrupt:
+            say(f"  interrupted: what of {name} comes after {next(reversed(done), 'the start')} is left out")
+            return done
         say(f"  {time.perf_counter() - start:.0f} s")
     return done
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -73,12 +74,20 @@ class Task:
 
     def start(self) -> Layers:
         """Return fresh starting weights: He's normal draw, biases zero."""
-        rng = np.random.default_rng(self.seed + 1)
-        layers: Layers = []
-        for n_in, n_out in zip(self.sizes[:-1], self.sizes[1:], strict=True):
-            weight = rng.standard_normal((n_in, n_out)) * np.sqrt(2.0 / n_in)
-            layers.append((weight.astype(self.dtype), np.zeros(n_out, self.dtype)))
-        return layers
+        return [
+            (weight.copy(), np.zeros_like(bias)) for weight, bias in draw_layers(self.sizes, self.dtype, self.seed + 1)
+        ]
+
+
+@lru_cache(maxsize=1)  # for the widest networks a draw takes seconds, and each peer asks for it
+def draw_layers(sizes: tuple[int, ...], dtype: str, seed: int) -> Layers:
+    """Return weights of He's normal draw, and biases of zeros."""
+    rng = np.random.default_rng(seed)
+    layers: Layers = []
+    for n_in, n_out in pairwise(sizes):
+        weight = rng.standard_normal((n_in, n_out)) * np.sqrt(2.0 / n_in)
+        layers.append((weight.astype(dtype), np.zeros(n_out, dtype)))
+    return layers
 
 
 @lru_cache(maxsize=1)

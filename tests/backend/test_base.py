@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from bpx.backend.base import Backend
+from bpx.backend.base import Backend, name_dtype
 
 FAULTS = {"nan": [np.nan], "infinity": [np.inf], "both infinities": [np.inf, -np.inf]}
 
@@ -45,3 +45,40 @@ def test_data_is_read_once_by_a_sum_of_the_whole_array():
     array[2, 1] = np.nan
     assert not Backend.all_finite(SimpleNamespace(xp=functions), array)
     assert called == ["sum", "sum", "isfinite", "all"]
+
+
+def test_dtypes_of_two_libraries_that_hash_alike_are_not_compared():
+    class Dtype:
+        def __init__(self, name):
+            self.name = name
+
+        def __hash__(self):
+            return 1
+
+        def __eq__(self, other):
+            assert type(other) is Dtype
+            return self.name == other.name
+
+        def __str__(self):
+            return f"library.{self.name}"
+
+    class Other(Dtype):
+        def __eq__(self, other):
+            raise AssertionError("compared with another library's")
+
+        __hash__ = Dtype.__hash__
+
+    for _ in range(2):
+        assert name_dtype(SimpleNamespace(dtype=Dtype("float32"))) == "float32"
+        assert name_dtype(SimpleNamespace(dtype=Dtype("float64"))) == "float64"
+    assert name_dtype(SimpleNamespace(dtype=Other("int8"))) == "int8"
+
+
+def test_a_dtype_that_does_not_hash_has_a_name_too():
+    class Dtype:
+        __hash__ = None
+
+        def __str__(self):
+            return "float32"
+
+    assert name_dtype(SimpleNamespace(dtype=Dtype())) == "float32"

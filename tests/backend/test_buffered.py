@@ -40,24 +40,6 @@ class Rehearsal(CapturingBackend, NumpyBackend):
         return launch
 
 
-@pytest.fixture(autouse=True)
-def _switched_on(monkeypatch):
-    monkeypatch.setenv(recording.UNTRIED, "1")
-
-
-def test_without_the_switch_nothing_is_different(monkeypatch):
-    monkeypatch.delenv(recording.UNTRIED)
-    place = Rehearsal()
-    net = make_network(place)
-    for _ in range(2):
-        net.fit(X.copy(), Y, epochs=30)
-    assert place.captured == 2, "recorded again for other arrays"
-    launched = place.launched
-    for _ in range(5):
-        net.predict(X)
-    assert place.launched == launched
-
-
 @pytest.mark.parametrize("weights", [None, np.linspace(0.5, 1.5, N)], ids=["", "weights"])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("name", OPTIMIZERS)

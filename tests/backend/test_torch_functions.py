@@ -1,11 +1,13 @@
 """PyTorch's own functions in place of the compatibility layer's: the same results, and no number is moved twice."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from cases import LAYER_CASES, LOSS_CASES
 
 import bpx
-from bpx.backend.torch_functions import shorter_functions
+from bpx.backend.torch_functions import MOST_ONES, RowSums, shorter_functions
 
 torch = pytest.importorskip("torch", reason="torch is not installed")
 
@@ -132,3 +134,67 @@ def test_no_loss_moves_anything_to_the_device(case, weighted, generator):
         case.loss.backward(place.xp, cache)
 
     _twice(work)
+
+
+class _Watched(RowSums):
+    """Sums by PyTorch on the CPU; notes which way each was made."""
+
+    def __init__(self, recording=False):
+        cuda = SimpleNamespace(is_current_stream_capturing=lambda: recording)
+        names = ("float32", "float64", "ones", "get_float32_matmul_precision")
+        library = SimpleNamespace(cuda=cuda, matmul=self._multiply, **{name: getattr(torch, name) for name in names})
+        super().__init__(library, self._sum)
+        self.log = []
+
+    def _multiply(self, a, b):
+        self.log.append("product")
+        return torch.matmul(a, b)
+
+    def _sum(self, x, **options):
+        self.log.append("sum")
+        return torch.asarray(np.sum(np.asarray(x), **options))
+
+
+@pytest.mark.parametrize("keepdims", [False, True])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("rows", [1, 31, 32, 33])
+def test_on_cuda_a_sum_over_the_rows_is_a_product_with_ones(rows, dtype, keepdims, generator):
+    x, sums = torch.asarray(generator.integers(-9, 9, (rows, 5)).astype(dtype)), _Watched()
+    for _ in range(2):
+        total = sums(x, axis=0, keepdims=keepdims)
+        np.testing.assert_array_equal(total, np.sum(np.asarray(x), axis=0, keepdims=keepdims))
+        assert total.dtype == x.dtype
+    assert sums.log == ["product"] * 2
+    assert len(sums._ones) == 1, "ones are kept"
+
+
+OTHER_SUMS = {
+    "over the columns": (torch.ones((3, 4)), {"axis": 1}),
+    "over all": (torch.ones((3, 4)), {}),
+    "of a vector": (torch.ones(3), {"axis": 0}),
+    "of whole numbers": (torch.ones((3, 4), dtype=torch.int64), {"axis": 0}),
+    "of nothing": (torch.ones((3, 0)), {"axis": 0}),
+    "of too many rows": (torch.ones((MOST_ONES + 1, 1)), {"axis": 0}),
+}
+
+
+@pytest.mark.parametrize("kind", OTHER_SUMS)
+def test_other_sums_are_pytorchs(kind):
+    x, options = OTHER_SUMS[kind]
+    sums = _Watched()
+    np.testing.assert_array_equal(sums(x, **options), np.sum(np.asarray(x), **options))
+    assert sums.log == ["sum"]
+
+
+def test_where_products_are_rounded_or_a_step_is_recorded_a_sum_is_none():
+    sums = _Watched(recording=True)
+    sums(torch.ones((3, 4)), axis=0)
+    assert sums.log == ["sum"], "ones made now would be filled by the recording alone"
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("high")
+    try:
+        sums = _Watched()
+        sums(torch.ones((3, 4)), axis=0)
+    finally:
+        torch.set_float32_matmul_precision(before)
+    assert sums.log == ["sum"]

@@ -7,10 +7,9 @@ import pytest
 from compiled_kernels import CXX, Compiler
 
 import bpx
-from bpx.backend import buffered, recording
+from bpx.backend import buffered
 from bpx.backend.captured import CapturingBackend
-from bpx.backend.fused import Fused
-from bpx.backend.kernels import LossKernels, UpdateKernel
+from bpx.backend.kernels import LossKernels, PassKernel, UpdateKernel
 from bpx.backend.numpy_backend import NumpyBackend
 from bpx.core.fusion import list_passes
 
@@ -25,17 +24,11 @@ class Fusing(NumpyBackend):
         self.passes = []
 
     def fused(self, function, name):
-        def fuse(kernel_name):
-            def decorate(flat):
-                def kernel(*arrays):
-                    self.passes.append(kernel_name)
-                    return flat(*(array.view() for array in arrays))
+        def apply(*arrays):
+            self.passes.append(name)
+            return function(self.xp, *arrays)
 
-                return kernel
-
-            return decorate
-
-        return Fused(fuse, lambda *arrays: function(self.xp, *arrays), name, lambda error: False)
+        return apply
 
 
 class Doubling(bpx.ReLU):
@@ -101,7 +94,7 @@ def test_the_bias_is_added_in_the_pass_of_the_activation():
 def test_where_nothing_is_fused_the_layers_are_called_as_they_are():
     layers = (bpx.Linear(5, 6), bpx.ReLU())
     for backend in (None, bpx.get_backend("numpy")):
-        for layer, (forward, backward) in zip(layers, list_passes(backend, layers), strict=True):
+        for layer, (forward, backward) in zip(layers, list_passes(np, backend, layers), strict=True):
             assert (forward, backward) == (layer.forward, layer.backward)
 
 
@@ -246,17 +239,15 @@ def _count(sizes, optimizer, place, batch_size=16):
 
 @pytest.mark.parametrize("optimizer, numbers", [(bpx.SGD(0.1), 0), (bpx.Adam(0.01), 1)])
 @pytest.mark.parametrize("sizes, most", [([20, 8, 3], 25), ([20, 8, 8, 3], 32)])
-def test_the_operations_of_a_step_with_all_switches_on(sizes, most, optimizer, numbers, monkeypatch):
+def test_the_operations_of_a_step(sizes, most, optimizer, numbers):
     """Batch of x and y, loss written, counter; 4 forward, 6 backward, 6 for a further layer; loss 2, update 1."""
-    monkeypatch.setenv(recording.UNTRIED, "1")
     count = _count(sizes, optimizer, Counting())
     assert count == 4 + numbers + 10 + 6 * (len(sizes) - 3) + 2 + 1 <= most
 
 
-def test_the_operations_of_a_step_as_it_is_without_the_switch(monkeypatch):
-    """Row numbers, rows of x and y, loss written, counter; 13 for the loss, one for each of four parameters."""
-    monkeypatch.delenv(recording.UNTRIED, raising=False)
-    assert _count([20, 8, 3], bpx.SGD(0.1), Counting(own_kernels=False)) == 5 + 10 + 13 + 4
+def test_the_operations_of_a_step_without_kernels_for_loss_and_update():
+    """Batch of x and y, loss written, counter; 13 for the loss, one for each of four parameters."""
+    assert _count([20, 8, 3], bpx.SGD(0.1), Counting(own_kernels=False)) == 4 + 10 + 13 + 4
 
 
 def test_the_stand_in_counts_each_operation_once():
@@ -297,6 +288,9 @@ class Compiling(CapturingBackend, Fusing):
         self.captured += 1
         return step
 
+    def fused(self, function, name):
+        return PassKernel(self.compiler, self.xp, function, name)
+
     def fused_update(self, kernel, slots):
         return UpdateKernel(self.compiler, kernel, slots)
 
@@ -307,8 +301,7 @@ class Compiling(CapturingBackend, Fusing):
 @pytest.mark.skipif(CXX is None, reason="there is no C++ compiler here")
 @pytest.mark.parametrize("loss", ["cross_entropy", "squared_error"])
 @pytest.mark.parametrize("optimizer", [bpx.SGD(0.1, momentum=0.9), bpx.Adam(0.01)])
-def test_a_training_by_kernels_of_its_own_learns_the_same(loss, optimizer, monkeypatch, tmp_path):
-    monkeypatch.setenv(recording.UNTRIED, "1")
+def test_a_training_by_kernels_of_its_own_learns_the_same(loss, optimizer, tmp_path):
     place = Compiling(Compiler(tmp_path))
     layers = [bpx.Linear(5, 8), bpx.ReLU(), bpx.Linear(8, 8, frozen=("bias",)), bpx.Tanh(), bpx.Linear(8, 3)]
     made, plain = (_network(layers, backend, loss) for backend in (place, "numpy"))
@@ -319,7 +312,8 @@ def test_a_training_by_kernels_of_its_own_learns_the_same(loss, optimizer, monke
         for key in theirs:
             np.testing.assert_allclose(mine[key], theirs[key], rtol=1e-7, atol=1e-10)
     assert place.captured == 2
-    assert set(place.compiler.launched) == {"bpx_update", "bpx_loss_rows", "bpx_loss_value"}
+    passes = {"bpx_relu_of_sum", "bpx_relu_backward", "bpx_tanh_of_sum", "bpx_tanh_backward"}
+    assert set(place.compiler.launched) == {"bpx_update", "bpx_loss_rows", "bpx_loss_value"} | passes
     gc.collect()
 
 
@@ -332,3 +326,65 @@ def test_weights_of_samples_and_frozen_networks_go_the_plain_way(tmp_path):
         net.fit(X, y, epochs=5, sample_weight=weights, optimizer="sgd")
     np.testing.assert_allclose(made.predict(X), plain.predict(X), rtol=1e-12)
     assert set(place.compiler.launched) == {"bpx_update"}
+
+
+class Rounded(np.ndarray):
+    """An operand that was rounded once and for all."""
+
+
+class Rounding(NumpyBackend):
+    """NumPy whose products take operands that were rounded before; counts how often one is rounded."""
+
+    def __init__(self):
+        super().__init__()
+        self.rounded = 0
+
+    def make_rounding(self, precision):
+        def round_operand(x):
+            self.rounded += not isinstance(x, Rounded)
+            return self.round_mantissa(np.asarray(x), 7).view(Rounded)
+
+        return round_operand
+
+    def make_matmul(self, precision):
+        plain = super().make_matmul(precision)
+
+        def matmul(a, b):
+            self.rounded += sum(not isinstance(x, Rounded) for x in (a, b))
+            return plain(np.asarray(a), np.asarray(b))
+
+        return matmul
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", bpx.Adam(0.01)])
+def test_operands_that_are_rounded_once_give_the_training_whose_products_round_each_time(optimizer):
+    place, y = Rounding(), np.arange(40) % 3
+    made, plain = (bpx.mlp([5, 8, 8, 3], precision="bfloat16", seed=1, backend=backend) for backend in (place, "numpy"))
+    options = {"epochs": 3, "batch_size": None, "optimizer": optimizer}
+    assert made.fit(X, y, **options).loss == plain.fit(X, y, **options).loss
+    for mine, theirs in zip(made.params, plain.params, strict=True):
+        for key in theirs:
+            np.testing.assert_array_equal(mine[key], theirs[key])
+    assert place.rounded == 3 * 3 * 3, "of three layers input, weight and gradient, at each of three steps"
+    np.testing.assert_array_equal(made.predict(X), plain.predict(X))
+
+
+class RoundingAndFusing(Rounding, Fusing):
+    """Both: what an activation hands to a linear layer is rounded in its own pass."""
+
+    def __init__(self):
+        super().__init__()
+        self.passes = []
+
+
+def test_an_activation_rounds_what_it_hands_on():
+    place, y = RoundingAndFusing(), np.arange(40) % 3
+    layers = [bpx.Linear(5, 8), bpx.ReLU(), bpx.Linear(8, 8), bpx.LeakyReLU(), bpx.Linear(8, 3)]
+    made, plain = (
+        bpx.Network(layers, loss="cross_entropy", precision="bfloat16", seed=1, backend=b) for b in (place, "numpy")
+    )
+    options = {"epochs": 3, "batch_size": None}
+    assert made.fit(X, y, **options).loss == plain.fit(X, y, **options).loss
+    assert place.rounded == 3 * 3 * 3
+    assert len(place.passes) == 3 * 4
+    np.testing.assert_array_equal(made.predict(X), plain.predict(X))

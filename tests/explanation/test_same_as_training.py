@@ -59,11 +59,11 @@ def test_steps_are_those_of_fit_on_every_backend(backend):
     explained, trained = everything(backend), everything(backend)
     trace = bpx.explain(explained, backend.array(x), backend.array(y), 2, optimizer="adam", training=True)
     history = trained.fit(x, y, epochs=2, optimizer="adam")
-    # JAX compiles what fit runs, and fuses operations; what is explained runs one at a time.
+    # JAX compiles what fit runs, and fuses operations, as kernels do on CUDA; what is explained runs one at a time.
     tolerance = backend.either(1e-12, 1e-5)
     assert relative_difference([step.loss for step in trace.steps], history.loss) <= tolerance
     assert_near(new_params(trace), named_short(on_host(trained, trained.params)), tolerance)
-    if not backend.name.startswith("jax"):
+    if not backend.name.startswith(("jax", "torch:cuda")):
         assert_same_bits(new_params(trace), named_short(on_host(trained, trained.params)))
 
 

@@ -446,3 +446,12 @@ def check_schema(written: dict[str, Any]) -> None:
     assert {type(run["holds"]) for run in found["runs"]} == {bool}
     assert judged["epoch", "bpx / scikit-learn"]["runs"][0]["reason"] == "not measured: case not run"
     assert len(written["targets"]) == len(list(targets.targets()))
+
+
+def test_a_run_that_is_interrupted_reports_what_it_has(monkeypatch):
+    def comparisons(settings):
+        yield Case("first", "a comparison", "s")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(command_line, "find", lambda name: comparisons)
+    assert list(command_line.run_cases(["cuda", "predict"], Settings.tiny())) == ["first"]

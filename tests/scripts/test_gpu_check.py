@@ -22,7 +22,7 @@ case "$1" in
   -) cat > /dev/null; echo "a machine" ;;
   -c) for name in $MISSING; do case "$2" in *"'$name'"*) exit 1 ;; esac; done
       case "$2" in *"import sys, torch;"*|*"import sys, jax;"*) exit "${NO_CUDA_IN_OTHERS:-0}" ;; esac ;;
-  *) echo "ran $* switch=${BPX_CUDA_UNTRIED:-off}"
+  *) echo "ran $*"
      for name in $SLOW; do case "$*" in *"$name"*) exec sleep 60 ;; esac; done
      for name in $FAILING; do case "$*" in *"$name"*) exit 1 ;; esac; done ;;
 esac
@@ -35,7 +35,7 @@ def _check(folder: Path, **variables: str) -> tuple[int, str]:
     interpreter = folder / "python"
     interpreter.write_text(INTERPRETER)
     interpreter.chmod(0o755)
-    clean = {k: v for k, v in os.environ.items() if k not in ("BPX_CUDA_UNTRIED", "LIMIT")}
+    clean = {k: v for k, v in os.environ.items() if k != "LIMIT"}
     environment = {**clean, "PYTHON": str(interpreter), "MISSING": "", "SLOW": "", "FAILING": "", **variables}
     done = subprocess.run(
         ["bash", str(SCRIPT), str(folder / "out")],
@@ -48,16 +48,14 @@ def _check(folder: Path, **variables: str) -> tuple[int, str]:
     return done.returncode, (folder / "out" / "report.txt").read_text()
 
 
-def test_every_part_runs_in_order_and_the_switch_is_set_for_its_own(tmp_path: Path) -> None:
+def test_every_part_runs_in_order(tmp_path: Path) -> None:
     code, report = _check(tmp_path)
     parts = [line.split()[1] for line in report.splitlines() if " (at most " in line]
     assert parts == [
-        "tests_cupy", "untried_cupy", "untried_fits", "untried_steps", "untried_predict", "fits", "steps", "predict",
-        "tests_torch", "untried_torch", "tests_jax", "compare_backends", "xor", "digits",
+        "tests_cupy", "tests_torch", "predict", "fits", "steps", "tests_jax", "compare_backends", "xor", "digits",
     ]  # fmt: skip
     for part in parts:
-        text = (tmp_path / "out" / f"{part}.txt").read_text()
-        assert f"switch={1 if part.startswith('untried') else 'off'}" in text, part
+        assert (tmp_path / "out" / f"{part}.txt").read_text().startswith("ran "), part
     assert "-n 8" in report
     assert "left out: 0" in report
     assert "outcome: passed" in report
@@ -70,12 +68,19 @@ def test_what_needs_a_missing_package_is_left_out_and_said(tmp_path: Path) -> No
     assert "-n 8" not in report
     end = report.partition("== left out: ")[2]
     for reason in (
-        "the command line's tests: typer cannot be imported", "xor, digits: typer cannot be imported",
-        "tests_torch, untried_torch: there is no PyTorch with CUDA here", "tests_jax: there is no JAX with CUDA here",
+        "the command line's tests: the command line does not start", "xor, digits: the command line does not start",
+        "tests_torch: there is no PyTorch with CUDA here", "tests_jax: there is no JAX with CUDA here",
     ):  # fmt: skip
         assert reason in end
     assert "bpx xor" not in report
     assert code == 0
+
+
+def test_a_command_line_that_does_not_start_is_left_out(tmp_path: Path) -> None:
+    code, report = _check(tmp_path, FAILING="backends")
+    assert "--ignore=tests/cli" in report
+    assert "xor, digits: the command line does not start" in report.partition("== left out: ")[2]
+    assert code == 1, "compare_backends.py failed too, which the stand-in cannot tell from it"
 
 
 def test_a_failure_is_an_outcome_and_the_rest_runs(tmp_path: Path) -> None:
@@ -90,7 +95,7 @@ def test_the_whole_ends_in_time_and_what_had_none_left_is_said(tmp_path: Path) -
     began = time.perf_counter()
     code, report = _check(tmp_path, LIMIT="14", SLOW="cuda-fits")
     assert time.perf_counter() - began < 40
-    assert "untried_fits: stopped at its limit of" in report
-    assert "untried_steps: no time is left" in report
+    assert "fits: stopped at its limit of" in report
+    assert "steps: no time is left" in report
     assert "digits: no time is left" in report
     assert code == 1
