@@ -18,8 +18,8 @@ from bpx.errors import InputError
 from bpx.sklearn import TableClassifier, TableRegressor
 
 SHUFFLED = {
-    "check_sample_weight_equivalence_on_dense_data": "rows are shuffled by their numbers, so that a row given twice and "
-    "one of weight 2 are not trained on alike",
+    "check_sample_weight_equivalence_on_dense_data": "rows are shuffled by their numbers, so that a row given twice "
+    "and one of weight 2 are not trained on alike",
 }
 ROUNDED = {"check_methods_subset_invariance": "float32: the last bits of products depend on the number of rows"}
 UNLIKE = {TableClassifier: SHUFFLED, TableRegressor: SHUFFLED | ROUNDED}
