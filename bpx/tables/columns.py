@@ -291,7 +291,7 @@ class CategoryColumn:
         values, known = values.filter(known.is_not_null()), known.drop_nulls()
         if not len(values):
             return texts
-        other = unseen & texts.is_in(values.implode())
+        other = unseen & texts.is_in(values.to_list())
         if not how.fitted_here:
             examples = (f"{shown(one)} as {shown(as_known)}" for one, as_known in zip(values, known, strict=True))
             how.tally.add("respelled", self.name, int(other.sum()), examples)

@@ -118,7 +118,7 @@ class ClassTarget:
         texts = as_texts(series, "").str.strip_chars()
         labels = pl.Series(self.labels, dtype=pl.String)
         pairs = pl.DataFrame({"text": texts, "label": labels.gather(np.maximum(numbers, 0)), "known": numbers >= 0})
-        other = pairs.filter(pl.col("known") & ~pl.col("text").is_in(labels.implode()))
+        other = pairs.filter(pl.col("known") & ~pl.col("text").is_in(labels.to_list()))
         return dict(other.select("text", "label").unique(maintain_order=True).rows())
 
     def _number(self, values: pl.Series) -> pl.Series:

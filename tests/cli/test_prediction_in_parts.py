@@ -113,7 +113,12 @@ def test_parts_give_what_the_whole_gives(command, in_parts, model, tmp_path, nam
             result = command("predict", model, data, "-o", out, "--json")
             assert result.exit_code == 0, result.stderr
             found.append((out.read_bytes(), result.stdout))
-        assert found[0] == found[1]
+        assert found[0][1] == found[1][1]
+        if suffix == "csv":
+            assert found[0][0] == found[1][0]
+        else:  # how rows are grouped in Parquet is up to the version of polars
+            testing = pytest.importorskip("polars.testing", reason="tables need polars: the extra table")
+            testing.assert_frame_equal(*(pl.read_parquet(io.BytesIO(content)) for content, _ in found))
         assert not list(tmp_path.glob(".bpx*"))
     data = json.loads(found[1][1])
     assert data["rows"] == ROWS
