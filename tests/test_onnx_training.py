@@ -347,7 +347,11 @@ ROOT = Path(__file__).resolve().parent.parent
 @pytest.mark.skipif(not (ROOT / "docs").is_dir(), reason="needs the checkout, for its pages")
 def test_the_page_about_other_runtimes_runs(runtime, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "onnx.md").read_text("utf-8"), re.DOTALL)
+    page = (ROOT / "docs" / "onnx.md").read_text("utf-8")
+    page = re.sub(
+        r"\n## The model of a table.*?(?=\n## )", "", page, flags=re.DOTALL
+    )  # the command line's tests run it
+    blocks = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
     assert len(blocks) == 2
     names: dict[str, Any] = {}
     for block in blocks:

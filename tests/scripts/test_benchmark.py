@@ -351,6 +351,7 @@ def test_the_cases_of_a_device_run_where_the_processor_stands_for_it(rehearsed: 
         *(f"cuda/{p}/{o}/64-32-10" for p in ("float32", "tf32", "bfloat16") for o in ("sgd", "adam")),
         *(f"cuda/fit/{peer}/{o}/64-32-10" for peer in (peers.BPX_CUPY, peers.BPX_TORCH_CUDA) for o in ("sgd", "adam")),
         *(f"cuda/{what}/{rows}" for what in ("predict", "evaluate") for rows in (1, 32, 8192)),
+        *(f"cuda/compiled/sgd/{size}" for size in ("64-32-10", "784-128-10")),
     }
     for case in cases.values():
         assert case.disagreement == ""

@@ -88,15 +88,18 @@ def test_of_presence_it_is_told_whether_there_is_a_value():
     assert parse(fitted, cabin=[1.5, float("nan"), None])["cabin"] == ["present", "", ""]
 
 
-def test_what_cannot_be_read_is_refused_as_transform_refuses_it():
+def test_what_cannot_be_read_is_missing_unless_the_preprocessing_is_strict():
     fitted = fit(n=[1.0, 2.0, 9.0], d=DAYS)
-    for columns in ({"n": ["seven"], "d": [DAYS[0]]}, {"n": [1.0], "d": ["soon"]}):
-        frame = pl.DataFrame({"x": [0.0], **columns})
-        with pytest.raises(InputError) as transformed:
-            fitted.transform(frame)
-        with pytest.raises(InputError) as parsed:
-            parse_columns(frame, fitted)
-        assert str(parsed.value) == str(transformed.value)
+    parsed = parse_columns(pl.DataFrame({"x": [0.0], "n": ["seven"], "d": ["soon"]}), fitted)
+    assert np.isnan(parsed["n"]).all()
+    assert np.isnan(parsed["d"]).all()
+    strictly = fit(n=[1.0, 2.0, 9.0], strict=True)
+    frame = pl.DataFrame({"x": [0.0], "n": ["seven"]})
+    with pytest.raises(InputError) as transformed:
+        strictly.transform(frame)
+    with pytest.raises(InputError) as parsed_strictly:
+        parse_columns(frame, strictly)
+    assert str(parsed_strictly.value) == str(transformed.value)
     with pytest.raises(InputError, match="lacks 2 of the 3 columns that training used: 'n', 'd'"):
         parse_columns(pl.DataFrame({"x": [0.0]}), fitted)
     with pytest.raises(InputError, match="column 'n': expected finite numbers, got inf in row 1"):
