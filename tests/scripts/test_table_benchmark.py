@@ -368,6 +368,7 @@ def test_a_process_that_takes_too_long_is_an_error(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@needs_pandas
 def test_an_error_of_a_model_is_a_result(tmp_path: Path) -> None:
     found = results.run(choice.find("diabetes")[0], models.MLP, tmp_path)  # without the table's files
     assert found["error"].startswith("FileNotFoundError")
