@@ -128,16 +128,17 @@ def choose_recipe(preset: str, rows: int, *, classes: bool) -> Recipe:
 _STEPS, _SMALLEST_BATCH, _LARGEST_BATCH = 128, 64, 4096
 """Steps of an epoch where batches are neither too small nor too large for it."""
 
-_EPOCHS, _FEWEST_EPOCHS, _ROWS_OF_ALL_EPOCHS = 60, 6, 20_000
+_EPOCHS, _FEWEST_EPOCHS, _ROWS_OF_ALL_EPOCHS, _MOST_VISITS = 60, 3, 20_000, 3_200_000
+"""Passes over the rows; with more rows fewer, and never more rows in all of them than the last number says."""
 
 _MEMBERS = {"fast": 1, "default": 8, "best": 24}
 _ROWS_OF_ALL_MEMBERS = 50_000
 
 
 def _choose_epochs(rows: int) -> int:
-    """Return the epochs: 60, and fewer of more rows, so that time grows as their root."""
+    """Return the epochs: 60, and fewer of more rows, so that time grows as their root and then no more."""
     share = min(1.0, _ROWS_OF_ALL_EPOCHS / max(rows, 1))
-    return max(round(_EPOCHS * math.sqrt(share)), _FEWEST_EPOCHS)
+    return max(min(round(_EPOCHS * math.sqrt(share)), _MOST_VISITS // max(rows, 1)), _FEWEST_EPOCHS)
 
 
 def _choose_members(preset: str, rows: int) -> int:
