@@ -123,7 +123,7 @@ class Network(Model):
         accumulate : int
             Batches of a step, at least 1. Their gradients are added up, each by its share of the samples (or of the sum
             of their weights), before the weights move: a step is that of one batch as large as all of them, up to
-            rounding, and takes the memory of the activations of one. The last step of an epoch may have fewer. Layers
+            rounding, computed one batch after the other. The last step of an epoch may have fewer. Layers
             that look at a batch, as `BatchNorm` does, see each one by itself.
         optimizer : str or Optimizer
             "sgd", "adam", "adamw", "rmsprop", "lbfgs", or one with settings. Called again with the same settings, it

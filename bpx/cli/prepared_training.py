@@ -21,9 +21,8 @@ from bpx.datasets import names
 from bpx.errors import InputError
 from bpx.network import Network
 from bpx.recipes.building import build_network
-from bpx.recipes.intervals import Residuals
 from bpx.recipes.settings import Settings
-from bpx.recipes.training import LEAST_SET_ASIDE, Rows, Trained, count_aside, train_network
+from bpx.recipes.training import LEAST_SET_ASIDE, Rows, count_aside, train_network
 from bpx.tables import Preprocessor
 from bpx.training.history import History
 
@@ -115,20 +114,6 @@ class PreparedTraining:
         self.model = Model(trained.network, data.preprocessor, {})
         self.history = trained.history
         self.model.training.update(self.describe())
-        if classes is None:
-            self.model.training.update(self._list_residuals(trained))
-
-    def _list_residuals(self, trained: Trained) -> dict[str, Any]:
-        """Return the errors on rows that no weight was learned from: the held-out rows, or those set aside."""
-        data, decode = self.data, self.data.preprocessor.decode_target
-        held_out = data.x_held_out is not None and data.y_held_out is not None
-        if held_out:
-            outputs, actual = self.model.network.predict(data.x_held_out), data.y_held_out
-        else:
-            outputs, actual = trained.outputs, data.y_train[trained.aside]
-        if not len(outputs):
-            return {}
-        return {"residuals": Residuals.of(decode(outputs) - decode(actual), held_out=held_out).to_dict()}
 
     @property
     def preset(self) -> str | None:

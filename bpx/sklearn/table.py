@@ -65,6 +65,12 @@ class TableEstimator(BaseEstimator):  # type: ignore[misc]
     temperature_: float
     n_features_in_: int
 
+    def _keep(self, parameters: dict[str, Any]) -> None:
+        """Keep the arguments of ``__init__`` as attributes, as they are; they are checked when a fit begins."""
+        for name, value in parameters.items():
+            if name not in ("self", "__class__"):
+                setattr(self, name, value)
+
     def _fit(
         self, frame: pl.DataFrame, types: dict[str, Any], y: Array, sample_weight: Any, class_weight: Any = None
     ) -> tuple[Array, Array]:
@@ -265,16 +271,7 @@ class TableClassifier(ClassifierMixin, TableEstimator):  # type: ignore[misc]
         precision: str = "float32",
         progress: bool | None = None,
     ) -> None:
-        self.preset = preset
-        self.hidden_layer_sizes = hidden_layer_sizes
-        self.members = members
-        self.max_iter = max_iter
-        self.dropout = dropout
-        self.class_weight = class_weight
-        self.random_state = random_state
-        self.backend = backend
-        self.precision = precision
-        self.progress = progress
+        self._keep(locals())
 
     @_fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
@@ -380,16 +377,7 @@ class TableRegressor(RegressorMixin, TableEstimator):  # type: ignore[misc]
         precision: str = "float32",
         progress: bool | None = None,
     ) -> None:
-        self.preset = preset
-        self.hidden_layer_sizes = hidden_layer_sizes
-        self.members = members
-        self.max_iter = max_iter
-        self.dropout = dropout
-        self.held_out = held_out
-        self.random_state = random_state
-        self.backend = backend
-        self.precision = precision
-        self.progress = progress
+        self._keep(locals())
 
     @_fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:

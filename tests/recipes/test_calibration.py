@@ -2,7 +2,6 @@ import numpy as np
 import pytest
 
 import bpx
-from bpx.errors import FileFormatError
 from bpx.recipes.calibration import divide_logits, find_temperature
 from bpx.recipes.intervals import Residuals
 
@@ -78,15 +77,3 @@ def test_of_many_errors_a_part_is_kept():
     found = Residuals.of(errors, held_out=True)
     assert len(found.errors) == 2000
     assert found.find_width(0.9) == pytest.approx(1.645, rel=0.06)
-
-
-def test_they_come_back_from_a_file():
-    found = Residuals.of([0.5, 0.25], held_out=False)
-    assert Residuals.from_dict(found.to_dict()) == found
-    for data in (
-        None, {}, {"errors": [], "held_out": True}, {"errors": [2.0, 1.0], "held_out": True},
-        {"errors": [-1.0], "held_out": True}, {"errors": [1.0], "held_out": 1}, {"errors": ["a"], "held_out": True},
-        {"errors": [float("inf")], "held_out": True},
-    ):  # fmt: skip
-        with pytest.raises(FileFormatError):
-            Residuals.from_dict(data)
