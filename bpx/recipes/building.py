@@ -115,7 +115,7 @@ def choose_width(n: int) -> int:
     >>> [choose_width(n) for n in (2, 100, 1000)]
     [3, 22, 50]
     """
-    return min(_WIDEST, math.ceil(1.6 * float(n) ** 0.56))
+    return min(_WIDEST, math.ceil(1.6 * math.pow(n, 0.56)))
 
 
 def find_edges(values: Array, bins: int) -> list[float]:

@@ -248,7 +248,7 @@ def _find_leak(series: pl.Series, column: Column, y: Array, at: Array, classes: 
     gaps = block[:, -1] if column.flagged else np.zeros(len(at))
     if isinstance(column, CategoryColumn) and column.coded:
         gaps = (values == column.n_codes - 1) & column.flagged
-        values = np.where(values < 0, np.nan, values)
+        values = np.where((values < 0) | (values >= len(column.categories)), np.nan, values)
     elif isinstance(column, CategoryColumn):
         width = len(column.categories)
         values = np.where(block[:, :width].any(axis=1), block[:, :width].argmax(axis=1), np.nan)
