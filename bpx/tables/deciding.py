@@ -39,6 +39,8 @@ Array = np.ndarray[Any, Any]
 _EXAMPLES = 3
 _ENOUGH_ROWS = 3
 """Training rows from which a category among many has a code of its own."""
+_MOST_CODES = 5000
+"""Categories of an undeclared column that have one, at the most: a step takes time as their number, not as its rows."""
 _FEW_PRESENT = 5
 """Training rows with a value, and without one, that it takes for the difference to mean something."""
 _SENTINEL_DIGITS = (99.0, 999.0, 9999.0, 99999.0, 999999.0, 8888.0, 88888.0, 99.9, 999.9, 9999.9, 99.99, 999.99)
@@ -376,7 +378,8 @@ def _decide_category(
     ranked = frequency.sort("rows", texts.name, descending=[True, False]).get_column(texts.name).to_list()
     if len(ranked) < 2:
         return _leave_out(texts, f"it is {shown(ranked[0])} in every training row" if ranked else NO_VALUES, facts)
-    enough = len(ranked) if whole else int((frequency.get_column("rows") >= _ENOUGH_ROWS).sum())
+    often = int((frequency.get_column("rows") >= _ENOUGH_ROWS).sum())
+    enough = len(ranked) if whole else min(often, max(_MOST_CODES, categories_max))
     coded = codes and enough > categories_max
     kept = ranked[:enough] if coded or whole else ranked[: max(categories_max, 2)]
     other = len(kept) < len(ranked)
