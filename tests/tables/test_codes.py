@@ -90,6 +90,14 @@ def test_a_declared_category_keeps_all_of_its_values():
         fit(texts, strict=True)
 
 
+def test_there_are_not_more_codes_than_a_step_has_time_for(monkeypatch):
+    texts = make_texts(9, 4) + make_texts(7, 1)
+    monkeypatch.setattr("bpx.tables.deciding._MOST_CODES", 7)
+    fitted = fit(texts)
+    assert (fitted.n_codes, fitted.columns[1].categories[-1]) == ((0, 8), "t06")
+    assert fit(texts, types={"t": "category"}).n_codes == (0, 9)
+
+
 def test_only_training_rows_count():
     texts = make_texts(9, 4) + ["later"] * 20
     assert fit(texts, rows=np.arange(36)).n_codes == (0, 9)
