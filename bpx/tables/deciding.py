@@ -37,7 +37,7 @@ __all__ = ["decide_column"]
 Array = np.ndarray[Any, Any]
 
 _EXAMPLES = 3
-_ENOUGH_ROWS = 3
+_ENOUGH_ROWS = 2
 """Training rows from which a category among many has a code of its own."""
 _MOST_CODES = 5000
 """Categories of an undeclared column that have one, at the most: a step takes time as their number, not as its rows."""

@@ -97,7 +97,7 @@ class Preprocessor(TableLayout):
         decimal : {".", ","}
             What stands before decimals in the file, so that text such as ``6.222 kg`` is read rightly.
         codes : bool
-            Whether a column of more than `categories_max` categories, each of which has 3 training rows or more or is
+            Whether a column of more than `categories_max` categories, each of which has 2 training rows or more or is
             declared, becomes one feature of codes; `n_codes` says which these are and how many codes each has. They are
             numbers in name alone: give them to `bpx.Embedding`, as `bpx.recipes` does.
 
