@@ -17,7 +17,8 @@ from bpx.optimizers import OPTIMIZERS
 SETTINGS = {
     "Linear": (3, 3), "LayerNorm": (3,), "BatchNorm": (3,), "LeakyReLU": (0.25,), "Dropout": (0.5,),
     "Residual": ([bpx.Linear(3, 3), bpx.Tanh()],), "Embedding": (4, 3),
-    "NTKLinear": (3, 3), "Members": (3, 2), "MemberLinear": (3, 2, 2), "Scale": (3,), "Parametric": ("mish", 3),
+    "NTKLinear": (3, 3), "Members": (3, 2), "MemberColumns": ([1, 1], [False, True], 2),
+    "MemberLinear": (3, 2, 2), "Scale": (3,), "Parametric": ("mish", 3),
     "PiecewiseLinear": ([[-1.0, 0.0, 2.0]] * 3,), "Periodic": (3, 2, 2), "PBLD": (3, 2, 2),
     "Columns": ([1, 2], [bpx.Embedding(4, 1), bpx.Linear(2, 2)]),
 }  # fmt: skip
@@ -60,7 +61,7 @@ KNOWN = {
 def test_every_layer_has_its_formulas(kind):
     layer = LAYERS[kind](*SETTINGS.get(kind, ()))
     inputs = [bpx.Flatten()] if kind == "Flatten" else []
-    if kind in ("Members", "MemberLinear"):
+    if kind in ("Members", "MemberColumns", "MemberLinear"):
         first = [bpx.Linear(3, 3), *([bpx.Members(3, 2)] if kind == "MemberLinear" else []), layer]
         heads = bpx.MemberLinear(layer.output_shape(None)[1], 2, 2, own=("weight", "bias"))
         net = bpx.Network([*first, heads], loss=bpx.MeanOverMembers(loss=bpx.SquaredError()), dtype="float64")
