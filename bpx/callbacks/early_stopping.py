@@ -17,8 +17,8 @@ class EarlyStopping(Callback):
     Parameters
     ----------
     monitor : str
-        The number: "validation_loss", "loss", a metric's name for that on the training data, "validation_" and the name
-        for that on the validation data.
+        The number: "validation_loss", "loss", a metric's name for that on the training data, ``"validation_"`` and the
+        name for that on the validation data.
     patience : int
         Epochs in a row without improvement after which training ends; at least 1.
     min_delta : float

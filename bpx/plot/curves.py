@@ -34,8 +34,8 @@ def learning_curves(history: History, ax: Axes | None = None, *, names: Sequence
     ax : matplotlib.axes.Axes or None
         Where to draw; None makes a figure.
     names : sequence of str or None
-        What to draw: "loss", "validation_loss", and the names of metrics, with "validation_" before them for those on
-        the validation data. None draws the losses.
+        What to draw: "loss", "validation_loss", and the names of metrics, with ``"validation_"`` before them for those
+        on the validation data. None draws the losses.
 
     Returns
     -------
