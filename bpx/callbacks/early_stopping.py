@@ -35,6 +35,11 @@ class EarlyStopping(Callback):
     best_epoch : int
         Its epoch, from 1, over all calls of ``fit``; 0 before the first.
 
+    See Also
+    --------
+    ReduceOnPlateau : Lower the rate where nothing improves.
+    Checkpoint : Keep the best or the newest network as a file.
+
     Notes
     -----
     The copy of the best weights stays on the network's device. The optimizer's state is not restored. Each call of

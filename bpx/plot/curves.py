@@ -46,6 +46,11 @@ def learning_curves(history: History, ax: Axes | None = None, *, names: Sequence
     InputError
         If the history holds no epochs, or not what is to be drawn, or matplotlib is not installed.
 
+    See Also
+    --------
+    History : The numbers of each epoch.
+    bpx.plot.training_report : A training on one page.
+
     Examples
     --------
     >>> import bpx

@@ -96,6 +96,12 @@ class Callback(Protocol):
     each epoch, in the order in which callbacks were given, and ``state_dict`` whenever a checkpoint is written;
     ``on_train_end`` at last, also where an error or Ctrl-C ended the training.
 
+    See Also
+    --------
+    EarlyStopping : End a training that no longer improves.
+    Checkpoint : Keep the best or the newest network as a file.
+    ProgressPrinter : Print a line for each epoch.
+
     Examples
     --------
     >>> import bpx

@@ -51,7 +51,7 @@ class PublicName(NamedTuple):
 
     @property
     def is_class(self) -> bool:
-        return inspect.isclass(self.value)
+        return inspect.isclass(self.value) and self.value.__module__.startswith("bpx")  # and no alias of another's
 
     @property
     def is_function(self) -> bool:

@@ -2,7 +2,7 @@
 
 import importlib.util
 import inspect
-import sys
+import re
 from pathlib import Path
 from types import ModuleType
 
@@ -60,3 +60,24 @@ def test_a_page_has_the_methods_of_parents_that_have_no_page():
     assert "set_fit_request" not in public_names.find_members(bpx.sklearn.MLPClassifier)  # scikit-learn's own
     assert {"forward", "backward", "output_shape"} <= set(public_names.find_members(bpx.Layer))
     assert "forward" not in public_names.find_members(bpx.ReLU)  # as on the page of bpx.Layer
+
+
+DOCUMENTED = [pytest.param(public, id=public.name) for public in NAMES if public.is_class or public.is_function]
+
+
+@pytest.mark.parametrize("public", DOCUMENTED)
+def test_every_class_and_function_has_an_example(public):
+    """That it runs is for doctest to say."""
+    assert "\n>>> " in inspect.cleandoc(public.value.__doc__).partition("\nExamples\n--------")[2]
+
+
+@pytest.mark.parametrize("public", DOCUMENTED)
+def test_every_class_and_function_names_its_neighbors_and_they_exist(public):
+    _, _, behind = inspect.cleandoc(public.value.__doc__).partition("\nSee Also\n--------\n")
+    neighbors = re.findall(r"^([\w.]+) : \w", behind.partition("\n\n")[0], flags=re.MULTILINE)
+    assert neighbors
+    for neighbor in neighbors:
+        value = bpx
+        for part in neighbor.removeprefix("bpx.").split("."):
+            value = getattr(value, part)
+        assert value is not public.value
