@@ -45,6 +45,11 @@ class Members(Layer):
     InputError
         If a size is no positive whole number, ``start`` is no such name, or a frozen name is no parameter.
 
+    See Also
+    --------
+    MemberLinear : A matrix for each member of an ensemble.
+    MeanOverMembers : The mean loss of an ensemble's members.
+
     Notes
     -----
     `MemberLinear`, activations and `Dropout` go on from there, and the loss is `MeanOverMembers`.
@@ -242,6 +247,12 @@ class MemberLinear(Layer):
     InputError
         If a size is no positive whole number, ``own`` or ``frozen`` names what there is not, or the initialiser is
         unknown.
+
+    See Also
+    --------
+    Members : Make an ensemble in one network.
+    Linear : Multiply by a matrix and add a bias.
+    MeanOverMembers : The mean loss of an ensemble's members.
 
     References
     ----------

@@ -30,7 +30,19 @@ from bpx.layers.base import (
 
 @dataclass(frozen=True, repr=False)
 class Flatten(Layer):
-    """Make a vector of each sample: ``y = reshape(x, (batch, features))``, ``dx = reshape(dy, x.shape)``."""
+    """Make a vector of each sample: ``y = reshape(x, (batch, features))``, ``dx = reshape(dy, x.shape)``.
+
+    See Also
+    --------
+    Linear : Multiply by a matrix and add a bias.
+
+    Examples
+    --------
+    >>> import numpy as np, bpx
+    >>> y, cache = bpx.Flatten().forward(np, {}, np.zeros((5, 8, 8)))
+    >>> y.shape
+    (5, 64)
+    """
 
     formulas = LayerFormulas(Formula("$x, each sample as one row", r"\mathrm{vec}($x)"), slope=Formula("1", "1"))
 
@@ -108,9 +120,25 @@ class Residual(Block, Layer):
     InputError
         If the block is empty or changes the number of features.
 
+    See Also
+    --------
+    Identity : Change nothing.
+    Linear : Multiply by a matrix and add a bias.
+
     References
     ----------
     K. He, X. Zhang, S. Ren, J. Sun, "Deep residual learning for image recognition", 2016, eq. 1.
+
+    Examples
+    --------
+    >>> import numpy as np, bpx
+    >>> block = bpx.Residual([bpx.Linear(3, 3, weight_init="zeros"), bpx.ReLU()])
+    >>> params = block.init(np.random.default_rng(0))
+    >>> sorted(params)
+    ['0.bias', '0.weight']
+    >>> y, cache = block.forward(np, params, np.array([[1.0, 2.0, 3.0]]))
+    >>> y.tolist()  # a block that gives zeros passes its input on
+    [[1.0, 2.0, 3.0]]
     """
 
     layers: Sequence[Layer]
@@ -182,6 +210,12 @@ class Columns(Block, Layer):
     ------
     InputError
         If there are no layers, not as many as widths, or one does not take as many columns as its width says.
+
+    See Also
+    --------
+    Embedding : Give each category a vector.
+    PiecewiseLinear : Turn numbers into vectors by bins.
+    Periodic : Turn numbers into vectors by waves.
 
     Examples
     --------

@@ -66,6 +66,11 @@ def training_report(
         If net is no network, the history is none or empty, samples, targets and names do not fit, or matplotlib is not
         installed.
 
+    See Also
+    --------
+    bpx.plot.learning_curves : Loss and metrics by the epoch.
+    bpx.plot.save : Write a picture to a file.
+
     Examples
     --------
     >>> import bpx

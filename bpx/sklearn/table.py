@@ -245,6 +245,12 @@ class TableClassifier(ClassifierMixin, TableEstimator):  # type: ignore[misc]
     n_iter_ : int
         Epochs of the longest training.
 
+    See Also
+    --------
+    bpx.sklearn.TableRegressor : Numbers, from tables of mixed columns.
+    bpx.sklearn.MLPClassifier : Classes, from arrays.
+    bpx.tables.prepare : Split a table and encode both parts.
+
     Examples
     --------
     >>> import polars as pl
@@ -353,6 +359,12 @@ class TableRegressor(RegressorMixin, TableEstimator):  # type: ignore[misc]
         As for `TableClassifier`.
     residuals_ : Residuals or None
         Errors on samples that no weight was learned from; None where there are none.
+
+    See Also
+    --------
+    bpx.sklearn.TableClassifier : Classes, from tables of mixed columns.
+    bpx.sklearn.MLPRegressor : Numbers, from arrays.
+    bpx.tables.prepare : Split a table and encode both parts.
 
     Examples
     --------

@@ -32,6 +32,23 @@ class Preprocessor(TableLayout):
 
     Built by `fit` from a table, or by `from_dict` from what `to_dict` gave. It never changes afterwards.
     Its fields are those of `TableLayout`.
+
+    See Also
+    --------
+    bpx.tables.prepare : Split a table and encode both parts.
+    bpx.tables.parse_columns : Read columns as the preprocessing does.
+
+    Examples
+    --------
+    >>> import polars as pl
+    >>> from bpx.tables import Preprocessor
+    >>> columns = {"size": [1.0, 2.0, 3.0, 4.0], "kind": ["a", "b", "a", "b"], "y": ["no", "yes", "no", "yes"]}
+    >>> table = pl.DataFrame(columns)
+    >>> fitted = Preprocessor.fit(table, "y")
+    >>> fitted.transform(table[:2]).round(3).tolist()
+    [[-1.342, 1.0, 0.0], [-0.447, 0.0, 1.0]]
+    >>> Preprocessor.from_dict(fitted.to_dict()) == fitted
+    True
     """
 
     @classmethod
