@@ -85,6 +85,7 @@ class Network(Model):
         optimizer: str | Optimizer = "adam",
         validation_data: Any = None,
         sample_weight: Any = None,
+        rows: Any = None,
         class_weight: Mapping[int, float] | str | None = None,
         metrics: Iterable[Any] = (),
         callbacks: Iterable[Any] = (),
@@ -132,6 +133,10 @@ class Network(Model):
             Evaluated after each epoch. Arrays may be mapped from files. A list counts as a tuple.
         sample_weight : array_like (samples,) or None
             Weights of the samples in the loss.
+        rows : array_like of int (n,), or None
+            The rows of ``x``, ``y`` and ``sample_weight`` to train on, by their numbers from 0, of arrays in memory.
+            The training is that on ``x[rows]`` and ``y[rows]``, to the bit, without a copy of them, as for the folds of
+            a cross-validation. They are copied after all where a step takes the whole set, or there are metrics.
         class_weight : dict, "balanced" or None
             Weights of classes, by number; a class that is not named has 1. "balanced" gives class c the weight
             ``n / (k * n_c)``, with k classes that occur and n samples, n_c of them of class c (counted by their
@@ -236,8 +241,8 @@ class Network(Model):
             refuse_unknown(unknown, optimizer)
         return fit(
             self, x, y, epochs=epochs, batch_size=batch_size, accumulate=accumulate, optimizer=optimizer,
-            validation_data=validation_data, sample_weight=sample_weight, class_weight=class_weight, metrics=metrics,
-            callbacks=callbacks, shuffle=shuffle, progress=progress, penalties=penalties, clip=clip,
+            validation_data=validation_data, sample_weight=sample_weight, rows=rows, class_weight=class_weight,
+            metrics=metrics, callbacks=callbacks, shuffle=shuffle, progress=progress, penalties=penalties, clip=clip,
             checkpoint=checkpoint, checkpoint_every=checkpoint_every, keep=keep,
             on_checkpoint_error=on_checkpoint_error, resume=resume, memory_limit=memory_limit, prefetch=prefetch,
         )  # fmt: skip

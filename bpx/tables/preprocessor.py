@@ -211,11 +211,27 @@ class Preprocessor(TableLayout):
         how: Encoding,
         *,
         dtype: Literal["float32", "float64"] = "float64",
+        rows: Array | None = None,
         order: Array | None = None,
+        release: bool = False,
     ) -> Array:
         """Encode the feature columns of a table, or of a part of one, as `transform` does.
 
         Once all parts are encoded, `find_turned` says whether they have to be anew.
+
+        Parameters
+        ----------
+        frame : polars.DataFrame
+            The table.
+        how : Encoding
+            How values are treated; gets what is found.
+        dtype, order
+            As in `transform`.
+        rows : array of int, optional
+            The rows of the table to encode; by default all. ``order`` counts them alone.
+        release : bool
+            Whether the columns are taken out of ``frame`` as they are encoded, so that their memory is free before the
+            result takes its own.
         """
         extra = check_columns(frame, self.column_names, {*self.left_out, self.target.name})
         how.extra = tuple(extra)
@@ -223,10 +239,15 @@ class Preprocessor(TableLayout):
         if order is not None:
             places = np.empty(len(order), dtype=np.int64)
             places[order] = np.arange(len(order))
-        x = np.empty((frame.height, self.n_features), dtype)
-        matrix = MatrixWriter(x, places)
+        how.dtype = dtype
+        x = np.empty((frame.height if rows is None else len(rows), self.n_features), dtype)
+        matrix = MatrixWriter(x, places, wait=release)
+        if release:
+            for name in set(frame.columns).difference(self.column_names):
+                frame.drop_in_place(name)
         for column in self.columns:
-            matrix.add(len(column.features), column.make_writer(frame.get_column(column.name), how))
+            series = frame.drop_in_place(column.name) if release else frame.get_column(column.name)
+            matrix.add(len(column.features), column.make_writer(series if rows is None else series.gather(rows), how))
         matrix.finish()
         return x
 
