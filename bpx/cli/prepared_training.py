@@ -134,9 +134,9 @@ class PreparedTraining:
         parts = {"training": (data.x_train, data.y_train)}
         if data.x_held_out is not None and data.y_held_out is not None:
             parts["held_out"] = (data.x_held_out, data.y_held_out)
-        measured = {part: measure_model(self.model, x, y) for part, (x, y) in parts.items()}
-        self.confusions = {part: matrix for part, (_, matrix) in measured.items() if matrix is not None}
-        return {part: numbers for part, (numbers, _) in measured.items()}
+        measured = {part: measure_model(self.model, [rows]) for part, rows in parts.items()}
+        self.confusions = {part: one.matrix for part, one in measured.items() if one.matrix is not None}
+        return {part: one.numbers for part, one in measured.items()}
 
     def describe(self) -> dict[str, Any]:
         """Return the training as plain data, as the model's file keeps it."""

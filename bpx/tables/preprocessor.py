@@ -14,9 +14,8 @@ from bpx.tables.fitting import fit_table
 from bpx.tables.frames import ColumnType, check_columns, named_column, take_frame
 from bpx.tables.inferring import Decimal
 from bpx.tables.layout import TableLayout
-from bpx.tables.messages import counted, shown
-from bpx.tables.spelling import tell_spellings
 from bpx.tables.target import ClassTarget, find_rows_without
+from bpx.tables.target_tally import TargetTally
 from bpx.tables.task import AskedTask
 
 if TYPE_CHECKING:
@@ -259,7 +258,7 @@ class Preprocessor(TableLayout):
         return how.find_turned({c.name: c.day_first for c in self.columns if isinstance(c, DateColumn)})
 
     def find_target_rows(
-        self, frame: pl.DataFrame, *, notes: list[str] | None = None
+        self, frame: pl.DataFrame, *, tally: TargetTally | None = None
     ) -> np.ndarray[Any, np.dtype[np.int64]]:
         """Find the rows of a table whose target is there; a strict preprocessing expects it in all of them.
 
@@ -267,8 +266,8 @@ class Preprocessor(TableLayout):
         ----------
         frame : polars.DataFrame
             A table with the target column.
-        notes : list of str, optional
-            Gets a line about the other rows, with what stands there in place of a target.
+        tally : TargetTally, optional
+            Gets what stands in place of a target in the other rows.
 
         Returns
         -------
@@ -283,12 +282,8 @@ class Preprocessor(TableLayout):
         frame = take_frame(frame)
         series = named_column(frame, self.target.name, "target")
         missing = np.zeros(frame.height, dtype=bool) if self.strict else find_rows_without(self.target, series)
-        if missing.any() and notes is not None:
-            there = (series.fill_nan(None) if series.dtype.is_float() else series).filter(missing).drop_nulls()
-            examples = ", ".join(map(shown, there.unique(maintain_order=True).head(3)))
-            such = f" (such as {examples})" if examples else ""
-            rows = counted(int(missing.sum()), "row")
-            notes.append(f"{rows} without the target {shown(self.target.name)} left out{such}")
+        if missing.any() and tally is not None:
+            tally.add_without(series.filter(missing))
         return np.flatnonzero(~missing)
 
     def encode_target(self, frame: pl.DataFrame) -> Array:
@@ -312,15 +307,15 @@ class Preprocessor(TableLayout):
         frame = take_frame(frame)
         return self.target.encode(named_column(frame, self.target.name, "target"))
 
-    def match_target(self, frame: pl.DataFrame, *, notes: list[str] | None = None) -> Array:
+    def match_target(self, frame: pl.DataFrame, *, tally: TargetTally | None = None) -> Array:
         """Encode the target column of a table as `encode_target` does, but for classes that training never saw.
 
         Parameters
         ----------
         frame : polars.DataFrame
             A table with the target column, and a value in every row of it.
-        notes : list of str, optional
-            Gets a line about classes that are known in another spelling.
+        tally : TargetTally, optional
+            Gets classes that are known in another spelling.
 
         Returns
         -------
@@ -336,12 +331,8 @@ class Preprocessor(TableLayout):
             return self.encode_target(frame)
         series = named_column(take_frame(frame), self.target.name, "target")
         numbers = self.target.match(series)
-        respelled = self.target.find_respelled(series, numbers) if self.target.folded else {}
-        if respelled and notes is not None:
-            notes.append(
-                f"target {shown(self.target.name)}: classes in another spelling than in training, taken as those: "
-                f"{tell_spellings(respelled)}"
-            )
+        if self.target.folded and tally is not None:
+            tally.add_respelled(self.target.find_respelled(series, numbers))
         return numbers
 
     def decode_target(self, outputs: Any) -> Array:
