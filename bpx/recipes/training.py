@@ -167,6 +167,7 @@ def _fit(network: Network, settings: Settings, rows: Rows, aside: Array, watched
         rows.y,
         epochs=settings.epochs,
         batch_size=settings.batch_size,
+        accumulate=settings.accumulate,
         optimizer=settings.optimizer,
         sample_weight=rows.weight,
         rows=learned,
