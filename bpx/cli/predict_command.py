@@ -81,8 +81,8 @@ def predict(
         typer.Option(
             "--interval",
             metavar="COVERAGE",
-            help="For numbers: an interval around each prediction that holds the true number in this share of rows, such "
-            "as 0.9; the columns lower and upper, behind prediction.",
+            help="For numbers: an interval around each prediction that holds the true number in this share of rows, "
+            "such as 0.9: columns lower and upper behind prediction.",
         ),
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Let --output be DATA itself.")] = False,

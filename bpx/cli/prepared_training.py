@@ -21,7 +21,7 @@ from bpx.cli.train_options import TrainOptions, decide_settings
 from bpx.datasets import names
 from bpx.errors import InputError
 from bpx.network import Network
-from bpx.recipes.building import build_network
+from bpx.recipes.building import Edges, build_network, find_bins
 from bpx.recipes.intervals import Residuals
 from bpx.recipes.settings import Settings, average_weights
 from bpx.recipes.training import LEAST_SET_ASIDE, Rows, Trained, count_aside, train_network
@@ -44,6 +44,8 @@ class PreparedTraining:
     settings : Settings
     model : Model
     history : History
+    edges : list
+        Of the bins of each feature, which all networks of the training share.
     confusions : dict of str to array
         The confusion matrix of classes in the training and in the held-out rows, once they are measured.
     """
@@ -53,6 +55,7 @@ class PreparedTraining:
     settings: Settings
     model: Model
     history: History
+    edges: Edges
     confusions: dict[str, Array] = dataclasses.field(default_factory=dict)
 
     @classmethod
@@ -81,8 +84,9 @@ class PreparedTraining:
             )
         if options.early_stopping and rows < LEAST_SET_ASIDE:
             raise InputError(f"--early-stopping sets a tenth of the training rows aside: {rows} are too few for that")
-        network = _build(settings, data, backend, 0)
-        return cls(options, data, settings, Model(network, data.preprocessor, {}), History())
+        edges = find_bins(settings, data.x_train, data.preprocessor.are_numbers)
+        network = _build(settings, data, backend, 0, edges)
+        return cls(options, data, settings, Model(network, data.preprocessor, {}), History(), edges)
 
     def train(self, *, curves: bool = False, **how: Any) -> None:
         """Train the network.
@@ -111,7 +115,7 @@ class PreparedTraining:
         trained = train_network(
             settings,
             Rows(data.x_train, model.encode_targets(data.y_train), classes=classes),
-            lambda i: _build(settings, data, model.network.backend, i) if i else model.network,
+            lambda i: _build(settings, data, model.network.backend, i, self.edges) if i else model.network,
             watched=watched,
             **how,
         )
@@ -185,11 +189,11 @@ class PreparedTraining:
         }
 
 
-def _build(settings: Settings, data: TrainingData, backend: Backend, i: int) -> Network:
+def _build(settings: Settings, data: TrainingData, backend: Backend, i: int, edges: Edges) -> Network:
     """Return the i-th network before its training."""
     preprocessor = data.preprocessor
     n_out, output = choose_head(preprocessor, settings.loss)
-    return build_network(settings, data.x_train, preprocessor.are_numbers, n_out, output, backend, i)
+    return build_network(settings, data.x_train, preprocessor.are_numbers, n_out, output, backend, i, edges=edges)
 
 
 def choose_head(preprocessor: Preprocessor, loss: str) -> tuple[int, str]:

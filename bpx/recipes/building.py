@@ -14,9 +14,11 @@ from bpx.network import Network
 from bpx.perceptron import mlp
 from bpx.recipes.settings import Settings
 
-__all__ = ["build_network", "find_edges"]
+__all__ = ["Edges", "build_network", "find_bins", "find_edges"]
 
 Array = np.ndarray[Any, Any]
+Edges = list[list[float] | None]
+"""The edges of the bins of each feature; None where it is not put in bins."""
 
 _SEEDS = 1000
 """Between the seeds of two networks."""
@@ -29,7 +31,15 @@ _ROWS_LOOKED_AT = 100_000
 
 
 def build_network(
-    settings: Settings, x: Array, numbers: Sequence[bool], n_out: int, output: str, backend: Backend, i: int = 0
+    settings: Settings,
+    x: Array,
+    numbers: Sequence[bool],
+    n_out: int,
+    output: str,
+    backend: Backend,
+    i: int = 0,
+    *,
+    edges: Edges | None = None,
 ) -> Network:
     """Build the network that settings describe.
 
@@ -47,13 +57,16 @@ def build_network(
     backend : Backend
     i : int
         Which of several networks: each has other weights at the start, and other masks of dropout.
+    edges : list, optional
+        What `find_bins` gives for these rows, where several networks are built for them; found here by default.
 
     Returns
     -------
     Network
     """
     seed = settings.seed + _SEEDS * i
-    first = _make_columns(x, numbers, settings.bins) if settings.bins and any(numbers) else None
+    edges = find_bins(settings, x, numbers) if edges is None else edges
+    first = _make_columns(edges) if any(edges) else None
     how: dict[str, Any] = {
         "loss": settings.loss, "dtype": settings.dtype, "precision": settings.precision, "backend": backend,
     }  # fmt: skip
@@ -65,9 +78,14 @@ def build_network(
     return perceptron if first is None else Network([first, *perceptron.layers], seed=seed, **how)
 
 
-def _make_columns(x: Array, numbers: Sequence[bool], bins: int) -> Layer:
+def find_bins(settings: Settings, x: Array, numbers: Sequence[bool]) -> Edges:
+    """Return the edges of the bins of each feature, by `find_edges`, and None where it is not put in bins."""
+    bins = settings.bins
+    return [find_edges(x[:, i], bins) if number and bins else None for i, number in enumerate(numbers)]
+
+
+def _make_columns(edges: Edges) -> Layer:
     """Return the layer that puts numbers in bins, and leaves what lies between them as it is."""
-    edges = [find_edges(x[:, i], bins) if number else None for i, number in enumerate(numbers)]
     widths: list[int] = []
     layers: list[Layer] = []
     for number, run in groupby(edges, key=lambda one: one is not None):
