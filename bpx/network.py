@@ -216,9 +216,9 @@ class Network(Model):
         resumed training sees the same ones. For an iterable of batches this holds if it gives the same batches in the
         same epoch again; those before the checkpoint are drawn and dropped.
 
-        Steps of several batches take little more memory than one batch. Measured on NumPy, 784-1024-1024-10, Adam, 8,192
-        samples a step: beside the data, the weights and the optimizer's state 166 MiB as one batch, 69 as 8 batches of
-        1,024, in 1.07 times the time, 52 as 32 of 256, in 1.75 times. The gradients and their sum are 7 MiB each of it.
+        Steps of several batches take little more memory than one batch. Measured on NumPy, 784-1024-1024-10, Adam,
+        8,192 samples a step: beside data, weights and the optimizer's state 166 MiB as one batch, 69 as 8 batches
+        of 1,024, in 1.07 times the time, 52 as 32 of 256, in 1.75 times; the gradients and their sum are 7 MiB each.
 
         Shuffling by blocks: of a mapped array, chunks of neighboring rows are put in a seeded order, up to 16 or so of
         them together are a block, and the rows of a block are put in a seeded order before batches are cut from it. Of
