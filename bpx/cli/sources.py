@@ -207,6 +207,7 @@ def _load_table(options: TrainOptions) -> TrainingData:
         dtype=options.dtype or "float32",  # type: ignore[arg-type]
         decimal=decimal,
         release=True,
+        codes=True,
     )
     return TrainingData(
         choose_recipe(

@@ -1,7 +1,8 @@
-"""Networks for rows of columns: numbers in bins where these help, then a multilayer perceptron."""
+"""Networks for rows of columns: numbers in bins where these help, codes as vectors, then a multilayer perceptron."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from itertools import groupby
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from bpx.backend import Backend
-from bpx.layers import Columns, Identity, Layer, PiecewiseLinear
+from bpx.layers import Columns, Embedding, Identity, Layer, PiecewiseLinear
 from bpx.network import Network
 from bpx.perceptron import mlp
 from bpx.recipes.settings import Settings
@@ -26,6 +27,9 @@ _SEEDS = 1000
 _HEIGHT = 0.3
 """What a full bin counts, beside the number that it belongs to."""
 
+_WIDEST = 50
+"""Numbers in the vector of a code, at the most."""
+
 _ROWS_LOOKED_AT = 100_000
 """Rows whose quantiles are the edges of bins; of more rows as many, evenly spread."""
 
@@ -39,6 +43,7 @@ def build_network(
     backend: Backend,
     i: int = 0,
     *,
+    codes: Sequence[int] = (),
     edges: Edges | None = None,
 ) -> Network:
     """Build the network that settings describe.
@@ -57,6 +62,9 @@ def build_network(
     backend : Backend
     i : int
         Which of several networks: each has other weights at the start, and other masks of dropout.
+    codes : sequence of int
+        How many codes, from 0, each feature has, which become vectors; 0 for a feature that holds none. By default
+        there are no codes.
     edges : list, optional
         What `find_bins` gives for these rows, where several networks are built for them; found here by default.
 
@@ -66,7 +74,7 @@ def build_network(
     """
     seed = settings.seed + _SEEDS * i
     edges = find_bins(settings, x, numbers) if edges is None else edges
-    first = _make_columns(edges) if any(edges) else None
+    first = _make_columns(edges, codes or (0,) * len(edges))
     how: dict[str, Any] = {
         "loss": settings.loss, "dtype": settings.dtype, "precision": settings.precision, "backend": backend,
     }  # fmt: skip
@@ -84,15 +92,43 @@ def find_bins(settings: Settings, x: Array, numbers: Sequence[bool]) -> Edges:
     return [find_edges(x[:, i], bins) if number and bins else None for i, number in enumerate(numbers)]
 
 
-def _make_columns(edges: Edges) -> Layer:
-    """Return the layer that puts numbers in bins, and leaves what lies between them as it is."""
+def _make_columns(edges: Edges, codes: Sequence[int]) -> Layer | None:
+    """Return the layer that puts numbers in bins and makes vectors of codes; None where all features stay as they are.
+
+    Neighbors of one kind share a layer, but each feature of codes has its own.
+    """
+    kinds = [
+        ("codes", i) if n else ("numbers", 0) if edge is not None else ("", 0)
+        for i, (edge, n) in enumerate(zip(edges, codes, strict=True))
+    ]
     widths: list[int] = []
     layers: list[Layer] = []
-    for number, run in groupby(edges, key=lambda one: one is not None):
+    for (kind, _), run in groupby(range(len(kinds)), key=kinds.__getitem__):
         members = list(run)
         widths.append(len(members))
-        layers.append(PiecewiseLinear(members, dense=True, height=_HEIGHT) if number else Identity())  # type: ignore[arg-type] # all are edges
+        if kind == "codes":
+            n = codes[members[0]]
+            layers.append(Embedding(n, choose_width(n)))
+        elif kind == "numbers":
+            several = [edge for i in members if (edge := edges[i]) is not None]
+            layers.append(PiecewiseLinear(several, dense=True, height=_HEIGHT))
+        else:
+            layers.append(Identity())
+    if all(isinstance(layer, Identity) for layer in layers):
+        return None
     return layers[0] if len(layers) == 1 else Columns(widths, layers)
+
+
+def choose_width(n: int) -> int:
+    """Return how many numbers the vector of a code has, of n codes: ``min(50, ceil(1.6 n ** 0.56))``.
+
+    Examples
+    --------
+    >>> from bpx.recipes.building import choose_width
+    >>> [choose_width(n) for n in (2, 100, 1000)]
+    [3, 22, 50]
+    """
+    return min(_WIDEST, math.ceil(1.6 * math.pow(n, 0.56)))
 
 
 def find_edges(values: Array, bins: int) -> list[float]:

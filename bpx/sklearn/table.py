@@ -96,6 +96,7 @@ class TableEstimator(BaseEstimator):  # type: ignore[misc]
             task="classification" if classes else "regression",
             types=types,
             rows=None if not held.size else learned,
+            codes=True,
         )
         x, targets = preprocessor.transform(table), preprocessor.encode_target(table)
         rows = Rows(x, targets, weight, targets if classes else None)
@@ -108,7 +109,17 @@ class TableEstimator(BaseEstimator):  # type: ignore[misc]
         trained = train_network(
             settings,
             taught,
-            lambda i: build_network(settings, taught.x, numbers, n_outputs, "identity", backend, i, edges=edges),
+            lambda i: build_network(
+                settings,
+                taught.x,
+                numbers,
+                n_outputs,
+                "identity",
+                backend,
+                i,
+                codes=preprocessor.n_codes,
+                edges=edges,
+            ),
             progress=self.progress,
         )
         preprocessor = dataclasses.replace(preprocessor, target=self._name_target(preprocessor.target))
@@ -238,6 +249,12 @@ class TableClassifier(ClassifierMixin, TableEstimator):  # type: ignore[misc]
     n_iter_ : int
         Epochs of the longest training.
 
+    See Also
+    --------
+    bpx.sklearn.TableRegressor : Numbers, from tables of mixed columns.
+    bpx.sklearn.MLPClassifier : Classes, from arrays.
+    bpx.tables.prepare : Split a table and encode both parts.
+
     Examples
     --------
     >>> import polars as pl
@@ -346,6 +363,12 @@ class TableRegressor(RegressorMixin, TableEstimator):  # type: ignore[misc]
         As for `TableClassifier`.
     residuals_ : Residuals or None
         Errors on samples that no weight was learned from; None where there are none.
+
+    See Also
+    --------
+    bpx.sklearn.TableClassifier : Classes, from tables of mixed columns.
+    bpx.sklearn.MLPRegressor : Numbers, from arrays.
+    bpx.tables.prepare : Split a table and encode both parts.
 
     Examples
     --------
