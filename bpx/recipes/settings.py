@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from bpx.optimizers import OPTIMIZERS, Optimizer
+from bpx.optimizers import OPTIMIZERS, Averaged, Optimizer
 from bpx.optimizers.annealing import CosineDecay, OneCycle
 from bpx.optimizers.schedules import Constant, Schedule
 
-__all__ = ["SCHEDULES", "SGD_RATE", "Settings", "make_optimizer"]
+__all__ = ["SCHEDULES", "SGD_RATE", "Settings", "average_weights", "make_optimizer"]
 
 SGD_RATE = 0.1
 """Learning rate of plain gradient descent; those of the recipes are for adaptive methods, such as Adam."""
@@ -55,6 +56,8 @@ class Settings:
         Bins of each number, 0 for the number as it is.
     members : int
         Networks whose predictions are averaged. Each of several sets other rows aside.
+    accumulate : int
+        Batches whose gradients are added up to one step.
     """
 
     hidden: tuple[int, ...]
@@ -72,6 +75,26 @@ class Settings:
     patience: int | None = None
     bins: int = 0
     members: int = 1
+    accumulate: int = 1
+
+
+def average_weights(settings: Settings, rows: int) -> Settings:
+    """Return settings by which the network has the exponential moving average of its weights, `bpx.Averaged`.
+
+    It goes over about as many steps as an epoch has, ``1 / (1 - decay)``, from 10 to 1,000.
+
+    Parameters
+    ----------
+    settings : Settings
+    rows : int
+        How many rows are trained on.
+    """
+    steps = -(-rows // (settings.batch_size * settings.accumulate))
+    decay = 1.0 - 1.0 / min(max(steps, _FEWEST_AVERAGED), _MOST_AVERAGED)
+    return dataclasses.replace(settings, optimizer=Averaged(settings.optimizer, decay))
+
+
+_FEWEST_AVERAGED, _MOST_AVERAGED = 10, 1000
 
 
 def make_optimizer(name: str, rate: float, schedule: str | None, epochs: int, decay: float | None) -> Optimizer:

@@ -27,7 +27,7 @@ from bpx.backend.precision import MANTISSA_BITS
 from bpx.backend.selection import get_backend
 from bpx.errors import InputError
 from bpx.network import Network
-from bpx.recipes.building import build_network
+from bpx.recipes.building import build_network, find_bins
 from bpx.recipes.intervals import Residuals
 from bpx.recipes.presets import PRESETS, choose_recipe
 from bpx.recipes.training import Rows, train_network
@@ -103,18 +103,22 @@ class TableEstimator(BaseEstimator):  # type: ignore[misc]
         settings = self._choose_settings(len(learned), classes, seed)
         settings = dataclasses.replace(settings, class_weight=class_weight)
         backend = get_backend(self.backend)
+        taught = rows.take(learned) if held.size else rows
+        numbers, n_outputs = preprocessor.are_numbers, preprocessor.n_outputs
+        edges = find_bins(settings, taught.x, numbers)
         trained = train_network(
             settings,
-            rows.take(learned) if held.size else rows,
+            taught,
             lambda i: build_network(
                 settings,
-                x[learned],
-                preprocessor.are_numbers,
-                preprocessor.n_outputs,
+                taught.x,
+                numbers,
+                n_outputs,
                 "identity",
                 backend,
                 i,
                 codes=preprocessor.n_codes,
+                edges=edges,
             ),
             progress=self.progress,
         )
