@@ -40,7 +40,13 @@ def announce(printer: Printer, run: PreparedTraining) -> None:
     held_out = 0 if data.x_held_out is None else len(data.x_held_out)
     sizes = (data.preprocessor.n_features, *settings.hidden, *(network.output_shape or ()))
     many = f"{settings.members} networks of " if settings.members > 1 else ""
+    variants = settings.split()
+    unbinned = sum(variant.members for variant in variants if settings.bins and not variant.bins)
+    longest = max(variant.epochs for variant in variants)
+    longer = sum(variant.members for variant in variants if variant.epochs > settings.epochs)
+    epochs = f"{settings.epochs:,} epochs" + (f" ({longest:,} for {longer} of them)" if longer else "")
     binned = f", numbers in {settings.bins} bins" if settings.bins and any(data.preprocessor.are_numbers) else ""
+    binned += f" ({unbinned} without)" if binned and unbinned else ""
     hidden = ", ".join(dict.fromkeys(settings.activation))
     dropout = f", dropout {settings.dropout:g}" if settings.dropout and settings.hidden else ""
     printer.facts(
@@ -53,7 +59,7 @@ def announce(printer: Printer, run: PreparedTraining) -> None:
             ("training", f"{settings.loss}, {settings.optimizer.name} at {_tell_rate(settings.optimizer)}"
              f"{'' if settings.class_weight is None else ', every class of one weight'}"
              f"{'' if settings.clip is None else f', gradients of norm {settings.clip:g} at most'}, "
-             f"{settings.epochs:,} epochs, batches of {min(settings.batch_size, len(data.x_train)):,}, "
+             f"{epochs}, batches of {min(settings.batch_size, len(data.x_train)):,}, "
              f"seed {settings.seed}"),
         ]
     )  # fmt: skip

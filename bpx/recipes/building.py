@@ -46,14 +46,16 @@ def build_network(
         Their activation; "identity" for logits and numbers.
     backend : Backend
     i : int
-        Which of several networks: each has other weights at the start, and other masks of dropout.
+        Which of several networks: each has other weights at the start, and other masks of dropout. Those of a variant
+        follow one another.
 
     Returns
     -------
     Network
     """
     seed = settings.seed + _SEEDS * i
-    first = _make_columns(x, numbers, settings.bins) if settings.bins and any(numbers) else None
+    bins = settings.of_network(i).bins
+    first = _make_columns(x, numbers, bins) if bins and any(numbers) else None
     how: dict[str, Any] = {
         "loss": settings.loss, "dtype": settings.dtype, "precision": settings.precision, "backend": backend,
     }  # fmt: skip
