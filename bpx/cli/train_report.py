@@ -17,6 +17,8 @@ from bpx.cli.measures import (
 from bpx.cli.prepared_training import PreparedTraining
 from bpx.cli.printing import Printer, seconds
 from bpx.display import name_arithmetic
+from bpx.losses import MeanOverMembers
+from bpx.network import Network
 from bpx.optimizers import Optimizer
 from bpx.optimizers.annealing import CosineDecay, OneCycle
 from bpx.optimizers.schedules import Constant, Schedule
@@ -88,6 +90,8 @@ def conclude(printer: Printer, run: PreparedTraining, output: str | None, plot: 
         balanced, chance = (one["balanced_accuracy"] for one in (scores[where], training["baseline"][where]))
         facts.append(("balanced accuracy", f"{balanced:.4f}, where one answer for all rows has {chance:.4f}"))
         facts.append(("right of each class", _tell_recall(run, matrix)))
+    if (kept := count_members(run.model.network)) < run.settings.members:
+        facts.append(("averaged", f"{kept} of the {run.settings.members} networks: they fit rows they set aside best"))
     facts.append(("time", seconds(training["seconds"])))
     facts.append(("saved", output or "nowhere; --output FILE keeps the model"))
     if plot is not None:
@@ -100,6 +104,11 @@ def conclude(printer: Printer, run: PreparedTraining, output: str | None, plot: 
     printer.notes(late)
     result = _as_json(run, where) | {"output": output, "plot": plot}
     printer.result(result | {"notes": [*run.data.notes, *late]} | _tell_classes(run, matrix))
+
+
+def count_members(network: Network) -> int:
+    """Return how many networks a network is made of, 1 where it is no mean of several."""
+    return network.output_shape[0] if isinstance(network.loss, MeanOverMembers) and network.output_shape else 1
 
 
 def _tell_rate(optimizer: Optimizer) -> str:
@@ -226,7 +235,7 @@ def _as_json(run: PreparedTraining, where: str) -> dict[str, Any]:
         "features": run.data.preprocessor.n_features,
         "left_out": list(run.data.preprocessor.left_out),
         "preset": run.preset,
-        "members": settings.members,
+        "members": count_members(run.model.network),
         "bins": settings.bins,
         "hidden": list(settings.hidden),
         "parameters": run.model.network.n_params,
