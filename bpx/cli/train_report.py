@@ -49,6 +49,7 @@ def announce(printer: Printer, run: PreparedTraining) -> None:
     epochs = f"{settings.epochs:,} epochs" + (f" ({longest:,} for {longer} of them)" if longer else "")
     binned = f", numbers in {settings.bins} bins" if settings.bins and any(data.preprocessor.are_numbers) else ""
     binned += f" ({unbinned} without)" if binned and unbinned else ""
+    binned += ", many texts as vectors" if any(data.preprocessor.n_codes) else ""
     hidden = ", ".join(dict.fromkeys(settings.activation))
     dropout = f", dropout {settings.dropout:g}" if settings.dropout and settings.hidden else ""
     printer.facts(

@@ -42,9 +42,11 @@ def test_bins_alone_need_no_columns():
 def test_vectors_of_categories_stay_those_of_the_network():
     narrow = make(1, [bpx.Columns([2, 1, 1], [bpx.Identity(), bpx.Embedding(3, 2), bpx.Identity()])], 5)
     wide = make(0, [bpx.Columns([2, 1, 1], [BINS, bpx.Embedding(3, 2), bpx.Identity()])], 11)
-    found = widen_networks([narrow, wide])[0]
-    assert found.layers == wide.layers
-    np.testing.assert_allclose(found.predict(X), narrow.predict(X), rtol=1e-12)
+    found = widen_networks([narrow, wide])
+    assert found[0].layers == wide.layers
+    np.testing.assert_allclose(found[0].predict(X), narrow.predict(X), rtol=1e-12)
+    mean = (narrow.predict(X) + wide.predict(X)) / 2.0
+    np.testing.assert_allclose(join_members(found).predict(X), mean, rtol=1e-12)
 
 
 def test_equal_networks_stay_as_they_are():
