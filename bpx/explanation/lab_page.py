@@ -59,6 +59,12 @@ def lab(
     InputError
         As for `bpx.explanation.write_page`.
 
+    Notes
+    -----
+    Every page holds a lesson of ten steps (why a network does not learn exclusive or, and what the bias changes; a
+    learning rate that is too large; dead units). It begins with a link at the top, or with ``#lesson=1`` at the end of
+    the page's address; ``#lesson=7`` is its seventh step, for a teacher to share. Leaving it gives the page back.
+
     Examples
     --------
     >>> import bpx

@@ -95,6 +95,7 @@ export function snapshotOf(model) {
       curve: state.own?.curve ?? null,
       forecast: state.forecast,
     },
+    lesson: state.lesson && { number: state.lesson.index + 1, is_done: state.lesson.isDone },
     sample: state.sample,
     row: model.row,
     learning_rate: state.learningRate,

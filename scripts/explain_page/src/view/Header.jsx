@@ -16,7 +16,7 @@ function networkInWords({ net }) {
   return `${shape}; ${lossText[net.loss.kind].name}, ${reduction} over the samples.`;
 }
 
-export function Header({ model }) {
+export function Header({ model, actions }) {
   const [, redraw] = useState(null);
   const other = currentTheme() === "dark" ? "light" : "dark";
   const toggle = () => {
@@ -31,7 +31,12 @@ export function Header({ model }) {
           {networkInWords(model)}{" "}
           <span class="keys">
             Walk through it with the arrow keys <kbd>←</kbd> <kbd>→</kbd>.
-          </span>
+          </span>{" "}
+          {!model.state.lesson && (
+            <a href="#lesson=1" data-role="lesson-start" onClick={() => actions.goToLesson(0)}>
+              A lesson in ten steps
+            </a>
+          )}
         </p>
       </div>
       <button type="button" class="theme" data-role="theme" onClick={toggle}>

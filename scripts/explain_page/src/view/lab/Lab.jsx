@@ -78,7 +78,7 @@ export function Lab({ model, actions }) {
       <button type="button" data-role="download" onClick={() => download(model)}>
         Save for Python
       </button>
-      {link && (
+      {link && !model.state.lesson && (
         <a data-role="link" href={link}>
           Link to this state
         </a>
