@@ -152,12 +152,13 @@ class _Walk:
         rates = as_schedule(training.optimizer.learning_rate).rates(done, 1) * training.rate_scale
         numbers = tuple(training.optimizer.coefficients_of_groups(done, rates)[0].tolist())
         keys = tuple(step_keys(net.seed, training.step, 1, watch.n_keys)[0].tolist())
+        statistics = [{name: backend.copy(array) for name, array in part.items()} for part in twin.state]
         carry = (twin.params, training.slots, twin.state)
         (params, training.slots, state), _ = step(carry, data, (None, numbers, keys))
         twin.adopt(params, state)
         training.step, training.epoch = training.step + 1, training.epoch + 1
         training.optimizer_step += 1
-        records, updates = watch.collect_records(before)
+        records, updates = watch.collect_records(before, statistics)
         x, y, weight = data
         layers = [
             builder.make_layer(

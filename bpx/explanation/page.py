@@ -13,7 +13,9 @@ The data, as JSON (arrays are nested lists; `render_page` packs the large ones):
             {"kind": "Sigmoid"},
             ...,
         ],  # Tanh, ReLU, LeakyReLU ("slope"), GELU, SiLU, Softplus, Identity,
-        # Softmax, Dropout (drops nothing here)
+        # Softmax, Dropout ("rate"; drops nothing in the walk), LayerNorm ("n_features", "eps"), BatchNorm (and
+        # "momentum"), Shortcut, the end of a residual block, whose layers stand before it ("from": the number of the
+        # value that it adds). "name": what bpx calls the layer ("2.0"), where that is not its number here
         "loss": {
             "kind": "squared_error",  # absolute_error, huber ("delta"), cross_entropy ("label_smoothing"),
             "reduction": "mean",
@@ -26,7 +28,11 @@ The data, as JSON (arrays are nested lists; `render_page` packs the large ones):
             {
                 "step": 0,
                 "loss": 0.5,  # null for a loss that is not finite
-                "params": [{"weight": [[...], ...], "bias": [...]}, {}, ...],
+                "params": [
+                    {"weight": [[...], ...], "bias": [...]},
+                    {},
+                    ...,
+                ],  # BatchNorm: running_mean, running_var too
             },
             ...,
         ],

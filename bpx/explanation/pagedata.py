@@ -13,9 +13,10 @@ import numpy as np
 from bpx.arguments import check_choice, check_count, check_number
 from bpx.backend.transfer import to_numpy
 from bpx.errors import InputError
+from bpx.explanation.opening import OpenedLayer, open_arrays, open_blocks
 from bpx.explanation.page import MAX_PAGE_BYTES, PAGE_FORMAT, render_page
 from bpx.explanation.snapshots import Recording, choose_moments, record
-from bpx.explanation.symbols import list_shapes, parse_weight
+from bpx.explanation.symbols import WeightKey, list_shapes, parse_weight
 from bpx.layers import Flatten, Layer, Linear
 from bpx.losses import Loss
 from bpx.network import Network
@@ -25,8 +26,9 @@ from bpx.writing import write_whole
 
 PAGE_LAYERS = (
     "Linear", "Sigmoid", "Tanh", "ReLU", "LeakyReLU", "GELU", "SiLU", "Softplus", "Identity", "Softmax", "Dropout",
+    "LayerNorm", "BatchNorm", "Residual",
 )  # fmt: skip
-"""Layers that the page's own arithmetic knows."""
+"""Layers that the page's own arithmetic knows; it opens the blocks of `bpx.Residual`."""
 
 PAGE_LOSSES = ("squared_error", "absolute_error", "huber", "cross_entropy", "binary_cross_entropy")
 """Losses that the page's own arithmetic knows."""
@@ -109,11 +111,11 @@ def page_data(
     InputError
         If an argument is not as described, or the page cannot show a layer or the loss.
     """
-    for i, layer in enumerate(net.layers):
-        _describe_layer(i, layer)  # what the page cannot show is refused before any work
+    row = open_blocks(net.layers)
+    _describe_layers(row)  # what the page cannot show is refused before any work
     _describe_loss(net.loss)
     if weight is not None:
-        parse_weight(weight, list_shapes(net.params))
+        _find_weight(weight, row, list_shapes(net.params))
     optimizer = get_optimizer(optimizer or (net.training.optimizer if net.training else SGD()))
     epochs_taken = choose_moments(_afford(net, snapshots), epochs)
     xs, ys, _ = net.place(x, y, None)
@@ -172,11 +174,12 @@ def make_page_data(
     held_out : tuple of numpy.ndarray or None
         Samples and targets to measure on besides.
     """
-    described = [_describe_layer(i, layer) for i, layer in enumerate(layers)]
+    row = open_blocks(layers)
+    described = _describe_layers(row)
     described_loss = _describe_loss(loss)
     check_choice("view", view, ("walk", "lab"))
     image_shape = None if image_shape is None else [check_count("a side of image_shape", side) for side in image_shape]
-    key = None if weight is None else str(parse_weight(weight, list_shapes(recording.snapshots[0].params)))
+    key = None if weight is None else _find_weight(weight, row, list_shapes(recording.snapshots[0].params))
     if shown is None:
         shown = _choose_samples(MAX_SAMPLES, targets, loss, sample)
     extra = [*notes]
@@ -201,7 +204,10 @@ def make_page_data(
             {
                 "step": s.step,
                 "loss": s.loss if math.isfinite(s.loss) else None,
-                "params": [{name: array.tolist() for name, array in part.items()} for part in s.params],
+                "params": [
+                    {name: array.tolist() for name, array in (params | state).items()}
+                    for params, state in zip(open_arrays(row, s.params), open_arrays(row, s.state), strict=True)
+                ],
             }
             for s in recording.snapshots
         ],
@@ -271,19 +277,45 @@ def write_page(
     write_whole(path, render_page(page_data(net, x, y, **options), max_bytes=max_bytes).encode())
 
 
-def _describe_layer(index: int, layer: Layer) -> dict[str, Any]:
+def _describe_layers(row: Sequence[OpenedLayer]) -> list[dict[str, Any]]:
+    """Return the opened row of layers as the page knows it, with names where they are not the number in the row."""
+    return [
+        _describe_layer(each) | ({} if each.place == str(number) else {"name": each.place})
+        for number, each in enumerate(row)
+    ]
+
+
+def _describe_layer(each: OpenedLayer) -> dict[str, Any]:
     """Return a layer as the page knows it; a flattened input needs no flattening."""
+    layer = each.layer
     if isinstance(layer, Flatten):
         return {"kind": "Identity"}
-    kind = layer.kind
-    if kind not in PAGE_LAYERS or getattr(layer, "approximate", "none") != "none":
+    if each.start is not None:
+        return {"kind": "Shortcut", "from": each.start}
+    if layer.kind not in PAGE_LAYERS or getattr(layer, "approximate", "none") != "none":
         raise InputError(
-            f"the page cannot show layer {index}, {layer!r}; it shows {', '.join(PAGE_LAYERS)}. "
+            f"the page cannot show layer {each.place}, {layer!r}; it shows {', '.join(PAGE_LAYERS)}. "
             "bpx.explain takes any layer: print its trace instead"
         )
     config = layer.config()
-    wanted = ("kind", "n_in", "n_out", "frozen", "slope", "rate")
+    wanted = ("kind", "n_in", "n_out", "n_features", "frozen", "slope", "rate", "eps", "momentum")
     return {name: config[name] for name in wanted if name in config}
+
+
+def _find_weight(text: str, row: Sequence[OpenedLayer], shapes: Sequence[dict[str, tuple[int, ...]]]) -> str:
+    """Return the key of a parameter of the network as that of the opened row; it must be one of a Linear layer.
+
+    Raises
+    ------
+    InputError
+        If the text is no key, or names no parameter of a Linear layer.
+    """
+    key = parse_weight(text, shapes)
+    place, _, name = f"{key.layer}.{key.name}".rpartition(".")
+    number = next(k for k, each in enumerate(row) if each.place == place)
+    if not isinstance(row[number].layer, Linear):
+        raise InputError(f"the page follows parameters of Linear layers to the loss; {text!r} is one of another layer")
+    return str(WeightKey(number, name, key.index))
 
 
 def _describe_loss(loss: Loss) -> dict[str, Any]:
@@ -304,7 +336,7 @@ def _afford(net: Network, snapshots: int | Sequence[int]) -> int | Sequence[int]
 
 
 def _list_sizes(layers: Sequence[Layer]) -> list[int]:
-    linear = [layer for layer in layers if isinstance(layer, Linear)]
+    linear = [each.layer for each in open_blocks(layers) if isinstance(each.layer, Linear)]
     return [linear[0].n_in, *(layer.n_out for layer in linear)] if linear else []
 
 

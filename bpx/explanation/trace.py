@@ -16,7 +16,7 @@ from bpx.errors import InputError
 from bpx.explanation.chain import Chain, ChainRule
 from bpx.explanation.page import MAX_PAGE_BYTES, render_page
 from bpx.explanation.pagedata import make_page_data, make_target_rows
-from bpx.explanation.snapshots import Recording, Snapshot
+from bpx.explanation.snapshots import Recording, Snapshot, fetch_arrays
 from bpx.explanation.step_trace import StepTrace
 from bpx.explanation.symbols import Symbol, WeightKey, list_shapes, make_parameter_symbol, parse_weight
 from bpx.explanation.text import write_step, write_step_html
@@ -180,19 +180,19 @@ class Trace(Pickled):
     def _render(self, max_bytes: int | None = MAX_PAGE_BYTES, **names: Any) -> str:
         """Return the page of the trace."""
         layers = [record.layer for record in self.steps[0].records]
-        fetch = self._backend.to_numpy
         moments = [
             Snapshot(
                 step.number,
                 step.loss,
-                [{name: fetch(w).astype(np.float64) for name, w in record.params.items()} for record in step.records],
+                fetch_arrays(self._backend, [record.params for record in step.records]),
+                fetch_arrays(self._backend, [record.state for record in step.records]),
             )
             for step in self.steps
             if step.records
         ]
         recording = Recording(moments, [step.number for step in self.steps], [step.loss for step in self.steps])
         x, y = (
-            fetch(self.steps[0].records[0].x),
+            self._backend.to_numpy(self.steps[0].records[0].x),
             make_target_rows(self._targets, int(self.steps[0].records[-1].y.shape[-1])),
         )
         notes = (*self.notes, *names.pop("notes", ()))

@@ -28,8 +28,8 @@ class LayerRecord:
         The layer, as the network has it.
     free : Layer
         The same with no parameter frozen: what did the computing.
-    params : dict of arrays
-        The parameters before the step.
+    params, state : dict of arrays
+        The parameters and the running statistics before the step.
     x, y : array
         What went in and came out, one row a sample.
     cache : object
@@ -43,6 +43,7 @@ class LayerRecord:
     layer: Layer
     free: Layer
     params: Params = field(default_factory=dict)
+    state: Params = field(default_factory=dict)
     x: Array = None
     y: Array = None
     cache: Any = None
@@ -188,19 +189,21 @@ class Watch:
         )
         return self.used_contexts
 
-    def collect_records(self, before: Sequence[Params]) -> tuple[list[LayerRecord], list[dict[str, UpdateRecord]]]:
+    def collect_records(
+        self, before: Sequence[Params], state: Sequence[Params]
+    ) -> tuple[list[LayerRecord], list[dict[str, UpdateRecord]]]:
         """Return what each layer and each trained parameter went through in the step just made.
 
         Parameters
         ----------
-        before : list of dict of arrays
-            The parameters before the step.
+        before, state : list of dict of arrays
+            The parameters and the running statistics before the step.
         """
         records = [watched.record for watched in self.layers]
         updates: list[dict[str, UpdateRecord]] = [{} for _ in records]
         made = iter(self.backend.updates)
-        for record, params, mine in zip(records, before, updates, strict=True):
-            record.params = params
+        for record, params, kept, mine in zip(records, before, state, updates, strict=True):
+            record.params, record.state = params, kept
             for name in record.layer.param_names:
                 if name not in record.layer.frozen:
                     mine[name] = next(made)

@@ -187,6 +187,7 @@ def test_moments_are_denser_at_the_start():
         ({"samples": [4]}, "samples are rows 0 to 3 of x, got [4]"),
         ({"sample": 4}, "sample must be a row of x, 0 to 3, got 4"),
         ({"weight": "1.weight[0,0]"}, "names no parameter"),
+        ({"weight": "0.weight"}, "a weight is named LAYER.NAME[INDEX]"),
         ({"learning_rate": 0.0}, "learning_rate must be above 0"),
         ({"optimizer": "adma"}, "did you mean 'adam'?"),
     ],
@@ -200,9 +201,9 @@ def test_mistakes(arguments, message):
 @pytest.mark.parametrize(
     ("layer", "loss"),
     [
-        (bpx.LayerNorm(2), "squared_error"),
+        (bpx.Mish(), "squared_error"),
         (bpx.GELU(approximate="tanh"), "squared_error"),
-        (bpx.Residual([bpx.Tanh()]), "squared_error"),
+        (bpx.Residual([bpx.Tanh(), bpx.Mish()]), "squared_error"),
         (bpx.Tanh(), "poisson"),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, bpx.Layer) else value,
@@ -211,3 +212,34 @@ def test_what_the_page_cannot_show_is_refused_before_any_work(layer, loss):
     net = bpx.Network([bpx.Linear(2, 2), layer, bpx.Linear(2, 1)], loss=loss)
     with pytest.raises(bpx.InputError, match=r"the page cannot show .*; bpx.explain takes any|the page cannot show"):
         page_data(net, X, Y)
+
+
+def test_residual_blocks_are_opened():
+    block = bpx.Residual([bpx.BatchNorm(2), bpx.Residual([bpx.Linear(2, 2)]), bpx.Dropout(0.1)])
+    net = bpx.Network([bpx.Linear(2, 2), block, bpx.LayerNorm(2), bpx.Linear(2, 1)], loss="squared_error")
+    data = page_data(net, X, Y, epochs=2, snapshots=[0, 2], weight="1.1.0.weight[0,1]")
+    told = [(layer["kind"], layer.get("name"), layer.get("from")) for layer in data["layers"]]
+    assert told == [
+        ("Linear", None, None), ("BatchNorm", "1.0", None), ("Linear", "1.1.0", None), ("Shortcut", "1.1", 2),
+        ("Dropout", "1.2", None), ("Shortcut", "1", 1), ("LayerNorm", "2", None), ("Linear", "3", None),
+    ]  # fmt: skip
+    assert data["start"]["weight"] == "2.weight[0,1]"
+    assert data["title"] == "A 2-2-2-1 network"
+    for snapshot in data["snapshots"]:
+        names = [list(params) for params in snapshot["params"]]
+        whole = ["weight", "bias"]
+        assert names == [whole, [*whole, "running_mean", "running_var"], whole, [], [], [], whole, whole]
+    first, last = (np.array(snapshot["params"][1]["running_mean"]) for snapshot in data["snapshots"])
+    assert not first.any()
+    assert last.any(), "the statistics of their moment"
+    with pytest.raises(bpx.InputError, match="'2.bias\\[0\\]' is one of another layer"):
+        page_data(net, X, Y, weight="2.bias[0]")
+
+
+def test_a_trace_keeps_the_statistics_of_its_steps():
+    net = bpx.Network([bpx.Linear(2, 2), bpx.BatchNorm(2), bpx.Linear(2, 1)], loss="squared_error", dtype="float64")
+    trace = bpx.explain(net, X, Y, 2, optimizer=bpx.SGD(0.1), training=True)
+    states = [step.records[1].state["running_mean"] for step in trace.steps]
+    assert not states[0].any()
+    net.fit(X, Y, epochs=1, optimizer=bpx.SGD(0.1), batch_size=None)
+    np.testing.assert_array_equal(states[1], net.state[1]["running_mean"])

@@ -150,6 +150,35 @@ def test_data_layers_activation_and_optimizer_can_be_chosen(page):
         assert page.state()["lab"]["hidden"] == [5, 3], "nothing is lost"
 
 
+def test_normalization_dropout_and_shortcuts_can_be_chosen(page):
+    page.open(make_moons()[-1])
+    page.choose("source", "circles")
+    type_hidden(page, "6, 6")
+    page.choose("norm", "BatchNorm")
+    page.choose("dropout", "0.1")
+    page.choose("shortcuts", "yes")
+    page.choose("optimizer", "adam")
+    page.find("[data-role=learning-rate]").send_keys(Keys.CONTROL, "a", Keys.NULL, "0.03")
+    kinds = ["Linear", "BatchNorm", "Tanh", "Dropout"]
+    assert [layer["kind"] for layer in page.state()["layers"]] == [*kinds, *kinds, "Shortcut", "Linear"]
+    shortcut = page.find("[data-shortcut='8'] title").get_attribute("textContent")
+    assert shortcut.endswith("from hidden layer 1 to hidden layer 2")
+    press(page, "train-step", 60)
+    state = page.state()
+    assert state["lab"]["curve"]["heldOut"][-1] < 0.6 * state["lab"]["curve"]["heldOut"][0]
+    assert not np.allclose(state["layers"][1]["params"]["running_mean"], 0), "training moves the running statistics"
+    assert page.find("[data-role=key]").text == state["weight"]["key"]
+    press(page, "reset")
+    np.testing.assert_array_equal(page.state()["layers"][1]["params"]["running_mean"], 0)
+    address = page.find("[data-role=link]").get_attribute("href")
+    before = page.state()["layers"]
+    page.driver.get("about:blank")
+    page.driver.get(address)
+    assert page.state()["layers"] == before, "the link holds them"
+    page.choose("parameter", "4:weight")
+    assert page.state()["weight"]["key"].startswith("4.0.weight["), "as bpx names the layer of the block"
+
+
 def test_the_loss_curve_follows_the_learning_rate(page):
     data = page_data(notebook_network(), X, Y, epochs=100, optimizer=bpx.SGD(0.5))
     page.open(data)

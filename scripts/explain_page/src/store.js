@@ -105,7 +105,9 @@ export function createActions(store) {
       const { plan, given, table, data, learningRate } = store.get();
       const next = { ...plan, ...change };
       try {
-        const made = ["hidden", "source", "activation", "seed", "target"].some((key) => key in change);
+        const made = ["hidden", "source", "activation", "norm", "dropout", "shortcuts", "seed", "target"].some(
+          (key) => key in change,
+        );
         if (!made) return store.set({ plan: next, problem: null });
         const fresh = dataOf(next, given, table);
         if (fresh === data) return store.set({ plan: next, problem: null });

@@ -7,7 +7,7 @@
 import { lessonSteps } from "../lesson/steps.js";
 import { PARTS } from "../steps.js";
 import { datasets } from "./datasets.js";
-import { ACTIVATIONS, OPTIMIZERS, readHidden } from "./plan.js";
+import { ACTIVATIONS, NORMS, OPTIMIZERS, readHidden } from "./plan.js";
 import { PlanError } from "./plan_error.js";
 
 const broken = (what) =>
@@ -27,6 +27,12 @@ function numberFrom(name, least, isWhole = false) {
   };
 }
 
+function dropoutFrom(text) {
+  const rate = numberFrom("dropout", 0)(text);
+  if (rate >= 1) throw broken(`dropout is “${text.slice(0, 40)}”`);
+  return rate;
+}
+
 function lessonFrom(text) {
   const number = numberFrom("the step of the lesson", 1, true)(text);
   if (number > lessonSteps.length) throw broken(`the lesson has ${lessonSteps.length} steps, not ${number}`);
@@ -37,6 +43,9 @@ const readers = {
   source: oneOf("data set", ["given", ...Object.keys(datasets)]),
   hidden: readHidden,
   activation: oneOf("activation", ACTIVATIONS),
+  norm: (text) => (text === "none" ? null : oneOf("normalization", NORMS)(text)),
+  dropout: dropoutFrom,
+  shortcuts: (text) => oneOf("choice of shortcuts", ["yes", "no"])(text) === "yes",
   optimizer: oneOf("optimizer", Object.keys(OPTIMIZERS)),
   batch: (text) => (text === "all" ? null : numberFrom("the size of a batch", 1, true)(text)),
   seed: numberFrom("the seed", 0, true),
@@ -68,9 +77,10 @@ export function readLink(hash) {
 /** The link of a state; own tables have none, because they never leave the browser. */
 export function writeLink({ plan, learningRate, step, lesson }) {
   if (lesson) return `#lesson=${lesson.index + 1}`;
-  const { source, hidden, activation, optimizer, batchSize, seed } = plan;
+  const { source, hidden, activation, norm, dropout, shortcuts, optimizer, batchSize, seed } = plan;
   if (source === "table") return "";
   const entries = { source, hidden: hidden.join(","), activation, optimizer: optimizer.kind };
-  const all = { ...entries, batch: batchSize ?? "all", seed, rate: learningRate, step: step + 1 };
+  const between = { norm: norm ?? "none", dropout, shortcuts: shortcuts ? "yes" : "no" };
+  const all = { ...entries, ...between, batch: batchSize ?? "all", seed, rate: learningRate, step: step + 1 };
   return `#${new URLSearchParams(Object.entries(all).filter(([, value]) => value !== null))}`;
 }

@@ -2,17 +2,18 @@
 
 import { useState } from "preact/hooks";
 
-import { activationText } from "../text/activation_text.js";
+import { layerName } from "../text/activation_text.js";
 import { lossText } from "../text/loss_text.js";
 import { currentTheme, setTheme } from "../theme.js";
 
+const inList = (words) =>
+  words.length < 3 ? words.join(" and ") : `${words.slice(0, -1).join(", ")} and ${words.at(-1)}`;
+
 function networkInWords({ net }) {
   const sizes = net.blocks.map(({ size }) => size).join(" – ");
-  const kinds = [
-    ...new Set(net.layers.filter(({ kind }) => kind !== "Linear").map(({ kind }) => activationText[kind].name)),
-  ];
+  const kinds = [...new Set(net.layers.filter(({ kind }) => kind !== "Linear").map(layerName))];
   const reduction = net.loss.reduction === "sum" ? "sum" : "mean";
-  const shape = `A ${sizes} network${kinds.length ? ` with ${kinds.join(" and ")}` : ""}`;
+  const shape = `A ${sizes} network${kinds.length ? ` with ${inList(kinds)}` : ""}`;
   return `${shape}; ${lossText[net.loss.kind].name}, ${reduction} over the samples.`;
 }
 
