@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from bpx.backend.transfer import to_numpy
-from bpx.explanation.pagedata import write_page
+from bpx.explanation.page_file import write_page
 from bpx.network import Network
 
 HELD_OUT_FROM = 50

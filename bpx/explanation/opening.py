@@ -68,7 +68,7 @@ def open_arrays(row: Sequence[OpenedLayer], arrays: Sequence[Mapping[str, Any]])
     arrays : sequence of mapping
         Parameters or running statistics, named as `Residual` names them: ``"0.weight"`` within a block.
     """
-    opened = []
+    opened: list[dict[str, Any]] = []
     for each in row:
         if each.start is not None:
             opened.append({})

@@ -4,7 +4,6 @@ data."""
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,7 +13,8 @@ from bpx.arguments import check_choice, check_count, check_number
 from bpx.backend.transfer import to_numpy
 from bpx.errors import InputError
 from bpx.explanation.opening import OpenedLayer, open_arrays, open_blocks
-from bpx.explanation.page import MAX_PAGE_BYTES, PAGE_FORMAT, render_page
+from bpx.explanation.page import PAGE_FORMAT
+from bpx.explanation.page_summary import SNAPSHOT_BYTES, count_bytes
 from bpx.explanation.snapshots import Recording, choose_moments, record
 from bpx.explanation.symbols import WeightKey, list_shapes, parse_weight
 from bpx.layers import Flatten, Layer, Linear
@@ -22,7 +22,6 @@ from bpx.losses import Loss
 from bpx.network import Network
 from bpx.optimizers import SGD, Adam, Optimizer, RMSprop, get_optimizer
 from bpx.optimizers.schedules import as_schedule
-from bpx.writing import write_whole
 
 PAGE_LAYERS = (
     "Linear", "Sigmoid", "Tanh", "ReLU", "LeakyReLU", "GELU", "SiLU", "Softplus", "Identity", "Softmax", "Dropout",
@@ -33,8 +32,8 @@ PAGE_LAYERS = (
 PAGE_LOSSES = ("squared_error", "absolute_error", "huber", "cross_entropy", "binary_cross_entropy")
 """Losses that the page's own arithmetic knows."""
 
-SNAPSHOT_BYTES = 350_000
-"""Room for snapshots in a page of at most a megabyte."""
+SAMPLE_BYTES = 90_000
+"""Room for the samples that the page shows, in a page of at most a megabyte."""
 
 TRAINING_BYTES = 90_000
 """Room for the rows that the page trains on, and half as much for those that are held out."""
@@ -82,7 +81,8 @@ def page_data(
         After which epochs to take snapshots, or how many to take, denser at the start: fewer, where the parameters of
         so many would make the page larger than a megabyte.
     samples : int or sequence of int
-        Rows of x to show, or how many, taken in turn from the classes.
+        Rows of x to show, or how many, taken in turn from the classes: fewer, where they are so wide that they would
+        make the page larger than a megabyte.
     learning_rate : float or None
         Of the page's own updates, which are plain gradient descent; None: the optimizer's first.
     title : str or None
@@ -124,7 +124,7 @@ def page_data(
         held_x, held_y, _ = net.place(*validation_data, None)
         held_out = (_fetch(net, held_x), _fetch_targets(net, held_y))
     inputs, targets = _fetch(net, xs), _fetch_targets(net, ys)
-    shown = _choose_samples(samples, targets, net.loss, sample)
+    shown = _choose_samples(_afford_samples(inputs, targets, samples), targets, net.loss, sample)
     recording = record(net, x, y, epochs_taken, optimizer, batch_size)
     return make_page_data(
         net.layers, net.loss, inputs, targets, recording, optimizer, shown=shown, is_trained=epochs > 0,
@@ -181,7 +181,7 @@ def make_page_data(
     image_shape = None if image_shape is None else [check_count("a side of image_shape", side) for side in image_shape]
     key = None if weight is None else _find_weight(weight, row, list_shapes(recording.snapshots[0].params))
     if shown is None:
-        shown = _choose_samples(MAX_SAMPLES, targets, loss, sample)
+        shown = _choose_samples(_afford_samples(inputs, targets, MAX_SAMPLES), targets, loss, sample)
     extra = [*notes]
     if len(shown) < len(inputs):
         extra.append(
@@ -239,44 +239,6 @@ def make_page_data(
     return data
 
 
-def write_page(
-    path: str | os.PathLike[str],
-    net: Network,
-    x: Any,
-    y: Any,
-    *,
-    max_bytes: int | None = MAX_PAGE_BYTES,
-    **options: Any,
-) -> None:
-    """Write the page that explains a network: one HTML file, which needs no other file and no network connection.
-
-    Parameters
-    ----------
-    path : path
-        Written beside and renamed, so that it is there whole or not at all.
-    net, x, y, **options
-        As for `page_data`.
-    max_bytes : int or None
-        The largest page to write; None for any size.
-
-    Raises
-    ------
-    InputError
-        As for `page_data`; or if the page would be larger than ``max_bytes``, or cannot be written there.
-
-    Examples
-    --------
-    >>> import os, tempfile, bpx
-    >>> from bpx.explanation import write_page
-    >>> net = bpx.mlp([2, 2, 1], activation="sigmoid", output="sigmoid", loss="squared_error")
-    >>> path = os.path.join(tempfile.mkdtemp(), "xor.html")
-    >>> write_page(path, net, *bpx.datasets.xor(), epochs=100, optimizer=bpx.SGD(0.5))
-    >>> os.path.getsize(path) < 1_000_000
-    True
-    """
-    write_whole(path, render_page(page_data(net, x, y, **options), max_bytes=max_bytes).encode())
-
-
 def _describe_layers(row: Sequence[OpenedLayer]) -> list[dict[str, Any]]:
     """Return the opened row of layers as the page knows it, with names where they are not the number in the row."""
     return [
@@ -331,8 +293,16 @@ def _afford(net: Network, snapshots: int | Sequence[int]) -> int | Sequence[int]
     """Return how many snapshots a page has room for; those that were asked for one by one stay."""
     if not isinstance(snapshots, int):
         return snapshots
-    size = net.n_params * (4 if net.dtype == "float32" else 8) * 4 / 3
-    return min(check_count("snapshots", snapshots), max(2, int(SNAPSHOT_BYTES // max(size, 1))))
+    size = count_bytes(net.n_params, 4 if net.dtype == "float32" else 8)
+    return min(check_count("snapshots", snapshots), max(1, SNAPSHOT_BYTES // max(size, 1)))
+
+
+def _afford_samples(inputs: np.ndarray, targets: np.ndarray, samples: int | Sequence[int]) -> int | Sequence[int]:
+    """Return how many samples a page has room for; those that were asked for one by one stay."""
+    if not isinstance(samples, int):
+        return samples
+    per_row = count_bytes(inputs[0].size + targets[0].size, 8)
+    return min(check_count("samples", samples), max(1, SAMPLE_BYTES // per_row))
 
 
 def _list_sizes(layers: Sequence[Layer]) -> list[int]:

@@ -13,9 +13,18 @@ import { createModel, snapshotOf } from "./model.js";
 import { createActions, createStore, initialState } from "./store.js";
 import { followSystem } from "./theme.js";
 import { App } from "./view/App.jsx";
+import { Summary } from "./view/Summary.jsx";
+
+function showSummary(root, data) {
+  followSystem(() => {});
+  render(<Summary data={data} />, root);
+  window.bpx = { data, engine };
+}
 
 function start(root, text) {
   const data = readData(text);
+  document.title = data.title;
+  if (data.summary) return showSummary(root, data);
   const model = createModel();
   const begin = initialState(data);
   const store = createStore({ ...begin, weight: model(begin).weight });
@@ -29,7 +38,6 @@ function start(root, text) {
   followSystem(draw);
   listenForArrows(store, actions);
   listenForFiles(actions);
-  document.title = data.title;
   draw();
   window.bpx = {
     get data() {
