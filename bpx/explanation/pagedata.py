@@ -189,7 +189,8 @@ def make_page_data(
         )
     if not _is_plain(optimizer):
         made = "The training was made by" if is_trained else "This network trains with"
-        extra.append(f"{made} {optimizer!r}; the updates on this page are plain gradient descent.")
+        alone = "" if _describe_optimizer(optimizer) else ", and so are the steps that the page takes itself"
+        extra.append(f"{made} {optimizer!r}; the update in the walk through a step is plain gradient descent{alone}.")
     rate = float(as_schedule(optimizer.learning_rate).rates(np.array([0]), 1)[0])
     data: dict[str, Any] = {
         "format": PAGE_FORMAT,

@@ -86,7 +86,9 @@ def test_a_network_that_does_not_train_on_says_that_the_updates_are_not_its_own(
     net.fit(X, Y, epochs=1, optimizer=bpx.Adam(0.01))
     (note,) = page_data(net, X, Y)["notes"]
     assert note.startswith("This network trains with Adam(")
-    assert note.endswith("; the updates on this page are plain gradient descent.")
+    assert note.endswith("; the update in the walk through a step is plain gradient descent.")
+    (note,) = page_data(net, X, Y, optimizer=bpx.AdamW(0.1))["notes"]
+    assert note.endswith("is plain gradient descent, and so are the steps that the page takes itself.")
     assert "notes" not in page_data(net, X, Y, optimizer=bpx.SGD(0.5))
 
 
@@ -212,6 +214,24 @@ def test_what_the_page_cannot_show_is_refused_before_any_work(layer, loss):
     net = bpx.Network([bpx.Linear(2, 2), layer, bpx.Linear(2, 1)], loss=loss)
     with pytest.raises(bpx.InputError, match=r"the page cannot show .*; bpx.explain takes any|the page cannot show"):
         page_data(net, X, Y)
+
+
+class Doubled(bpx.Linear):
+    """A user's own layer, with a pass of its own."""
+
+    def forward(self, xp, params, x, context=None):
+        y, cache = super().forward(xp, params, x, context)
+        return 2 * y, cache
+
+
+@pytest.mark.parametrize("layers", [[Doubled(2, 2)], [bpx.Residual([Doubled(2, 2)])]], ids=["alone", "in a block"])
+def test_a_layer_of_the_users_own_is_refused_and_named(layers, tmp_path):
+    net = bpx.Network([bpx.Linear(2, 2), *layers, bpx.Linear(2, 1)], loss="squared_error")
+    with pytest.raises(bpx.InputError, match=r"the page cannot show layer 1(\.0)?, Doubled.*print its trace instead"):
+        write_page(tmp_path / "page.html", net, X, Y)
+    with pytest.raises(bpx.InputError, match="the page cannot show layer 1"):
+        bpx.lab(net, X, Y, tmp_path / "page.html", browser=False)
+    assert not (tmp_path / "page.html").exists()
 
 
 def test_residual_blocks_are_opened():

@@ -152,6 +152,13 @@ def test_gaps_other_separators_and_tables_without_names():
     assert "1 rows with gaps are left out." in data["notes"]
 
 
+def test_numbers_near_the_largest_do_not_overflow():
+    rows = [f"{(-1) ** k * 10.0**300},{k % 2}" for k in range(20)]
+    (told,) = run_page({"job": "table", "text": "\n".join(rows), "title": "t", "page": PAGE, "plan": {}, "steps": 5})
+    assert {row[0] for row in told["result"]["data"]["training"]["x"]} == {-1.0, 1.0}
+    assert np.isfinite(told["result"]["outputs"]).all()
+
+
 def test_links():
     state = {
         "plan": {

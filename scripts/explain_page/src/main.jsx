@@ -18,6 +18,7 @@ import { Summary } from "./view/Summary.jsx";
 function showSummary(root, data) {
   followSystem(() => {});
   render(<Summary data={data} />, root);
+  document.getElementById("arithmetic").textContent = "Its numbers were computed by bpx";
   window.bpx = { data, engine };
 }
 

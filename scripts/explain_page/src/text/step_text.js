@@ -1,6 +1,7 @@
 // Title and one or two sentences for each step of the walk.
 
 import { layerName, reasonFor } from "./activation_text.js";
+import { OPTIMIZERS } from "../lab/plan.js";
 import { mixes } from "../engine/layers/index.js";
 import { scaleTex } from "./structure_text.js";
 import { lossText } from "./loss_text.js";
@@ -59,7 +60,14 @@ const shortcutNote = (net, value) =>
     ? ""
     : " A residual block begins here, so the error that took its shortcut is added.";
 
-export function stepLead({ net, pass, batch, learningRate }, step) {
+/** The walk shows a step that depends on nothing but what is seen; what the training takes besides is said. */
+function plainNote({ plan }) {
+  const name = OPTIMIZERS[plan.optimizer.kind];
+  if (plan.optimizer.kind === "sgd") return "";
+  return ` The walk shows plain gradient descent; Train and One step take those of ${name}, which also remembers the gradients before.`;
+}
+
+export function stepLead({ net, pass, batch, learningRate, state }, step) {
   const { kind, layer, block } = step;
   const spec = layer === null ? null : net.layers[layer];
   const isShortcut = spec?.kind === "Shortcut";
@@ -110,7 +118,7 @@ export function stepLead({ net, pass, batch, learningRate }, step) {
       "so it collects their deltas along the same edges, now backwards." +
       shortcutNote(net, layer),
     change: () =>
-      `Gradient descent steps against the gradient; the learning rate ${learningRate} says how far.${frozenNote}`,
+      `Gradient descent steps against the gradient; the learning rate ${learningRate} says how far.${frozenNote}${plainNote(state)}`,
     new: () => `Old value plus update.${frozenNote}`,
     after: () => {
       const change = pass.newLoss - pass.loss.value;
@@ -120,7 +128,7 @@ export function stepLead({ net, pass, batch, learningRate }, step) {
           : change > 0
             ? "The step overshot: try a smaller learning rate"
             : "Nothing moved";
-      return `${batch === 1 ? "The same sample" : `The same ${batch} samples`} through the new weights. ${verdict}.`;
+      return `${batch === 1 ? "The same sample" : `The same ${batch} samples`} through the new weights. ${verdict}.${plainNote(state)}`;
     },
   };
   return leads[kind]();
