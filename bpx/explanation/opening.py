@@ -59,6 +59,12 @@ def open_blocks(layers: Sequence[Layer]) -> list[OpenedLayer]:
     return row
 
 
+def take_arrays(arrays: Mapping[str, Any], number: int) -> dict[str, Any]:
+    """Return of a block's arrays, named ``"i.name"``, those of its layer of a number, by their own names."""
+    prefix = f"{number}."
+    return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
+
+
 def open_arrays(row: Sequence[OpenedLayer], arrays: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Return arrays of a network, one mapping by name for each of its layers, as one for each layer of the opened row.
 
