@@ -59,6 +59,12 @@ def lab(
     InputError
         As for `bpx.explanation.write_page`.
 
+    See Also
+    --------
+    explain : Take a training step apart.
+    bpx.explanation.write_page : Write the page that explains a network.
+    load : Read a network from its file.
+
     Notes
     -----
     Every page holds a lesson of ten steps (why a network does not learn exclusive or, and what the bias changes; a

@@ -46,6 +46,12 @@ def write_page(
     InputError
         As for `page_data`; or if the page would be larger than ``max_bytes``, or cannot be written there.
 
+    See Also
+    --------
+    bpx.explanation.page_data : What the explaining page shows.
+    lab : Open a network in a page that trains.
+    explain : Take a training step apart.
+
     Examples
     --------
     >>> import os, tempfile, bpx

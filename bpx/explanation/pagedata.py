@@ -110,6 +110,20 @@ def page_data(
     ------
     InputError
         If an argument is not as described, or the page cannot show a layer or the loss.
+
+    See Also
+    --------
+    bpx.explanation.write_page : Write the page that explains a network.
+    lab : Open a network in a page that trains.
+
+    Examples
+    --------
+    >>> import bpx
+    >>> from bpx.explanation import page_data
+    >>> net = bpx.mlp([2, 2, 1], activation="sigmoid", output="sigmoid", loss="squared_error")
+    >>> data = page_data(net, *bpx.datasets.xor(), epochs=10, optimizer=bpx.SGD(0.5), snapshots=[0, 10])
+    >>> data["title"]
+    'A 2-2-1 network'
     """
     row = open_blocks(net.layers)
     _describe_layers(row)  # what the page cannot show is refused before any work
