@@ -53,7 +53,7 @@ export function Lab({ model, actions }) {
         label="Activation"
         role="activation"
         value={plan.activation ?? ""}
-        options={plan.activation ? activations : [["", "several"], ...activations]}
+        options={plan.activation ? activations : [["", plan.hidden.length === 0 ? "none" : "several"], ...activations]}
         onChange={(activation) => actions.choosePlan({ activation })}
       />
       <Choice
