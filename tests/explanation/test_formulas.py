@@ -8,6 +8,7 @@ from networks import unregistered
 
 import bpx
 from bpx.explanation.formulas import write_forward
+from bpx.explanation.opening import open_blocks
 from bpx.explanation.symbols import Symbol, make_symbols, mark_element, parse_weight
 from bpx.formulas import Formula
 from bpx.layers import LAYERS
@@ -52,7 +53,7 @@ def assert_whole(formula):
 KNOWN = {
     "sigma", "frac", "tanh", "max", "begin", "end", "cases", "text", "odot", "Phi", "ln", "sum", "mathrm", "gamma",
     "beta", "sqrt", "mu", "partial", "delta", "top", "cdot", "hat", "quad", "leftarrow", "Delta", "tfrac", "varphi",
-    "sin", "cos", "min", "pi",
+    "sin", "cos", "min", "pi", "bigl", "bigr",
 }  # fmt: skip
 """Commands of LaTeX that KaTeX and MathJax know."""
 
@@ -78,7 +79,8 @@ def test_every_layer_has_its_formulas(kind):
         assert_whole(formula)
     told = trace.steps[0].layers[len(inputs) + 1]
     if kind != "Linear":
-        assert told["a"].formula.text.startswith("a⁽¹⁾ = ")
+        number = "²" if kind == "Residual" else "¹"  # the Linear within the block is counted
+        assert told["a"].formula.text.startswith(f"a⁽{number}⁾ = ")
         assert f"{kind}(" not in told["a"].formula.text  # a formula of its own, not the general one
 
 
@@ -165,7 +167,8 @@ def test_settings_are_in_the_formula():
 
 def test_values_are_numbered_by_their_linear_layer():
     layers = [bpx.Flatten(), bpx.Linear(2, 2), bpx.ReLU(), bpx.Dropout(0.5), bpx.Linear(2, 1)]
-    assert [symbol.of().text for symbol in make_symbols(layers)] == ["x", "a⁽⁰⁾", "z⁽¹⁾", "a⁽¹˒¹⁾", "a⁽¹⁾", "z⁽²⁾"]
+    symbols = make_symbols(open_blocks(layers))
+    assert [symbol.of().text for symbol in symbols] == ["x", "a⁽⁰⁾", "z⁽¹⁾", "a⁽¹˒¹⁾", "a⁽¹⁾", "z⁽²⁾"]
 
 
 def test_the_symbol_of_one_weight_counts_from_one():
