@@ -16,8 +16,7 @@ import { App } from "./view/App.jsx";
 function start(root, text) {
   const data = readData(text);
   const model = createModel();
-  const begin = initialState(data);
-  const store = createStore({ ...begin, weight: model(begin).weight });
+  const store = createStore(initialState(data));
   const actions = { ...createActions(store), ...createPlayer(store) };
   const draw = () => render(<App model={model(store.get())} actions={actions} />, root);
   store.subscribe(draw);

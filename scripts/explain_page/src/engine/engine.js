@@ -36,13 +36,17 @@ export function lossOf(loss, output, y) {
   };
 }
 
-/** Backward through all layers: dValues[k] is dL/dvalues[k]; grads has one entry per layer. */
-export function backward(layers, params, caches, dOutput) {
+/**
+ * Backward through all layers: dValues[k] is dL/dvalues[k]; grads has one entry per layer. Training has no use for the
+ * gradient of the inputs, dValues[0], and leaves it out.
+ */
+export function backward(layers, params, caches, dOutput, { inputGradient = true } = {}) {
   const dValues = new Array(layers.length + 1).fill(null);
   const grads = [];
   dValues[layers.length] = dOutput;
   for (let k = layers.length - 1; k >= 0; k -= 1) {
-    const result = layerRules[layers[k].kind].backward(layers[k], params[k], caches[k], dValues[k + 1]);
+    const { backward: back } = layerRules[layers[k].kind];
+    const result = back(layers[k], params[k], caches[k], dValues[k + 1], { inputGradient: inputGradient || k > 0 });
     dValues[k] = result.dx;
     grads[k] = result.grads;
   }

@@ -22,14 +22,15 @@ function colorsOf(theme) {
 function paint(canvas, values, [rows, columns], signed) {
   const { panel: paper, positive, negative: low, ink: black } = colorsOf(currentTheme());
   const high = signed ? positive : black;
-  const largest = Math.max(1e-300, ...values.map(Math.abs));
+  const largest = values.reduce((most, value) => Math.max(most, Math.abs(value)), 1e-300);
   const image = new ImageData(columns, rows);
-  values.forEach((value, k) => {
-    const share = Math.abs(value) / largest || 0;
-    const ink = value < 0 ? low : high;
-    paper.forEach((part, c) => (image.data[4 * k + c] = Math.round(part + (ink[c] - part) * share)));
-    image.data[4 * k + 3] = 255;
-  });
+  const { data } = image;
+  for (let k = 0; k < values.length; k += 1) {
+    const share = Math.abs(values[k]) / largest || 0;
+    const ink = values[k] < 0 ? low : high;
+    for (let c = 0; c < 3; c += 1) data[4 * k + c] = Math.round(paper[c] + (ink[c] - paper[c]) * share);
+    data[4 * k + 3] = 255;
+  }
   canvas.getContext("2d").putImageData(image, 0, 0);
 }
 

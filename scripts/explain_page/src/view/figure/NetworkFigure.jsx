@@ -15,10 +15,10 @@ import { Nodes } from "./Nodes.jsx";
 export function NetworkFigure({ model, actions }) {
   const frame = useRef(null);
   const layout = layoutNetwork(model.net, useWidth(frame, 640));
-  const { net, state, steps, pass } = model;
+  const { net, state, steps, params } = model;
   const seen = reached(steps, state.step);
   const lit = litBy(model);
-  const scale = largestWeight(pass.params);
+  const scale = largestWeight(params);
   const lossReached = state.step >= steps.findIndex(({ kind }) => kind === "loss");
   const linears = net.blocks.slice(1);
   return (
