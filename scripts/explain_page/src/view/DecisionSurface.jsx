@@ -124,7 +124,14 @@ export function DecisionSurface({ model, actions }) {
             </select>{" "}
           </label>
         )}
-        The output over the plane: <i class="swatch negative" /> below and <i class="swatch positive" /> above{" "}
+        The output over the plane:{" "}
+        <span class="key">
+          <i class="swatch negative" /> below
+        </span>{" "}
+        and{" "}
+        <span class="key">
+          <i class="swatch positive" /> above
+        </span>{" "}
         {format(middle, 2)}, the line. Squares are samples with a target above it, circles the others; the ring marks
         the sample shown{training.x.length > samples.length && ", small ones are rows of the training"}
         {heldOut && ", hollow ones are held out"}.

@@ -5,15 +5,25 @@ import { useLayoutEffect, useRef } from "preact/hooks";
 import { currentTheme } from "../theme.js";
 
 let colors = {};
-const channels = (color) => [1, 3, 5].map((at) => parseInt(color.slice(at, at + 2), 16));
+
+/** A color of the styles as red, green and blue, whatever notation it has there. */
+function channelsOf(name) {
+  const probe = document.createElement("i");
+  probe.style.cssText = `color: var(--${name}); forced-color-adjust: none`;
+  document.body.append(probe);
+  const { color } = getComputedStyle(probe);
+  probe.remove();
+  return color
+    .match(/[\d.]+/g)
+    .slice(0, 3)
+    .map(Number);
+}
 
 /** The colors of the theme that is set, as channels; read once, because reading them makes the browser stop and measure. */
 function colorsOf(theme) {
   if (colors.theme !== theme) {
-    const style = getComputedStyle(document.documentElement);
-    const read = (name) => channels(style.getPropertyValue(`--${name}`).trim());
     const names = ["panel", "positive", "negative", "ink"];
-    colors = { theme, ...Object.fromEntries(names.map((name) => [name, read(name)])) };
+    colors = { theme, ...Object.fromEntries(names.map((name) => [name, channelsOf(name)])) };
   }
   return colors;
 }

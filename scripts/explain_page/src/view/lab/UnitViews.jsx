@@ -49,7 +49,15 @@ export function UnitViews({ model, actions }) {
         {isPlane
           ? "What each hidden unit sees: its output over the plane of the two inputs"
           : "What each unit of the first layer looks for: its weights over the pixels"}
-        , <i class="swatch negative" /> negative and <i class="swatch positive" /> positive, each on its own scale.
+        ,{" "}
+        <span class="key">
+          <i class="swatch negative" /> negative
+        </span>{" "}
+        and{" "}
+        <span class="key">
+          <i class="swatch positive" /> positive
+        </span>
+        , each on its own scale.
       </figcaption>
     </figure>
   );
