@@ -45,13 +45,6 @@ def tab(browser):
 
 
 @pytest.fixture
-def chromium(browser):
-    if browser.browser != "chromium":
-        pytest.skip("Firefox tells its tree of accessibility to the system only")
-    return browser
-
-
-@pytest.fixture
 def path(tmp_path):
     return tmp_path / "page.html"
 
@@ -208,11 +201,12 @@ def test_the_focus_can_be_seen_wherever_it_goes(tab, path, moons):
 # -- screen readers and rules of accessibility ------------------------------------------------------------------------
 
 
-def test_the_tree_that_a_screen_reader_gets(chromium, path, xor, moons):
+@pytest.mark.parametrize("browser", ["chromium"], indirect=True)  # Firefox tells its tree to the system only
+def test_the_tree_that_a_screen_reader_gets(tab, path, xor, moons):
     for data in (xor, moons):
-        chromium.open(path, data)
-        train_in_page(chromium, 3)
-        tree = chromium.read_tree()
+        tab.open(path, data)
+        train_in_page(tab, 3)
+        tree = tab.read_tree()
         unnamed = [part for part in tree if part[0] in NAMED and not part[1]]
         assert unnamed == []
         assert [name for role, name, _ in tree if role == "main"] == [""]
@@ -233,10 +227,12 @@ def test_the_tree_that_a_screen_reader_gets(chromium, path, xor, moons):
 
 
 @pytest.mark.skipif(not AXE.exists(), reason="axe-core is not installed: npm ci in scripts/explain_page")
-@pytest.mark.parametrize(("width", "scheme"), [(390, "dark"), (1024, "light"), (1920, "dark")])
+@pytest.mark.parametrize(
+    ("browser", "width", "scheme"),
+    [("chromium", 390, "dark"), ("chromium", 1024, "light"), ("chromium", 1920, "dark"), ("firefox", 390, "light")],
+    indirect=["browser"],
+)
 def test_axe_finds_nothing(tab, path, moons, width, scheme):
-    if tab.browser == "firefox" and width > 390:
-        pytest.skip("axe has the same rules in every browser: once is enough in Firefox")
     tab.look(width)
     tab.open(path, moons, "#source=nowhere")
     if scheme == "dark":
