@@ -82,13 +82,21 @@ class Tab:
 
     def open(self, path: Path, data: dict[str, Any], hash: str = "") -> None:
         path.write_text(render_page(data), encoding="utf-8")
+        self.go_to(path.as_uri() + hash)
+
+    def go_to(self, address: str) -> None:
         self.connection.said.clear()
         # A new tab has the focus, wherever in the old one or around it the keyboard has gone.
         before, self.context = self.context, self.connection.command("browsingContext.create", type="tab")["context"]
         self.connection.command("browsingContext.close", context=before)
         width, height = self.size
         self.command("browsingContext.setViewport", viewport={"width": width, "height": height})
-        self.command("browsingContext.navigate", url=path.as_uri() + hash, wait="complete")
+        self.command("browsingContext.navigate", url=address, wait="complete")
+
+    def enter_frame(self) -> None:
+        """Go on in the first frame of the page."""
+        tree = self.connection.command("browsingContext.getTree", root=self.context)
+        self.context = tree["contexts"][0]["children"][0]["context"]
 
     def run(self, function: str, *arguments: Any) -> Any:
         """Return what a JavaScript function, which may be async, makes of arguments; all of it as JSON."""

@@ -344,6 +344,23 @@ def test_a_table_can_be_chosen_without_dropping_it(tab, path, moons, tmp_path):
     assert tab.run("() => document.querySelector('h1').textContent") == "boxes <i>.csv: wide"
 
 
+def test_a_notebooks_frame_runs_the_page_and_keeps_it_in(tab, tmp_path):
+    trace = bpx.explain(notebook_network(), *bpx.datasets.xor(), optimizer=bpx.SGD(0.5))
+    notebook = tmp_path / "notebook.html"
+    notebook.write_text(f"<!doctype html><title>Notebook</title>{trace._repr_html_()}", encoding="utf-8")
+    tab.go_to(notebook.as_uri())
+    top = tab.context
+    tab.enter_frame()
+    tab.run("() => document.querySelector('[data-role=train-step]').click()")
+    assert tab.state()["lab"]["curve"]["step"] == [0, 1]
+    reached = """() => {
+      try { return parent.document.title; } catch (error) { return error.name; }
+    }"""
+    assert tab.run(reached) == "SecurityError"
+    assert tab.run("() => origin") == "null"
+    tab.context = top
+
+
 FRAMES = """async (milliseconds) => {
   const times = [];
   document.querySelector("[data-role=play]").click();
