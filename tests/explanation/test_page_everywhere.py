@@ -278,6 +278,23 @@ def test_nothing_sticks_out_and_the_smallest_target_is_large_enough(tab, path, x
         assert small == [], "24 pixels, WCAG 2.2's target size"
 
 
+def test_another_theme_is_drawn_at_once_also_while_it_trains(tab, path, moons):
+    tab.open(path, moons)
+    paper = """() => {
+      const { data } = document.querySelector("[data-view] canvas").getContext("2d").getImageData(0, 0, 24, 24);
+      return Math.max(...data.filter((_, k) => k % 4 !== 3));
+    }"""
+    looks = {}
+    for theme in ("light", "dark", "light"):
+        looks[theme] = tab.run(paper)
+        tab.run("() => document.querySelector('[data-role=theme]').click()")
+        if theme == "dark":
+            tab.run("() => document.querySelector('[data-role=play]').click()")
+    assert looks["dark"] < looks["light"], "what a unit sees is drawn on dark paper"
+    assert tab.run("() => document.querySelector('[data-role=theme]').textContent") == "Light colors"
+    assert tab.run(paper) < looks["light"]
+
+
 def test_nothing_moves_where_motion_is_not_wanted(tab, path, xor):
     tab.look(390)
     tab.open(path, xor)

@@ -10,19 +10,23 @@ import { followLearningRate } from "./lab/forecast.js";
 import { createPlayer } from "./lab/player.js";
 import { createModel, snapshotOf } from "./model.js";
 import { createActions, createStore, initialState } from "./store.js";
-import { followSystem } from "./theme.js";
+import { currentTheme, followSystem, setTheme } from "./theme.js";
 import { App } from "./view/App.jsx";
 
 function start(root, text) {
   const data = readData(text);
   const model = createModel();
-  const store = createStore(initialState(data));
-  const actions = { ...createActions(store), ...createPlayer(store) };
+  const store = createStore({ ...initialState(data), theme: currentTheme() });
+  const actions = { ...createActions(store), ...createPlayer(store), chooseTheme };
+  function chooseTheme(theme) {
+    setTheme(theme);
+    store.set({ theme });
+  }
   const draw = () => render(<App model={model(store.get())} actions={actions} />, root);
   store.subscribe(draw);
   followLearningRate(store);
   actions.follow(location.hash);
-  followSystem(draw);
+  followSystem((theme) => store.set({ theme }));
   listenForArrows(actions);
   listenForFiles(actions);
   document.title = data.title;

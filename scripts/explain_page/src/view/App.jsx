@@ -27,7 +27,7 @@ export function App({ model, actions }) {
   });
   return (
     <>
-      <Calm model={model}>{() => <Header model={model} />}</Calm>
+      <Calm model={model}>{() => <Header model={model} actions={actions} />}</Calm>
       <main>
         <Calm model={model}>{() => <Notices model={model} />}</Calm>
         <Calm model={model}>{() => <Lab model={model} actions={actions} />}</Calm>

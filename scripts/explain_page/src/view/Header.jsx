@@ -1,10 +1,7 @@
 // Title, the network in one line, and the switch between light and dark.
 
-import { useState } from "preact/hooks";
-
 import { activationText } from "../text/activation_text.js";
 import { lossText } from "../text/loss_text.js";
-import { currentTheme, setTheme } from "../theme.js";
 
 function networkInWords({ net }) {
   const sizes = net.blocks.map(({ size }) => size).join(" – ");
@@ -16,13 +13,8 @@ function networkInWords({ net }) {
   return `${shape}; ${lossText[net.loss.kind].name}, ${reduction} over the samples.`;
 }
 
-export function Header({ model }) {
-  const [, redraw] = useState(null);
-  const other = currentTheme() === "dark" ? "light" : "dark";
-  const toggle = () => {
-    setTheme(other);
-    redraw(other);
-  };
+export function Header({ model, actions }) {
+  const other = model.state.theme === "dark" ? "light" : "dark";
   return (
     <header>
       <div>
@@ -34,7 +26,7 @@ export function Header({ model }) {
           </span>
         </p>
       </div>
-      <button type="button" class="theme" data-role="theme" onClick={toggle}>
+      <button type="button" class="theme" data-role="theme" onClick={() => actions.chooseTheme(other)}>
         {other === "dark" ? "Dark" : "Light"}
         <span class="visually-hidden"> colors</span>
       </button>
