@@ -160,8 +160,8 @@ class Network(Model):
             function of the epoch's number, from 0 over all calls, returns the order itself. Data that is read in blocks
             is shuffled by blocks, see Notes.
         progress : bool or None
-            Whether a progress bar is shown on standard error; None: where that is a terminal and training takes a
-            while.
+            Whether a progress bar is shown, on standard error or in a notebook; None: where that is a terminal or a
+            notebook runs this, and training takes a while.
         penalties : Penalty or sequence of Penalty
             `bpx.L1`, `bpx.L2`: added to the loss.
         clip : Clip or None
@@ -361,7 +361,7 @@ class Network(Model):
     # -- showing, keeping ---------------------------------------------------------------------------------
 
     def summary(self) -> str:
-        """Return a table of the layers, their output shapes and their parameters."""
+        """Return a table of the layers, their output shapes and their parameters: text, and HTML in notebooks."""
         from bpx.display import summarize
 
         return summarize(self)

@@ -11,7 +11,7 @@ import { createPlayer } from "./lab/player.js";
 import { watchGoals, writeAddress } from "./lesson/watching.js";
 import { createModel, snapshotOf } from "./model.js";
 import { createActions, createStore, initialState } from "./store.js";
-import { followSystem } from "./theme.js";
+import { currentTheme, followSystem, setTheme } from "./theme.js";
 import { App } from "./view/App.jsx";
 import { Summary } from "./view/Summary.jsx";
 
@@ -27,16 +27,19 @@ function start(root, text) {
   document.title = data.title;
   if (data.summary) return showSummary(root, data);
   const model = createModel();
-  const begin = initialState(data);
-  const store = createStore({ ...begin, weight: model(begin).weight });
-  const actions = { ...createActions(store), ...createPlayer(store) };
+  const store = createStore({ ...initialState(data), theme: currentTheme() });
+  const actions = { ...createActions(store), ...createPlayer(store), chooseTheme };
+  function chooseTheme(theme) {
+    setTheme(theme);
+    store.set({ theme });
+  }
   const draw = () => render(<App model={model(store.get())} actions={actions} />, root);
   store.subscribe(draw);
   followLearningRate(store);
   actions.follow(location.hash);
   watchGoals(store);
   writeAddress(store, actions);
-  followSystem(draw);
+  followSystem((theme) => store.set({ theme }));
   listenForArrows(store, actions);
   listenForFiles(actions);
   draw();

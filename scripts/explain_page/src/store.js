@@ -26,13 +26,14 @@ function startOf(data) {
   const start = data.start ?? {};
   const lively = firstLivelySample(data, start.snapshot ?? 0);
   const sample = start.sample ?? lively;
+  const snapshot = start.snapshot ?? 0;
   return {
     data,
     step: 0,
-    snapshot: start.snapshot ?? 0,
+    snapshot,
     sample,
     shown: sample === "all" ? lively : sample,
-    weight: start.weight ? parseKey(start.weight) : null,
+    weight: start.weight ? parseKey(start.weight) : strongestFirstWeight(data, snapshot, sample),
     units: {},
     path: null,
     own: null,
@@ -72,6 +73,21 @@ function firstLivelySample(data, snapshot) {
     0,
     sizes.findIndex((size) => size >= 0.5 * middle && size > 0),
   );
+}
+
+/** The weight to begin with: that of the first layer with the largest gradient. */
+function strongestFirstWeight({ layers, loss, samples, snapshots }, snapshot, sample) {
+  const layer = layers.findIndex(({ kind }) => kind === "Linear");
+  const take = (rows) => (sample === "all" ? rows : [rows[sample]]);
+  const pass = trainingStep({ layers, loss }, snapshots[snapshot].params, take(samples.x), take(samples.y), 0);
+  const { weight } = pass.grads[layer];
+  let [i, j] = [0, 0];
+  weight.forEach((row, from) =>
+    row.forEach((gradient, to) => {
+      if (Math.abs(gradient) > Math.abs(weight[i][j])) [i, j] = [from, to];
+    }),
+  );
+  return { layer, name: "weight", i, j };
 }
 
 export function createActions(store) {

@@ -43,14 +43,18 @@ function collect(layers, dValues, k, dx) {
   return ends.reduce((sum, dy) => sum.map((row, n) => row.map((d, i) => d + dy[n][i])), dx);
 }
 
-/** Backward through all layers: dValues[k] is dL/dvalues[k]; grads has one entry per layer. */
-export function backward(layers, params, caches, dOutput) {
+/**
+ * Backward through all layers: dValues[k] is dL/dvalues[k]; grads has one entry per layer. Training has no use for the
+ * gradient of the inputs, dValues[0], and leaves it out.
+ */
+export function backward(layers, params, caches, dOutput, { inputGradient = true } = {}) {
   const dValues = new Array(layers.length + 1).fill(null);
   const grads = [];
   dValues[layers.length] = dOutput;
   for (let k = layers.length - 1; k >= 0; k -= 1) {
-    const result = layerRules[layers[k].kind].backward(layers[k], params[k], caches[k], dValues[k + 1]);
-    dValues[k] = collect(layers, dValues, k, result.dx);
+    const { backward: back } = layerRules[layers[k].kind];
+    const result = back(layers[k], params[k], caches[k], dValues[k + 1], { inputGradient: inputGradient || k > 0 });
+    dValues[k] = result.dx && collect(layers, dValues, k, result.dx);
     grads[k] = result.grads;
   }
   return { dValues, grads };

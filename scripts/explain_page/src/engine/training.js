@@ -45,7 +45,7 @@ export function createRun(network, params, data, settings) {
     const [x, y] = takeBatch();
     const { values, caches } = forwardPass(layers, run.params, x, { training: true, random: random.uniform });
     const { dOutput } = lossOf(loss, values.at(-1), y);
-    const { grads } = backward(layers, run.params, caches, dOutput);
+    const { grads } = backward(layers, run.params, caches, dOutput, { inputGradient: false });
     run.step += 1;
     run.params.forEach((params, k) => {
       for (const name of parameterNames(layers[k], params)) {

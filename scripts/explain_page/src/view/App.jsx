@@ -29,15 +29,17 @@ export function App({ model, actions }) {
   });
   return (
     <>
-      <Header model={model} actions={actions} />
+      <Calm model={model}>{() => <Header model={model} actions={actions} />}</Calm>
       <main>
         {model.state.lesson && <Lesson model={model} actions={actions} />}
-        <Notices model={model} />
-        <Lab model={model} actions={actions} />
+        <Calm model={model}>{() => <Notices model={model} />}</Calm>
+        <Calm model={model}>{() => <Lab model={model} actions={actions} />}</Calm>
         <PlayBar model={model} actions={actions} />
         {isLab && <Training model={model} actions={actions} />}
-        <Settings model={model} actions={actions} />
-        <Walk model={model} actions={actions} />
+        <Calm model={model} every={500}>
+          {() => <Settings model={model} actions={actions} />}
+        </Calm>
+        <Calm model={model}>{() => <Walk model={model} actions={actions} />}</Calm>
         <p class="visually-hidden" role="status" aria-live="polite" data-role="announcer">
           {announcement(model)}
         </p>

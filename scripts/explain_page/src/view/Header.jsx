@@ -1,10 +1,7 @@
 // Title, the network in one line, and the switch between light and dark.
 
-import { useState } from "preact/hooks";
-
 import { layerName } from "../text/activation_text.js";
 import { lossText } from "../text/loss_text.js";
-import { currentTheme, setTheme } from "../theme.js";
 
 const inList = (words) =>
   words.length < 3 ? words.join(" and ") : `${words.slice(0, -1).join(", ")} and ${words.at(-1)}`;
@@ -18,12 +15,7 @@ function networkInWords({ net }) {
 }
 
 export function Header({ model, actions }) {
-  const [, redraw] = useState(null);
-  const other = currentTheme() === "dark" ? "light" : "dark";
-  const toggle = () => {
-    setTheme(other);
-    redraw(other);
-  };
+  const other = model.state.theme === "dark" ? "light" : "dark";
   return (
     <header>
       <div>
@@ -40,7 +32,7 @@ export function Header({ model, actions }) {
           )}
         </p>
       </div>
-      <button type="button" class="theme" data-role="theme" onClick={toggle}>
+      <button type="button" class="theme" data-role="theme" onClick={() => actions.chooseTheme(other)}>
         {other === "dark" ? "Dark" : "Light"}
         <span class="visually-hidden"> colors</span>
       </button>

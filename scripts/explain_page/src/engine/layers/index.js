@@ -1,7 +1,7 @@
 // Every layer that the page computes, by its kind. A layer has
 //
 //     forward(layer, params, x, context) -> { y, cache }
-//     backward(layer, params, cache, dy) -> { dx, grads }
+//     backward(layer, params, cache, dy, { inputGradient }) -> { dx, grads }
 //
 // on nested arrays, a row per sample; `layer` is its description ({ kind, n_in, ... }), `context` is { training, random,
 // shortcut }. One that treats each number alone has slopes(layer, params, cache, x) too: dy/dx of each; one that mixes

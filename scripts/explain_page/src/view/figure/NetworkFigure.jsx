@@ -4,6 +4,7 @@ import { useRef } from "preact/hooks";
 
 import { reached } from "../../steps.js";
 import { plural } from "../../text/format.js";
+import { bringFocusIntoView } from "../bring_into_view.js";
 import { Scroller } from "../Scroller.jsx";
 import { useWidth } from "../use_width.js";
 import { Edges } from "./Edges.jsx";
@@ -16,14 +17,14 @@ import { Shortcuts } from "./Shortcuts.jsx";
 export function NetworkFigure({ model, actions }) {
   const frame = useRef(null);
   const layout = layoutNetwork(model.net, useWidth(frame, 640));
-  const { net, state, steps, pass } = model;
+  const { net, state, steps, params } = model;
   const seen = reached(steps, state.step);
   const lit = litBy(model);
-  const scale = largestWeight(pass.params);
+  const scale = largestWeight(params);
   const lossReached = state.step >= steps.findIndex(({ kind }) => kind === "loss");
   const linears = net.blocks.slice(1);
   return (
-    <figure class="network" ref={frame}>
+    <figure class="network" ref={frame} onFocusIn={bringFocusIntoView}>
       <Scroller label="Drawing of the network">
         <svg
           width={layout.width}

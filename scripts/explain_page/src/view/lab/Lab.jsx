@@ -117,8 +117,8 @@ export function Lab({ model, actions }) {
 }
 
 /** Hand the network to the reader as a file, which `bpx.load` reads. */
-function download({ data, pass }) {
-  const file = new Blob([writeNetwork(data, foldScaling(pass.params, data.scaling))]);
+function download({ data, params }) {
+  const file = new Blob([writeNetwork(data, foldScaling(params, data.scaling))]);
   const link = document.createElement("a");
   link.href = URL.createObjectURL(file);
   link.download = "network.safetensors";
