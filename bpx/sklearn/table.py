@@ -9,19 +9,10 @@ from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, ClassVar, Self, get_args
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin, _fit_context
+from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.utils import check_random_state, column_or_1d
-from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import (
-    _check_feature_names,
-    _check_n_features,
-    _check_sample_weight,
-    _check_y,
-    check_consistent_length,
-    check_is_fitted,
-    validate_data,
-)
+from sklearn.utils.validation import check_consistent_length, check_is_fitted, validate_data
 
 from bpx.backend.precision import MANTISSA_BITS
 from bpx.backend.selection import get_backend
@@ -31,6 +22,15 @@ from bpx.recipes.building import build_network
 from bpx.recipes.intervals import Residuals
 from bpx.recipes.presets import PRESETS, choose_recipe
 from bpx.recipes.training import Rows, train_network
+from bpx.sklearn.internals import (
+    Interval,
+    StrOptions,
+    check_feature_names,
+    check_n_features,
+    check_sample_weight,
+    check_y,
+    fit_context,
+)
 from bpx.tables import Preprocessor
 from bpx.tables.frames import take_frame
 from bpx.tables.splitting import split
@@ -80,7 +80,7 @@ class TableEstimator(BaseEstimator):  # type: ignore[misc]
         """
         check_consistent_length(y, np.empty(frame.height))
         classes = y.dtype.kind == "i"
-        weight = None if sample_weight is None else _check_sample_weight(sample_weight, y)
+        weight = None if sample_weight is None else check_sample_weight(sample_weight, y)
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         n = len(y)
         learned, held = np.arange(n), np.arange(0)
@@ -159,8 +159,8 @@ class TableEstimator(BaseEstimator):  # type: ignore[misc]
 
         if hasattr(X, "columns") or hasattr(X, "column_names"):
             frame = take_frame(X)
-            _check_feature_names(self, X, reset=reset)
-            _check_n_features(self, X, reset=reset)
+            check_feature_names(self, X, reset=reset)
+            check_n_features(self, X, reset=reset)
             if frame.height < 1 + reset:
                 raise InputError(f"expected {1 + reset} or more samples, got n_samples = {frame.height}")
             return frame, {}
@@ -273,7 +273,7 @@ class TableClassifier(ClassifierMixin, TableEstimator):  # type: ignore[misc]
     ) -> None:
         self._keep(locals())
 
-    @_fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]
+    @fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Learn the preprocessing and train the network.
 
@@ -379,7 +379,7 @@ class TableRegressor(RegressorMixin, TableEstimator):  # type: ignore[misc]
     ) -> None:
         self._keep(locals())
 
-    @_fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]
+    @fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Learn the preprocessing and train the network.
 
@@ -396,7 +396,7 @@ class TableRegressor(RegressorMixin, TableEstimator):  # type: ignore[misc]
             Itself.
         """
         frame, types = self._take(X, reset=True)
-        y = _check_y(_check_labels(self, y), y_numeric=True, estimator=self).astype(np.float64)
+        y = check_y(_check_labels(self, y), y_numeric=True, estimator=self).astype(np.float64)
         rows, outputs = self._fit(frame, types, y, sample_weight)
         self.residuals_ = None
         if len(rows):
