@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bpx.cli.model_files import Model
 from bpx.losses import Loss, MeanOverMembers
 from bpx.metrics import scores
+from bpx.recipes.model_file import Model
 from bpx.tables import ClassTarget
 from bpx.tables.target import Target
 

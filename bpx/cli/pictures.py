@@ -25,7 +25,7 @@ def check_picture(path: str) -> None:
     InputError
         If matplotlib is not installed, the ending names no format of pictures, or the folder is none to write to.
     """
-    from bpx.cli.model_files import check_place
+    from bpx.cli.places import check_place
     from bpx.plot.style import require_matplotlib
 
     require_matplotlib()

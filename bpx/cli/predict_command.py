@@ -86,9 +86,10 @@ def predict(
     """Apply a trained network to new rows, found by the names of their columns."""
     printer = Printer(json=json)
     from bpx.cli.measures import name_with_unit
-    from bpx.cli.model_files import check_place, load_model
+    from bpx.cli.places import check_place
     from bpx.cli.prediction import Prediction
     from bpx.cli.sources import FileOptions
+    from bpx.recipes.model_file import load_model
     from bpx.tables import ClassTarget
 
     choose_unseen(unseen)

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bpx.cli import builtin_data
-from bpx.cli.model_files import Model
 from bpx.cli.sources import FileOptions, is_builtin, name_columns
 from bpx.core.model import PREDICT_ROWS
 from bpx.optional import import_optional
+from bpx.recipes.model_file import Model
 from bpx.tables.encoding import Encoding
 from bpx.tables.messages import number_rows
 from bpx.tables.parts import TableParts, open_parts

@@ -13,7 +13,6 @@ from bpx._version import __version__
 from bpx.backend import Backend
 from bpx.backend.precision import check_precision
 from bpx.cli.measures import learn_baseline, measure_baseline, measure_model
-from bpx.cli.model_files import Model
 from bpx.cli.printing import plain
 from bpx.cli.sources import TrainingData, identify, load_training
 from bpx.cli.train_options import TrainOptions, decide_settings
@@ -21,6 +20,7 @@ from bpx.datasets import names
 from bpx.errors import InputError
 from bpx.network import Network
 from bpx.recipes.building import build_network
+from bpx.recipes.model_file import Model
 from bpx.recipes.settings import Settings
 from bpx.recipes.training import LEAST_SET_ASIDE, Rows, count_aside, train_network
 from bpx.tables import Preprocessor

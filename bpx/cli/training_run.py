@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from bpx.cli.group import choose_backend
-from bpx.cli.model_files import check_place, save_model
 from bpx.cli.pictures import check_picture, draw_training
+from bpx.cli.places import check_place
 from bpx.cli.prepared_training import PreparedTraining
 from bpx.cli.printing import Printer
 from bpx.cli.run_folder import (
@@ -31,6 +31,7 @@ from bpx.cli.train_options import TrainOptions
 from bpx.cli.train_report import announce, conclude
 from bpx.datasets import names
 from bpx.errors import BpxError, InputError, Interrupted
+from bpx.recipes.model_file import save_model
 from bpx.training.checkpoints.lock import FolderLock
 
 __all__ = ["train"]

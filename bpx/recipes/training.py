@@ -156,11 +156,11 @@ def train_network(
 
 def _fit(network: Network, settings: Settings, rows: Rows, aside: Array, watched: Rows | None, **how: Any) -> History:
     """Train one network on the rows that are not set aside."""
-    callbacks = []
+    callbacks = list(how.pop("callbacks", ()))
     if aside.size:
         watched = rows.take(aside)
         rows = rows.take(np.delete(np.arange(len(rows)), aside))
-        callbacks.append(EarlyStopping(patience=settings.patience or settings.epochs))
+        callbacks.insert(0, EarlyStopping(patience=settings.patience or settings.epochs))
     return network.fit(
         rows.x,
         rows.y,

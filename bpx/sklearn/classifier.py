@@ -106,6 +106,8 @@ class MLPClassifier(ClassifierMixin, ClassTargets):  # type: ignore[misc]
         Accuracy and loss on the validation set after each epoch; None without one.
     best_validation_score_ : float or None
         The best of the scores.
+    network_ : bpx.Network
+        The fitted network, a copy: `bpx.explain` and `bpx.diagnose` take the estimator itself.
     history_ : bpx.History
         What the last call recorded.
     n_iter_ : int

@@ -12,10 +12,10 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from bpx.backend.base import Array, Backend
 from bpx.backend.selection import get_backend
-from bpx.backend.transfer import backend_of, check_real, convert_like, host_array, library_of
+from bpx.backend.transfer import backend_of, check_real, convert_like, host_array, library_of, to_numpy
 from bpx.core.samples import check_mass, place_weights
 from bpx.errors import InputError
-from bpx.layers import Params
+from bpx.layers import Layer, Linear, Params
 from bpx.losses import one_hot
 from bpx.network import Network
 from bpx.sklearn.architecture import (
@@ -36,7 +36,8 @@ from bpx.sklearn.internals import (
     get_namespace_and_device,
     supported_float_dtypes,
 )
-from bpx.sklearn.objectives import make_objective
+from bpx.sklearn.keeping import Kept, describe_arrays
+from bpx.sklearn.objectives import make_objective, make_plain
 from bpx.sklearn.parameters import CONSTRAINTS
 from bpx.sklearn.samples import (
     Samples,
@@ -66,7 +67,12 @@ def _check_given(name: str, data: Any) -> Any:
     return host_array(data)
 
 
-class MultilayerPerceptron(TellsCallbacks, BaseEstimator, ABC):  # type: ignore[misc]
+def _draw_as_usual(layer: Layer) -> Layer:
+    """Return a layer of an estimator as `bpx.mlp` has it: its weights would be drawn by ``reset``."""
+    return Linear(layer.n_in, layer.n_out) if isinstance(layer, Linear) else layer
+
+
+class MultilayerPerceptron(Kept, TellsCallbacks, BaseEstimator, ABC):  # type: ignore[misc]
     """A multilayer perceptron with scikit-learn's interface; the base of the classifier and the regressor."""
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = CONSTRAINTS
@@ -294,6 +300,67 @@ class MultilayerPerceptron(TellsCallbacks, BaseEstimator, ABC):  # type: ignore[
     def _optimizer(self) -> Any:
         """The solver in use; its ``learning_rate`` is that of the epoch to come."""
         return self._session.solver
+
+    # -- the network --------------------------------------------------------------------------------------
+
+    @property
+    def network_(self) -> Network:  # type: ignore[override] # made on demand
+        """The fitted network, with the optimizer's state: a copy, whose training changes nothing here.
+
+        It takes samples of ``n_features_in_`` numbers, in the dtype of the fit, and predicts probabilities (of two
+        classes that of the second one), or values. Its loss is bpx's own.
+        """
+        check_is_fitted(self)
+        backend = self._choose_backend(self.coefs_[0])
+        live = self._make_network(backend).copy()
+        if live.backend is get_sparse_numpy():
+            backend = get_backend("numpy")
+        net = Network.without_arrays(
+            layers=[_draw_as_usual(layer) for layer in live.layers], loss=make_plain(live.loss), dtype=live.dtype,
+            seed=live.seed, backend=backend, precision=live.precision,
+        )  # fmt: skip
+        net.adopt(live.params, live.state)
+        net.training = live.training
+        return net
+
+    def encode(self, X: Any, y: Any) -> tuple[Any, Any]:
+        """Return samples and targets as ``network_`` takes them: for `bpx.explain`, or to train it further.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix (samples, features)
+        y : array-like (samples,) or (samples, outputs)
+
+        Returns
+        -------
+        x : array (samples, features)
+            On the network's device, in its dtype.
+        targets : array
+            Numbers of the classes (samples,); or a column for each output: 0 and 1 for two classes and for labels,
+            values of a regression.
+
+        Raises
+        ------
+        NotFittedError
+            If the estimator is not fitted.
+        ValueError
+            If a class is none of the fitted ones, or the samples do not fit.
+        """
+        check_is_fitted(self)
+        X, y = self._check(X, y, reset=False)
+        backend = self._choose_backend(self.coefs_[0])
+        dtype = name_dtype(self.coefs_[0])
+        targets = self._encode(backend, self._check_targets(y), dtype)
+        return place(backend, X.toarray() if is_sparse(X) else X, dtype), targets
+
+    def _list_array(self) -> list[str]:
+        names = getattr(self, "feature_names_in_", None)
+        return [f"x{i}" for i in range(self.n_features_in_)] if names is None else [str(name) for name in names]
+
+    def _describe_preprocessing(self) -> Any:
+        classes = getattr(self, "classes_", None)
+        several = self.n_outputs_ > 1 and self.out_activation_ != "softmax"
+        return None if several else describe_arrays(self._list_array(), None if classes is None else to_numpy(classes))
 
     # -- computing ----------------------------------------------------------------------------------------
 

@@ -113,6 +113,8 @@ class MLPRegressor(RegressorMixin, MultilayerPerceptron):  # type: ignore[misc]
         R² and loss on the validation set after each epoch; None without one.
     best_validation_score_ : float or None
         The best of the scores.
+    network_ : bpx.Network
+        The fitted network, a copy: `bpx.explain` and `bpx.diagnose` take the estimator itself.
     history_ : bpx.History
         What the last call recorded.
     n_iter_ : int

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 from collections.abc import Mapping
 from numbers import Integral, Real
-from typing import TYPE_CHECKING, Any, ClassVar, Self, get_args
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
@@ -25,16 +24,21 @@ from bpx.recipes.training import Rows, train_network
 from bpx.sklearn.internals import (
     Interval,
     StrOptions,
+    Tasks,
+    TellsCallbacks,
     check_feature_names,
     check_n_features,
     check_sample_weight,
     check_y,
     fit_context,
 )
+from bpx.sklearn.keeping import Kept, name_labels
+from bpx.sklearn.monitor import TaskTeller
 from bpx.tables import Preprocessor
 from bpx.tables.frames import take_frame
 from bpx.tables.splitting import split
-from bpx.tables.target import LabelType
+from bpx.tables.target import NumberTarget
+from bpx.training.callback import Callback, Run
 from bpx.training.history import History
 
 if TYPE_CHECKING:
@@ -43,7 +47,37 @@ if TYPE_CHECKING:
 Array = np.ndarray[Any, Any]
 
 
-class TableEstimator(BaseEstimator):  # type: ignore[misc]
+class _MembersTeller(Callback):
+    """Tell scikit-learn's callbacks of each network of an ensemble, and of each epoch of it.
+
+    Parameters
+    ----------
+    tasks : Tasks
+        The whole fit.
+    preprocessor : Preprocessor
+        What makes a fitted estimator of a network.
+    """
+
+    def __init__(self, tasks: Tasks, preprocessor: Preprocessor) -> None:
+        self.tasks, self.preprocessor = tasks, preprocessor
+
+    def _make_fitted(self, net: Any) -> dict[str, Any]:
+        return {"network_": net.copy(), "preprocessor_": self.preprocessor}
+
+    def on_train_begin(self, run: Run) -> None:
+        self.member = self.tasks.split("network", run.epochs)
+        self.epochs = TaskTeller(self.member, self._make_fitted)
+        self.epochs.on_train_begin(run)
+
+    def on_epoch_end(self, run: Run) -> None:
+        self.epochs.on_epoch_end(run)
+
+    def on_train_end(self, run: Run) -> None:
+        self.epochs.on_train_end(run)
+        self.member.end(lambda: self._make_fitted(run.net))
+
+
+class TableEstimator(Kept, TellsCallbacks, BaseEstimator):  # type: ignore[misc]
     """What the classifier and the regressor for tables share."""
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
@@ -72,7 +106,13 @@ class TableEstimator(BaseEstimator):  # type: ignore[misc]
                 setattr(self, name, value)
 
     def _fit(
-        self, frame: pl.DataFrame, types: dict[str, Any], y: Array, sample_weight: Any, class_weight: Any = None
+        self,
+        frame: pl.DataFrame,
+        types: dict[str, Any],
+        y: Array,
+        sample_weight: Any,
+        class_weight: Any,
+        given: tuple[Any, Any],
     ) -> tuple[Array, Array]:
         """Train on rows and encoded targets; return rows that no weight was learned from, and what is foretold of them.
 
@@ -102,6 +142,9 @@ class TableEstimator(BaseEstimator):  # type: ignore[misc]
         settings = self._choose_settings(len(learned), classes, seed)
         settings = dataclasses.replace(settings, class_weight=class_weight)
         backend = get_backend(self.backend)
+        tasks = self.tell_callbacks(settings.members, *given, sample_weight)
+        named = dataclasses.replace(preprocessor, target=self._name_target(preprocessor.target))
+        tellers = [_MembersTeller(tasks, named)] if tasks.listened else []
         trained = train_network(
             settings,
             rows.take(learned) if held.size else rows,
@@ -109,11 +152,13 @@ class TableEstimator(BaseEstimator):  # type: ignore[misc]
                 settings, x[learned], preprocessor.are_numbers, preprocessor.n_outputs, "identity", backend, i
             ),
             progress=self.progress,
+            callbacks=tellers,
         )
-        preprocessor = dataclasses.replace(preprocessor, target=self._name_target(preprocessor.target))
+        preprocessor = named
         self.network_, self.preprocessor_, self.history_ = trained.network, preprocessor, trained.history
         self.n_iter_, self.temperature_ = len(trained.history), trained.temperature
         self.notes_ = preprocessor.notes
+        tasks.end()
         if held.size:
             return held, np.asarray(trained.network.predict(x[held]))
         return trained.aside, trained.outputs
@@ -122,27 +167,40 @@ class TableEstimator(BaseEstimator):  # type: ignore[misc]
         """Return what a target was found to be, with the labels that the caller knows."""
         return target
 
-    def export_onnx(self, path: str | os.PathLike[str]) -> dict[str, Any]:
-        """Write the preprocessing and the network as one ONNX file, as ``bpx export`` does.
+    def encode(self, X: Any, y: Any) -> tuple[Array, Array]:
+        """Return samples and targets as ``network_`` takes them: for `bpx.explain`, or to train it further.
 
         Parameters
         ----------
-        path : path-like
+        X : data frame or array-like (samples, features)
+        y : array-like (samples,)
 
         Returns
         -------
-        dict
-            The inputs, outputs and metadata of the file.
+        x : array (samples, inputs)
+            What the preprocessing makes of the columns.
+        targets : array
+            Numbers of the classes (samples,), or standardized numbers (samples, 1).
 
         Raises
         ------
-        InputError
-            If the extra ``onnx`` is not installed, or the file cannot be written.
+        NotFittedError
+            If the estimator is not fitted.
+        ValueError
+            If a class is none of the fitted ones, or the samples do not fit.
         """
         check_is_fitted(self)
-        from bpx.files.onnx_table import export_table_onnx
+        frame, _ = self._take(X, reset=False)
+        y = column_or_1d(_check_labels(self, y), warn=True)
+        check_consistent_length(y, np.empty(frame.height))
+        return self.preprocessor_.transform(frame), self._encode_targets(y)
 
-        return export_table_onnx([self.network_], self.preprocessor_, os.fspath(path))
+    def _encode_targets(self, y: Array) -> Array:
+        """Return targets as the network takes them."""
+        raise NotImplementedError
+
+    def _describe_preprocessing(self) -> Preprocessor:
+        return self.preprocessor_
 
     def _choose_settings(self, rows: int, classes: bool, seed: int) -> Any:
         recipe = choose_recipe(self.preset, rows, classes=classes)
@@ -304,15 +362,18 @@ class TableClassifier(ClassifierMixin, TableEstimator):  # type: ignore[misc]
             if unknown:
                 raise ValueError(f"class_weight names classes that y does not have: {unknown}")
             weight = {known[label]: float(factor) for label, factor in weight.items()}
-        self._fit(frame, types, ids.astype(np.int64), sample_weight, weight)
+        self._fit(frame, types, ids.astype(np.int64), sample_weight, weight, (X, y))
         return self
 
     def _name_target(self, target: Any) -> Any:
-        labels = self.classes_.tolist()
-        kind = type(labels[0]).__name__
-        if kind not in get_args(LabelType) or {type(label).__name__ for label in labels} != {kind}:
-            labels, kind = [str(label) for label in labels], "str"
-        return dataclasses.replace(target, label_type=kind, labels=tuple(labels))
+        kind, labels = name_labels(self.classes_)
+        return dataclasses.replace(target, label_type=kind, labels=labels)
+
+    def _encode_targets(self, y: Array) -> Array:
+        unknown = np.setdiff1d(y, self.classes_)
+        if len(unknown):
+            raise ValueError(f"y holds classes that are not among the fitted ones: {unknown.tolist()[:5]}")
+        return np.searchsorted(self.classes_, y)
 
     def predict_proba(self, X: Any) -> Array:
         """Return the probability of each class, shape (samples, classes), in the order of ``classes_``."""
@@ -397,12 +458,17 @@ class TableRegressor(RegressorMixin, TableEstimator):  # type: ignore[misc]
         """
         frame, types = self._take(X, reset=True)
         y = check_y(_check_labels(self, y), y_numeric=True, estimator=self).astype(np.float64)
-        rows, outputs = self._fit(frame, types, y, sample_weight)
+        rows, outputs = self._fit(frame, types, y, sample_weight, None, (X, y))
         self.residuals_ = None
         if len(rows):
             errors = self.preprocessor_.decode_target(outputs) - y[rows]
             self.residuals_ = Residuals.of(errors, held_out=bool(self.held_out))
         return self
+
+    def _encode_targets(self, y: Array) -> Array:
+        target = self.preprocessor_.target
+        assert isinstance(target, NumberTarget)
+        return ((y.astype(np.float64) - target.mean) / target.std)[:, None]
 
     def predict(self, X: Any) -> Array:
         """Return a number for each sample, shape (samples,), float64."""
