@@ -138,7 +138,8 @@ class Network(Model):
             weights). A sample's weight in the loss is its own times that of its class.
         metrics : iterable of str, callable or pair (str, callable)
             Measured after each epoch on the training data, where that is in memory, and on the validation data:
-            "accuracy", "top_3_accuracy" (any k), "macro_f1", "roc_auc" (mean of each class against the rest), "r2",
+            "accuracy", "balanced_accuracy", "top_3_accuracy" (any k), "macro_f1", "matthews_corrcoef", "roc_auc" and
+            "average_precision" (means of each class against the rest), "log_loss", "brier_score", "r2",
             "mean_absolute_error", or functions ``f(y_true, y_pred)`` of NumPy arrays. ``y_true`` holds class ids (n,),
             or values (n,) or (n, n_out); ``y_pred`` probabilities for the cross-entropies, outputs otherwise.
         callbacks : iterable

@@ -12,6 +12,19 @@ class FittedEstimator(Protocol):
     """An estimator that was fitted: its network, and samples as that takes them.
 
     The estimators of `bpx.sklearn` are such. One of your own is taken too, if it has both.
+
+    Examples
+    --------
+    >>> import bpx
+    >>> class Scaled:
+    ...     def __init__(self, net, factor):
+    ...         self.network_, self.factor = net, factor
+    ...
+    ...     def encode(self, X, y):
+    ...         return X * self.factor, y
+    >>> x, y = bpx.datasets.xor()
+    >>> bpx.diagnose(Scaled(bpx.mlp([2, 3, 1], loss="binary_cross_entropy"), 1e3), x, y).names
+    ('unscaled_inputs',)
     """
 
     @property

@@ -109,8 +109,8 @@ def explain(
 
     >>> from bpx.sklearn import MLPClassifier
     >>> x, y = bpx.datasets.moons(60, seed=0)
-    >>> found = MLPClassifier(hidden_layer_sizes=4, solver="lbfgs", random_state=0).fit(x, y[:, 0])
-    >>> bpx.explain(found, x, y[:, 0]).steps[0].layers[0]["weighted input"].shape
+    >>> found = MLPClassifier(hidden_layer_sizes=4, solver="lbfgs", random_state=0).fit(x, y)
+    >>> bpx.explain(found, x, y).steps[0].layers[0]["weighted input"].shape
     (60, 4)
     """
     steps = check_count("steps", steps)
