@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -149,6 +150,7 @@ class PreparedTraining:
         held_out = 0 if self.data.x_held_out is None else len(self.data.x_held_out)
         return {
             "bpx": __version__,
+            "when": datetime.now(UTC).isoformat(timespec="seconds"),
             "data": Path(self.options.dataset).name,
             "origin": identify(self.options.dataset),
             "rows": {"training": len(self.data.x_train), "held_out": held_out},
