@@ -41,8 +41,8 @@ def learning_curves(
     ax : matplotlib.axes.Axes or None
         Where to draw; None makes a figure.
     names : sequence of str or None
-        What to draw: "loss", "validation_loss", and the names of metrics, with "validation_" before them for those on
-        the validation data. None draws the losses.
+        What to draw: "loss", "validation_loss", and the names of metrics, with ``"validation_"`` before them for those
+        on the validation data. None draws the losses.
     baselines : mapping of str to float, or None
         By the name of a loss or metric, what an answer that looks at no input comes to: a dotted line.
 
@@ -54,6 +54,11 @@ def learning_curves(
     ------
     InputError
         If the history holds no epochs, or not what is to be drawn, or matplotlib is not installed.
+
+    See Also
+    --------
+    History : The numbers of each epoch.
+    bpx.plot.training_report : A training on one page.
 
     Examples
     --------

@@ -77,6 +77,4 @@ if __name__ == "__main__":
     options = parser.parse_args()
     found = search(options.trials, options.epochs)
     pruned = sum(trial.state is optuna.trial.TrialState.PRUNED for trial in found.trials)
-    print(
-        f"{len(found.trials)} trials, {pruned} pruned; the best has a loss of {found.best_value:.4f}: {found.best_params}"
-    )
+    print(f"{len(found.trials)} trials, {pruned} pruned; the best: loss {found.best_value:.4f}, {found.best_params}")
