@@ -9,7 +9,7 @@ import pytest
 
 import bpx
 
-FOLDER = Path(__file__).resolve().parent.parent / "docs" / "examples"
+FOLDER = Path(__file__).resolve().parent.parent / "docs" / "integrations"
 
 pytestmark = [
     pytest.mark.skipif(not FOLDER.is_dir(), reason="needs the checkout, where the examples are"),

@@ -39,6 +39,11 @@ def learning_rates(found: RangeTest, ax: Axes | None = None) -> Axes:
     InputError
         If it is no range test, or matplotlib is not installed.
 
+    See Also
+    --------
+    find_learning_rate : Make a range test.
+    bpx.plot.learning_curves : Loss and metrics by the epoch.
+
     Examples
     --------
     >>> import bpx

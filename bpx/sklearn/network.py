@@ -349,8 +349,8 @@ class NetworkClassifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc
 
     See Also
     --------
-    MLPClassifier : multilayer perceptrons with scikit-learn's own parameters.
-    TableClassifier : for tables as people have them.
+    bpx.sklearn.MLPClassifier : Perceptrons with the parameters of scikit-learn's.
+    bpx.sklearn.TableClassifier : Classes, from tables of mixed columns.
 
     Examples
     --------
@@ -543,8 +543,8 @@ class NetworkRegressor(RegressorMixin, NetworkEstimator):  # type: ignore[misc]
 
     See Also
     --------
-    MLPRegressor : multilayer perceptrons with scikit-learn's own parameters.
-    TableRegressor : for tables as people have them.
+    bpx.sklearn.MLPRegressor : Perceptrons with the parameters of scikit-learn's.
+    bpx.sklearn.TableRegressor : Numbers, from tables of mixed columns.
 
     Examples
     --------

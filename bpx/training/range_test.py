@@ -46,6 +46,19 @@ class RangeTest(Pickled):
         The rate at which the smoothed loss falls the fastest; None where it does not fall.
     diverged : bool
         Whether the loss was no finite number any more at the end, or the weights had no room to move.
+
+    See Also
+    --------
+    find_learning_rate : Make a range test.
+    bpx.plot.learning_rates : The losses over the rates.
+
+    Examples
+    --------
+    >>> import bpx
+    >>> net = bpx.mlp([2, 8, 1], loss="binary_cross_entropy", seed=0)
+    >>> found = bpx.find_learning_rate(net, *bpx.datasets.moons(400, seed=0), steps=40)
+    >>> len(found), len(found.rates), found.diverged
+    (40, 40, False)
     """
 
     rates: np.ndarray
@@ -163,8 +176,8 @@ def find_learning_rate(
 
     See Also
     --------
-    plot.learning_rates : the picture.
-    diagnose : tells whether a rate is far too high or too low for the network as it is.
+    bpx.plot.learning_rates : The losses over the rates.
+    diagnose : Look for rates that are far too high or low, and other hindrances.
 
     Notes
     -----
