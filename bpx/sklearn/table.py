@@ -16,7 +16,9 @@ from sklearn.utils.validation import check_consistent_length, check_is_fitted, v
 from bpx.backend.precision import MANTISSA_BITS
 from bpx.backend.selection import get_backend
 from bpx.errors import InputError
+from bpx.losses import Loss
 from bpx.network import Network
+from bpx.optimizers import LBFGS, OPTIMIZERS, Optimizer, get_optimizer
 from bpx.recipes.building import build_network
 from bpx.recipes.intervals import Residuals
 from bpx.recipes.presets import PRESETS, choose_recipe
@@ -45,6 +47,25 @@ if TYPE_CHECKING:
     import polars as pl
 
 Array = np.ndarray[Any, Any]
+
+
+_LOSSES = ("squared_error", "absolute_error", "huber", "quantile")
+"""The losses of a regression by name; counts are not among them, because targets are standardized."""
+
+
+def _check_loss(loss: str | Loss) -> Any:
+    """Return the loss of a regression; one that is none of a single value is refused.
+
+    Raises
+    ------
+    InputError
+        If it takes other targets than values, or has several outputs for one.
+    """
+    if isinstance(loss, Loss) and (loss.targets != "values" or isinstance(getattr(loss, "q", None), tuple)):
+        raise InputError(
+            f"the loss of a table's target is one of values with one output, as bpx.Huber() is, got {loss!r}"
+        )
+    return loss
 
 
 class _MembersTeller(Callback):
@@ -86,6 +107,7 @@ class TableEstimator(Kept, TellsCallbacks, BaseEstimator):  # type: ignore[misc]
         "members": [Interval(Integral, 1, None, closed="left"), None],
         "max_iter": [Interval(Integral, 1, None, closed="left"), None],
         "dropout": [Interval(Real, 0, 1, closed="left"), None],
+        "optimizer": [StrOptions(set(OPTIMIZERS)), Optimizer, None],
         "random_state": ["random_state"],
         "backend": [str, None],
         "precision": [StrOptions(set(MANTISSA_BITS))],
@@ -217,7 +239,14 @@ class TableEstimator(Kept, TellsCallbacks, BaseEstimator):  # type: ignore[misc]
         if self.hidden_layer_sizes is not None:
             sizes = np.atleast_1d(self.hidden_layer_sizes).tolist()
             recipe = dataclasses.replace(recipe, hidden=tuple(int(size) for size in sizes))
-        return recipe.decide(seed=seed, precision=self.precision)
+        settings = recipe.decide(seed=seed, precision=self.precision)
+        if self.optimizer is not None:
+            optimizer = get_optimizer(self.optimizer)
+            if isinstance(optimizer, LBFGS):
+                raise InputError("networks for tables are trained in batches, which optimizer 'lbfgs' does not take")
+            settings = dataclasses.replace(settings, optimizer=optimizer)
+        loss = getattr(self, "loss", "squared_error")
+        return settings if classes else dataclasses.replace(settings, loss=_check_loss(loss))
 
     def _take(self, X: Any, *, reset: bool) -> tuple[pl.DataFrame, dict[str, Any]]:
         """Return samples as a table, and the types of its columns that are declared: all of an array's are numbers."""
@@ -272,6 +301,9 @@ class TableClassifier(ClassifierMixin, TableEstimator):  # type: ignore[misc]
         Epochs at most, in place of the preset's.
     dropout : float, optional
         Share of the hidden units left out at a step, in place of the preset's.
+    optimizer : str or Optimizer, optional
+        In place of the preset's: as for `bpx.Network.fit`, with a schedule, rates of its own for some layers
+        (`bpx.ParameterGroup`) or averages of the weights (`bpx.Averaged`); all but "lbfgs".
     class_weight : dict, "balanced" or None
         Weights of the classes in the loss, on top of ``sample_weight``. "balanced" is ``n_samples / (n_classes * n_c)``
         for a class of n_c samples.
@@ -337,6 +369,7 @@ class TableClassifier(ClassifierMixin, TableEstimator):  # type: ignore[misc]
         members: int | None = None,
         max_iter: int | None = None,
         dropout: float | None = None,
+        optimizer: str | Optimizer | None = None,
         class_weight: Mapping[Any, float] | str | None = None,
         random_state: Any = None,
         backend: str | None = None,
@@ -404,12 +437,15 @@ class TableClassifier(ClassifierMixin, TableEstimator):  # type: ignore[misc]
 class TableRegressor(RegressorMixin, TableEstimator):  # type: ignore[misc]
     """A network that predicts a number, for tables as people have them; with intervals.
 
-    The target is standardized inside, and the loss is the squared error. `TableClassifier` says the rest.
+    The target is standardized inside. `TableClassifier` says the rest.
 
     Parameters
     ----------
-    preset, hidden_layer_sizes, members, max_iter, dropout, random_state, backend, precision, progress
+    preset, hidden_layer_sizes, members, max_iter, dropout, optimizer, random_state, backend, precision, progress
         As for `TableClassifier`.
+    loss : {"squared_error", "absolute_error", "huber", "quantile"} or Loss
+        "quantile" is the median; ``bpx.Quantile(0.9)`` another one. Of the standardized target, so that ``delta`` in
+        ``bpx.Huber(delta=0.5)`` is in standard deviations.
     held_out : float
         Share of the samples that nothing is learned from, which gives `predict_interval` its guarantee; 0 for samples
         that networks of an ensemble set aside.
@@ -439,6 +475,7 @@ class TableRegressor(RegressorMixin, TableEstimator):  # type: ignore[misc]
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **TableEstimator._parameter_constraints,
+        "loss": [StrOptions(set(_LOSSES)), Loss],
         "held_out": [Interval(Real, 0, 1, closed="left")],
     }
 
@@ -452,6 +489,8 @@ class TableRegressor(RegressorMixin, TableEstimator):  # type: ignore[misc]
         members: int | None = None,
         max_iter: int | None = None,
         dropout: float | None = None,
+        optimizer: str | Optimizer | None = None,
+        loss: str | Loss = "squared_error",
         held_out: float = 0.0,
         random_state: Any = None,
         backend: str | None = None,

@@ -215,3 +215,34 @@ def test_normalizations_that_do_not_fit_are_refused(iris):
     fitted = MLPClassifier((5,), normalization="batch", warm_start=True, max_iter=1).fit(*iris)
     with pytest.raises(ValueError, match="normalization is"):
         fitted.set_params(normalization="layer").fit(*iris)
+
+
+# -- tables ----------------------------------------------------------------------------------------------------
+
+
+def test_tables_take_losses_and_optimizers():
+    pytest.importorskip("polars", reason="tables need polars: the extra table")
+    from bpx.sklearn import TableClassifier, TableRegressor
+
+    generator = np.random.default_rng(3)
+    x, noise = generator.normal(size=(600, 2)), generator.exponential(size=600)
+    y = 5.0 * x[:, 0] + 10.0 * noise
+    optimizer = bpx.Averaged(bpx.AdamW(bpx.CosineDecay(0.01, length=20)), decay=0.9)
+    settings = {"max_iter": 20, "random_state": 0, "optimizer": optimizer}
+    shares = {}
+    for loss in ("squared_error", "quantile", bpx.Quantile(0.9)):
+        e = TableRegressor("fast", loss=loss, **settings).fit(x, y)
+        assert e.network_.training.optimizer == optimizer
+        shares[loss] = float((y < e.predict(x)).mean())
+    assert shares["quantile"] == pytest.approx(0.5, abs=0.07)
+    assert shares[bpx.Quantile(0.9)] == pytest.approx(0.9, abs=0.05)
+    assert shares["squared_error"] > 0.55  # the mean is above the median
+    ensemble = TableRegressor(members=2, loss=bpx.Huber(delta=0.5), max_iter=2, random_state=0).fit(x, y)
+    assert ensemble.network_.loss.loss == bpx.Huber(delta=0.5)
+    plain = TableClassifier("fast", max_iter=2, random_state=0).fit(x, y > 0)
+    other = TableClassifier("fast", max_iter=2, random_state=0, optimizer="sgd").fit(x, y > 0)
+    assert np.abs(plain.predict_proba(x) - other.predict_proba(x)).max() > 1e-3
+    with pytest.raises(ValueError, match="the loss of a table's target is one of values with one output"):
+        TableRegressor(loss=bpx.Quantile((0.1, 0.9))).fit(x, y)
+    with pytest.raises(ValueError, match="optimizer 'lbfgs' does not take"):
+        TableClassifier(optimizer=bpx.LBFGS()).fit(x, y > 0)
