@@ -150,7 +150,8 @@ class Network(Model):
             weights). A sample's weight in the loss is its own times that of its class.
         metrics : iterable of str, callable or pair (str, callable)
             Measured after each epoch on the training data, where that is in memory, and on the validation data:
-            "accuracy", "top_3_accuracy" (any k), "macro_f1", "roc_auc" (mean of each class against the rest), "r2",
+            "accuracy", "balanced_accuracy", "top_3_accuracy" (any k), "macro_f1", "matthews_corrcoef", "roc_auc" and
+            "average_precision" (means of each class against the rest), "log_loss", "brier_score", "r2",
             "mean_absolute_error", or functions ``f(y_true, y_pred)`` of NumPy arrays. ``y_true`` holds class ids (n,),
             or values (n,) or (n, n_out); ``y_pred`` probabilities for the cross-entropies, outputs otherwise.
         callbacks : iterable
@@ -416,11 +417,38 @@ class Network(Model):
         self.occupancy.require_free("recordings cannot be released")
         self.drop_recordings()
 
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write architecture and weights to a safetensors file; see `bpx.load`."""
+    def save(self, path: str | os.PathLike[str], *, card: str | None = None) -> None:
+        """Write architecture and weights to a safetensors file, which `bpx.load` reads.
+
+        Parameters
+        ----------
+        path : path
+            Written beside and renamed, so that an older file stays whole until the new one is.
+        card : str or None
+            Text about the network for people, such as a model card in Markdown: what it is for, what it was trained on,
+            where it fails. It stands in the file's metadata, and ``bpx show`` prints it.
+
+        Raises
+        ------
+        InputError
+            If the file cannot be written there, the network has more layers than a file describes, or the card is no
+            text of up to a million characters.
+
+        References
+        ----------
+        M. Mitchell et al., "Model cards for model reporting", 2019.
+
+        Examples
+        --------
+        >>> import os, tempfile, bpx
+        >>> path = os.path.join(tempfile.mkdtemp(), "net.safetensors")
+        >>> bpx.mlp([2, 3]).save(path, card="# Three classes of points in the plane")
+        >>> bpx.load(path).n_params
+        9
+        """
         from bpx.files import save
 
-        save(self, path)
+        save(self, path, card=card)
 
     def state_dict(self) -> dict[str, np.ndarray]:
         """Return weights and running statistics under PyTorch's names and in its layout.

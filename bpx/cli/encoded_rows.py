@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from bpx.cli import builtin_data
-from bpx.cli.model_files import Model
 from bpx.cli.sources import FileOptions, is_builtin, name_columns
+from bpx.recipes.model_file import Model
 from bpx.tables.encoding import Encoding
 from bpx.tables.messages import number_rows
 from bpx.tables.parts import TableParts, open_parts

@@ -23,7 +23,7 @@ from bpx.errors import FileFormatError
 
 if TYPE_CHECKING:
     from bpx.cli.measures import Baseline, Measured
-    from bpx.cli.model_files import Model
+    from bpx.recipes.model_file import Model
 
 __all__ = ["evaluate"]
 
@@ -60,9 +60,9 @@ def evaluate(
         predict_classes,
         tell_r2,
     )
-    from bpx.cli.model_files import load_model
     from bpx.cli.sources import FileOptions, note_unseen
     from bpx.cli.train_report import note_never_predicted, tell_baseline
+    from bpx.recipes.model_file import load_model
     from bpx.tables import ClassTarget
 
     choose_unseen(unseen)

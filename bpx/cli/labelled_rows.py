@@ -11,9 +11,9 @@ import numpy as np
 from bpx.cli import builtin_data
 from bpx.cli.encoded_rows import EncodedRows
 from bpx.cli.measures import regroup
-from bpx.cli.model_files import Model
 from bpx.cli.sources import FileOptions, count_classes, rank_classes, refuse_unseen
 from bpx.errors import InputError
+from bpx.recipes.model_file import Model
 from bpx.tables.encoding import Encoding
 from bpx.tables.messages import number_rows
 from bpx.tables.target_tally import TargetTally

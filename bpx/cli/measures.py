@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from bpx.cli.model_files import Model
 from bpx.core.model import PREDICT_ROWS
 from bpx.losses import Loss, MeanOverMembers
 from bpx.metrics import scores
 from bpx.network import Network
+from bpx.recipes.model_file import Model
 from bpx.tables import ClassTarget
 from bpx.tables.target import Target
 

@@ -24,8 +24,8 @@ from bpx.cli.group import (
 from bpx.cli.printing import JsonList, Printer
 
 if TYPE_CHECKING:
-    from bpx.cli.model_files import Model
     from bpx.cli.prediction import Prediction
+    from bpx.recipes.model_file import Model
     from bpx.tables import Preprocessor
 
 __all__ = ["ModelArgument", "UnseenOption", "choose_unseen", "predict"]
@@ -98,9 +98,10 @@ def predict(
     """Apply a trained network to new rows, found by the names of their columns."""
     printer = Printer(json=json)
     from bpx.cli.measures import name_with_unit
-    from bpx.cli.model_files import check_place, load_model
+    from bpx.cli.places import check_place
     from bpx.cli.prediction import Prediction
     from bpx.cli.sources import FileOptions
+    from bpx.recipes.model_file import load_model
     from bpx.tables import ClassTarget
 
     choose_unseen(unseen)

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bpx.cli.encoded_rows import EncodedRows
-from bpx.cli.model_files import Model
 from bpx.core.model import PREDICT_ROWS
 from bpx.optional import import_optional
+from bpx.recipes.model_file import Model
 
 if TYPE_CHECKING:
     import polars as pl

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,6 @@ from bpx._version import __version__
 from bpx.backend import Backend
 from bpx.backend.precision import check_precision
 from bpx.cli.measures import Measured, learn_baseline, measure_baseline, measure_model
-from bpx.cli.model_files import Model
 from bpx.cli.printing import plain
 from bpx.cli.sources import TrainingData, identify, load_training
 from bpx.cli.train_options import TrainOptions, decide_settings
@@ -23,6 +23,7 @@ from bpx.errors import InputError
 from bpx.network import Network
 from bpx.recipes.building import Edges, build_network, find_bins
 from bpx.recipes.intervals import Residuals
+from bpx.recipes.model_file import Model
 from bpx.recipes.settings import Settings, average_weights
 from bpx.recipes.training import LEAST_SET_ASIDE, Rows, Trained, count_aside, train_network
 from bpx.tables import Preprocessor
@@ -173,6 +174,7 @@ class PreparedTraining:
         held_out = 0 if self.data.x_held_out is None else len(self.data.x_held_out)
         return {
             "bpx": __version__,
+            "when": datetime.now(UTC).isoformat(timespec="seconds"),
             "data": Path(self.options.dataset).name,
             "origin": identify(self.options.dataset),
             "rows": {"training": len(self.data.x_train), "held_out": held_out},

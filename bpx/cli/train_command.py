@@ -156,7 +156,7 @@ _resume = _option(
     "FOLDER",
     _BREAKS,
     "Go on with the training in this folder: no DATASET, and of the other options only --epochs (more of them), "
-    "--output, --plot, --backend, --threads and those about checkpoints.",
+    "--output, --card, --plot, --backend, --threads and those about checkpoints.",
 )
 _checkpoint_every = _option(
     "--checkpoint-every", "WHEN", _BREAKS, "Epochs between two, or '500 steps', '30 seconds'; 1 by default."
@@ -169,6 +169,7 @@ _on_checkpoint_error = _option(
     "Where one cannot be written: warn and go on training, the default, or raise and end it.",
 )
 _output = _option("--output", "FILE", None, "Save the model, as safetensors.", "-o")
+_card = _option("--card", "FILE", None, "A text about the model, to keep in its file; 'bpx show' prints it.")
 
 
 def train(
@@ -216,6 +217,7 @@ def train(
     backend: BackendOption = None,
     threads: ThreadsOption = None,
     output: Annotated[str | None, _output] = None,
+    card: Annotated[str | None, _card] = None,
     plot: PlotOption = None,
     json: JsonOption = False,
 ) -> None:
@@ -269,6 +271,7 @@ def train(
         "backend": backend,
         "threads": threads,
         "output": output,
+        "card": card,
         "plot": plot,
         "checkpoint": checkpoint,
         "checkpoint_every": checkpoint_every,

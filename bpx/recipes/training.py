@@ -174,12 +174,12 @@ def train_network(
 
 def _fit(network: Network, settings: Settings, rows: Rows, aside: Array, watched: Rows | None, **how: Any) -> History:
     """Train one network on the rows that are not set aside."""
-    callbacks = []
+    callbacks = list(how.pop("callbacks", ()))
     learned = None
     if aside.size:
         watched = rows.take(aside)
         learned = np.delete(np.arange(len(rows)), aside)
-        callbacks.append(EarlyStopping(patience=settings.patience or settings.epochs))
+        callbacks.insert(0, EarlyStopping(patience=settings.patience or settings.epochs))
     return network.fit(
         rows.x,
         rows.y,

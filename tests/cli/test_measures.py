@@ -9,7 +9,7 @@ import polars as pl
 
 import bpx
 from bpx.cli.measures import count_confusions, measure_model, predict_classes
-from bpx.cli.model_files import Model
+from bpx.recipes.model_file import Model
 from bpx.tables import prepare
 
 

@@ -9,10 +9,10 @@ pl = pytest.importorskip("polars", reason="tables need polars: the extra table")
 pytest.importorskip("typer", reason="the command line needs typer and rich: the extra cli")
 
 import bpx  # noqa: E402
-from bpx.cli.model_files import load_model  # noqa: E402
 from bpx.files import save  # noqa: E402
 from bpx.network import load_with_extra  # noqa: E402
 from bpx.recipes.intervals import Residuals  # noqa: E402
+from bpx.recipes.model_file import load_model  # noqa: E402
 from bpx.recipes.presets import choose_recipe  # noqa: E402
 from bpx.recipes.settings import average_weights  # noqa: E402
 

@@ -269,8 +269,8 @@ class Terminal(io.StringIO):
 
 @pytest.mark.parametrize("stream", [Terminal, io.StringIO])
 def test_a_terminal_shows_a_bar_unless_json_is_asked_for(in_parts, model, monkeypatch, tmp_path, stream):
-    from bpx.cli.model_files import load_model
     from bpx.cli.sources import FileOptions
+    from bpx.recipes.model_file import load_model
 
     in_parts(True)
     monkeypatch.setattr(encoded_rows, "_PATIENCE_SECONDS", 0.0)
