@@ -56,6 +56,7 @@ from bpx.layers import Layer as Layer
 from bpx.layers import LayerNorm as LayerNorm
 from bpx.layers import LeakyReLU as LeakyReLU
 from bpx.layers import Linear as Linear
+from bpx.layers import MemberColumns as MemberColumns
 from bpx.layers import MemberLinear as MemberLinear
 from bpx.layers import Members as Members
 from bpx.layers import Mish as Mish

@@ -26,7 +26,7 @@ def steps(*, fast: bool) -> dict[str, list[str]]:
         "lint": ["ruff", "check", "."],
         "format": ["ruff", "format", "--check", "."],
         "types": ["mypy"],
-        "tests": ["pytest", "-q", *(["-m", "not slow"] if fast else [])],
+        "tests": ["pytest", "-q", "-n", "auto", *(["-m", "not slow"] if fast else [])],
     }
 
 

@@ -35,7 +35,7 @@ def test_the_first_two_sh_blocks_are_the_quick_start():
     assert [block.section for block in shell[:2]] == ["Quick start", "Quick start"]
     main_job, tests = (block.text for block in shell[:2])
     assert main_job == 'python3 -m pip install ".[cli]" && python3 -m bpx xor\n'
-    assert tests == 'python3 -m pip install -e ".[test]" && python3 -m pytest -q\n'
+    assert tests == 'python3 -m pip install -e ".[test]" && python3 -m pytest -q -n auto\n'
 
 
 def test_ci_runs_the_second_block_as_it_stands():

@@ -265,7 +265,7 @@ class Columns(Block, Layer):
     def forward(self, xp: Any, params: Params, x: Array, context: Any = None) -> tuple[Array, Any]:
         made, caches = [], []
         contexts = context or [None] * len(self.layers)
-        parts = _cut(x, self.widths)
+        parts = cut_columns(x, self.widths)
         for layer, p, part, c in zip(self.layers, _split(params, len(self.layers)), parts, contexts, strict=True):
             y, cache = layer.forward(xp, p, part, c)
             made.append(y)
@@ -276,7 +276,7 @@ class Columns(Block, Layer):
         self, xp: Any, params: Params, cache: Any, dy: Array, *, input_gradient: bool = True
     ) -> tuple[Array, Params]:
         dxs, grads = [], []
-        parts = zip(self.layers, _split(params, len(self.layers)), cache, _cut(dy, self._made), strict=True)
+        parts = zip(self.layers, _split(params, len(self.layers)), cache, cut_columns(dy, self._made), strict=True)
         for layer, p, c, part in parts:
             dx, g = layer.backward(xp, p, c, part, input_gradient=input_gradient)
             dxs.append(dx)
@@ -289,7 +289,7 @@ class Columns(Block, Layer):
 
     def add_onnx_nodes(self, graph: OnnxGraph, x: str, place: str) -> str:
         made = []
-        for i, (layer, (start, stop)) in enumerate(zip(self.layers, _find_ends(self.widths), strict=True)):
+        for i, (layer, (start, stop)) in enumerate(zip(self.layers, find_ends(self.widths), strict=True)):
             ends = [graph.integers([number], place) for number in (start, stop, 1)]
             made.append(add_to_onnx(graph, layer, graph.node("Slice", [x, *ends], place), f"{place}.{i}"))
         return graph.node("Concat", made, place, axis=1)
@@ -306,14 +306,14 @@ class Columns(Block, Layer):
         return f"Columns({list(self.widths)}, [{', '.join(map(repr, self.layers))}])"
 
 
-def _find_ends(widths: Sequence[int]) -> list[tuple[int, int]]:
+def find_ends(widths: Sequence[int]) -> list[tuple[int, int]]:
     """Return the first column of each part, and the one after its last."""
     return list(pairwise(accumulate(widths, initial=0)))
 
 
-def _cut(x: Array, widths: Sequence[int]) -> list[Array]:
-    """Return columns that follow each other, in parts of some widths."""
-    return [x[:, start:stop] for start, stop in _find_ends(widths)]
+def cut_columns(x: Array, widths: Sequence[int]) -> list[Array]:
+    """Return the columns of an array, those of its last axis, in parts of some widths."""
+    return [x[..., start:stop] for start, stop in find_ends(widths)]
 
 
 def _join(parts: Sequence[dict[str, Any]]) -> dict[str, Any]:

@@ -96,6 +96,7 @@ class TableEstimator(BaseEstimator):  # type: ignore[misc]
             task="classification" if classes else "regression",
             types=types,
             rows=None if not held.size else learned,
+            codes=True,
         )
         x, targets = preprocessor.transform(table), preprocessor.encode_target(table)
         rows = Rows(x, targets, weight, targets if classes else None)
@@ -106,7 +107,14 @@ class TableEstimator(BaseEstimator):  # type: ignore[misc]
             settings,
             rows.take(learned) if held.size else rows,
             lambda i: build_network(
-                settings, x[learned], preprocessor.are_numbers, preprocessor.n_outputs, "identity", backend, i
+                settings,
+                x[learned],
+                preprocessor.are_numbers,
+                preprocessor.n_outputs,
+                "identity",
+                backend,
+                i,
+                codes=preprocessor.n_codes,
             ),
             progress=self.progress,
         )

@@ -84,6 +84,7 @@ def prepare(
     strict: bool = False,
     dtype: Literal["float32", "float64"] = "float64",
     decimal: Decimal = ".",
+    codes: bool = False,
 ) -> Prepared:
     """Split a table, fit the preprocessing on its training rows and encode both parts.
 
@@ -101,7 +102,7 @@ def prepare(
         The part of the rows to hold out; 0 for none.
     seed : int
         The seed of the split.
-    task, missing, drop, types, categories_max, strict, decimal
+    task, missing, drop, types, categories_max, strict, decimal, codes
         As in `Preprocessor.fit`.
     dtype : {"float32", "float64"}
         The type of the numbers in ``x_train`` and ``x_validation``.
@@ -149,6 +150,7 @@ def prepare(
             rows=rows,
             strict=strict,
             decimal=decimal,
+            codes=codes,
         )
 
     preprocessor = fit(None) if strict or validation == 0.0 else None
