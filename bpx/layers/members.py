@@ -139,6 +139,11 @@ class MemberColumns(Layer):
     InputError
         If there are no widths, a size is no positive whole number, or there are not as many ``own`` as widths.
 
+    See Also
+    --------
+    Columns : Give layers columns of their own.
+    Members : Make an ensemble in one network.
+
     Notes
     -----
     It is what `Members` is, with factors of 1, for columns that members do not all see alike, such as vectors that each
