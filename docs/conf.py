@@ -6,6 +6,7 @@ Nothing is fetched while it is built or read: no fonts, no scripts, no inventori
 import sys
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).parents[1]))  # the bpx beside these pages, whichever is installed
 sys.path.insert(0, str(Path(__file__).parent / "_extensions"))
 
 import repository_pages

@@ -141,6 +141,7 @@ class MemberColumns(Layer):
 
     See Also
     --------
+    Columns : Give layers columns of their own.
     Members : Show each member the whole sample.
     MemberLinear : A matrix for each member of an ensemble.
     Embedding : Give each category a vector.
