@@ -156,3 +156,8 @@ def test_a_step_takes_little_more_than_its_products(sizes, rows, loss, most):
         if measured["ratio"] < most:
             return
     pytest.fail(f"a step takes {measured['step']:.2f} ms, {measured['ratio']:.1f} times its products")
+
+
+def test_a_block_that_begins_with_the_inputs(data):
+    net = bpx.Network([bpx.Residual([bpx.Linear(3, 3), bpx.Tanh()]), bpx.Linear(3, 3)], dtype="float64", seed=6)
+    assert_trains_alike(net, *data, bpx.SGD(0.1), {"kind": "sgd"})
