@@ -20,7 +20,8 @@ ROOT = Path(__file__).resolve().parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
 
 # What building the documentation writes, as .gitignore has it: "docs/_build/", "docs/reference/", ...
-BUILT_DOCS = tuple(re.findall(r"^/(docs/\S+/)$", (ROOT / ".gitignore").read_text("utf-8"), flags=re.MULTILINE))
+IGNORED = ROOT / ".gitignore"
+BUILT_DOCS = tuple(re.findall(r"^/(docs/\S+/)$", IGNORED.read_text("utf-8") if IGNORED.is_file() else "", re.MULTILINE))
 
 needs_checkout = pytest.mark.skipif(
     not (ROOT / ".ci" / "run").is_file(),
@@ -104,6 +105,7 @@ def test_the_source_distribution_holds_what_builds_and_tests_it(sdist):
     assert _sources("bpx") | _sources("docs") | _sources("tests") | _sources("scripts") <= names
     assert {"pyproject.toml", "README.md", "LICENSE", "CHANGELOG.md", "CONTRIBUTING.md"} <= names
     assert not [name for name in names if "__pycache__" in name or "node_modules" in name or name.startswith(".git/")]
+    assert BUILT_DOCS
     assert not [name for name in names if name.startswith(BUILT_DOCS)]
 
 

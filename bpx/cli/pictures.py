@@ -10,6 +10,7 @@ import typer
 from bpx.errors import InputError
 
 if TYPE_CHECKING:
+    from bpx.cli.measures import Measured
     from bpx.tables import Preprocessor
     from bpx.tables.columns import NumberColumn
 
@@ -100,23 +101,13 @@ def _show_units(axis: Any, column: NumberColumn) -> None:
     axis.set_ticks([(tick - column.mean) / column.std for tick in ticks], [f"{tick:,.10g}" for tick in ticks])
 
 
-def draw_evaluation(path: str, model: Any, x: Any, y: Any) -> None:
-    """Draw the confusion matrix of classes, or the predictions of numbers over the true ones.
-
-    Parameters
-    ----------
-    path : str
-    model : Model
-    x, y : array
-        Encoded rows and targets.
-    """
+def draw_evaluation(path: str, preprocessor: Preprocessor, measured: Measured) -> None:
+    """Draw the confusion matrix of classes, or the predictions of numbers over the true ones."""
     from bpx import plot
-    from bpx.cli.measures import count_confusions, name_with_unit, predict_classes
+    from bpx.cli.measures import name_with_unit
 
-    preprocessor = model.preprocessor
-    if preprocessor.task == "classification":
-        matrix = count_confusions(y, predict_classes(model, x), preprocessor.n_outputs)
-        plot.save(plot.confusion_matrix(matrix=matrix, class_names=preprocessor.class_names), path)
+    if measured.matrix is not None:
+        figure = plot.confusion_matrix(matrix=measured.matrix, class_names=preprocessor.class_names)
     else:
-        actual, found = (preprocessor.decode_target(values) for values in (y, model.network.predict(x)))
-        plot.save(plot.predictions(actual, found, names=[name_with_unit(preprocessor.target)]), path)
+        figure = plot.predictions(measured.actual, measured.found, names=[name_with_unit(preprocessor.target)])
+    plot.save(figure, path)
