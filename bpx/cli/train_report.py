@@ -19,7 +19,7 @@ from bpx.cli.printing import Printer, seconds
 from bpx.display import name_arithmetic
 from bpx.losses import MeanOverMembers
 from bpx.network import Network
-from bpx.optimizers import Optimizer
+from bpx.optimizers import Averaged, Optimizer
 from bpx.optimizers.annealing import CosineDecay, OneCycle
 from bpx.optimizers.schedules import Constant, Schedule
 from bpx.tables import ClassTarget
@@ -51,6 +51,7 @@ def announce(printer: Printer, run: PreparedTraining) -> None:
     binned += f" ({unbinned} without)" if binned and unbinned else ""
     binned += ", many texts as vectors" if any(data.preprocessor.n_codes) else ""
     hidden = ", ".join(dict.fromkeys(settings.activation))
+    optimizer, decay = _take_apart(settings.optimizer)
     dropout = f", dropout {settings.dropout:g}" if settings.dropout and settings.hidden else ""
     printer.facts(
         [
@@ -59,10 +60,11 @@ def announce(printer: Printer, run: PreparedTraining) -> None:
             ("network", f"{many}{'-'.join(map(str, sizes))}{binned}{', ' + hidden if hidden else ''}{dropout}; "
              f"{settings.members * network.n_params:,} parameters, {name_arithmetic(network)}, "
              f"on {network.backend.spec}"),
-            ("training", f"{settings.loss}, {settings.optimizer.name} at {_tell_rate(settings.optimizer)}"
+            ("training", f"{settings.loss}, {optimizer.name} at {_tell_rate(settings.optimizer)}{_tell_average(decay)}"
              f"{'' if settings.class_weight is None else ', every class of one weight'}"
              f"{'' if settings.clip is None else f', gradients of norm {settings.clip:g} at most'}, "
-             f"{epochs}, batches of {min(settings.batch_size, len(data.x_train)):,}, "
+             f"{epochs}, batches of {min(settings.batch_size, len(data.x_train)):,}"
+             f"{'' if settings.accumulate == 1 else f', {settings.accumulate:,} of them a step'}, "
              f"seed {settings.seed}"),
         ]
     )  # fmt: skip
@@ -110,6 +112,15 @@ def conclude(printer: Printer, run: PreparedTraining, output: str | None, plot: 
 def count_members(network: Network) -> int:
     """Return how many networks a network is made of, 1 where it is no mean of several."""
     return network.output_shape[0] if isinstance(network.loss, MeanOverMembers) and network.output_shape else 1
+
+
+def _take_apart(optimizer: Optimizer) -> tuple[Optimizer, float | None]:
+    """Return what makes the steps, and the decay of the average of the weights, where there is one."""
+    return (optimizer.optimizer, optimizer.decay) if isinstance(optimizer, Averaged) else (optimizer, None)
+
+
+def _tell_average(decay: float | None) -> str:
+    return "" if decay is None else f", weights averaged over about {round(1.0 / (1.0 - decay)):,} steps"
 
 
 def _tell_rate(optimizer: Optimizer) -> str:
@@ -219,6 +230,7 @@ def _as_json(run: PreparedTraining, where: str) -> dict[str, Any]:
     tested = {"held_out_loss": numbers.pop("loss")} if where == "held_out" else {}
     numbers.pop("loss", None)
     target = run.data.preprocessor.target
+    optimizer, decay = _take_apart(settings.optimizer)
     return {
         "dataset": run.options.dataset,
         "target": target.name,
@@ -242,10 +254,12 @@ def _as_json(run: PreparedTraining, where: str) -> dict[str, Any]:
         "parameters": run.model.network.n_params,
         "epochs": training["epochs"],
         "batch_size": settings.batch_size,
-        "optimizer": settings.optimizer.name,
+        "optimizer": optimizer.name,
         "learning_rate": getattr(settings.optimizer.learning_rate, "learning_rate", settings.optimizer.learning_rate),
         "schedule": name_schedule(settings.optimizer),
-        "weight_decay": getattr(settings.optimizer, "weight_decay", 0.0),
+        "weight_decay": getattr(optimizer, "weight_decay", 0.0),
+        "average": decay,
+        "accumulate": settings.accumulate,
         "class_weight": settings.class_weight,
         "early_stopping": None if settings.patience is None else {"patience": settings.patience},
         "clip": settings.clip,

@@ -9,11 +9,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from bpx.optimizers import OPTIMIZERS, Optimizer
+from bpx.optimizers import OPTIMIZERS, Averaged, Optimizer
 from bpx.optimizers.annealing import CosineDecay, OneCycle
 from bpx.optimizers.schedules import Constant, Schedule
 
-__all__ = ["SCHEDULES", "SGD_RATE", "Settings", "Variant", "make_optimizer"]
+__all__ = ["SCHEDULES", "SGD_RATE", "Settings", "Variant", "average_weights", "make_optimizer"]
 
 SGD_RATE = 0.1
 """Learning rate of plain gradient descent; those of the recipes are for adaptive methods, such as Adam."""
@@ -74,6 +74,8 @@ class Settings:
         Bins of each number, 0 for the number as it is.
     members : int
         Networks whose predictions are averaged. Each of several sets other rows aside.
+    accumulate : int
+        Batches whose gradients are added up to one step.
     variants : tuple of Variant
         Kinds of networks, among which the members are shared out evenly.
     """
@@ -93,6 +95,7 @@ class Settings:
     patience: int | None = None
     bins: int = 0
     members: int = 1
+    accumulate: int = 1
     variants: tuple[Variant, ...] = (Variant(),)
 
     def split(self) -> list[Settings]:
@@ -122,10 +125,31 @@ class Settings:
 
 def _stretch(optimizer: Optimizer, factor: float) -> Optimizer:
     """Return an optimizer whose schedule takes so many times as long, if it has a length."""
+    if isinstance(optimizer, Averaged):
+        return dataclasses.replace(optimizer, optimizer=_stretch(optimizer.optimizer, factor))
     schedule = optimizer.learning_rate
     if not isinstance(schedule, CosineDecay | OneCycle):
         return optimizer
     return dataclasses.replace(optimizer, learning_rate=dataclasses.replace(schedule, length=schedule.length * factor))
+
+
+def average_weights(settings: Settings, rows: int) -> Settings:
+    """Return settings by which the network has the exponential moving average of its weights, `bpx.Averaged`.
+
+    It goes over about as many steps as an epoch has, ``1 / (1 - decay)``, from 10 to 1,000.
+
+    Parameters
+    ----------
+    settings : Settings
+    rows : int
+        How many rows are trained on.
+    """
+    steps = -(-rows // (settings.batch_size * settings.accumulate))
+    decay = 1.0 - 1.0 / min(max(steps, _FEWEST_AVERAGED), _MOST_AVERAGED)
+    return dataclasses.replace(settings, optimizer=Averaged(settings.optimizer, decay))
+
+
+_FEWEST_AVERAGED, _MOST_AVERAGED = 10, 1000
 
 
 def make_optimizer(name: str, rate: float, schedule: str | None, epochs: int, decay: float | None) -> Optimizer:

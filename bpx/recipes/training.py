@@ -174,18 +174,21 @@ def train_network(
 
 def _fit(network: Network, settings: Settings, rows: Rows, aside: Array, watched: Rows | None, **how: Any) -> History:
     """Train one network on the rows that are not set aside."""
-    callbacks = []
+    callbacks = list(how.pop("callbacks", ()))
+    learned = None
     if aside.size:
         watched = rows.take(aside)
-        rows = rows.take(np.delete(np.arange(len(rows)), aside))
-        callbacks.append(EarlyStopping(patience=settings.patience or settings.epochs))
+        learned = np.delete(np.arange(len(rows)), aside)
+        callbacks.insert(0, EarlyStopping(patience=settings.patience or settings.epochs))
     return network.fit(
         rows.x,
         rows.y,
         epochs=settings.epochs,
         batch_size=settings.batch_size,
+        accumulate=settings.accumulate,
         optimizer=settings.optimizer,
         sample_weight=rows.weight,
+        rows=learned,
         class_weight=settings.class_weight,
         validation_data=None if watched is None else watched.data,
         callbacks=callbacks,
