@@ -17,6 +17,8 @@ from bpx.cli.measures import (
 from bpx.cli.prepared_training import PreparedTraining
 from bpx.cli.printing import Printer, seconds
 from bpx.display import name_arithmetic
+from bpx.losses import MeanOverMembers
+from bpx.network import Network
 from bpx.optimizers import Averaged, Optimizer
 from bpx.optimizers.annealing import CosineDecay, OneCycle
 from bpx.optimizers.schedules import Constant, Schedule
@@ -40,7 +42,13 @@ def announce(printer: Printer, run: PreparedTraining) -> None:
     held_out = 0 if data.x_held_out is None else len(data.x_held_out)
     sizes = (data.preprocessor.n_features, *settings.hidden, *(network.output_shape or ()))
     many = f"{settings.members} networks of " if settings.members > 1 else ""
+    variants = settings.split()
+    unbinned = sum(variant.members for variant in variants if settings.bins and not variant.bins)
+    longest = max(variant.epochs for variant in variants)
+    longer = sum(variant.members for variant in variants if variant.epochs > settings.epochs)
+    epochs = f"{settings.epochs:,} epochs" + (f" ({longest:,} for {longer} of them)" if longer else "")
     binned = f", numbers in {settings.bins} bins" if settings.bins and any(data.preprocessor.are_numbers) else ""
+    binned += f" ({unbinned} without)" if binned and unbinned else ""
     binned += ", many texts as vectors" if any(data.preprocessor.n_codes) else ""
     hidden = ", ".join(dict.fromkeys(settings.activation))
     optimizer, decay = _take_apart(settings.optimizer)
@@ -55,7 +63,7 @@ def announce(printer: Printer, run: PreparedTraining) -> None:
             ("training", f"{settings.loss}, {optimizer.name} at {_tell_rate(settings.optimizer)}{_tell_average(decay)}"
              f"{'' if settings.class_weight is None else ', every class of one weight'}"
              f"{'' if settings.clip is None else f', gradients of norm {settings.clip:g} at most'}, "
-             f"{settings.epochs:,} epochs, batches of {min(settings.batch_size, len(data.x_train)):,}"
+             f"{epochs}, batches of {min(settings.batch_size, len(data.x_train)):,}"
              f"{'' if settings.accumulate == 1 else f', {settings.accumulate:,} of them a step'}, "
              f"seed {settings.seed}"),
         ]
@@ -85,6 +93,8 @@ def conclude(printer: Printer, run: PreparedTraining, output: str | None, plot: 
         balanced, chance = (one["balanced_accuracy"] for one in (scores[where], training["baseline"][where]))
         facts.append(("balanced accuracy", f"{balanced:.4f}, where one answer for all rows has {chance:.4f}"))
         facts.append(("right of each class", _tell_recall(run, matrix)))
+    if (kept := count_members(run.model.network)) < run.settings.members:
+        facts.append(("averaged", f"{kept} of the {run.settings.members} networks: they fit rows they set aside best"))
     facts.append(("time", seconds(training["seconds"])))
     facts.append(("saved", output or "nowhere; --output FILE keeps the model"))
     if plot is not None:
@@ -97,6 +107,11 @@ def conclude(printer: Printer, run: PreparedTraining, output: str | None, plot: 
     printer.notes(late)
     result = _as_json(run, where) | {"output": output, "plot": plot}
     printer.result(result | {"notes": [*run.data.notes, *late]} | _tell_classes(run, matrix))
+
+
+def count_members(network: Network) -> int:
+    """Return how many networks a network is made of, 1 where it is no mean of several."""
+    return network.output_shape[0] if isinstance(network.loss, MeanOverMembers) and network.output_shape else 1
 
 
 def _take_apart(optimizer: Optimizer) -> tuple[Optimizer, float | None]:
@@ -233,7 +248,7 @@ def _as_json(run: PreparedTraining, where: str) -> dict[str, Any]:
         "features": run.data.preprocessor.n_features,
         "left_out": list(run.data.preprocessor.left_out),
         "preset": run.preset,
-        "members": settings.members,
+        "members": count_members(run.model.network),
         "bins": settings.bins,
         "hidden": list(settings.hidden),
         "parameters": run.model.network.n_params,

@@ -17,8 +17,9 @@ from bpx.core.regularization import Clip, Penalty, check_clip, check_penalties
 from bpx.core.step import exchange_averages, list_trained, make_step, start_training_state
 from bpx.errors import InputError
 from bpx.explanation.building import Builder
+from bpx.explanation.opening import open_blocks
 from bpx.explanation.step_trace import StepTrace
-from bpx.explanation.symbols import make_symbols
+from bpx.explanation.symbols import make_symbols, pick_symbols
 from bpx.explanation.trace import Trace
 from bpx.explanation.watch import Watch
 from bpx.layers.base import Params
@@ -118,7 +119,8 @@ def explain(
     xs, ys, weight = net.place(x, y, sample_weight)
     data = (net.backend.copy(xs), ys, weight)  # the trace outlives the caller's array, which may change
     full = _count_numbers(net, data[0].shape[0]) <= MAX_NUMBERS if detail == "auto" else detail == "full"
-    builder = Builder(net.backend, full, make_symbols(net.layers))
+    row = open_blocks(net.layers)
+    builder = Builder(net.backend, full, row, make_symbols(row))
     with net.occupancy if in_place else contextlib.nullcontext():
         walk = _Walk(net, chosen, training)
         step = make_step(walk.watch, chosen, penalties, clip, gather=False)
@@ -129,7 +131,7 @@ def explain(
     return Trace(
         made, int(data[0].shape[0]), " → ".join(map(repr, net.layers)), f"{net.loss.name} ({net.loss.reduction})",
         repr(chosen), net.backend.spec, net.dtype, "full" if full else "summary",
-        _write_notes(net, chosen, training, full), builder.symbols, net.backend, chosen, net.loss,
+        _write_notes(net, chosen, training, full), pick_symbols(row, builder.symbols), net.backend, chosen, net.loss,
         net.backend.to_numpy(ys),
     )  # fmt: skip
 
@@ -159,16 +161,17 @@ class _Walk:
         rates = as_schedule(training.optimizer.learning_rate).rates(done, 1) * training.rate_scale
         numbers = tuple(training.optimizer.coefficients_of_groups(done, rates)[0].tolist())
         keys = tuple(step_keys(net.seed, training.step, 1, watch.n_keys)[0].tolist())
+        statistics = [{name: backend.copy(array) for name, array in part.items()} for part in twin.state]
         carry = (twin.params, training.slots, twin.state)
         (params, training.slots, state), _ = step(carry, data, (None, numbers, keys))
         twin.adopt(params, state)
         training.step, training.epoch = training.step + 1, training.epoch + 1
         training.optimizer_step += 1
-        records, updates = watch.collect_records(before)
+        records, updates = watch.collect_records(before, statistics)
         x, y, weight = data
         layers = [
             builder.make_layer(
-                i, record, update, training.optimizer, float(rates[0]), training.optimizer_step, twin.params[i]
+                str(i), record, update, training.optimizer, float(rates[0]), training.optimizer_step, twin.params[i]
             )
             for i, (record, update) in enumerate(zip(records, updates, strict=True))
         ]

@@ -139,6 +139,12 @@ class MemberColumns(Layer):
     InputError
         If there are no widths, a size is no positive whole number, or there are not as many ``own`` as widths.
 
+    See Also
+    --------
+    Members : Show each member the whole sample.
+    MemberLinear : A matrix for each member of an ensemble.
+    Embedding : Give each category a vector.
+
     Notes
     -----
     It is what `Members` is, with factors of 1, for columns that members do not all see alike, such as vectors that each
@@ -255,6 +261,7 @@ class MemberLinear(Layer):
     See Also
     --------
     Members : Make an ensemble in one network.
+    MemberColumns : Deal columns to the members.
     Linear : Multiply by a matrix and add a bias.
     MeanOverMembers : The mean loss of an ensemble's members.
 

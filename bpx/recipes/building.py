@@ -61,7 +61,8 @@ def build_network(
         Their activation; "identity" for logits and numbers.
     backend : Backend
     i : int
-        Which of several networks: each has other weights at the start, and other masks of dropout.
+        Which of several networks: each has other weights at the start, and other masks of dropout. Those of a variant
+        follow one another.
     codes : sequence of int
         How many codes, from 0, each feature has, which become vectors; 0 for a feature that holds none. By default
         there are no codes.
@@ -74,6 +75,8 @@ def build_network(
     """
     seed = settings.seed + _SEEDS * i
     edges = find_bins(settings, x, numbers) if edges is None else edges
+    if not settings.of_network(i).bins:
+        edges = [None] * len(edges)
     first = _make_columns(edges, codes or (0,) * len(edges))
     how: dict[str, Any] = {
         "loss": settings.loss, "dtype": settings.dtype, "precision": settings.precision, "backend": backend,

@@ -35,8 +35,8 @@ class Residuals:
         In ascending order, in the units of the target; at least one.
     held_out : bool
         Whether the rows were held out of everything. Rows that also chose when to stop, as those that the networks of
-        an ensemble set aside, carry no guarantee; as each error is one network's, and that of their mean is smaller,
-        the intervals tend to be wide rather than narrow.
+        an ensemble set aside, carry no guarantee; as each error is that of one network, or of the mean of three, and
+        that of the mean of all is smaller, the intervals tend to be wide rather than narrow.
 
     References
     ----------

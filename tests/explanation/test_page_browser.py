@@ -614,6 +614,11 @@ def test_a_template_without_data_says_so(driver: Any, tmp_path: Path) -> None:
     assert driver.get_log("browser") == []
 
 
+def test_a_layer_that_the_page_does_not_know_is_named(page: Page, xor: Data) -> None:
+    page.open({**xor, "layers": [*xor["layers"][:3], {"kind": "<b>Doubled</b>"}]})
+    assert page.find(".failure").text == "This page cannot explain a layer of kind “<b>Doubled</b>”."
+
+
 def test_the_committed_page_is_what_its_source_builds() -> None:
     node = shutil.which("node")
     if node is None or not (SOURCE / "node_modules").exists():

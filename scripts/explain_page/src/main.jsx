@@ -8,13 +8,24 @@ import { listenForArrows } from "./keyboard.js";
 import { listenForFiles } from "./lab/dropping.js";
 import { followLearningRate } from "./lab/forecast.js";
 import { createPlayer } from "./lab/player.js";
+import { watchGoals, writeAddress } from "./lesson/watching.js";
 import { createModel, snapshotOf } from "./model.js";
 import { createActions, createStore, initialState } from "./store.js";
 import { followSystem } from "./theme.js";
 import { App } from "./view/App.jsx";
+import { Summary } from "./view/Summary.jsx";
+
+function showSummary(root, data) {
+  followSystem(() => {});
+  render(<Summary data={data} />, root);
+  document.getElementById("arithmetic").textContent = "Its numbers were computed by bpx";
+  window.bpx = { data, engine };
+}
 
 function start(root, text) {
   const data = readData(text);
+  document.title = data.title;
+  if (data.summary) return showSummary(root, data);
   const model = createModel();
   const begin = initialState(data);
   const store = createStore({ ...begin, weight: model(begin).weight });
@@ -23,10 +34,11 @@ function start(root, text) {
   store.subscribe(draw);
   followLearningRate(store);
   actions.follow(location.hash);
+  watchGoals(store);
+  writeAddress(store, actions);
   followSystem(draw);
-  listenForArrows(actions);
+  listenForArrows(store, actions);
   listenForFiles(actions);
-  document.title = data.title;
   draw();
   window.bpx = {
     get data() {

@@ -2,7 +2,6 @@
 // of the chosen weight. Recomputed only when something it depends on has changed.
 
 import { chain, trainingStep } from "./engine/engine.js";
-import { parameterKey } from "./network.js";
 import { sessionOf } from "./session.js";
 import { renewed } from "./steps.js";
 
@@ -95,6 +94,7 @@ export function snapshotOf(model) {
       curve: state.own?.curve ?? null,
       forecast: state.forecast,
     },
+    lesson: state.lesson && { number: state.lesson.index + 1, is_done: state.lesson.isDone },
     sample: state.sample,
     row: model.row,
     learning_rate: state.learningRate,
@@ -116,7 +116,7 @@ export function snapshotOf(model) {
       new_params: pass.newParams[k],
     })),
     weight: {
-      key: parameterKey(weight),
+      key: net.keyOf(weight),
       ...weight,
       gradient: model.chain.gradient,
       sum: model.chain.sum,

@@ -11,6 +11,7 @@ import { largestWeight, litBy, MAX_EDGES } from "./edges.js";
 import { layoutNetwork } from "./layout.js";
 import { LossColumn } from "./LossColumn.jsx";
 import { Nodes } from "./Nodes.jsx";
+import { Shortcuts } from "./Shortcuts.jsx";
 
 export function NetworkFigure({ model, actions }) {
   const frame = useRef(null);
@@ -43,6 +44,7 @@ export function NetworkFigure({ model, actions }) {
               isFirstStop={n === 0 && model.weight.name === "weight"}
             />
           ))}
+          <Shortcuts net={net} layout={layout} lit={lit} />
           <LossColumn model={model} layout={layout} lit={lit} isReached={lossReached} />
           {layout.columns
             .filter((column) => !isCells(column))
