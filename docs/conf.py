@@ -32,7 +32,7 @@ extensions = [
     "sphinx_design",
     "sphinx_gallery.gen_gallery",
 ]
-exclude_patterns = ["_build", "_extensions", "gallery"]
+exclude_patterns = ["_build", "_extensions", "gallery", "examples/*.ipynb"]
 source_suffix = {".rst": "restructuredtext", ".md": "myst-nb"}
 default_role = "autolink"
 nitpicky = True

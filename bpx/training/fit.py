@@ -30,6 +30,7 @@ def fit(
     optimizer: str | Optimizer = "adam",
     validation_data: Any = None,
     sample_weight: Any = None,
+    rows: Any = None,
     class_weight: Mapping[int, float] | str | None = None,
     metrics: Iterable[Any] = (),
     callbacks: Iterable[Any] = (),
@@ -55,7 +56,7 @@ def fit(
     if checkpoint is not None or resume is not None:
         checkpointer = Checkpointer(checkpoint, checkpoint_every, keep, on_checkpoint_error, resume)
     with net.occupancy:
-        source = open_source(net, x, y, sample_weight, settings, memory_limit)
+        source = open_source(net, x, y, sample_weight, settings, memory_limit, rows)
         validation = None
         if validation_data is not None:
             validation = HeldOut(net, validation_data, settings, memory_limit)
