@@ -1,4 +1,5 @@
 from bpx import datasets as datasets
+from bpx import distributed as distributed
 from bpx import notebook as notebook
 from bpx import optimizers as optimizers
 from bpx import plot as plot

@@ -333,6 +333,13 @@ class Backend(ABC):
         """
         return None
 
+    def open_group(self) -> Any:
+        """Return the library's own connection of the processes that its launcher started, or None if it has none.
+
+        `bpx.distributed.communicator.Engine` says what it can do.
+        """
+        return None
+
     def out_of_memory(self, error: BaseException) -> bool:
         """Tell whether an exception of the library says that the device's memory ran out."""
         return isinstance(error, MemoryError)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterable
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,6 +17,9 @@ from bpx.training.class_weights import sum_by_class, weigh_by_class, weigh_class
 from bpx.training.fingerprint import fingerprint
 from bpx.training.settings import Settings
 from bpx.training.sources import Block, Source
+
+if TYPE_CHECKING:
+    from bpx.distributed.communicator import Communicator
 
 
 class Batches(Source):
@@ -43,7 +46,7 @@ class Batches(Source):
             self.whole = (x, y, products)
         self.rows: int = data[0].shape[0]
         self.batch_size = min(settings.choose_batch_size(self.rows) or self.rows, self.rows)
-        self.step_size = min(settings.choose_step_size(self.rows) or self.rows, self.rows)
+        self.step_size: int = min(settings.choose_step_size(self.rows) or self.rows, self.rows)
         self.batch = None if settings.accumulate == 1 else self.batch_size
         self.steps_per_epoch = -(-self.rows // self.step_size)
 
@@ -100,6 +103,30 @@ def drop_steps(groups: list[np.ndarray], steps: int) -> list[np.ndarray]:
             left.append(group[steps:] if steps else group)
         steps = max(0, steps - len(group))
     return left
+
+
+def list_own_columns(communicator: Communicator, rows: int, batch: int | None) -> np.ndarray:
+    """Return which of the rows of a step are this process's: a part of each of its batches.
+
+    Parameters
+    ----------
+    communicator : Communicator
+    rows : int
+        Of the step.
+    batch : int or None
+        Rows of a batch, where the step has several.
+    """
+    columns = []
+    for start, size in cut_step(rows, batch):
+        first, end = communicator.find_part(size)
+        columns.append(np.arange(start + first, start + end))
+    return np.concatenate(columns)
+
+
+def cut_step(rows: int, batch: int | None) -> list[tuple[int, int]]:
+    """Return the first row of each batch of a step, and its rows."""
+    size = rows if batch is None else batch
+    return [(start, min(size, rows - start)) for start in range(0, rows, size)]
 
 
 def sum_shares(groups: list[np.ndarray], weight: np.ndarray | None) -> np.ndarray:

@@ -1,0 +1,125 @@
+"""One training of each kind, saved as arrays: run alone, and by mpirun or torchrun with any number of ranks.
+
+``python equal_work.py OUT [--backend torch]`` writes ``OUT/NAME.npz`` for each case: parameters, statistics, history,
+evaluation, predictions. The data is small, so that batches have ranks without rows.
+"""
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+
+import bpx
+
+ROWS, WIDTH, CLASSES = 53, 6, 3
+
+
+def make_data(kind: str):
+    draw = np.random.default_rng(1)
+    x = draw.normal(size=(ROWS, WIDTH))
+    if kind == "classes":
+        return x, draw.integers(0, CLASSES, size=ROWS)
+    return x, np.stack([np.sin(x[:, 0]) + x[:, 1], x[:, 2] * x[:, 3]], axis=1)
+
+
+def make_net(kind: str, backend: str | None, *, reduction: str = "mean", seed: int | None = 3):
+    """Return a network with all that looks at a batch: statistics, masks, a block."""
+    block = bpx.Residual([bpx.Linear(8, 8, bias=False), bpx.BatchNorm(8), bpx.Tanh(), bpx.Dropout(0.3)])
+    layers = [bpx.Linear(WIDTH, 8, bias=False), bpx.BatchNorm(8), bpx.ReLU(), bpx.Dropout(0.2), block]
+    if kind == "classes":
+        loss, out = bpx.CrossEntropy(reduction=reduction), CLASSES
+    else:
+        loss, out = bpx.SquaredError(reduction=reduction), 2
+    return bpx.Network([*layers, bpx.Linear(8, out)], loss=loss, dtype="float64", seed=seed, backend=backend)
+
+
+class HalveRate(bpx.Callback):
+    """Lower the rate scale, and in the second epoch change the weights."""
+
+    def on_epoch_end(self, run):
+        run.training.rate_scale *= 0.5
+        if run.done == 2:
+            params = [{name: bpx.to_numpy(a) * 1.01 for name, a in part.items()} for part in run.net.params]
+            run.net.params = params
+
+
+def print_nothing(run):
+    """A function as a callback."""
+
+
+def list_cases():
+    """Return options of ``fit`` by name, beside the kind of the data."""
+    draw = np.random.default_rng(2)
+    weight = draw.uniform(0.0, 2.0, size=ROWS) * (draw.uniform(size=ROWS) > 0.3)
+    ids = make_data("classes")[1]
+    stop = bpx.EarlyStopping("validation_loss", patience=1)
+    cases = {
+        "sgd": ("values", {"optimizer": bpx.SGD(0.05, momentum=0.9), "batch_size": 8}),
+        "sum": ("values", {"optimizer": bpx.SGD(0.001), "batch_size": 8, "reduction": "sum"}),
+        "adam": ("classes", {"optimizer": "adam", "batch_size": 13, "metrics": ["accuracy", "macro_f1"]}),
+        "rmsprop": ("classes", {"optimizer": "rmsprop", "batch_size": 4, "sample_weight": weight}),
+        "whole": ("values", {"batch_size": None, "epochs": 20}),
+        "balanced": ("classes", {"batch_size": 26, "class_weight": "balanced", "sample_weight": weight}),
+        "classes weighed": ("classes", {"batch_size": 16, "class_weight": {0: 2.0, 2: 0.0}}),
+        "penalties": ("values", {"batch_size": 7, "penalties": [bpx.L1(0.01), bpx.L2(0.1, per_sample=True)]}),
+        "penalties weighed": (
+            "values", {"batch_size": 7, "penalties": bpx.L2(0.1, per_sample=True), "sample_weight": weight}
+        ),
+        "clip norm": ("values", {"batch_size": 9, "clip": bpx.ClipNorm(0.1)}),
+        "clip value": ("values", {"batch_size": 9, "clip": bpx.ClipValue(0.01)}),
+        "accumulate": ("classes", {"batch_size": 6, "accumulate": 3, "sample_weight": weight}),
+        "accumulate all": ("values", {"batch_size": 27, "accumulate": 2}),
+        "averaged": ("values", {"batch_size": 8, "optimizer": bpx.Averaged(bpx.Adam(0.01))}),
+        "order": ("values", {"batch_size": 8, "shuffle": False}),
+        "callbacks": ("classes", {"batch_size": 8, "callbacks": [HalveRate(), print_nothing], "metrics": "accuracy"}),
+        "stopping": ("classes", {"batch_size": 8, "epochs": 40, "callbacks": [stop], "validate": True}),
+        "plateau": ("values", {
+            "batch_size": 8, "epochs": 12, "callbacks": [bpx.ReduceOnPlateau(monitor="loss", patience=1)]
+        }),
+        "validation": ("classes", {"batch_size": 8, "validate": True, "metrics": ["accuracy", "roc_auc"]}),
+    }  # fmt: skip
+    assert ids.size == ROWS
+    return cases
+
+
+def train(name: str, backend: str | None, distributed: bool = True):
+    """Run a case; return what came of it as named arrays."""
+    kind, options = list_cases()[name]
+    options = {"epochs": 3, "progress": False, **options}
+    net = make_net(kind, backend, reduction=options.pop("reduction", "mean"))
+    x, y = make_data(kind)
+    if options.pop("validate", False):
+        options["validation_data"] = (x[:17] + 0.1, y[:17])
+    history = net.fit(x, y, distributed=distributed, **options)
+    more = net.fit(x, y, distributed=distributed, **{**options, "epochs": 1, "callbacks": ()})  # continues
+    return collect(net, history, more, x, y, distributed)
+
+
+def collect(net, history, more, x, y, distributed):
+    found = {f"params.{i}.{n}": bpx.to_numpy(a) for i, part in enumerate(net.params) for n, a in part.items()}
+    found |= {f"state.{i}.{n}": bpx.to_numpy(a) for i, part in enumerate(net.state) for n, a in part.items()}
+    for number, each in enumerate((history, more)):
+        found |= {f"history.{number}.{n}": np.array(values) for n, values in each.curves().items()}
+    found["stop"] = np.array([len(history), bool(history.stop_reason)])
+    metrics = ["r2"] if y.ndim == 2 else ["accuracy", "roc_auc", "macro_f1"]
+    weight = np.linspace(0.0, 1.0, len(x))
+    for number, options in enumerate(({}, {"metrics": metrics}, {"sample_weight": weight, "metrics": metrics})):
+        for n, value in net.evaluate(x, y, distributed=distributed, **options).items():
+            found[f"evaluate.{number}.{n}"] = np.array(value)
+    found["predict"] = np.asarray(net.predict(x, distributed=distributed))
+    found["predict few"] = np.asarray(net.predict(x[:2], distributed=distributed))
+    return found
+
+
+def main() -> None:
+    out, backend = Path(sys.argv[1]), sys.argv[2] if len(sys.argv) > 2 else None
+    names = json.loads(sys.argv[3]) if len(sys.argv) > 3 else list(list_cases())
+    rank = bpx.distributed.rank()
+    for name in names:
+        found = train(name, backend)
+        np.savez(out / f"{name}.{rank}.npz", **found)
+
+
+if __name__ == "__main__":
+    main()
