@@ -195,8 +195,9 @@ class Communicator:
         speaker = getattr(error, _SPEAKER, None)
         if speaker is None:
             self.abort(error)
-        elif speaker == self.rank:
+        if speaker == self.rank:
             self._hook(kind, error, trace)
+        self._engine.meet(SETTLE_SECONDS)  # a launcher ends all at the first that ends, also who has not spoken yet
 
 
 def is_spoken_elsewhere(error: BaseException) -> bool:

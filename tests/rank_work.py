@@ -1,11 +1,13 @@
 """One training of each kind, saved as arrays: run alone, and by mpirun or torchrun with any number of ranks.
 
-``python equal_work.py OUT [--backend torch]`` writes ``OUT/NAME.npz`` for each case: parameters, statistics, history,
-evaluation, predictions. The data is small, so that batches have ranks without rows.
+``python rank_work.py OUT BACKEND NAMES`` writes ``OUT/NAME.RANK.npz`` for each of the cases that a JSON list names:
+parameters, statistics, history, evaluation, predictions. The data is small, so that batches have ranks without rows.
 """
 
 import json
 import sys
+import warnings
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -52,14 +54,13 @@ def list_cases():
     """Return options of ``fit`` by name, beside the kind of the data."""
     draw = np.random.default_rng(2)
     weight = draw.uniform(0.0, 2.0, size=ROWS) * (draw.uniform(size=ROWS) > 0.3)
-    ids = make_data("classes")[1]
     stop = bpx.EarlyStopping("validation_loss", patience=1)
     cases = {
         "sgd": ("values", {"optimizer": bpx.SGD(0.05, momentum=0.9), "batch_size": 8}),
         "sum": ("values", {"optimizer": bpx.SGD(0.001), "batch_size": 8, "reduction": "sum"}),
         "adam": ("classes", {"optimizer": "adam", "batch_size": 13, "metrics": ["accuracy", "macro_f1"]}),
         "rmsprop": ("classes", {"optimizer": "rmsprop", "batch_size": 4, "sample_weight": weight}),
-        "whole": ("values", {"batch_size": None, "epochs": 20}),
+        "whole": ("values", {"batch_size": None, "epochs": 6}),
         "balanced": ("classes", {"batch_size": 26, "class_weight": "balanced", "sample_weight": weight}),
         "classes weighed": ("classes", {"batch_size": 16, "class_weight": {0: 2.0, 2: 0.0}}),
         "penalties": ("values", {"batch_size": 7, "penalties": [bpx.L1(0.01), bpx.L2(0.1, per_sample=True)]}),
@@ -73,17 +74,33 @@ def list_cases():
         "averaged": ("values", {"batch_size": 8, "optimizer": bpx.Averaged(bpx.Adam(0.01))}),
         "order": ("values", {"batch_size": 8, "shuffle": False}),
         "callbacks": ("classes", {"batch_size": 8, "callbacks": [HalveRate(), print_nothing], "metrics": "accuracy"}),
-        "stopping": ("classes", {"batch_size": 8, "epochs": 40, "callbacks": [stop], "validate": True}),
+        "stopping": ("classes", {"batch_size": 8, "epochs": 12, "callbacks": [stop], "validate": True}),
         "plateau": ("values", {
-            "batch_size": 8, "epochs": 12, "callbacks": [bpx.ReduceOnPlateau(monitor="loss", patience=1)]
+            "batch_size": 8, "epochs": 6, "callbacks": [bpx.ReduceOnPlateau(monitor="loss", patience=1)]
         }),
         "validation": ("classes", {"batch_size": 8, "validate": True, "metrics": ["accuracy", "roc_auc"]}),
     }  # fmt: skip
-    assert ids.size == ROWS
+    cases["mapped"] = ("classes", {"batch_size": 4, "memory_limit": 2500, "sample_weight": weight, "validate": True})
+    cases["mapped accumulate"] = ("classes", {"batch_size": 2, "accumulate": 2, "memory_limit": 2500})
+    for name, options in (("batches", {}), ("batches accumulate", {"accumulate": 2, "shuffle": False})):
+        cases[name] = ("classes", options)
     return cases
 
 
-def train(name: str, backend: str | None, distributed: bool = True):
+def cut(x, y):
+    """Return data as batches of different sizes."""
+    ends = [0, 7, 14, 15, 29, 30, 41, len(x)]
+    return [(x[a:b], y[a:b]) for a, b in pairwise(ends)]
+
+
+def map_file(x, folder: Path):
+    """Return an array as it is mapped from a file."""
+    path = folder / f"x.{bpx.distributed.rank()}.npy"
+    np.save(path, x)
+    return np.load(path, mmap_mode="r")
+
+
+def train(name: str, backend: str | None, folder: Path, distributed: bool = True):
     """Run a case; return what came of it as named arrays."""
     kind, options = list_cases()[name]
     options = {"epochs": 3, "progress": False, **options}
@@ -91,8 +108,13 @@ def train(name: str, backend: str | None, distributed: bool = True):
     x, y = make_data(kind)
     if options.pop("validate", False):
         options["validation_data"] = (x[:17] + 0.1, y[:17])
-    history = net.fit(x, y, distributed=distributed, **options)
-    more = net.fit(x, y, distributed=distributed, **{**options, "epochs": 1, "callbacks": ()})  # continues
+    data = (x, y)
+    if "mapped" in name:
+        data = (map_file(x, folder), y)
+    elif "batches" in name:
+        data = (cut(x, y),)
+    history = net.fit(*data, distributed=distributed, **options)
+    more = net.fit(*data, distributed=distributed, **{**options, "epochs": 1, "callbacks": ()})  # continues
     return collect(net, history, more, x, y, distributed)
 
 
@@ -113,11 +135,11 @@ def collect(net, history, more, x, y, distributed):
 
 
 def main() -> None:
-    out, backend = Path(sys.argv[1]), sys.argv[2] if len(sys.argv) > 2 else None
+    out, backend, rank = Path(sys.argv[1]), sys.argv[2], bpx.distributed.rank()
     names = json.loads(sys.argv[3]) if len(sys.argv) > 3 else list(list_cases())
-    rank = bpx.distributed.rank()
+    warnings.filterwarnings("ignore", message=".*ranks share the|.*is bound to one|.*of them have none")
     for name in names:
-        found = train(name, backend)
+        found = train(name, backend, out)
         np.savez(out / f"{name}.{rank}.npz", **found)
 
 
