@@ -19,6 +19,7 @@ __all__ = [
     "FixedAttributeError",
     "InputError",
     "Interrupted",
+    "LostRankError",
     "UnknownArgumentError",
     "unknown_name",
 ]
@@ -58,6 +59,10 @@ class DivergenceError(BpxError, ArithmeticError):
 
 class FileFormatError(BpxError, ValueError):
     """A file is truncated, of another format or version, or does not fit the network it describes."""
+
+
+class LostRankError(BpxError, RuntimeError):
+    """Another process ended in the middle of what this one does with it; what happened is said there."""
 
 
 class FileWarning(UserWarning):

@@ -228,6 +228,16 @@ class TorchBackend(CapturingBackend):
     def fused_loss(self, loss: Any) -> Callable[..., tuple[Array, Array] | None] | None:
         return None if self._kernels is None else self._kernels.fuse_loss(loss)
 
+    def open_group(self) -> Any:
+        from bpx.backend.torch_group import TorchGroup
+
+        if self._device.type != "cpu":
+            raise BackendError(
+                f"torchrun connects networks on the backend 'torch:cpu' so far, and this one is on {self.spec!r}: sums "
+                "over several GPUs are not there yet"
+            )
+        return TorchGroup(self._torch)
+
     def out_of_memory(self, error: BaseException) -> bool:
         return isinstance(error, (MemoryError, self._torch.OutOfMemoryError))
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from bpx.backend.base import Array, Backend
 from bpx.distributed.launchers import check_slurm, find_launch
-from bpx.errors import InputError
+from bpx.errors import InputError, LostRankError
 
 Result = TypeVar("Result")
 Raised = TypeVar("Raised", bound=BaseException)
@@ -25,10 +25,6 @@ SETTLE_SECONDS = 2.0
 
 _SPEAKER = "_bpx_speaker"
 """Attribute of an exception that is raised on all ranks: the one that tells people of it."""
-
-
-class LostRankError(RuntimeError):
-    """Another process ended in the middle of a training; what happened is said there."""
 
 
 class Engine(Protocol):
