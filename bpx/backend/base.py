@@ -68,6 +68,9 @@ class Backend(ABC):
     bound_to_thread: ClassVar[bool] = False
     """Whether work that one thread has put off cannot be done by another."""
 
+    sums_in_place: bool = False
+    """Whether NumPy can write into the memory of its arrays, so that MPI sums them up there."""
+
     restore: ClassVar[Callable[..., Backend]]
     """Finds the backend of a spec when a pickle is read; `bpx.backend.selection` sets it."""
 
@@ -338,6 +341,10 @@ class Backend(ABC):
 
         `bpx.distributed.communicator.Engine` says what it can do.
         """
+        return None
+
+    def spread(self) -> Backend | None:
+        """Return the devices of this process that can share the rows of a batch out among them, or None."""
         return None
 
     def out_of_memory(self, error: BaseException) -> bool:

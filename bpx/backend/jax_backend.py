@@ -29,7 +29,19 @@ class JaxBackend(Backend):
         self._jax = jax
         self._device = self._find_device(jax, device)
         self.device = _name_device(self._device)
-        self.xp = BoundNamespace(jax.numpy, self._device)
+        self.platform: str = self._device.platform
+        self.xp = self._bind()
+
+    def _bind(self) -> BoundNamespace:
+        return BoundNamespace(self._jax.numpy, self._device)
+
+    def spread(self) -> Backend | None:
+        """Return all devices of this one's kind in this process as one backend, or None where there is no other."""
+        if len(self._jax.local_devices(backend=self.platform)) < 2:
+            return None
+        from bpx.backend.jax_mesh import JaxMesh
+
+        return JaxMesh(self)
 
     @staticmethod
     def _find_device(jax: Any, text: str | None) -> Any:
@@ -112,7 +124,7 @@ class JaxBackend(Backend):
             )
 
     def make_matmul(self, precision: str) -> Callable[[Array, Array], Array]:
-        if self._device.platform == "cpu":
+        if self.platform == "cpu":
             return super().make_matmul(precision)
         presets = self._jax.lax.DotAlgorithmPreset
         algorithm = {"tf32": presets.TF32_TF32_F32, "bfloat16": presets.BF16_BF16_F32}[precision]
@@ -123,7 +135,7 @@ class JaxBackend(Backend):
 
     def computing(self) -> contextlib.AbstractContextManager[Any]:
         """Return the context in which bpx computes: float32 is float32, where JAX left alone takes TF32 or bfloat16."""
-        if self._device.platform == "cpu" or self._jax.config.jax_default_matmul_precision is not None:
+        if self.platform == "cpu" or self._jax.config.jax_default_matmul_precision is not None:
             return contextlib.nullcontext()
         return self._jax.default_matmul_precision("highest")  # type: ignore[no-any-return]
 

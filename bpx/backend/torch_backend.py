@@ -39,6 +39,7 @@ class TorchBackend(CapturingBackend):
         self._device = self._find_device(torch, device or "cpu")
         self.device = str(self._device)
         self.captures = self._device.type == "cuda"
+        self.sums_in_place = self._device.type == "cpu"
         import array_api_compat.torch as compat
 
         functions = shorter_functions(torch)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import math
 import os
@@ -368,6 +369,17 @@ class Model(Pickled):
         if self.training is not None:
             self.training.convert(convert)
         vars(self).update(backend=target, dtype=dtype, _params=params, _state=state, _programs={}, _row_work=None)
+
+    @contextlib.contextmanager
+    def placed_on(self, backend: Backend) -> Iterator[None]:
+        """Have the network live on another backend in the block, and come back after it."""
+        home = self.backend
+        self.occupancy.require_free("the network cannot be moved")
+        self._convert(backend, self.dtype)
+        try:
+            yield
+        finally:
+            self._convert(home, self.dtype)
 
     def __copy__(self) -> Self:
         return self.copy()  # two networks that share their arrays would train each other

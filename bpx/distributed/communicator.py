@@ -254,10 +254,9 @@ def _open_engine(backend: Backend, kind: str) -> Engine:
                 'program by mpirun or srun, or make the network with backend="torch"'
             )
         return engine
-    if not backend.on_host:
+    if not backend.sums_in_place:
         raise InputError(
-            f"mpirun and srun connect networks whose arrays lie in main memory, and this one is on {backend.spec!r}; "
-            'for a GPU start the program by torchrun, with backend="torch"'
+            f"mpirun and srun connect networks on NumPy, or on torch:cpu, and this one is on {backend.spec!r}"
         )
     from bpx.distributed.mpi import MPIGroup
 

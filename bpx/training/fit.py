@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from inspect import signature
@@ -74,7 +75,8 @@ def fit(
 
             return fit_together(net, communicator, check, open_data)
     settings, checkpointer = check()
-    with net.occupancy:
+    devices = net.backend.spread() if distributed else None
+    with contextlib.nullcontext() if devices is None else net.placed_on(devices), net.occupancy:
         source, validation = open_data(settings)
         return Loop(FitRun(net, source, validation, settings), checkpointer).train()
 

@@ -103,7 +103,7 @@ def test_what_happens_to_one_rank_ends_all_with_one_message(tmp_path, kind):
     said, saved = TROUBLE[kind]
     stderr, folder = _watch(tmp_path, kind)
     assert stderr.count(said) == 1, stderr
-    assert stderr.count("Traceback") <= 1, stderr
+    assert stderr.count("Traceback") - stderr.count("direct cause") <= 1, stderr
     if kind in ("SIGTERM", "SIGINT"):
         assert stderr.count("rank 1 of 3 caught a signal to end") == 1
     if saved:
