@@ -11,7 +11,7 @@ costs beside two threads; four ranks share the cores there, and show only that i
 measured on one machine: the model says what follows from this machine's step and a network's latency and rate.
 
 The model: T(P) = c0 + c1 B / P + S / pack + A(P), with B rows a step, S bytes of gradients, c0 and c1 fitted to steps
-of one process with B, B / 2 and B / 4 rows, and A the least of three ways to sum up with a seconds of latency, b bytes a
+of one process with B, B / 2 and B / 4 rows, and A the least of three ways to sum up, a seconds of latency, b bytes a
 second: ring 2 (P - 1) a + 2 (P - 1) / P S / b, Rabenseifner's 2 ceil(log2 P) a + 2 (P - 1) / P S / b, doubling
 ceil(log2 P) (a + S / b).
 """
