@@ -1,9 +1,14 @@
+from bpx import backend as backend
 from bpx import datasets as datasets
 from bpx import distributed as distributed
+from bpx import explanation as explanation
+from bpx import health as health
+from bpx import metrics as metrics
 from bpx import notebook as notebook
 from bpx import optimizers as optimizers
 from bpx import plot as plot
 from bpx import sklearn as sklearn
+from bpx import tables as tables
 from bpx._version import __version__ as __version__
 from bpx.backend import BackendStatus as BackendStatus
 from bpx.backend import backends as backends
@@ -52,6 +57,7 @@ from bpx.layers import Layer as Layer
 from bpx.layers import LayerNorm as LayerNorm
 from bpx.layers import LeakyReLU as LeakyReLU
 from bpx.layers import Linear as Linear
+from bpx.layers import MemberColumns as MemberColumns
 from bpx.layers import MemberLinear as MemberLinear
 from bpx.layers import Members as Members
 from bpx.layers import Mish as Mish

@@ -79,6 +79,12 @@ def check_gradients(
     GradientCheck
         True where the gradients pass.
 
+    See Also
+    --------
+    Network.gradients : One forward and one backward pass.
+    explain : Take a training step apart.
+    diagnose : Find what keeps a network from learning.
+
     Notes
     -----
     What is checked are the formulas of forward and backward pass, and rounding is no part of them. So a network with a

@@ -51,6 +51,13 @@ class Network(Model):
     BackendError
         If the backend cannot be used here, or does not have this dtype.
 
+    See Also
+    --------
+    mlp : Build a multilayer perceptron.
+    load : Read a network from its file.
+    check_gradients : Hold gradients against central differences.
+    explain : Take a training step apart.
+
     Examples
     --------
     >>> import bpx
@@ -724,6 +731,12 @@ def load(path: str | os.PathLike[str], backend: BackendSpec = None) -> Network:
     -----
     FileWarning
         If the file was written by an earlier bpx, without a checksum.
+
+    See Also
+    --------
+    Network.save : Write a network to its file.
+    Network : Layers, a loss and their parameters.
+    FileFormatError : A file is damaged or of another kind.
 
     Examples
     --------

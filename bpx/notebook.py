@@ -41,6 +41,17 @@ class NotebookXor:
         Seed of the draws.
     network : Network
         The trained network, the last update included.
+
+    See Also
+    --------
+    bpx.notebook.notebook_xor : Train the notebook's network.
+
+    Examples
+    --------
+    >>> from bpx.notebook import notebook_xor
+    >>> run = notebook_xor(epochs=20)
+    >>> len(run.losses), run.loss == run.losses[-1], run.solved, run.as_published
+    (20, True, False, False)
     """
 
     predictions: np.ndarray[Any, np.dtype[np.float64]]
@@ -109,6 +120,11 @@ def notebook_network(*, as_published: bool = False, seed: int = 0, backend: Back
     BackendError
         If the backend cannot be used here, or has no float64.
 
+    See Also
+    --------
+    bpx.notebook.notebook_xor : Train the notebook's network.
+    bpx.datasets.xor : The truth table of XOR.
+
     Examples
     --------
     >>> from bpx.notebook import notebook_network
@@ -170,6 +186,12 @@ def notebook_xor(
         If the backend cannot be used here, or has no float64.
     DivergenceError
         If the loss turns NaN or infinite.
+
+    See Also
+    --------
+    bpx.notebook.notebook_network : The notebook's network before its first epoch.
+    bpx.notebook.NotebookXor : What a run ended with.
+    diagnose : Find what keeps a network from learning.
 
     Notes
     -----

@@ -76,6 +76,12 @@ def mlp(
     InputError
         If an argument has a value that it cannot have.
 
+    See Also
+    --------
+    Network : Layers, a loss and their parameters.
+    Linear : Multiply by a matrix and add a bias.
+    bpx.sklearn.MLPClassifier : Classes, from arrays.
+
     Examples
     --------
     >>> import bpx

@@ -76,7 +76,7 @@ class LayerCase:
     @property
     def loss(self) -> Loss:
         """What a network that ends with it learns by."""
-        members = isinstance(self.layer, (bpx.Members, bpx.MemberLinear))
+        members = isinstance(self.layer, (bpx.Members, bpx.MemberColumns, bpx.MemberLinear))
         return bpx.MeanOverMembers(loss=bpx.SquaredError()) if members else bpx.SquaredError()
 
     @property
@@ -178,6 +178,14 @@ def _member_linear(torch: Any, p: Any, x: Any, state: Any) -> Any:
     return torch.stack(made, dim=1)
 
 
+def _member_columns(torch: Any, p: Any, x: Any, state: Any) -> Any:
+    return torch.stack([torch.cat([x[:, m : m + 1], x[:, 3:5], x[:, 5 + 2 * m : 7 + 2 * m]], 1) for m in range(3)], 1)
+
+
+def _one_own_column(torch: Any, p: Any, x: Any, state: Any) -> Any:
+    return torch.stack([x[:, (0, 1 + m, 3)] for m in range(2)], 1)
+
+
 AXES = {"weight": 3, "bias": 2, "scale_in": 2, "scale_out": 2}
 """Axes of a parameter that each member has of its own."""
 
@@ -252,6 +260,8 @@ LAYER_CASES = (
     LayerCase("PBLD", bpx.PBLD(4, 3, 3, 0.3), _pbld),
     LayerCase("PBLD-one-feature", bpx.PBLD(1, 2, 2), _pbld, shape=(ROWS, 1)),
     LayerCase("Members", bpx.Members(4, 3), lambda t, p, x, s: x[:, None, :] * p["weight"]),
+    LayerCase("MemberColumns", bpx.MemberColumns([1, 2, 2], [1, 0, 1], 3), _member_columns, shape=(ROWS, 11)),
+    LayerCase("MemberColumns-one-own", bpx.MemberColumns([1, 1, 1], [0, 1, 0], 2), _one_own_column),
     LayerCase("MemberLinear", bpx.MemberLinear(4, 2, 3), _member_linear, shape=(ROWS, 3, 4)),
     LayerCase("MemberLinear-shared", bpx.MemberLinear(4, 2, 3, ()), _member_linear, shape=(ROWS, 3, 4)),
     LayerCase("MemberLinear-heads", bpx.MemberLinear(4, 2, 3, ("weight", "bias")), _member_linear, shape=(ROWS, 3, 4)),

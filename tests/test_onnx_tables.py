@@ -148,6 +148,12 @@ COLUMNS: dict[str, tuple[dict[str, Any], dict[str, Any], dict[str, Any]]] = {
         {"t": ["u", "w", "never seen", None]},
         {"categories_max": 2},
     ),
+    "codes": ({"t": list("uvwz")}, {"t": ["z", "u", " w ", "never seen", None]}, {"categories_max": 3, "codes": True}),
+    "codes, other and missing": (
+        {"t": [*(list("uvwz") * 4), "rare", None], "n": [1.0, None, 3.0]},
+        {"t": ["z", "u", "V", "never seen", None, "rare"], "n": [0.0, 1.0, None, 2.0, 3.0, 4.0]},
+        {"categories_max": 3, "codes": True, "rows": np.arange(20)},
+    ),
     "text kept as the most frequent": (
         {"shop": [f"s{i % 29}" for i in range(ROWS)] + ["s1", "s2", "s3"] * 9},
         {"shop": ["s1", "s28", "s999", None]},

@@ -19,6 +19,9 @@ import bpx
 ROOT = Path(__file__).resolve().parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
 
+# What building the documentation writes, as .gitignore has it: "docs/_build/", "docs/reference/", ...
+BUILT_DOCS = tuple(re.findall(r"^/(docs/\S+/)$", (ROOT / ".gitignore").read_text("utf-8"), flags=re.MULTILINE))
+
 needs_checkout = pytest.mark.skipif(
     not (ROOT / ".ci" / "run").is_file(),
     reason="needs the checkout, to build it",
@@ -47,7 +50,8 @@ def sdist(tmp_path_factory):
 def _sources(folder):
     files = (path for path in (ROOT / folder).rglob("*") if path.is_file())
     junk = {"__pycache__", "node_modules"}
-    return {path.relative_to(ROOT).as_posix() for path in files if not junk.intersection(path.parts)}
+    names = (path.relative_to(ROOT).as_posix() for path in files if not junk.intersection(path.parts))
+    return {name for name in names if not name.startswith(BUILT_DOCS)}
 
 
 @needs_checkout
@@ -72,7 +76,7 @@ def test_the_wheel_says_what_it_is_and_needs(wheel):
     assert names == {"numpy", "array-api-compat", "safetensors", "threadpoolctl", "tqdm"}
     assert "numpy>=2.1" in base
     extras = {"cli", "plot", "sklearn", "table", "cupy", "torch", "jax", "mlx", "mpi", "onnx", "tensorboard", "test"}
-    extras |= {"dev"}
+    extras |= {"dev", "docs"}
     assert extras | {"cupy-cuda13x"} <= set(metadata.get_all("Provides-Extra"))
     assert all(re.fullmatch(r"[\w ]+, https://\S+", line) for line in metadata.get_all("Project-URL"))
     scripts = configparser.ConfigParser()
@@ -100,6 +104,7 @@ def test_the_source_distribution_holds_what_builds_and_tests_it(sdist):
     assert _sources("bpx") | _sources("docs") | _sources("tests") | _sources("scripts") <= names
     assert {"pyproject.toml", "README.md", "LICENSE", "CHANGELOG.md", "CONTRIBUTING.md"} <= names
     assert not [name for name in names if "__pycache__" in name or "node_modules" in name or name.startswith(".git/")]
+    assert not [name for name in names if name.startswith(BUILT_DOCS)]
 
 
 @needs_checkout

@@ -53,6 +53,20 @@ class Backend(ABC):
         The device, as the library writes it (``"cpu"``, ``"cuda:0"``, ``"device1"`` ...).
     xp : namespace
         The functions of the array API standard for this library.
+
+    See Also
+    --------
+    get_backend : The backend of a name, a device or an array.
+    register_backend : Add a backend of your own.
+
+    Examples
+    --------
+    >>> import bpx
+    >>> backend = bpx.get_backend("numpy")
+    >>> backend.name, backend.device
+    ('numpy', 'cpu')
+    >>> float(backend.xp.sum(backend.xp.asarray([1.0, 2.0])))
+    3.0
     """
 
     name: str = ""

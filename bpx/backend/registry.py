@@ -71,6 +71,17 @@ class BackendStatus(NamedTuple):
         The installed library's version; None where it is not installed.
     reason : str
         Why it does not work here; empty where it does.
+
+    See Also
+    --------
+    backends : What works on this machine.
+
+    Examples
+    --------
+    >>> import bpx
+    >>> status = bpx.backends()[0]
+    >>> status.name, status.available, status.devices, status.reason
+    ('numpy', True, ('cpu',), '')
     """
 
     name: str
@@ -99,6 +110,11 @@ def register_backend(name: str, factory: Factory) -> None:
     ------
     InputError
         If the name cannot be one, or is that of a backend that comes with bpx; if the factory cannot be called.
+
+    See Also
+    --------
+    get_backend : The backend of a name, a device or an array.
+    bpx.backend.Backend : One array library on one device.
 
     Examples
     --------
@@ -337,6 +353,11 @@ def backends() -> tuple[BackendStatus, ...]:
     tuple of BackendStatus
         One for each of numpy, cupy, torch, jax, mlx and array-api-strict, in this order, then for each that was added
         by `register_backend` or by an installed package. Never raises.
+
+    See Also
+    --------
+    BackendStatus : What a backend can do here.
+    get_backend : The backend of a name, a device or an array.
 
     Examples
     --------

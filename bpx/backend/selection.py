@@ -44,6 +44,12 @@ def get_backend(spec: BackendSpec = None) -> Backend:
         If the backend cannot be used here, or the module is no namespace of the standard. It is never replaced by NumPy
         in silence.
 
+    See Also
+    --------
+    backends : What works on this machine.
+    use_backend : Choose the backend of a block.
+    set_backend : Choose the backend of this process.
+
     Examples
     --------
     >>> import bpx
@@ -112,6 +118,11 @@ def set_backend(spec: BackendSpec) -> None:
     spec : str, Backend or None
         As for `get_backend`.
 
+    See Also
+    --------
+    use_backend : Choose the backend of a block.
+    get_backend : The backend of a name, a device or an array.
+
     Examples
     --------
     >>> import bpx
@@ -130,6 +141,11 @@ def use_backend(spec: BackendSpec) -> Iterator[Backend]:
     ----------
     spec : str, Backend or None
         As for `get_backend`.
+
+    See Also
+    --------
+    set_backend : Choose the backend of this process.
+    get_backend : The backend of a name, a device or an array.
 
     Examples
     --------

@@ -64,6 +64,11 @@ def set_threads(n: int | None) -> None:
     InputError
         If ``n`` is no whole number from 1 to 1024.
 
+    See Also
+    --------
+    set_backend : Choose the backend of this process.
+    Network.fit : Train a network.
+
     Notes
     -----
     It holds on NumPy and on PyTorch's CPU, from the next call or the next steps of a running one. While bpx computes,

@@ -75,6 +75,11 @@ def to_numpy(array: Any) -> np.ndarray:
         The same shape, dtype and values; shares memory where the library allows it. PyTorch's bfloat16 and its floats
         of 8 bits, which NumPy has not, come as float32.
 
+    See Also
+    --------
+    get_backend : The backend of a name, a device or an array.
+    Network.to : Move a network to another device.
+
     Examples
     --------
     >>> import bpx

@@ -17,8 +17,8 @@ class EarlyStopping(Callback):
     Parameters
     ----------
     monitor : str
-        The number: "validation_loss", "loss", a metric's name for that on the training data, "validation_" and the name
-        for that on the validation data.
+        The number: "validation_loss", "loss", a metric's name for that on the training data, ``"validation_"`` and the
+        name for that on the validation data.
     patience : int
         Epochs in a row without improvement after which training ends; at least 1.
     min_delta : float
@@ -34,6 +34,11 @@ class EarlyStopping(Callback):
         The best value.
     best_epoch : int
         Its epoch, from 1, over all calls of ``fit``; 0 before the first.
+
+    See Also
+    --------
+    ReduceOnPlateau : Lower the rate where nothing improves.
+    Checkpoint : Keep the best or the newest network as a file.
 
     Notes
     -----

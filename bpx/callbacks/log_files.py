@@ -76,6 +76,12 @@ class CSVLog(LogFile):
     append : bool
         Whether a new training adds to an older file of the same columns instead of replacing it.
 
+    See Also
+    --------
+    JSONLinesLog : Write the numbers of each epoch as JSON lines.
+    TensorBoard : Write the numbers of each epoch for TensorBoard.
+    History : The numbers of each epoch.
+
     Notes
     -----
     The columns are "epoch" and the names of ``run.logs``. Numbers are written so that reading them gives the same ones.
@@ -109,6 +115,12 @@ class JSONLinesLog(LogFile):
         Its folder must exist.
     append : bool
         Whether a new training adds to an older file instead of replacing it.
+
+    See Also
+    --------
+    CSVLog : Write the numbers of each epoch as CSV.
+    TensorBoard : Write the numbers of each epoch for TensorBoard.
+    History : The numbers of each epoch.
 
     Notes
     -----

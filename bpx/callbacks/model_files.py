@@ -36,6 +36,12 @@ class Checkpoint(Callback):
     last : Path or None
         The file that was written last.
 
+    See Also
+    --------
+    EarlyStopping : End a training that no longer improves.
+    Network.save : Write a network to its file.
+    Network.fit : Train a network.
+
     Examples
     --------
     >>> import os, tempfile, bpx

@@ -36,6 +36,11 @@ class ReduceOnPlateau(Callback):
     reductions : list of int
         The epochs after which the rate was lowered.
 
+    See Also
+    --------
+    EarlyStopping : End a training that no longer improves.
+    StepDecay : Lower the rate every so many epochs.
+
     Notes
     -----
     The scale belongs to the network's training state: the next ``fit`` with the same optimizer keeps it, and

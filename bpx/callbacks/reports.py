@@ -23,6 +23,11 @@ class ProgressPrinter(Callback):
     file : text file or None
         Where to; None is standard error.
 
+    See Also
+    --------
+    CSVLog : Write the numbers of each epoch as CSV.
+    LearningRateRecorder : Record the learning rate of each epoch.
+
     Examples
     --------
     >>> import sys, bpx
@@ -58,6 +63,12 @@ class LearningRateRecorder(Callback):
     ----------
     rates : list of float
         The rates, the scale of `ReduceOnPlateau` included.
+
+    See Also
+    --------
+    Schedule : What every schedule does; the parent of your own.
+    ReduceOnPlateau : Lower the rate where nothing improves.
+    History : The numbers of each epoch.
 
     Examples
     --------

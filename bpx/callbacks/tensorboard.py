@@ -33,6 +33,11 @@ class TensorBoard(Callback):
     histograms : int or None
         Epochs between two histograms of each parameter; None writes none.
 
+    See Also
+    --------
+    CSVLog : Write the numbers of each epoch as CSV.
+    JSONLinesLog : Write the numbers of each epoch as JSON lines.
+
     Notes
     -----
     When a training is resumed, TensorBoard drops the events that came after the checkpoint. Where an event cannot be
@@ -42,6 +47,16 @@ class TensorBoard(Callback):
     ------
     InputError
         If tensorboardX is not installed.
+
+    Examples
+    --------
+    >>> import bpx, os, tempfile
+    >>> x, y = bpx.datasets.xor()
+    >>> folder = tempfile.mkdtemp()
+    >>> net = bpx.mlp([2, 4, 1], loss="binary_cross_entropy")
+    >>> history = net.fit(x, y, epochs=3, callbacks=[bpx.TensorBoard(folder)])
+    >>> len(os.listdir(folder))
+    1
     """
 
     def __init__(self, folder: str | os.PathLike[str], histograms: int | None = None) -> None:

@@ -169,7 +169,9 @@ def _build(settings: Settings, data: TrainingData, backend: Backend, i: int) -> 
     """Return the i-th network before its training."""
     preprocessor = data.preprocessor
     n_out, output = choose_head(preprocessor, settings.loss)
-    return build_network(settings, data.x_train, preprocessor.are_numbers, n_out, output, backend, i)
+    return build_network(
+        settings, data.x_train, preprocessor.are_numbers, n_out, output, backend, i, codes=preprocessor.n_codes
+    )
 
 
 def choose_head(preprocessor: Preprocessor, loss: str) -> tuple[int, str]:

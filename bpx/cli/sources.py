@@ -223,6 +223,7 @@ def _load_table(options: TrainOptions) -> TrainingData:
         strict=options.strict,
         dtype=options.dtype or "float32",  # type: ignore[arg-type]
         decimal=decimal,
+        codes=True,
     )
     return TrainingData(
         choose_recipe(

@@ -38,7 +38,8 @@ _categories_max = _option(
     "--categories-max",
     "N",
     _DATA,
-    "How many categories of a column are told apart, the most frequent; all others count as one. 100 by default.",
+    "How many categories of a column have an input each, 100 by default. Of a column with more, each that comes often "
+    "enough becomes a vector that is learned, and all others count as one.",
 )
 _text = _option(
     "--text", "COLUMN", _DATA, "Take a column as text, each value as it stands, and never leave it out; repeatable."

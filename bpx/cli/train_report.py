@@ -41,6 +41,7 @@ def announce(printer: Printer, run: PreparedTraining) -> None:
     sizes = (data.preprocessor.n_features, *settings.hidden, *(network.output_shape or ()))
     many = f"{settings.members} networks of " if settings.members > 1 else ""
     binned = f", numbers in {settings.bins} bins" if settings.bins and any(data.preprocessor.are_numbers) else ""
+    binned += ", many texts as vectors" if any(data.preprocessor.n_codes) else ""
     hidden = ", ".join(dict.fromkeys(settings.activation))
     dropout = f", dropout {settings.dropout:g}" if settings.dropout and settings.hidden else ""
     printer.facts(

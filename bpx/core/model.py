@@ -24,7 +24,7 @@ from bpx.core.fusion import list_passes
 from bpx.core.occupancy import Occupancy
 from bpx.errors import BackendError, FixedAttributeError, InputError
 from bpx.layers.base import Layer, Params
-from bpx.layers.members import MemberLinear, Members
+from bpx.layers.members import MemberColumns, MemberLinear, Members
 from bpx.layers.stack import check_sample, find_first_trained, find_sample_shapes, unfreeze
 from bpx.losses import Loss, MeanOverMembers, get_loss
 from bpx.naming import Pickled
@@ -165,7 +165,7 @@ class Model(Pickled):
             return
         if len(self.output_shape) == 1:
             raise InputError(f"the loss {self.loss.name!r} needs outputs of members, which bpx.MemberLinear makes")
-        if any(isinstance(layer, (Members, MemberLinear)) for layer in self.layers):
+        if any(isinstance(layer, (Members, MemberColumns, MemberLinear)) for layer in self.layers):
             raise InputError(
                 f"each sample has outputs of {self.output_shape[0]} members; their loss is "
                 f"bpx.MeanOverMembers(loss=...), got {self.loss.name!r}"

@@ -33,9 +33,26 @@ class L2(Penalty):
     per_sample : bool
         Divide by the samples of the batch, or by the sum of their weights, as scikit-learn does.
 
+    See Also
+    --------
+    L1 : Penalize absolute values.
+    AdamW : Adam with weight decay beside the gradient.
+
     References
     ----------
     A. Krogh, J. A. Hertz, "A simple weight decay can improve generalization", 1991, eq. 1.
+
+    Examples
+    --------
+    >>> import bpx
+    >>> x, y = bpx.datasets.moons(100, seed=0)
+    >>> net = bpx.mlp([2, 8, 1], loss="binary_cross_entropy", seed=0)
+    >>> history = net.fit(x, y, epochs=50, penalties=[bpx.L2(0.1)])
+    >>> size = float((net.params[0]["weight"] ** 2).sum())
+    >>> net = net.reset()
+    >>> history = net.fit(x, y, epochs=50)
+    >>> size < float((net.params[0]["weight"] ** 2).sum())
+    True
     """
 
     strength: float
@@ -61,9 +78,26 @@ class L1(Penalty):
     per_sample : bool
         Divide by the samples of the batch, or by the sum of their weights.
 
+    See Also
+    --------
+    L2 : Penalize squares.
+    AdamW : Adam with weight decay beside the gradient.
+
     References
     ----------
     R. Tibshirani, "Regression shrinkage and selection via the lasso", 1996, eq. 1.
+
+    Examples
+    --------
+    >>> import bpx
+    >>> x, y = bpx.datasets.moons(100, seed=0)
+    >>> net = bpx.mlp([2, 8, 1], loss="binary_cross_entropy", seed=0)
+    >>> history = net.fit(x, y, epochs=50, penalties=[bpx.L1(0.1)])
+    >>> size = float(abs(net.params[0]["weight"]).sum())
+    >>> net = net.reset()
+    >>> history = net.fit(x, y, epochs=50)
+    >>> size < float(abs(net.params[0]["weight"]).sum())
+    True
     """
 
     strength: float
@@ -104,9 +138,24 @@ class ClipValue(Clip):
     limit : float
         Above 0.
 
+    See Also
+    --------
+    ClipNorm : Limit the norm of all gradients together.
+    Network.fit : Train a network.
+
     References
     ----------
     T. Mikolov, "Statistical language models based on neural networks", 2012, section 3.2.2.
+
+    Examples
+    --------
+    >>> import bpx
+    >>> x, y = bpx.datasets.xor()
+    >>> net = bpx.mlp([2, 4, 1], loss="squared_error", dtype="float64", seed=0)
+    >>> before = net.params[0]["weight"].copy()
+    >>> history = net.fit(1000 * x, y, epochs=1, optimizer=bpx.SGD(1.0), clip=bpx.ClipValue(0.01))
+    >>> float(abs(net.params[0]["weight"] - before).max()) <= 0.01 + 1e-12
+    True
     """
 
     limit: float
@@ -129,9 +178,24 @@ class ClipNorm(Clip):
     limit : float
         Above 0.
 
+    See Also
+    --------
+    ClipValue : Limit each element of a gradient.
+    Network.fit : Train a network.
+
     References
     ----------
     R. Pascanu, T. Mikolov, Y. Bengio, "On the difficulty of training recurrent neural networks", 2013, algorithm 1.
+
+    Examples
+    --------
+    >>> import bpx
+    >>> x, y = bpx.datasets.xor()
+    >>> net = bpx.mlp([2, 4, 1], loss="squared_error", dtype="float64", seed=0)
+    >>> before = net.params[0]["weight"].copy()
+    >>> history = net.fit(1000 * x, y, epochs=1, optimizer=bpx.SGD(1.0), clip=bpx.ClipNorm(0.01))
+    >>> float(((net.params[0]["weight"] - before) ** 2).sum() ** 0.5) <= 0.01 + 1e-12
+    True
     """
 
     limit: float

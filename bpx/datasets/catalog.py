@@ -31,6 +31,10 @@ def names() -> tuple[str, ...]:
     tuple of str
         From the smallest data set to the largest.
 
+    See Also
+    --------
+    bpx.datasets.load : A data set by its name.
+
     Examples
     --------
     >>> import bpx.datasets
@@ -59,6 +63,11 @@ def load(name: str, **options: Any) -> Dataset:
     ------
     InputError
         If there is no such data set, or it does not take such an option.
+
+    See Also
+    --------
+    bpx.datasets.names : The names of the data sets.
+    bpx.datasets.Dataset : Data, as ``x, y``.
 
     Examples
     --------

@@ -30,6 +30,10 @@ class Dataset:
     source : str
         Who made them, and under which license.
 
+    See Also
+    --------
+    bpx.datasets.load : A data set by its name.
+
     Examples
     --------
     >>> import bpx.datasets

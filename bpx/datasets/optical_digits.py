@@ -18,6 +18,11 @@ def digits() -> Dataset:
         `x`, shape (1797, 64), float64: images row by row, whole numbers from 0 (paper) to 16 (ink); divide by 16 for
         values from 0 to 1. `y`, shape (1797,), int64: the digit, 0 to 9. Each call returns arrays of its own.
 
+    See Also
+    --------
+    bpx.datasets.load : A data set by its name.
+    bpx.datasets.Dataset : Data, as ``x, y``.
+
     Notes
     -----
     These are the data of scikit-learn's ``load_digits``, in the same order. The file holds integers in NumPy's

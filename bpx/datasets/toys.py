@@ -28,6 +28,11 @@ def xor() -> Dataset:
     Dataset
         `x`, shape (4, 2), float64: the rows 00, 01, 10, 11. `y`, shape (4, 1), float64: 0, 1, 1, 0.
 
+    See Also
+    --------
+    bpx.notebook.notebook_xor : Train the notebook's network.
+    bpx.datasets.moons : Two half moons.
+
     Examples
     --------
     >>> import bpx.datasets
@@ -72,6 +77,12 @@ def moons(n: int = 300, noise: float = 0.1, seed: int = 0) -> Dataset:
     InputError
         If an argument is of the wrong type or out of its range.
 
+    See Also
+    --------
+    bpx.datasets.circles : Two circles, one in the other.
+    bpx.datasets.spirals : Spirals, one for each class.
+    bpx.plot.decision_boundary : Where a network of two inputs decides for which class.
+
     Examples
     --------
     >>> import bpx.datasets
@@ -108,6 +119,12 @@ def circles(n: int = 300, noise: float = 0.05, seed: int = 0) -> Dataset:
     ------
     InputError
         If an argument is of the wrong type or out of its range.
+
+    See Also
+    --------
+    bpx.datasets.moons : Two half moons.
+    bpx.datasets.spirals : Spirals, one for each class.
+    bpx.plot.decision_boundary : Where a network of two inputs decides for which class.
 
     Examples
     --------
@@ -151,6 +168,12 @@ def spirals(n: int = 300, noise: float = 0.02, classes: int = 2, seed: int = 0) 
     ------
     InputError
         If an argument is of the wrong type or out of its range.
+
+    See Also
+    --------
+    bpx.datasets.circles : Two circles, one in the other.
+    bpx.datasets.moons : Two half moons.
+    bpx.plot.decision_boundary : Where a network of two inputs decides for which class.
 
     Examples
     --------

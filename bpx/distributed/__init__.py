@@ -21,7 +21,13 @@ def rank() -> int:
     Raises
     ------
     InputError
-        If the launcher's variables contradict each other, or do not say it and mpi4py is not installed.
+        If srun started several processes that know nothing of each other, a variable holds no number, or the variables
+        do not say it and mpi4py is not installed.
+
+    See Also
+    --------
+    size : how many there are.
+    bpx.Network.fit : trains a network by all of them, with ``distributed=True``.
 
     Notes
     -----
@@ -49,6 +55,10 @@ def size() -> int:
     ------
     InputError
         As for `rank`.
+
+    See Also
+    --------
+    rank : which one this is.
 
     Examples
     --------

@@ -37,6 +37,19 @@ class Factor:
     layer : int
         The layer it comes from; for the last factor the number of layers, which stands for the loss.
     value : float
+
+    See Also
+    --------
+    bpx.explanation.Path : One product of the chain rule.
+    bpx.explanation.Chain : The chain rule of one parameter.
+
+    Examples
+    --------
+    >>> import bpx
+    >>> net = bpx.mlp([2, 2, 1], activation="sigmoid", output="sigmoid", loss="squared_error", dtype="float64")
+    >>> factor = bpx.explain(net, *bpx.datasets.xor()).chain("0.weight[1,0]", sample=1).paths[0].factors[0]
+    >>> factor.symbol.text, factor.layer, factor.value  # the weight's input
+    ('∂z⁽¹⁾₁/∂w⁽¹⁾₂₁', 0, 1.0)
     """
 
     symbol: Formula
@@ -56,6 +69,19 @@ class Path:
         From the parameter to the loss.
     paths : int
         How many paths to the loss its last factor stands for: 1, unless paths are grouped.
+
+    See Also
+    --------
+    bpx.explanation.Factor : One factor of a path.
+    bpx.explanation.Chain : The chain rule of one parameter.
+
+    Examples
+    --------
+    >>> import bpx
+    >>> net = bpx.mlp([2, 2, 1], activation="sigmoid", output="sigmoid", loss="squared_error", dtype="float64")
+    >>> path = bpx.explain(net, *bpx.datasets.xor()).chain("0.weight[1,0]", sample=1).paths[0]
+    >>> [factor.symbol.text for factor in path.factors]
+    ['∂z⁽¹⁾₁/∂w⁽¹⁾₂₁', '∂a⁽¹⁾₁/∂z⁽¹⁾₁', '∂z⁽²⁾₁/∂a⁽¹⁾₁', '∂a⁽²⁾₁/∂z⁽²⁾₁', '∂L/∂a⁽²⁾₁']
     """
 
     sample: int
@@ -98,6 +124,21 @@ class Chain:
     gradient : float
         What the backward pass of training gave: the element of ``net.gradients``, or for one sample that sample's
         share.
+
+    See Also
+    --------
+    bpx.explanation.Path : One product of the chain rule.
+    Trace : Training steps, with every quantity.
+
+    Examples
+    --------
+    >>> import bpx
+    >>> net = bpx.mlp([2, 2, 1], activation="sigmoid", output="sigmoid", loss="squared_error", dtype="float64")
+    >>> chain = bpx.explain(net, *bpx.datasets.xor()).chain("0.weight[1,0]", sample=1)
+    >>> chain.symbol.text, chain.n_paths
+    ('w⁽¹⁾₂₁', 1)
+    >>> abs(sum(path.product for path in chain.paths) - chain.gradient) < 1e-12
+    True
     """
 
     weight: WeightKey

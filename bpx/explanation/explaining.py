@@ -86,6 +86,13 @@ def explain(
     BusyError
         If the network is being trained, and the steps are to be made in place.
 
+    See Also
+    --------
+    Trace : Training steps, with every quantity.
+    bpx.explanation.write_page : Write the page that explains a network.
+    lab : Open a network in a page that trains.
+    check_gradients : Hold gradients against central differences.
+
     References
     ----------
     D. E. Rumelhart, G. E. Hinton, R. J. Williams, "Learning representations by back-propagating errors", 1986.

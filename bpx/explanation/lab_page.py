@@ -59,6 +59,12 @@ def lab(
     InputError
         As for `bpx.explanation.write_page`.
 
+    See Also
+    --------
+    explain : Take a training step apart.
+    bpx.explanation.write_page : Write the page that explains a network.
+    load : Read a network from its file.
+
     Examples
     --------
     >>> import bpx

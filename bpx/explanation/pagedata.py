@@ -108,6 +108,20 @@ def page_data(
     ------
     InputError
         If an argument is not as described, or the page cannot show a layer or the loss.
+
+    See Also
+    --------
+    bpx.explanation.write_page : Write the page that explains a network.
+    lab : Open a network in a page that trains.
+
+    Examples
+    --------
+    >>> import bpx
+    >>> from bpx.explanation import page_data
+    >>> net = bpx.mlp([2, 2, 1], activation="sigmoid", output="sigmoid", loss="squared_error")
+    >>> data = page_data(net, *bpx.datasets.xor(), epochs=10, optimizer=bpx.SGD(0.5), snapshots=[0, 10])
+    >>> data["title"]
+    'A 2-2-1 network'
     """
     for i, layer in enumerate(net.layers):
         _describe_layer(i, layer)  # what the page cannot show is refused before any work
@@ -257,6 +271,12 @@ def write_page(
     ------
     InputError
         As for `page_data`; or if the page would be larger than ``max_bytes``, or cannot be written there.
+
+    See Also
+    --------
+    bpx.explanation.page_data : What the explaining page shows.
+    lab : Open a network in a page that trains.
+    explain : Take a training step apart.
 
     Examples
     --------

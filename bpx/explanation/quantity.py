@@ -36,6 +36,19 @@ class Quantity:
         Its numbers in float64, exactly those of the network; None where only a summary is kept.
     made_here : bool
         Whether this layer made it; otherwise it came from a neighbor and stands here to be found.
+
+    See Also
+    --------
+    bpx.explanation.LayerTrace : One layer's quantities.
+    bpx.explanation.StepTrace : One training step.
+
+    Examples
+    --------
+    >>> import bpx
+    >>> net = bpx.mlp([2, 2, 1], activation="sigmoid", output="sigmoid", loss="squared_error", dtype="float64")
+    >>> z = bpx.explain(net, *bpx.datasets.xor()).steps[0].layers[0]["z"]
+    >>> z.name, z.part, z.shape, z.formula.text
+    ('weighted input', 'forward', (4, 2), 'z⁽¹⁾ = x W⁽¹⁾ + b⁽¹⁾')
     """
 
     key: str

@@ -45,6 +45,19 @@ class LayerTrace(Quantities):
         "new w", "update b", "new b"; an activation "inputs", "a", "dL/da", "da/dz", "delta". Of an optimizer that is
         `bpx.Averaged` there are also "average w" and "average b". ``layer["z"]`` finds one, as does its textbook name:
         ``layer["weighted input"]``.
+
+    See Also
+    --------
+    bpx.explanation.Quantity : One quantity of a step.
+    bpx.explanation.StepTrace : One training step.
+
+    Examples
+    --------
+    >>> import bpx
+    >>> net = bpx.mlp([2, 2, 1], activation="sigmoid", output="sigmoid", loss="squared_error", dtype="float64")
+    >>> layer = bpx.explain(net, *bpx.datasets.xor()).steps[0].layers[0]
+    >>> layer.kind, layer["z"] is layer["weighted input"]
+    ('Linear', True)
     """
 
     index: int
@@ -73,6 +86,19 @@ class StepTrace(Quantities):
     layers : list of LayerTrace
     records : list of LayerRecord
         Each layer's part in the step, in arrays of the device; empty if they were not kept.
+
+    See Also
+    --------
+    bpx.explanation.LayerTrace : One layer's quantities.
+    Trace : Training steps, with every quantity.
+
+    Examples
+    --------
+    >>> import bpx
+    >>> net = bpx.mlp([2, 2, 1], activation="sigmoid", output="sigmoid", loss="squared_error", dtype="float64")
+    >>> step = bpx.explain(net, *bpx.datasets.xor(), optimizer=bpx.SGD(0.5)).steps[0]
+    >>> step.number, step.learning_rate, [layer.kind for layer in step.layers]
+    (0, 0.5, ['Linear', 'Sigmoid', 'Linear', 'Sigmoid'])
     """
 
     number: int

@@ -49,6 +49,12 @@ class Trace(Pickled):
     notes : tuple of str
         What a reader must know: that numbers were summarized, that layers behave as in prediction ...
 
+    See Also
+    --------
+    explain : Take a training step apart.
+    bpx.explanation.StepTrace : One training step.
+    bpx.explanation.Chain : The chain rule of one parameter.
+
     Examples
     --------
     >>> import bpx

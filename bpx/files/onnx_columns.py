@@ -253,15 +253,19 @@ class _Clock:
 
 
 def _add_categories(graph: Graph, columns: Sequence[CategoryColumn], join: Join) -> list[Block]:
-    """Add 1 in the place of the category and 0 elsewhere; see `CategoryColumn.encode`."""
+    """Add 1 in the place of the category and 0 elsewhere, or the number of the place; see `CategoryColumn`."""
     return [_add_category(graph, column, join([column])) for column in columns]
 
 
 def _add_category(graph: Graph, column: CategoryColumn, x: str) -> Block:
-    place, width = "categories", len(column.features)
+    place, width = "categories", column.n_codes
     ids = {category: i for i, category in enumerate(column.categories)}
     ids[find_missing_text(column)] = width - 1 if column.flagged else ids[column.most_frequent]
     others = len(column.categories) if column.other else -1  # -1 is no place, so that all are 0
+    if column.coded:
+        codes = [float(i) for i in ids.values()]
+        encoded = _encode(graph, x, place, keys_strings=list(ids), values_floats=codes, default_float=float(others))
+        return _make_block(graph, encoded, [(column.name, 0)], place)
     encoded = _encode(graph, x, place, keys_strings=list(ids), values_int64s=list(ids.values()), default_int64=others)
     hot = graph.node("Equal", [encoded, graph.tensor(np.arange(width, dtype=np.int64)[None, :], place)], place)
     return _make_block(graph, hot, [(column.name, i) for i in range(width)], place)

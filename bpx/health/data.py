@@ -8,6 +8,7 @@ import numpy as np
 
 from bpx.health.evidence import Evidence
 from bpx.health.report import Finding
+from bpx.layers.stack import find_code_columns
 
 LARGE_INPUT, SMALL_INPUT = 5.0, 0.01
 """Root mean squares of a feature that are too large, and of the largest feature that are too small."""
@@ -23,19 +24,24 @@ IMBALANCE = 10.0
 
 
 def find_unscaled_inputs(evidence: Evidence) -> Iterator[Finding]:
-    """Find features far from zero mean and unit variance, or on scales that differ by orders of magnitude."""
+    """Find features far from zero mean and unit variance, or on scales that differ by orders of magnitude.
+
+    Codes of categories have no scale.
+    """
     x = evidence.x.reshape(len(evidence.x), -1)
+    codes = find_code_columns(evidence.net.layers)
+    measured = np.delete(np.arange(x.shape[1]), codes)
+    x = x[:, measured] if codes else x
     sizes, spreads = np.sqrt(np.mean(x * x, axis=0)), x.std(axis=0)
     rounding = _ROUNDING[evidence.net.dtype] * np.abs(x).max(axis=0)
     varying = spreads[spreads > rounding]
     low, high = (np.quantile(varying, q) for q in (0.1, 0.9)) if varying.size else (1.0, 1.0)
-    large = np.flatnonzero(sizes > LARGE_INPUT)
+    large = measured[sizes > LARGE_INPUT]
     reasons = []
     if large.size:
-        worst = int(np.argmax(sizes))
         reasons.append(
-            f"{large.size} of {sizes.size} features have a root mean square above {LARGE_INPUT:g}, feature {worst} of "
-            f"{sizes[worst]:.3g}"
+            f"{large.size} of {sizes.size} features have a root mean square above {LARGE_INPUT:g}, feature "
+            f"{measured[np.argmax(sizes)]} of {sizes.max():.3g}"
         )
     if sizes.size and sizes.max() < SMALL_INPUT:
         reasons.append(f"the largest root mean square of a feature is {sizes.max():.1e}")

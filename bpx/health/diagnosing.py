@@ -54,6 +54,12 @@ def diagnose(
     InputError
         If an argument or an array is not as described.
 
+    See Also
+    --------
+    bpx.health.HealthReport : What was looked for and found.
+    check_gradients : Hold gradients against central differences.
+    bpx.plot.gradient_histograms : How large each layer's gradients are.
+
     Notes
     -----
     - Dead ReLUs: 0 on every sample, at least a third of a layer (all of it, on fewer than ten samples). Those inside a

@@ -33,6 +33,19 @@ class Finding:
         All numbers behind it, as plain data.
     advice : str
         What to try.
+
+    See Also
+    --------
+    bpx.health.HealthReport : What was looked for and found.
+    diagnose : Find what keeps a network from learning.
+
+    Examples
+    --------
+    >>> import bpx
+    >>> from bpx.notebook import notebook_xor
+    >>> finding = bpx.diagnose(notebook_xor(as_published=True, epochs=100).network, *bpx.datasets.xor()).findings[0]
+    >>> finding.name, finding.severity
+    ('frozen_parameters', 'warning')
     """
 
     name: str
@@ -69,6 +82,19 @@ class HealthReport:
         Names of the illnesses looked for.
     skipped : dict of str
         Names of those not looked for, with the reason.
+
+    See Also
+    --------
+    bpx.health.Finding : One thing that goes wrong.
+    diagnose : Find what keeps a network from learning.
+
+    Examples
+    --------
+    >>> import bpx
+    >>> from bpx.notebook import notebook_xor
+    >>> report = bpx.diagnose(notebook_xor(as_published=True, epochs=100).network, *bpx.datasets.xor())
+    >>> report.healthy, report.names
+    (False, ('frozen_parameters',))
     """
 
     findings: tuple[Finding, ...]

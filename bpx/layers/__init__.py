@@ -19,7 +19,7 @@ from bpx.layers.base import COMPUTING, LAYERS, Context, Layer, LayerFormulas, Pa
 from bpx.layers.dropout import Dropout
 from bpx.layers.embedding import Embedding
 from bpx.layers.linear import Linear, NTKLinear
-from bpx.layers.members import MemberLinear, Members
+from bpx.layers.members import MemberColumns, MemberLinear, Members
 from bpx.layers.normalization import BatchNorm, LayerNorm
 from bpx.layers.numbers import PBLD, Periodic, PiecewiseLinear
 from bpx.layers.parametric import Parametric, Scale
@@ -45,6 +45,7 @@ __all__ = [
     "LayerNorm",
     "LeakyReLU",
     "Linear",
+    "MemberColumns",
     "MemberLinear",
     "Members",
     "Mish",

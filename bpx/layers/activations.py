@@ -19,7 +19,23 @@ from bpx.layers.erfc import erfc
 
 @dataclass(frozen=True, repr=False)
 class Identity(Layer):
-    """Pass the input on: ``y = x``, ``dx = dy``."""
+    """Pass the input on: ``y = x``, ``dx = dy``.
+
+    See Also
+    --------
+    Linear : Multiply by a matrix and add a bias.
+    Residual : Add a block's input to its output.
+
+    Examples
+    --------
+    >>> import numpy as np, bpx
+    >>> y, cache = bpx.Identity().forward(np, {}, np.array([-1.0, 0.0, 2.0]))
+    >>> y.round(3).tolist()
+    [-1.0, 0.0, 2.0]
+    >>> dx, _ = bpx.Identity().backward(np, {}, cache, np.ones(3))
+    >>> dx.round(3).tolist()
+    [1.0, 1.0, 1.0]
+    """
 
     formulas = LayerFormulas(Formula("$x", "$x"), slope=Formula("1", "1"))
 
@@ -39,6 +55,12 @@ class Identity(Layer):
 class Sigmoid(Layer):
     """Squash to (0, 1): ``y = 1 / (1 + exp(-x))``, ``dx = dy * (y * (1 - y))``.
 
+    See Also
+    --------
+    Tanh : Squash to (-1, 1).
+    BinaryCrossEntropy : Yes or no, from logits.
+    SiLU : Weigh by the sigmoid; smooth.
+
     Notes
     -----
     ``exp(-x)`` overflows to infinity for very negative x, and then y is 0, which is its right value.
@@ -47,6 +69,16 @@ class Sigmoid(Layer):
     References
     ----------
     D. E. Rumelhart, G. E. Hinton, R. J. Williams, "Learning representations by back-propagating errors", 1986, eq. 2.
+
+    Examples
+    --------
+    >>> import numpy as np, bpx
+    >>> y, cache = bpx.Sigmoid().forward(np, {}, np.array([-1.0, 0.0, 2.0]))
+    >>> y.round(3).tolist()
+    [0.269, 0.5, 0.881]
+    >>> dx, _ = bpx.Sigmoid().backward(np, {}, cache, np.ones(3))
+    >>> dx.round(3).tolist()
+    [0.197, 0.25, 0.105]
     """
 
     elementwise = True
@@ -76,9 +108,24 @@ class Sigmoid(Layer):
 class Tanh(Layer):
     """Squash to (-1, 1): ``y = tanh(x)``, ``dx = dy * (1 - y**2)``.
 
+    See Also
+    --------
+    Sigmoid : Squash to (0, 1).
+    ReLU : Cut off below zero.
+
     References
     ----------
     Y. LeCun, L. Bottou, G. Orr, K.-R. Mueller, "Efficient BackProp", 1998, section 4.4.
+
+    Examples
+    --------
+    >>> import numpy as np, bpx
+    >>> y, cache = bpx.Tanh().forward(np, {}, np.array([-1.0, 0.0, 2.0]))
+    >>> y.round(3).tolist()
+    [-0.762, 0.0, 0.964]
+    >>> dx, _ = bpx.Tanh().backward(np, {}, cache, np.ones(3))
+    >>> dx.round(3).tolist()
+    [0.42, 1.0, 0.071]
     """
 
     elementwise = True
@@ -103,6 +150,13 @@ class Tanh(Layer):
 class ReLU(Layer):
     """Cut off below zero: ``y = max(x, 0)``, ``dx = dy if x > 0 else 0``.
 
+    See Also
+    --------
+    LeakyReLU : Weaken below zero instead of cutting off.
+    GELU : Weigh by the normal distribution; smooth.
+    Softplus : A smooth ReLU.
+    diagnose : Find what keeps a network from learning.
+
     Notes
     -----
     At the kink, x = 0, the derivative is taken as 0, as everyone does.
@@ -110,6 +164,16 @@ class ReLU(Layer):
     References
     ----------
     X. Glorot, A. Bordes, Y. Bengio, "Deep sparse rectifier neural networks", 2011, section 3.
+
+    Examples
+    --------
+    >>> import numpy as np, bpx
+    >>> y, cache = bpx.ReLU().forward(np, {}, np.array([-1.0, 0.0, 2.0]))
+    >>> y.round(3).tolist()
+    [0.0, 0.0, 2.0]
+    >>> dx, _ = bpx.ReLU().backward(np, {}, cache, np.ones(3))
+    >>> dx.round(3).tolist()
+    [0.0, 0.0, 1.0]
     """
 
     elementwise = True
@@ -140,9 +204,24 @@ class LeakyReLU(Layer):
     slope : float
         Slope below zero, at least 0. At x = 0 it is the derivative.
 
+    See Also
+    --------
+    ReLU : Cut off below zero.
+    Parametric : Learn how much of an activation each feature takes.
+
     References
     ----------
     A. L. Maas, A. Y. Hannun, A. Y. Ng, "Rectifier nonlinearities improve neural network acoustic models", 2013, eq. 2.
+
+    Examples
+    --------
+    >>> import numpy as np, bpx
+    >>> y, cache = bpx.LeakyReLU(0.1).forward(np, {}, np.array([-1.0, 0.0, 2.0]))
+    >>> y.round(3).tolist()
+    [-0.1, 0.0, 2.0]
+    >>> dx, _ = bpx.LeakyReLU(0.1).backward(np, {}, cache, np.ones(3))
+    >>> dx.round(3).tolist()
+    [0.1, 0.1, 1.0]
     """
 
     slope: float = 0.01
@@ -185,9 +264,25 @@ class GELU(Layer):
     approximate : str
         "none" (exact, the default) or "tanh" (faster, off by up to 5e-4).
 
+    See Also
+    --------
+    SiLU : Weigh by the sigmoid; smooth.
+    Mish : Weigh by the tanh of the softplus; smooth.
+    ReLU : Cut off below zero.
+
     References
     ----------
     D. Hendrycks, K. Gimpel, "Gaussian error linear units (GELUs)", 2016, section 2.
+
+    Examples
+    --------
+    >>> import numpy as np, bpx
+    >>> y, cache = bpx.GELU().forward(np, {}, np.array([-1.0, 0.0, 2.0]))
+    >>> y.round(3).tolist()
+    [-0.159, 0.0, 1.954]
+    >>> dx, _ = bpx.GELU().backward(np, {}, cache, np.ones(3))
+    >>> dx.round(3).tolist()
+    [-0.083, 0.5, 1.085]
     """
 
     approximate: str = "none"
@@ -236,9 +331,25 @@ class GELU(Layer):
 class SiLU(Layer):
     """Weigh the input by its sigmoid: ``y = x * s``, ``s = 1 / (1 + exp(-x))``, ``dx = dy * (s * (1 + x * (1 - s)))``.
 
+    See Also
+    --------
+    GELU : Weigh by the normal distribution; smooth.
+    Mish : Weigh by the tanh of the softplus; smooth.
+    Sigmoid : Squash to (0, 1).
+
     References
     ----------
     S. Elfwing, E. Uchibe, K. Doya, "Sigmoid-weighted linear units", 2018, equations 5 and 6.
+
+    Examples
+    --------
+    >>> import numpy as np, bpx
+    >>> y, cache = bpx.SiLU().forward(np, {}, np.array([-1.0, 0.0, 2.0]))
+    >>> y.round(3).tolist()
+    [-0.269, 0.0, 1.762]
+    >>> dx, _ = bpx.SiLU().backward(np, {}, cache, np.ones(3))
+    >>> dx.round(3).tolist()
+    [0.072, 0.5, 1.091]
     """
 
     elementwise = True
@@ -267,6 +378,12 @@ class SiLU(Layer):
 class Softplus(Layer):
     """A smooth ReLU: ``y = log(1 + exp(x))``, ``dx = dy * exp(x - y)`` (that factor is the sigmoid of x).
 
+    See Also
+    --------
+    ReLU : Cut off below zero.
+    Sigmoid : Squash to (0, 1).
+    Mish : Weigh by the tanh of the softplus; smooth.
+
     Notes
     -----
     Taken as ``logaddexp(x, 0)``, which overflows nowhere; ``x - y`` is never above 0.
@@ -275,6 +392,16 @@ class Softplus(Layer):
     ----------
     C. Dugas, Y. Bengio, F. Belisle, C. Nadeau, R. Garcia, "Incorporating second-order functional knowledge for better
     option pricing", 2001, eq. 3.
+
+    Examples
+    --------
+    >>> import numpy as np, bpx
+    >>> y, cache = bpx.Softplus().forward(np, {}, np.array([-1.0, 0.0, 2.0]))
+    >>> y.round(3).tolist()
+    [0.313, 0.693, 2.127]
+    >>> dx, _ = bpx.Softplus().backward(np, {}, cache, np.ones(3))
+    >>> dx.round(3).tolist()
+    [0.269, 0.5, 0.881]
     """
 
     elementwise = True
@@ -303,6 +430,12 @@ class Mish(Layer):
 
     ``dx = dy * (t + x * s * (1 - t**2))``, where ``s = e / (1 + e)``, ``e = exp(x)``, is the sigmoid of x.
 
+    See Also
+    --------
+    SiLU : Weigh by the sigmoid; smooth.
+    GELU : Weigh by the normal distribution; smooth.
+    Softplus : A smooth ReLU.
+
     Notes
     -----
     With ``n = e * (e + 2)``, t is ``n / (n + 2)``. Beyond x = 20, where t is 1 to the last place, e stays ``exp(20)``:
@@ -311,6 +444,16 @@ class Mish(Layer):
     References
     ----------
     D. Misra, "Mish: a self regularized non-monotonic activation function", 2019, eq. 1.
+
+    Examples
+    --------
+    >>> import numpy as np, bpx
+    >>> y, cache = bpx.Mish().forward(np, {}, np.array([-1.0, 0.0, 2.0]))
+    >>> y.round(3).tolist()
+    [-0.303, 0.0, 1.944]
+    >>> dx, _ = bpx.Mish().backward(np, {}, cache, np.ones(3))
+    >>> dx.round(3).tolist()
+    [0.059, 0.6, 1.069]
     """
 
     elementwise = True
@@ -347,6 +490,11 @@ class SELU(Layer):
 
     ``dx = s * dy if x > 0 else dy * (y + s * a)``.
 
+    See Also
+    --------
+    ReLU : Cut off below zero.
+    LayerNorm : Standardize the features of each sample.
+
     Notes
     -----
     At x = 0, where the slope jumps from ``s * a`` to s, it is taken as ``s * a``. Near 0 from below y is exact to the
@@ -355,6 +503,16 @@ class SELU(Layer):
     References
     ----------
     G. Klambauer, T. Unterthiner, A. Mayr, S. Hochreiter, "Self-normalizing neural networks", 2017, equation 2.
+
+    Examples
+    --------
+    >>> import numpy as np, bpx
+    >>> y, cache = bpx.SELU().forward(np, {}, np.array([-1.0, 0.0, 2.0]))
+    >>> y.round(3).tolist()
+    [-1.111, 0.0, 2.101]
+    >>> dx, _ = bpx.SELU().backward(np, {}, cache, np.ones(3))
+    >>> dx.round(3).tolist()
+    [0.647, 1.758, 1.051]
     """
 
     elementwise = True
@@ -394,6 +552,11 @@ class SELU(Layer):
 class Softmax(Layer):
     """Turn each row into probabilities: ``y = exp(x) / sum(exp(x))``, ``dx = y * (dy - sum(dy * y))``.
 
+    See Also
+    --------
+    CrossEntropy : One of several classes, from logits.
+    Sigmoid : Squash to (0, 1).
+
     Notes
     -----
     The row's maximum is subtracted first, which changes nothing but the overflow. For classification use the loss
@@ -402,6 +565,13 @@ class Softmax(Layer):
     References
     ----------
     J. S. Bridle, "Probabilistic interpretation of feedforward classification network outputs", 1990, eq. 4.
+
+    Examples
+    --------
+    >>> import numpy as np, bpx
+    >>> y, cache = bpx.Softmax().forward(np, {}, np.array([[0.0, 1.0, 2.0]]))
+    >>> y.round(3).tolist(), round(float(y.sum()), 12)
+    ([[0.09, 0.245, 0.665]], 1.0)
     """
 
     formulas = LayerFormulas(

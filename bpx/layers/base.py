@@ -141,6 +141,25 @@ class Layer(Pickled):
         The ONNX operator that computes its predictions. A layer that takes more than one says so by a method
         ``add_onnx_nodes(graph, x, place) -> name of the output``, with an `OnnxGraph`. Of a layer that says neither,
         the forward pass is traced.
+
+    See Also
+    --------
+    Linear : Multiply by a matrix and add a bias.
+    ReLU : Cut off below zero.
+    check_gradients : Hold gradients against central differences.
+    Loss : What every loss does; the parent of your own.
+
+    Examples
+    --------
+    >>> import numpy as np, bpx
+    >>> layer = bpx.Linear(2, 1, bias=False)
+    >>> isinstance(layer, bpx.Layer), layer.param_shapes, layer.output_shape((2,))
+    (True, {'weight': (2, 1)}, (1,))
+    >>> params = {"weight": np.array([[1.0], [2.0]])}
+    >>> y, cache = layer.forward(np, params, np.array([[3.0, 4.0]]))
+    >>> dx, grads = layer.backward(np, params, cache, np.array([[1.0]]))
+    >>> y.tolist(), dx.tolist(), grads["weight"].tolist()
+    ([[11.0]], [[1.0, 2.0]], [[3.0], [4.0]])
     """
 
     frozen: tuple[str, ...] = ()

@@ -24,6 +24,11 @@ class Dropout(Layer):
     rate : float
         Probability of leaving an element out, at least 0 and below 1.
 
+    See Also
+    --------
+    L2 : Penalize squares.
+    BatchNorm : Standardize each feature over the batch.
+
     Notes
     -----
     The mask is counted, not drawn: the same seed, step, layer and element give the same bit on every backend.
@@ -33,6 +38,15 @@ class Dropout(Layer):
     ----------
     N. Srivastava, G. Hinton, A. Krizhevsky, I. Sutskever, R. Salakhutdinov, "Dropout: a simple way to prevent neural
     networks from overfitting", 2014, section 4 (the scaled form: section 10).
+
+    Examples
+    --------
+    >>> import bpx
+    >>> import numpy as np
+    >>> net = bpx.Network([bpx.Dropout(0.25), bpx.Linear(4, 1)], loss="squared_error")
+    >>> x = np.ones((1, 4), dtype="float32")
+    >>> bool((net.predict(x) == net.predict(x)).all())  # nothing is left out of a prediction
+    True
     """
 
     rate: float = 0.5

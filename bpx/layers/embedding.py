@@ -35,6 +35,11 @@ class Embedding(Layer):
     InputError
         If a size is no positive whole number, or a frozen name is no parameter.
 
+    See Also
+    --------
+    Columns : Give layers columns of their own.
+    PiecewiseLinear : Turn numbers into vectors by bins.
+
     Notes
     -----
     It takes one column, of whole numbers written as floats, exact below 2**24 in float32; `Columns` gives it one of

@@ -40,6 +40,12 @@ class Linear(Layer):
     InputError
         If a size is no positive whole number, an initialiser is unknown, or a frozen name is no parameter.
 
+    See Also
+    --------
+    NTKLinear : A linear layer with its factor outside the weights.
+    MemberLinear : A matrix for each member of an ensemble.
+    mlp : Build a multilayer perceptron.
+
     References
     ----------
     D. E. Rumelhart, G. E. Hinton, R. J. Williams, "Learning representations by back-propagating errors", 1986,
@@ -129,6 +135,11 @@ class NTKLinear(Linear):
         As for `Linear`.
     weight_init : str
         Initialiser of the weight; "normal" is N(0, 1), whatever the width.
+
+    See Also
+    --------
+    Linear : Multiply by a matrix and add a bias.
+    Scale : Multiply each feature by a factor.
 
     Notes
     -----

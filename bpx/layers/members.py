@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,8 +13,9 @@ from bpx.arguments import check_choice, check_count
 from bpx.backend.base import Array
 from bpx.errors import InputError
 from bpx.formulas import Formula
-from bpx.layers.base import Layer, LayerFormulas, Params, Shape, check_frozen, check_width
+from bpx.layers.base import Layer, LayerFormulas, OnnxGraph, Params, Shape, check_frozen, check_width
 from bpx.layers.initializers import get_initializer
+from bpx.layers.structure import cut_columns, find_ends
 
 STARTS = ("signs", "normal", "ones")
 """How the factors of members may start."""
@@ -43,6 +44,11 @@ class Members(Layer):
     ------
     InputError
         If a size is no positive whole number, ``start`` is no such name, or a frozen name is no parameter.
+
+    See Also
+    --------
+    MemberLinear : A matrix for each member of an ensemble.
+    MeanOverMembers : The mean loss of an ensemble's members.
 
     Notes
     -----
@@ -112,6 +118,109 @@ class Members(Layer):
 
 
 @dataclass(frozen=True, repr=False)
+class MemberColumns(Layer):
+    """Deal columns to k members: some to all of them, others to one each.
+
+    Forward: ``x = [x_1, x_2, ...]``; member m gets ``y_m = [y_1m, y_2m, ...]``, where ``y_im`` is ``x_i`` itself if all
+    share it, and else the m-th of k equal parts of ``x_i``.
+    Backward: ``dx_i`` is the sum of ``dy_im`` over the members if all share it, and else all ``dy_im`` side by side.
+
+    Parameters
+    ----------
+    widths : sequence of int
+        How many columns of each kind a member gets.
+    own : sequence of bool
+        For each width whether these columns are the member's own, k times as many in x.
+    k : int
+        Members; samples (batch, features) become (batch, k, sum(widths)).
+
+    Raises
+    ------
+    InputError
+        If there are no widths, a size is no positive whole number, or there are not as many ``own`` as widths.
+
+    Notes
+    -----
+    It is what `Members` is, with factors of 1, for columns that members do not all see alike, such as vectors that each
+    has learned for itself: ``Embedding(n, k * n_out)`` holds those of k members.
+
+    Examples
+    --------
+    Two columns that both members see, and a third or a fourth:
+
+    >>> import numpy as np, bpx
+    >>> layer = bpx.MemberColumns([2, 1], [False, True], k=2)
+    >>> layer.forward(np, {}, np.array([[1.0, 2.0, 3.0, 4.0]]))[0]
+    array([[[1., 2., 3.],
+            [1., 2., 4.]]])
+    """
+
+    widths: Sequence[int]
+    own: Sequence[bool]
+    k: int
+
+    formulas = LayerFormulas(
+        Formula(
+            "the columns of $x that are those of member k, for each k",
+            r"[\,{${x}_1}_{(k)}, {${x}_2}_{(k)}, \text{...}\,]",
+        )
+    )
+
+    def __post_init__(self) -> None:
+        for name in ("widths", "own"):
+            if isinstance(getattr(self, name), str) or not isinstance(getattr(self, name), Iterable):
+                raise InputError(f"MemberColumns takes a sequence of {name}, got {getattr(self, name)!r}")
+        widths = tuple(check_count("a width of MemberColumns", width) for width in self.widths)
+        object.__setattr__(self, "widths", widths)
+        object.__setattr__(self, "own", tuple(bool(own) for own in self.own))
+        check_count("k", self.k)
+        if not self.widths or len(self.own) != len(self.widths):
+            raise InputError(
+                f"MemberColumns takes one width or more, and as many of own, got {len(self.widths)} and {len(self.own)}"
+            )
+
+    @property
+    def n_in(self) -> int:
+        """How many columns it takes."""
+        return sum(self._taken)
+
+    @property
+    def _taken(self) -> list[int]:
+        """How many columns of x each part takes."""
+        return [self.k * width if own else width for width, own in zip(self.widths, self.own, strict=True)]
+
+    def forward(self, xp: Any, params: Params, x: Array, context: Any = None) -> tuple[Array, Any]:
+        parts = zip(cut_columns(x, self._taken), self.widths, self.own, strict=True)
+        dealt = [
+            xp.reshape(part, (-1, self.k, width)) if own else xp.concat([part[:, None, :]] * self.k, axis=1)
+            for part, width, own in parts
+        ]
+        return xp.concat(dealt, axis=2), None
+
+    def backward(
+        self, xp: Any, params: Params, cache: Any, dy: Array, *, input_gradient: bool = True
+    ) -> tuple[Array, Params]:
+        if not input_gradient:
+            return None, {}
+        parts = zip(cut_columns(dy, self.widths), self._taken, self.own, strict=True)
+        return xp.concat([xp.reshape(d, (-1, n)) if own else xp.sum(d, axis=1) for d, n, own in parts], axis=1), {}
+
+    def output_shape(self, shape: Shape | None) -> Shape | None:
+        check_width(f"MemberColumns({self.n_in}, k={self.k})", self.n_in, shape)
+        return (self.k, sum(self.widths))
+
+    def add_onnx_nodes(self, graph: OnnxGraph, x: str, place: str) -> str:
+        dealt = []
+        for (start, stop), width, own in zip(find_ends(self._taken), self.widths, self.own, strict=True):
+            part = graph.node("Slice", [x, *(graph.integers([n], place) for n in (start, stop, 1))], place)
+            shape = graph.integers([0, self.k if own else 1, width], place)  # 0: that of the input, the batch
+            part = graph.node("Reshape", [part, shape], place)
+            each = graph.integers([1, self.k, width], place)
+            dealt.append(part if own else graph.node("Expand", [part, each], place))
+        return graph.node("Concat", dealt, place, axis=2)
+
+
+@dataclass(frozen=True, repr=False)
 class MemberLinear(Layer):
     """Multiply each member's features by a matrix that all share, with factors and biases of its own.
 
@@ -138,6 +247,12 @@ class MemberLinear(Layer):
     InputError
         If a size is no positive whole number, ``own`` or ``frozen`` names what there is not, or the initialiser is
         unknown.
+
+    See Also
+    --------
+    Members : Make an ensemble in one network.
+    Linear : Multiply by a matrix and add a bias.
+    MeanOverMembers : The mean loss of an ensemble's members.
 
     References
     ----------

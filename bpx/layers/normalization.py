@@ -53,9 +53,23 @@ class LayerNorm(Layer):
     frozen : tuple of str
         Names of parameters that training leaves as they are.
 
+    See Also
+    --------
+    BatchNorm : Standardize each feature over the batch.
+    Scale : Multiply each feature by a factor.
+
     References
     ----------
     J. L. Ba, J. R. Kiros, G. E. Hinton, "Layer normalization", 2016, equations 3 and 4.
+
+    Examples
+    --------
+    >>> import numpy as np, bpx
+    >>> layer = bpx.LayerNorm(4)
+    >>> params = layer.init(np.random.default_rng(0))
+    >>> y, cache = layer.forward(np, params, np.array([[1.0, 2.0, 3.0, 4.0]]))
+    >>> y.round(3).tolist()
+    [[-1.342, -0.447, 0.447, 1.342]]
     """
 
     n_features: int
@@ -131,6 +145,11 @@ class BatchNorm(Layer):
     frozen : tuple of str
         Names of parameters that training leaves as they are.
 
+    See Also
+    --------
+    LayerNorm : Standardize the features of each sample.
+    Scale : Multiply each feature by a factor.
+
     Notes
     -----
     Without a context (a call of ``forward`` by hand) the statistics are the batch's.
@@ -143,6 +162,15 @@ class BatchNorm(Layer):
     References
     ----------
     S. Ioffe, C. Szegedy, "Batch normalization", 2015, algorithms 1 and 2.
+
+    Examples
+    --------
+    >>> import numpy as np, bpx
+    >>> layer = bpx.BatchNorm(2)
+    >>> params = layer.init(np.random.default_rng(0))
+    >>> y, cache = layer.forward(np, params, np.array([[1.0, 10.0], [3.0, 30.0]]))
+    >>> y.round(3).tolist()
+    [[-1.0, -1.0], [1.0, 1.0]]
     """
 
     n_features: int

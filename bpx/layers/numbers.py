@@ -55,6 +55,12 @@ class PiecewiseLinear(Layer):
         If there are no edges, those of a feature are no finite numbers that increase, in float32 too, or the height is
         not above 0.
 
+    See Also
+    --------
+    Periodic : Turn numbers into vectors by waves.
+    PBLD : Turn numbers into vectors by waves, a matrix and the numbers themselves.
+    Columns : Give layers columns of their own.
+
     Notes
     -----
     Samples (batch, features) become (batch, features * T), the bins of one feature after another; T + 1 each with
@@ -200,6 +206,12 @@ class Periodic(Layer):
     InputError
         If a size is no positive whole number, sigma is not above 0, or a frozen name is no parameter.
 
+    See Also
+    --------
+    PBLD : Turn numbers into vectors by waves, a matrix and the numbers themselves.
+    PiecewiseLinear : Turn numbers into vectors by bins.
+    Columns : Give layers columns of their own.
+
     Notes
     -----
     Samples (batch, features) become (batch, features * n_out), one feature's vector after another. Alone this is the
@@ -313,6 +325,12 @@ class PBLD(Layer):
     ------
     InputError
         If a size is too small or no whole number, sigma is not above 0, or a frozen name is no parameter.
+
+    See Also
+    --------
+    Periodic : Turn numbers into vectors by waves.
+    PiecewiseLinear : Turn numbers into vectors by bins.
+    Columns : Give layers columns of their own.
 
     Notes
     -----

@@ -43,6 +43,11 @@ class Scale(Layer):
     InputError
         If ``n_features`` is no positive whole number, or a frozen name is no parameter.
 
+    See Also
+    --------
+    Parametric : Learn how much of an activation each feature takes.
+    LayerNorm : Standardize the features of each sample.
+
     References
     ----------
     D. Holzmueller, L. Grinsztajn, I. Steinwart, "Better by default: strong pre-tuned MLPs and boosted trees on tabular
@@ -119,6 +124,11 @@ class Parametric(Layer):
     InputError
         If there is no such activation, it has parameters, masks or statistics, ``n_features`` is no positive whole
         number, or a frozen name is no parameter.
+
+    See Also
+    --------
+    LeakyReLU : Weaken below zero instead of cutting off.
+    Scale : Multiply each feature by a factor.
 
     References
     ----------

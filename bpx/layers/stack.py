@@ -7,8 +7,9 @@ from collections.abc import Sequence
 
 from bpx.errors import InputError
 from bpx.layers.base import Layer, Shape
+from bpx.layers.embedding import Embedding
 from bpx.layers.members import MemberLinear
-from bpx.layers.structure import Block, Flatten
+from bpx.layers.structure import Block, Columns, Flatten
 
 
 def find_sample_shapes(layers: Sequence[Layer]) -> tuple[Shape | None, Shape | None]:
@@ -40,6 +41,14 @@ def check_sample(layers: Sequence[Layer], shape: Shape) -> None:
             inner = layer.output_shape(inner)
         except InputError as error:
             raise InputError(f"x has samples of shape {shape}, which do not fit layer {i}: {error}") from None
+
+
+def find_code_columns(layers: Sequence[Layer]) -> list[int]:
+    """Return which columns of the input are codes that the first layer looks up vectors for, in ascending order."""
+    first = layers[0]
+    parts = zip(first.layers, first.widths, strict=True) if isinstance(first, Columns) else [(first, 1)]
+    taken = [isinstance(layer, Embedding) for layer, width in parts for _ in range(width)]
+    return [i for i, is_code in enumerate(taken) if is_code]
 
 
 def find_first_trained(layers: Sequence[Layer]) -> int:

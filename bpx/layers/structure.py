@@ -30,7 +30,19 @@ from bpx.layers.base import (
 
 @dataclass(frozen=True, repr=False)
 class Flatten(Layer):
-    """Make a vector of each sample: ``y = reshape(x, (batch, features))``, ``dx = reshape(dy, x.shape)``."""
+    """Make a vector of each sample: ``y = reshape(x, (batch, features))``, ``dx = reshape(dy, x.shape)``.
+
+    See Also
+    --------
+    Linear : Multiply by a matrix and add a bias.
+
+    Examples
+    --------
+    >>> import numpy as np, bpx
+    >>> y, cache = bpx.Flatten().forward(np, {}, np.zeros((5, 8, 8)))
+    >>> y.shape
+    (5, 64)
+    """
 
     formulas = LayerFormulas(Formula("$x, each sample as one row", r"\mathrm{vec}($x)"), slope=Formula("1", "1"))
 
@@ -108,9 +120,25 @@ class Residual(Block, Layer):
     InputError
         If the block is empty or changes the number of features.
 
+    See Also
+    --------
+    Identity : Change nothing.
+    Linear : Multiply by a matrix and add a bias.
+
     References
     ----------
     K. He, X. Zhang, S. Ren, J. Sun, "Deep residual learning for image recognition", 2016, eq. 1.
+
+    Examples
+    --------
+    >>> import numpy as np, bpx
+    >>> block = bpx.Residual([bpx.Linear(3, 3, weight_init="zeros"), bpx.ReLU()])
+    >>> params = block.init(np.random.default_rng(0))
+    >>> sorted(params)
+    ['0.bias', '0.weight']
+    >>> y, cache = block.forward(np, params, np.array([[1.0, 2.0, 3.0]]))
+    >>> y.tolist()  # a block that gives zeros passes its input on
+    [[1.0, 2.0, 3.0]]
     """
 
     layers: Sequence[Layer]
@@ -183,6 +211,12 @@ class Columns(Block, Layer):
     InputError
         If there are no layers, not as many as widths, or one does not take as many columns as its width says.
 
+    See Also
+    --------
+    Embedding : Give each category a vector.
+    PiecewiseLinear : Turn numbers into vectors by bins.
+    Periodic : Turn numbers into vectors by waves.
+
     Examples
     --------
     Two numbers, and a category of five that becomes a vector of three:
@@ -231,7 +265,7 @@ class Columns(Block, Layer):
     def forward(self, xp: Any, params: Params, x: Array, context: Any = None) -> tuple[Array, Any]:
         made, caches = [], []
         contexts = context or [None] * len(self.layers)
-        parts = _cut(x, self.widths)
+        parts = cut_columns(x, self.widths)
         for layer, p, part, c in zip(self.layers, _split(params, len(self.layers)), parts, contexts, strict=True):
             y, cache = layer.forward(xp, p, part, c)
             made.append(y)
@@ -242,7 +276,7 @@ class Columns(Block, Layer):
         self, xp: Any, params: Params, cache: Any, dy: Array, *, input_gradient: bool = True
     ) -> tuple[Array, Params]:
         dxs, grads = [], []
-        parts = zip(self.layers, _split(params, len(self.layers)), cache, _cut(dy, self._made), strict=True)
+        parts = zip(self.layers, _split(params, len(self.layers)), cache, cut_columns(dy, self._made), strict=True)
         for layer, p, c, part in parts:
             dx, g = layer.backward(xp, p, c, part, input_gradient=input_gradient)
             dxs.append(dx)
@@ -255,7 +289,7 @@ class Columns(Block, Layer):
 
     def add_onnx_nodes(self, graph: OnnxGraph, x: str, place: str) -> str:
         made = []
-        for i, (layer, (start, stop)) in enumerate(zip(self.layers, _find_ends(self.widths), strict=True)):
+        for i, (layer, (start, stop)) in enumerate(zip(self.layers, find_ends(self.widths), strict=True)):
             ends = [graph.integers([number], place) for number in (start, stop, 1)]
             made.append(add_to_onnx(graph, layer, graph.node("Slice", [x, *ends], place), f"{place}.{i}"))
         return graph.node("Concat", made, place, axis=1)
@@ -272,14 +306,14 @@ class Columns(Block, Layer):
         return f"Columns({list(self.widths)}, [{', '.join(map(repr, self.layers))}])"
 
 
-def _find_ends(widths: Sequence[int]) -> list[tuple[int, int]]:
+def find_ends(widths: Sequence[int]) -> list[tuple[int, int]]:
     """Return the first column of each part, and the one after its last."""
     return list(pairwise(accumulate(widths, initial=0)))
 
 
-def _cut(x: Array, widths: Sequence[int]) -> list[Array]:
-    """Return columns that follow each other, in parts of some widths."""
-    return [x[:, start:stop] for start, stop in _find_ends(widths)]
+def cut_columns(x: Array, widths: Sequence[int]) -> list[Array]:
+    """Return the columns of an array, those of its last axis, in parts of some widths."""
+    return [x[..., start:stop] for start, stop in find_ends(widths)]
 
 
 def _join(parts: Sequence[dict[str, Any]]) -> dict[str, Any]:

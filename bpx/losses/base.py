@@ -57,6 +57,20 @@ class Loss(Pickled):
         How it is written on paper; without them `bpx.explain` names the class.
     onnx : tuple (str, dict) or None
         ONNX operator, with its attributes, that turns the outputs into predictions; None where they are the same.
+
+    See Also
+    --------
+    SquaredError : Follow the mean.
+    CrossEntropy : One of several classes, from logits.
+    Layer : What every layer does; the parent of your own.
+
+    Examples
+    --------
+    >>> import bpx
+    >>> bpx.Huber(delta=0.5).config()
+    {'kind': 'huber', 'reduction': 'mean', 'delta': 0.5}
+    >>> issubclass(bpx.Huber, bpx.Loss)
+    True
     """
 
     reduction: str = "mean"

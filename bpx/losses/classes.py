@@ -25,6 +25,11 @@ class CrossEntropy(Loss):
     label_smoothing : float
         Share of the target spread evenly over the classes, at least 0 and below 1.
 
+    See Also
+    --------
+    BinaryCrossEntropy : Yes or no, from logits.
+    Softmax : Turn each row into probabilities.
+
     Notes
     -----
     The row's largest logit is subtracted first, so that no exponential overflows whatever the logits are.
@@ -34,6 +39,14 @@ class CrossEntropy(Loss):
     J. S. Bridle, "Probabilistic interpretation of feedforward classification network outputs", 1990, section 4.
     C. Szegedy, V. Vanhoucke, S. Ioffe, J. Shlens, Z. Wojna, "Rethinking the Inception architecture for computer
     vision", 2016, section 7 (label smoothing).
+
+    Examples
+    --------
+    >>> import numpy as np, bpx
+    >>> loss = bpx.CrossEntropy()
+    >>> value, cache = loss.forward(np, np.array([[2.0, 0.0, 0.0]]), np.array([[1.0, 0.0, 0.0]]))
+    >>> round(float(value), 4), loss.backward(np, cache).round(3).tolist()
+    (0.2395, [[-0.213, 0.107, 0.107]])
     """
 
     label_smoothing: float = 0.0
@@ -86,6 +99,11 @@ class BinaryCrossEntropy(Loss):
 
     In nats; each output is a question of its own, ``y`` in [0, 1].
 
+    See Also
+    --------
+    CrossEntropy : One of several classes, from logits.
+    Sigmoid : Squash to (0, 1).
+
     Notes
     -----
     With ``t = log(1 + exp(-|z|))``, which overflows nowhere, ``log(1 + exp(z))`` is ``max(z, 0) + t`` and the sigmoid
@@ -94,6 +112,14 @@ class BinaryCrossEntropy(Loss):
     References
     ----------
     C. M. Bishop, "Pattern recognition and machine learning", 2006, eq. 4.90 and 4.91.
+
+    Examples
+    --------
+    >>> import numpy as np, bpx
+    >>> loss = bpx.BinaryCrossEntropy()
+    >>> value, cache = loss.forward(np, np.array([[2.0], [-1.0]]), np.array([[1.0], [0.0]]))
+    >>> round(float(value), 4), loss.backward(np, cache).round(3).tolist()
+    (0.2201, [[-0.06], [0.134]])
     """
 
     name: ClassVar[str] = "binary_cross_entropy"

@@ -31,6 +31,11 @@ class MeanOverMembers(Loss):
     InputError
         If ``loss`` is no loss of one member.
 
+    See Also
+    --------
+    Members : Make an ensemble in one network.
+    MemberLinear : A matrix for each member of an ensemble.
+
     Notes
     -----
     Outputs are (batch, k, n_out), as `bpx.MemberLinear` makes them; targets and weights are those of the samples.

@@ -17,9 +17,23 @@ from bpx.losses.base import Loss, LossFormulas, dot, sum_scaled
 class SquaredError(Loss):
     """Half the squared error: ``l = sum((z - y)**2) / 2``, ``dz = z - y``.
 
+    See Also
+    --------
+    Huber : Squared near the target, absolute far from it.
+    AbsoluteError : Follow the median; outliers count little.
+    Quantile : Follow one quantile or several.
+
     References
     ----------
     D. E. Rumelhart, G. E. Hinton, R. J. Williams, "Learning representations by back-propagating errors", 1986, eq. 3.
+
+    Examples
+    --------
+    >>> import numpy as np, bpx
+    >>> loss = bpx.SquaredError()
+    >>> value, cache = loss.forward(np, np.array([[3.0], [1.0]]), np.array([[1.0], [1.5]]))
+    >>> round(float(value), 4), loss.backward(np, cache).round(3).tolist()
+    (1.0625, [[1.0], [-0.25]])
     """
 
     name: ClassVar[str] = "squared_error"
@@ -44,6 +58,12 @@ class SquaredError(Loss):
 class AbsoluteError(Loss):
     """The absolute error: ``l = sum(|z - y|)``, ``dz = sign(z - y)``.
 
+    See Also
+    --------
+    Huber : Squared near the target, absolute far from it.
+    Quantile : Follow one quantile or several.
+    SquaredError : Follow the mean.
+
     Notes
     -----
     At the kink, z = y, the gradient is taken as 0.
@@ -51,6 +71,14 @@ class AbsoluteError(Loss):
     References
     ----------
     P. J. Huber, "Robust estimation of a location parameter", 1964, section 1.
+
+    Examples
+    --------
+    >>> import numpy as np, bpx
+    >>> loss = bpx.AbsoluteError()
+    >>> value, cache = loss.forward(np, np.array([[3.0], [1.0]]), np.array([[1.0], [1.5]]))
+    >>> round(float(value), 4), loss.backward(np, cache).round(3).tolist()
+    (1.25, [[0.5], [-0.5]])
     """
 
     name: ClassVar[str] = "absolute_error"
@@ -81,9 +109,22 @@ class Huber(Loss):
     delta : float
         Where the loss turns from squared to absolute, above 0, in units of y.
 
+    See Also
+    --------
+    AbsoluteError : Follow the median; outliers count little.
+    SquaredError : Follow the mean.
+
     References
     ----------
     P. J. Huber, "Robust estimation of a location parameter", 1964, eq. on p. 75.
+
+    Examples
+    --------
+    >>> import numpy as np, bpx
+    >>> loss = bpx.Huber(delta=1.0)
+    >>> value, cache = loss.forward(np, np.array([[3.0], [1.0]]), np.array([[1.0], [1.5]]))
+    >>> round(float(value), 4), loss.backward(np, cache).round(3).tolist()
+    (0.8125, [[0.5], [-0.25]])
     """
 
     delta: float = 1.0
@@ -130,6 +171,11 @@ class Quantile(Loss):
     ------
     InputError
         If a quantile is not above 0 and below 1, or there is none.
+
+    See Also
+    --------
+    AbsoluteError : Follow the median; outliers count little.
+    Huber : Squared near the target, absolute far from it.
 
     Notes
     -----
@@ -211,9 +257,21 @@ class Poisson(Loss):
 
     The outputs are logarithms of rates, ``y`` is at least 0; ``0 log 0`` is 0.
 
+    See Also
+    --------
+    SquaredError : Follow the mean.
+
     References
     ----------
     P. McCullagh, J. A. Nelder, "Generalized linear models", 1989, section 2.3.
+
+    Examples
+    --------
+    >>> import numpy as np, bpx
+    >>> loss = bpx.Poisson()
+    >>> value, cache = loss.forward(np, np.array([[0.0], [1.0]]), np.array([[1.0], [2.0]]))
+    >>> round(float(value), 4), loss.backward(np, cache).round(3).tolist()
+    (0.0523, [[0.0], [0.359]])
     """
 
     name: ClassVar[str] = "poisson"

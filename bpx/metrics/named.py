@@ -38,6 +38,20 @@ class Metric:
         None where that was not said.
     check : callable or None
         ``check(y_true)`` raises `InputError` if the metric is not defined for these targets.
+
+    See Also
+    --------
+    bpx.metrics.get_metric : Return the metric of a name or a function.
+    Network.fit : Train a network.
+
+    Examples
+    --------
+    >>> from bpx.metrics import METRICS
+    >>> metric = METRICS["r2"]
+    >>> metric.kind, metric.greater_is_better
+    ('values', True)
+    >>> metric.compute([1.0, 2.0, 3.0], [1.0, 2.0, 2.0], None)
+    0.5
     """
 
     name: str
@@ -133,6 +147,20 @@ def get_metric(metric: Any) -> Metric:
     ------
     InputError
         If no metric has this name, or it is neither a name nor a function with one.
+
+    See Also
+    --------
+    bpx.metrics.Metric : A number that says how good predictions are.
+    bpx.metrics.list_metrics : Return several metrics.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from bpx.metrics import get_metric
+    >>> def worst(y_true, y_pred):
+    ...     return float(np.max(np.abs(y_true - y_pred)))
+    >>> get_metric(worst).name, get_metric(("largest error", worst)).name
+    ('worst', 'largest error')
     """
     if isinstance(metric, Metric):
         return metric
@@ -164,6 +192,17 @@ def list_metrics(metrics: Any) -> tuple[Metric, ...]:
     ------
     InputError
         As for `get_metric`, or if two have the same name.
+
+    See Also
+    --------
+    bpx.metrics.get_metric : Return the metric of a name or a function.
+    bpx.metrics.Metric : A number that says how good predictions are.
+
+    Examples
+    --------
+    >>> from bpx.metrics import list_metrics
+    >>> [metric.name for metric in list_metrics("r2")], [metric.name for metric in list_metrics(["r2", "accuracy"])]
+    (['r2'], ['r2', 'accuracy'])
     """
     alone = isinstance(metrics, (str, Metric)) or callable(metrics)
     if not alone and not isinstance(metrics, Iterable):

@@ -35,5 +35,16 @@ def get_optimizer(optimizer: str | Optimizer) -> Optimizer:
     ------
     InputError
         If no optimizer has this name; the message lists them and the nearest spelling.
+
+    See Also
+    --------
+    bpx.optimizers.Optimizer : What every optimizer does; the parent of your own.
+    Network.fit : Train a network.
+
+    Examples
+    --------
+    >>> from bpx.optimizers import get_optimizer
+    >>> get_optimizer("rmsprop")
+    RMSprop(learning_rate=0.001, decay=0.9, eps=1e-08)
     """
     return look_up("optimizer", optimizer, Optimizer, {**OPTIMIZERS, LBFGS.name: LBFGS})

@@ -61,6 +61,12 @@ class Adam(Optimizer):
     groups : sequence of ParameterGroup
         Parameters that have a factor on the learning rate.
 
+    See Also
+    --------
+    AdamW : Adam with weight decay beside the gradient.
+    RMSprop : Divide by the root of the mean squared gradient.
+    SGD : Gradient descent, with momentum if asked for.
+
     Notes
     -----
     The slots hold ``m / (1 - b1)`` and ``v / (1 - b2)``, which saves two products an element; all constant factors are
@@ -132,9 +138,24 @@ class AdamW(Adam):
     groups : sequence of ParameterGroup
         Parameters that have a factor on the learning rate or on the weight decay.
 
+    See Also
+    --------
+    Adam : Scale each weight's step by its own gradients.
+    L2 : Penalize squares.
+    ParameterGroup : Factors on the rate and the decay of some parameters.
+
     References
     ----------
     I. Loshchilov, F. Hutter, "Decoupled weight decay regularization", 2019, algorithm 2.
+
+    Examples
+    --------
+    >>> import bpx
+    >>> x, y = bpx.datasets.moons(100, seed=0)
+    >>> net = bpx.mlp([2, 8, 1], loss="binary_cross_entropy", seed=0)
+    >>> history = net.fit(x, y, epochs=20, optimizer=bpx.AdamW(0.01, weight_decay=0.1))
+    >>> history.loss[-1] < history.loss[0]
+    True
     """
 
     weight_decay: float = 0.01
@@ -189,6 +210,11 @@ class RMSprop(Optimizer):
     groups : sequence of ParameterGroup
         Parameters that have a factor on the learning rate.
 
+    See Also
+    --------
+    Adam : Scale each weight's step by its own gradients.
+    SGD : Gradient descent, with momentum if asked for.
+
     Notes
     -----
     The slot holds ``v / (1 - decay)``; the constant factors are in the step's rate and epsilon.
@@ -196,6 +222,15 @@ class RMSprop(Optimizer):
     References
     ----------
     T. Tieleman, G. Hinton, "Lecture 6.5: rmsprop", Neural Networks for Machine Learning, 2012.
+
+    Examples
+    --------
+    >>> import bpx
+    >>> x, y = bpx.datasets.moons(100, seed=0)
+    >>> net = bpx.mlp([2, 8, 1], loss="binary_cross_entropy", seed=0)
+    >>> history = net.fit(x, y, epochs=20, optimizer=bpx.RMSprop(0.01))
+    >>> history.loss[-1] < history.loss[0]
+    True
     """
 
     learning_rate: float | Schedule = 1e-3

@@ -31,6 +31,11 @@ class CosineDecay(Schedule):
     unit : str
         "epochs" or "steps": what ``length``, ``warmup`` and t count.
 
+    See Also
+    --------
+    OneCycle : Rise, then fall.
+    ExponentialDecay : Multiply by a factor again and again.
+
     References
     ----------
     I. Loshchilov, F. Hutter, "SGDR: stochastic gradient descent with warm restarts", 2017, eq. 5 (without restarts).
@@ -94,6 +99,11 @@ class OneCycle(Schedule):
         At least 1.
     unit : str
         "epochs" or "steps": what ``length`` counts.
+
+    See Also
+    --------
+    CosineDecay : Follow half a wave down.
+    Constant : The same rate at every step.
 
     Notes
     -----

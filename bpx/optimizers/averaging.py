@@ -66,6 +66,11 @@ class Averaged(Optimizer):
     InputError
         If ``optimizer`` is none that makes a step of one gradient, or the decay is not from 0 to below 1.
 
+    See Also
+    --------
+    Adam : Scale each weight's step by its own gradients.
+    SGD : Gradient descent, with momentum if asked for.
+
     Notes
     -----
     Between two steps ``net.params`` are the averages: after `fit`, in callbacks, on validation data (so that

@@ -41,6 +41,24 @@ class Optimizer(Pickled):
         What checkpoints call the class.
     averages : bool
         Whether the last slot of a parameter is the average of its weights, see `bpx.Averaged`.
+
+    See Also
+    --------
+    SGD : Gradient descent, with momentum if asked for.
+    Adam : Scale each weight's step by its own gradients.
+    bpx.optimizers.get_optimizer : Return the optimizer of a name.
+
+    Examples
+    --------
+    >>> import numpy as np, bpx
+    >>> optimizer = bpx.SGD(0.1, momentum=0.9)
+    >>> isinstance(optimizer, bpx.optimizers.Optimizer), optimizer.name, optimizer.n_slots
+    (True, 'sgd', 1)
+    >>> w, dw, velocity = np.array([1.0]), np.array([2.0]), np.array([0.0])
+    >>> numbers = optimizer.coefficients(np.array([0]), np.array([0.1]))[0]
+    >>> w, velocity = optimizer.update(np, w, dw, velocity, *numbers)
+    >>> w.tolist()
+    [0.8]
     """
 
     learning_rate: float | Schedule = 0.01

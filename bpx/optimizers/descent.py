@@ -58,6 +58,12 @@ class SGD(Optimizer):
     groups : sequence of ParameterGroup
         Parameters that have a factor on the learning rate.
 
+    See Also
+    --------
+    Adam : Scale each weight's step by its own gradients.
+    LBFGS : Search along lines, for small full-batch problems.
+    Schedule : What every schedule does; the parent of your own.
+
     References
     ----------
     I. Sutskever, J. Martens, G. Dahl, G. Hinton, "On the importance of initialization and momentum in deep learning",

@@ -30,6 +30,11 @@ class ParameterGroup:
     InputError
         If there are no names, or a factor is negative or no finite number.
 
+    See Also
+    --------
+    AdamW : Adam with weight decay beside the gradient.
+    SGD : Gradient descent, with momentum if asked for.
+
     Notes
     -----
     Of several groups that name a parameter the first counts.

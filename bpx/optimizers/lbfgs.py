@@ -29,6 +29,11 @@ class LBFGS(Optimizer):
     max_evaluations : int
         Training ends when loss and gradient have been computed this often, at least 1.
 
+    See Also
+    --------
+    SGD : Gradient descent, with momentum if asked for.
+    Adam : Scale each weight's step by its own gradients.
+
     Notes
     -----
     The function to be minimized must be the same at each evaluation: there are no batches, no shuffles, no limits on

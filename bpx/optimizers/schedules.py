@@ -29,6 +29,21 @@ class Schedule(Pickled):
     ----------
     kind : str
         What checkpoints call the class.
+
+    See Also
+    --------
+    CosineDecay : Follow half a wave down.
+    OneCycle : Rise, then fall.
+    LearningRateRecorder : Record the learning rate of each epoch.
+
+    Examples
+    --------
+    >>> import numpy as np, bpx
+    >>> rate = bpx.StepDecay(0.5, every=2, factor=0.1)
+    >>> isinstance(rate, bpx.Schedule)
+    True
+    >>> rate.rates(np.arange(4), steps_per_epoch=1).tolist()
+    [0.5, 0.5, 0.05, 0.05]
     """
 
     kind: ClassVar[str] = ""
@@ -63,6 +78,11 @@ class Constant(Schedule):
     ----------
     learning_rate : float
         Above 0.
+
+    See Also
+    --------
+    StepDecay : Lower the rate every so many epochs.
+    Schedule : What every schedule does; the parent of your own.
 
     Examples
     --------
@@ -99,6 +119,11 @@ class StepDecay(Schedule):
         Above 0 and at most 1.
     unit : str
         "epochs" or "steps": what t and ``every`` count.
+
+    See Also
+    --------
+    ExponentialDecay : Multiply by a factor again and again.
+    ReduceOnPlateau : Lower the rate where nothing improves.
 
     References
     ----------
@@ -148,6 +173,12 @@ class ExponentialDecay(Schedule):
     unit : str
         "epochs" or "steps": what t counts.
 
+    See Also
+    --------
+    StepDecay : Lower the rate every so many epochs.
+    CosineDecay : Follow half a wave down.
+    InverseScaling : Divide by a power of the step.
+
     References
     ----------
     M. Zinkevich, "Theoretical guarantees for algorithms in multi-agent settings", 2004, section 2.4.
@@ -193,6 +224,11 @@ class InverseScaling(Schedule):
         With None, t is the number of steps made. With a number, t is the number of samples seen when the epoch began,
         ``samples_per_epoch`` for each: scikit-learn's ``learning_rate="invscaling"``, where the rate changes between
         epochs only.
+
+    See Also
+    --------
+    ExponentialDecay : Multiply by a factor again and again.
+    StepDecay : Lower the rate every so many epochs.
 
     References
     ----------

@@ -77,6 +77,11 @@ def decision_boundary(
         If net is no network, x or the network has not two features, the network does not decide for classes, y does not
         fit, or matplotlib is not installed.
 
+    See Also
+    --------
+    bpx.datasets.moons : Two half moons.
+    bpx.plot.training_report : A training on one page.
+
     Examples
     --------
     >>> import bpx

@@ -59,6 +59,11 @@ def confusion_matrix(
         If both or neither of the matrix and the two arrays are given, they do not fit each other or the names, or
         matplotlib is not installed.
 
+    See Also
+    --------
+    bpx.plot.training_report : A training on one page.
+    bpx.plot.predictions : Predicted against true numbers.
+
     Examples
     --------
     >>> import bpx

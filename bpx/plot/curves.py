@@ -34,8 +34,8 @@ def learning_curves(history: History, ax: Axes | None = None, *, names: Sequence
     ax : matplotlib.axes.Axes or None
         Where to draw; None makes a figure.
     names : sequence of str or None
-        What to draw: "loss", "validation_loss", and the names of metrics, with "validation_" before them for those on
-        the validation data. None draws the losses.
+        What to draw: "loss", "validation_loss", and the names of metrics, with ``"validation_"`` before them for those
+        on the validation data. None draws the losses.
 
     Returns
     -------
@@ -45,6 +45,11 @@ def learning_curves(history: History, ax: Axes | None = None, *, names: Sequence
     ------
     InputError
         If the history holds no epochs, or not what is to be drawn, or matplotlib is not installed.
+
+    See Also
+    --------
+    History : The numbers of each epoch.
+    bpx.plot.training_report : A training on one page.
 
     Examples
     --------

@@ -54,6 +54,11 @@ def weight_histograms(net: Network, axes: Sequence[Axes] | Axes | None = None) -
         If net is no network or has no parameters, there are not as many axes as panels, a value is NaN or infinite, or
         matplotlib is not installed.
 
+    See Also
+    --------
+    bpx.plot.gradient_histograms : How large each layer's gradients are.
+    diagnose : Find what keeps a network from learning.
+
     Examples
     --------
     >>> import bpx
@@ -88,6 +93,11 @@ def gradient_histograms(net: Network, x: Any, y: Any, axes: Sequence[Axes] | Axe
     ------
     InputError
         As for `weight_histograms`, and if the batch does not fit the network.
+
+    See Also
+    --------
+    bpx.plot.weight_histograms : How large each layer's weights are.
+    diagnose : Find what keeps a network from learning.
 
     Examples
     --------

@@ -37,6 +37,11 @@ def predictions(y_true: Any, y_pred: Any, ax: Axes | None = None, *, names: Sequ
     InputError
         If the arrays are not of one shape, hold NaN or infinity, or matplotlib is not installed.
 
+    See Also
+    --------
+    bpx.plot.confusion_matrix : Which classes are taken for which.
+    bpx.plot.training_report : A training on one page.
+
     Examples
     --------
     >>> import bpx

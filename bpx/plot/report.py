@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bpx.errors import InputError
+from bpx.layers.stack import find_code_columns
 from bpx.markup import escape_controls
 from bpx.network import Network
 from bpx.plot.boundary import decision_boundary
@@ -65,6 +66,11 @@ def training_report(
         If net is no network, the history is none or empty, samples, targets and names do not fit, or matplotlib is not
         installed.
 
+    See Also
+    --------
+    bpx.plot.learning_curves : Loss and metrics by the epoch.
+    bpx.plot.save : Write a picture to a file.
+
     Examples
     --------
     >>> import bpx
@@ -92,7 +98,7 @@ def training_report(
         learning_curves(history, ax, names=metrics)
     if not questions:
         ax = parts[1].subplots()
-        if classes and width == (2,):
+        if classes and width == (2,) and not find_code_columns(net.layers):
             names = feature_names if feature_names is not None and len(feature_names) == 2 else None
             decision_boundary(net, x, y, ax, class_names=class_names, feature_names=names)
         elif classes:

@@ -31,6 +31,10 @@ def save(figure: Any, path: str | os.PathLike[str], *, dpi: float = 150) -> None
     InputError
         If it is no picture, the ending names no format, the file cannot be written, or matplotlib is not installed.
 
+    See Also
+    --------
+    bpx.plot.training_report : A training on one page.
+
     Examples
     --------
     >>> import os, tempfile, bpx

@@ -1,7 +1,8 @@
-"""Networks for rows of columns: numbers in bins where these help, then a multilayer perceptron."""
+"""Networks for rows of columns: numbers in bins where these help, codes as vectors, then a multilayer perceptron."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from itertools import groupby
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from bpx.backend import Backend
-from bpx.layers import Columns, Identity, Layer, PiecewiseLinear
+from bpx.layers import Columns, Embedding, Identity, Layer, PiecewiseLinear
 from bpx.network import Network
 from bpx.perceptron import mlp
 from bpx.recipes.settings import Settings
@@ -24,12 +25,23 @@ _SEEDS = 1000
 _HEIGHT = 0.3
 """What a full bin counts, beside the number that it belongs to."""
 
+_WIDEST = 50
+"""Numbers in the vector of a code, at the most."""
+
 _ROWS_LOOKED_AT = 100_000
 """Rows whose quantiles are the edges of bins; of more rows as many, evenly spread."""
 
 
 def build_network(
-    settings: Settings, x: Array, numbers: Sequence[bool], n_out: int, output: str, backend: Backend, i: int = 0
+    settings: Settings,
+    x: Array,
+    numbers: Sequence[bool],
+    n_out: int,
+    output: str,
+    backend: Backend,
+    i: int = 0,
+    *,
+    codes: Sequence[int] = (),
 ) -> Network:
     """Build the network that settings describe.
 
@@ -47,13 +59,16 @@ def build_network(
     backend : Backend
     i : int
         Which of several networks: each has other weights at the start, and other masks of dropout.
+    codes : sequence of int
+        How many codes, from 0, each feature has, which become vectors; 0 for a feature that holds none. By default
+        there are no codes.
 
     Returns
     -------
     Network
     """
     seed = settings.seed + _SEEDS * i
-    first = _make_columns(x, numbers, settings.bins) if settings.bins and any(numbers) else None
+    first = _make_columns(x, numbers, codes or (0,) * len(numbers), settings.bins)
     how: dict[str, Any] = {
         "loss": settings.loss, "dtype": settings.dtype, "precision": settings.precision, "backend": backend,
     }  # fmt: skip
@@ -65,16 +80,42 @@ def build_network(
     return perceptron if first is None else Network([first, *perceptron.layers], seed=seed, **how)
 
 
-def _make_columns(x: Array, numbers: Sequence[bool], bins: int) -> Layer:
-    """Return the layer that puts numbers in bins, and leaves what lies between them as it is."""
-    edges = [find_edges(x[:, i], bins) if number else None for i, number in enumerate(numbers)]
+def _make_columns(x: Array, numbers: Sequence[bool], codes: Sequence[int], bins: int) -> Layer | None:
+    """Return the layer that puts numbers in bins and makes vectors of codes; None where all features stay as they are.
+
+    Neighbors of one kind share a layer, but each feature of codes has its own.
+    """
+    kinds = [
+        ("codes", i) if n else ("numbers", 0) if number and bins else ("", 0)
+        for i, (number, n) in enumerate(zip(numbers, codes, strict=True))
+    ]
     widths: list[int] = []
     layers: list[Layer] = []
-    for number, run in groupby(edges, key=lambda one: one is not None):
+    for (kind, _), run in groupby(range(len(kinds)), key=kinds.__getitem__):
         members = list(run)
         widths.append(len(members))
-        layers.append(PiecewiseLinear(members, dense=True, height=_HEIGHT) if number else Identity())  # type: ignore[arg-type] # all are edges
+        if kind == "codes":
+            n = codes[members[0]]
+            layers.append(Embedding(n, choose_width(n)))
+        elif kind == "numbers":
+            layers.append(PiecewiseLinear([find_edges(x[:, i], bins) for i in members], dense=True, height=_HEIGHT))
+        else:
+            layers.append(Identity())
+    if all(isinstance(layer, Identity) for layer in layers):
+        return None
     return layers[0] if len(layers) == 1 else Columns(widths, layers)
+
+
+def choose_width(n: int) -> int:
+    """Return how many numbers the vector of a code has, of n codes: ``min(50, ceil(1.6 n ** 0.56))``.
+
+    Examples
+    --------
+    >>> from bpx.recipes.building import choose_width
+    >>> [choose_width(n) for n in (2, 100, 1000)]
+    [3, 22, 50]
+    """
+    return min(_WIDEST, math.ceil(1.6 * math.pow(n, 0.56)))
 
 
 def find_edges(values: Array, bins: int) -> list[float]:

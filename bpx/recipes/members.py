@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from bpx.errors import InputError
-from bpx.layers import Layer, Linear, MemberLinear, Members
+from bpx.layers import Columns, Embedding, Layer, Linear, MemberColumns, MemberLinear, Members
 from bpx.losses import MeanOverMembers
 from bpx.network import Network
 
@@ -21,13 +22,15 @@ def join_members(networks: Sequence[Network]) -> Network:
     """Join networks of the same layers to one that predicts the mean of what they predict.
 
     Layers without weights to learn that come first are shared. From the first linear layer on, each network is a member
-    of its own: `bpx.Members` shows the sample to each, and `bpx.MemberLinear` holds the matrices and biases of all. The
-    loss is `bpx.MeanOverMembers`, so that probabilities are averaged, not logits.
+    of its own: `bpx.Members` shows the sample to each, and `bpx.MemberLinear` holds the matrices and biases of all.
+    Vectors of categories are the members' own too: `bpx.Embedding` has those of all side by side, and
+    `bpx.MemberColumns` deals them. The loss is `bpx.MeanOverMembers`, so that probabilities are averaged, not logits.
 
     Parameters
     ----------
     networks : sequence of Network
-        Of linear layers and layers without parameters, beside shared ones before the first linear layer.
+        Of linear layers and layers without parameters, beside shared ones, and embeddings, alone or in `bpx.Columns`,
+        before the first linear layer.
 
     Returns
     -------
@@ -57,8 +60,15 @@ def join_members(networks: Sequence[Network]) -> Network:
             layers.append(MemberLinear(layer.n_in, layer.n_out, k, own=("weight", "bias")))
             none = np.zeros(layer.n_out)
             parameters.append({name: np.stack([one.get(name, none) for one in each]) for name in ("weight", "bias")})
+        elif not begun and _embeds(layer):
+            begun = True
+            layers += _join_embeddings(layer, k)
+            parameters += [_join_vectors(layer, each), {}]
         elif set(layer.param_names) - set(layer.frozen) or layer.stateful:
-            raise InputError(f"networks can be joined that learn linear layers alone, and their layer {i} is {layer!r}")
+            raise InputError(
+                "networks can be joined that learn linear layers alone, after embeddings that come first, and their "
+                f"layer {i} is {layer!r}"
+            )
         elif layer.param_names and begun:
             raise InputError(f"layers with parameters must come before the first linear one, got {layer!r} behind it")
         else:
@@ -68,3 +78,37 @@ def join_members(networks: Sequence[Network]) -> Network:
     whole = Network(layers, loss=loss, dtype=first.dtype, seed=0, backend=first.backend, precision=first.precision)
     whole.params = parameters
     return whole
+
+
+def _list_parts(layer: Layer) -> tuple[Layer, ...]:
+    return tuple(layer.layers) if type(layer) is Columns else (layer,)
+
+
+def _embeds(layer: Layer) -> bool:
+    """Tell whether a layer learns vectors of categories, and nothing else."""
+    parts = _list_parts(layer)
+    rest = (part for part in parts if type(part) is not Embedding)
+    learned = any(part.stateful or set(part.param_names) - set(part.frozen) for part in rest)
+    return any(type(part) is Embedding for part in parts) and not learned
+
+
+def _join_embeddings(layer: Layer, k: int) -> list[Layer]:
+    """Return a layer that makes the vectors of k networks side by side, and one that deals them to the members."""
+    parts = _list_parts(layer)
+    own = [type(part) is Embedding for part in parts]
+    taken = layer.widths if isinstance(layer, Columns) else (1,)
+    widths = [part.output_shape((n,))[0] for part, n in zip(parts, taken, strict=True)]  # type: ignore[index] # vectors
+    wide = [dataclasses.replace(part, n_out=k * part.n_out) if type(part) is Embedding else part for part in parts]
+    return [Columns(taken, wide) if isinstance(layer, Columns) else wide[0], MemberColumns(widths, own, k)]
+
+
+def _join_vectors(layer: Layer, each: Sequence[dict[str, Array]]) -> dict[str, Array]:
+    """Return the arrays of such a layer, given those of each network: vectors side by side, and the first of others."""
+    first = each[0]
+    if type(layer) is Embedding:
+        names = {"weight"}
+    else:
+        names = {f"{i}.weight" for i, part in enumerate(_list_parts(layer)) if type(part) is Embedding}
+    return {
+        name: np.concatenate([one[name] for one in each], axis=1) if name in names else first[name] for name in first
+    }

@@ -113,6 +113,12 @@ class MLPClassifier(ClassifierMixin, ClassTargets):  # type: ignore[misc]
     feature_names_in_ : array of str
         Their names; only where X has names that are text.
 
+    See Also
+    --------
+    bpx.sklearn.MLPRegressor : Numbers, from arrays.
+    bpx.sklearn.TableClassifier : Classes, from tables of mixed columns.
+    mlp : Build a multilayer perceptron.
+
     Notes
     -----
     With scikit-learn's ``array_api_dispatch``, PyTorch and CuPy arrays stay on their device: only counts of classes,

@@ -116,6 +116,12 @@ class MLPRegressor(RegressorMixin, MultilayerPerceptron):  # type: ignore[misc]
     feature_names_in_ : array of str
         Their names; only where X has names that are text.
 
+    See Also
+    --------
+    bpx.sklearn.MLPClassifier : Classes, from arrays.
+    bpx.sklearn.TableRegressor : Numbers, from tables of mixed columns.
+    mlp : Build a multilayer perceptron.
+
     Notes
     -----
     With several outputs the loss is reported as their mean, as by scikit-learn, while the steps follow the gradient of

@@ -96,6 +96,7 @@ class TableEstimator(BaseEstimator):  # type: ignore[misc]
             task="classification" if classes else "regression",
             types=types,
             rows=None if not held.size else learned,
+            codes=True,
         )
         x, targets = preprocessor.transform(table), preprocessor.encode_target(table)
         rows = Rows(x, targets, weight, targets if classes else None)
@@ -106,7 +107,14 @@ class TableEstimator(BaseEstimator):  # type: ignore[misc]
             settings,
             rows.take(learned) if held.size else rows,
             lambda i: build_network(
-                settings, x[learned], preprocessor.are_numbers, preprocessor.n_outputs, "identity", backend, i
+                settings,
+                x[learned],
+                preprocessor.are_numbers,
+                preprocessor.n_outputs,
+                "identity",
+                backend,
+                i,
+                codes=preprocessor.n_codes,
             ),
             progress=self.progress,
         )
@@ -237,6 +245,12 @@ class TableClassifier(ClassifierMixin, TableEstimator):  # type: ignore[misc]
     n_iter_ : int
         Epochs of the longest training.
 
+    See Also
+    --------
+    bpx.sklearn.TableRegressor : Numbers, from tables of mixed columns.
+    bpx.sklearn.MLPClassifier : Classes, from arrays.
+    bpx.tables.prepare : Split a table and encode both parts.
+
     Examples
     --------
     >>> import polars as pl
@@ -345,6 +359,12 @@ class TableRegressor(RegressorMixin, TableEstimator):  # type: ignore[misc]
         As for `TableClassifier`.
     residuals_ : Residuals or None
         Errors on samples that no weight was learned from; None where there are none.
+
+    See Also
+    --------
+    bpx.sklearn.TableClassifier : Classes, from tables of mixed columns.
+    bpx.sklearn.MLPRegressor : Numbers, from arrays.
+    bpx.tables.prepare : Split a table and encode both parts.
 
     Examples
     --------

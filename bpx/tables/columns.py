@@ -1,8 +1,9 @@
-"""What a fitted column does: numbers and dates are standardized, booleans become 0 and 1, categories one-hot.
+"""What a fitted column does: numbers and dates are standardized, booleans become 0 and 1, categories one-hot or codes.
 
 The kinds share one set of methods: `features` names what they make, and `n_numbers` says how many of these, the first,
-are numbers, and not zeros and ones or waves; `make_writer` makes it, and `to_dict` stores what was learned from the
-training rows. A column that is flagged has one feature more, 1 where the value is missing.
+are numbers, and not zeros and ones, waves or codes; `make_writer` makes it, and `to_dict` stores what was learned from
+the training rows. A column that is flagged has one feature more, 1 where the value is missing; of a column of codes,
+missing is a code.
 """
 
 from __future__ import annotations
@@ -203,28 +204,34 @@ class BooleanColumn:
         return known | _list_set(flagged=self.flagged)
 
 
+_CATEGORY_FLAGS = ("flagged", "other", "stripped", "folded", "coded")
+
+
 @dataclass(frozen=True)
 class CategoryColumn:
-    """A column of categories, one-hot.
+    """A column of categories, one-hot or as a code.
 
-    A missing value is a category of its own where the column is flagged, and else replaced by the most frequent.
+    A missing value is a category of its own where the column is flagged, and else replaced by the most frequent. A code
+    is the number of the feature that would be 1 if the column were one-hot, and -1 where none would be.
 
     Parameters
     ----------
     name : str
         The column.
     categories : tuple of str
-        Those that have a feature, sorted.
+        Those that are told apart, sorted.
     most_frequent : str
         One of them.
     flagged : bool
         Whether missing is a category.
     other : bool
-        Whether what is none of the categories has a feature, because training had such rows.
+        Whether what is none of the categories counts as one, because training had such rows.
     stripped : bool
         Whether spaces around a value do not count, and text without anything else is missing.
     folded : bool
         Whether a value in another spelling than a category has, as `bpx.tables.spelling` takes it, is of the category.
+    coded : bool
+        Whether there is one feature, a code, in place of one for each category.
     """
 
     name: str
@@ -234,17 +241,29 @@ class CategoryColumn:
     other: bool = False
     stripped: bool = False
     folded: bool = False
+    coded: bool = False
 
     n_numbers: ClassVar[int] = 0
 
     @property
+    def n_codes(self) -> int:
+        """How many codes there are, from 0: one for each category, one for all others and one for missing values."""
+        return len(self.categories) + self.other + self.flagged
+
+    @property
     def features(self) -> tuple[str, ...]:
-        """The names of the features, ``column=category`` for each category, that of all others and that of the flag."""
+        """The names of the features, ``column=category`` for each category, that of all others and that of the flag.
+
+        That of a code is ``column (code)``.
+        """
+        if self.coded:
+            return (f"{self.name} (code)",)
         named = tuple(f"{self.name}={category}" for category in self.categories)
         return (*named, *((f"{self.name} is another",) if self.other else ()), *_name_flag(self.name, self.flagged))
 
     def make_writer(self, series: pl.Series, how: Encoding) -> Writer:
-        """Check the values, and return what writes 1 in the place of the row's category."""
+        """Check the values, and return what writes 1 in the place of the row's category, or the number of the place."""
+        import polars as pl
 
         what = f"column {shown(self.name)}"
         texts = as_texts(series, what)
@@ -263,6 +282,14 @@ class CategoryColumn:
             advice = "; correct it, or pass unseen='ignore' (--unseen ignore)"
             refuse_rows(texts, unseen, what, f"one of {listed(self.categories)}", advice)
         none = len(self.categories)
+        if self.coded:
+            codes = places.cast(pl.Int32).fill_null(none if self.other else -1).to_numpy()
+            codes = np.where(missing, self.n_codes - 1, codes) if self.flagged else codes
+
+            def write_codes(rows: slice, block: Array) -> None:
+                block[:, 0] = codes[rows]
+
+            return write_codes
         found = places.fill_null(none).to_numpy()
 
         def write(rows: slice, block: Array) -> None:
@@ -305,8 +332,7 @@ class CategoryColumn:
             "categories": list(self.categories),
             "most_frequent": self.most_frequent,
         }
-        flags = {"flagged": self.flagged, "other": self.other, "stripped": self.stripped, "folded": self.folded}
-        return known | _list_set(**flags)
+        return known | _list_set(**{name: getattr(self, name) for name in _CATEGORY_FLAGS})
 
 
 @dataclass(frozen=True)
@@ -525,7 +551,7 @@ def column_from_dict(fields: Fields) -> Column:
     else:
         categories = fields.texts("categories", at_least=2)
         most_frequent = fields.choice("most_frequent", categories)
-        flags = {key: flag(key) for key in ("flagged", "other", "stripped", "folded")}
+        flags = {key: flag(key) for key in _CATEGORY_FLAGS}
         column = CategoryColumn(name, categories, most_frequent, **flags)
     fields.done()
     return column

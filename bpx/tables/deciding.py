@@ -37,6 +37,10 @@ __all__ = ["decide_column"]
 Array = np.ndarray[Any, Any]
 
 _EXAMPLES = 3
+_ENOUGH_ROWS = 2
+"""Training rows from which a category among many has a code of its own."""
+_MOST_CODES = 5000
+"""Categories of an undeclared column that have one, at the most: a step takes time as their number, not as its rows."""
 _FEW_PRESENT = 5
 """Training rows with a value, and without one, that it takes for the difference to mean something."""
 _SENTINEL_DIGITS = (99.0, 999.0, 9999.0, 99999.0, 999999.0, 8888.0, 88888.0, 99.9, 999.9, 9999.9, 99.99, 999.99)
@@ -51,6 +55,7 @@ def decide_column(
     *,
     flag: bool = True,
     decimal: Decimal = ".",
+    codes: bool = False,
 ) -> Found:
     """Decide what a column becomes, and learn its encoding from the training rows.
 
@@ -61,7 +66,7 @@ def decide_column(
     rows : array of int or None
         The training rows; None for all.
     categories_max : int
-        How many categories of a column have a feature, unless it is declared a category.
+        How many categories of a column have a feature, unless it is declared a category; with `codes`, of any column.
     declared : {"text", "number", "category"} or None
         What the column is, where the user says so.
     facts : Facts
@@ -70,6 +75,8 @@ def decide_column(
         Whether gaps get a feature that says where they are.
     decimal : {".", ","}
         What stands before decimals in the file.
+    codes : bool
+        Whether a column of more categories becomes codes.
 
     Returns
     -------
@@ -82,7 +89,7 @@ def decide_column(
     InputError
         If a column that is declared a number holds text that is none.
     """
-    found = _decide(series, rows, categories_max, declared, facts, flag, decimal)
+    found = _decide(series, rows, categories_max, declared, facts, flag, decimal, codes)
     if not found.reason or not flag or series.dtype.is_nested():
         return found
     missing = find_missing(series)
@@ -102,6 +109,7 @@ def _decide(
     facts: Facts,
     flag: bool,
     decimal: Decimal,
+    codes: bool,
 ) -> Found:
     """Decide what a column becomes by its values; whether they are there is for `decide_column`."""
     import polars as pl
@@ -113,7 +121,7 @@ def _decide(
         return _leave_out(series, "it has no values", facts)
     if declared in ("text", "category"):
         texts = as_texts(series, f"column {shown(name)}")
-        return _decide_category(texts, rows, len(texts) if declared == "category" else categories_max, facts, flag)
+        return _decide_category(texts, rows, categories_max, facts, flag, codes, whole=declared == "category")
     if declared == "number":
         return _decide_declared_number(series, rows, facts, flag, decimal)
     if series.dtype.is_nested() or not (
@@ -128,7 +136,7 @@ def _decide(
             return _decide_dates(series, rows, dates, facts, flag)
     if series.dtype.is_numeric():
         return _decide_number(series, series.cast(pl.Float64).to_numpy(), rows, facts, flag)
-    return _decide_text(as_texts(series, name), rows, categories_max, facts, flag, decimal)
+    return _decide_text(as_texts(series, name), rows, categories_max, facts, flag, decimal, codes)
 
 
 def _leave_out(series: pl.Series, reason: str, facts: Facts, missing: Array | None = None) -> Found:
@@ -305,7 +313,7 @@ def _decide_dates(series: pl.Series, rows: Array | None, dates: FoundDates, fact
 
 
 def _decide_text(
-    texts: pl.Series, rows: Array | None, categories_max: int, facts: Facts, flag: bool, decimal: Decimal
+    texts: pl.Series, rows: Array | None, categories_max: int, facts: Facts, flag: bool, decimal: Decimal, codes: bool
 ) -> Found:
     name = texts.name
     found = find_notation(texts, decimal)
@@ -317,7 +325,7 @@ def _decide_text(
         return result
     stripped = strip_texts(texts)
     reason = find_many_texts(stripped)
-    result = _decide_category(stripped, rows, categories_max, facts, flag, told=not reason, stripped=True)
+    result = _decide_category(stripped, rows, categories_max, facts, flag, codes, told=not reason, stripped=True)
     if result.column is None:
         return result
     if reason:
@@ -330,9 +338,9 @@ def _decide_text(
     if found.units:
         facts.add("units", name, ", ".join(found.units))
     elif found.codes:
-        codes = stripped.drop_nulls()
-        zeros = codes.filter(codes.str.contains(r"^[+-]?0\d"))
-        facts.add("codes", name, shown(zeros[0] if len(zeros) else codes[0]))
+        values = stripped.drop_nulls()
+        zeros = values.filter(values.str.contains(r"^[+-]?0\d"))
+        facts.add("codes", name, shown(zeros[0] if len(zeros) else values[0]))
     elif found.odd:
         facts.add("mixed", name, ", ".join(map(shown, found.odd[:_EXAMPLES])))
     return result
@@ -344,11 +352,23 @@ def _decide_category(
     categories_max: int,
     facts: Facts,
     flag: bool,
+    codes: bool,
     *,
     told: bool = True,
     stripped: bool = False,
+    whole: bool = False,
 ) -> Found:
-    """Keep the most frequent categories; ``stripped`` where the column is not declared, and spelling does not count."""
+    """Choose the categories that are told apart: the most frequent, or, as codes, all that are frequent enough.
+
+    Parameters
+    ----------
+    told : bool
+        Whether what was decided is told.
+    stripped : bool
+        Whether the column is not declared, and spelling does not count.
+    whole : bool
+        Whether all categories are told apart.
+    """
     missing = texts.is_null().to_numpy()
     spellings = find_spellings(training_rows(texts, rows)) if stripped else {}
     if spellings:
@@ -358,16 +378,25 @@ def _decide_category(
     ranked = frequency.sort("rows", texts.name, descending=[True, False]).get_column(texts.name).to_list()
     if len(ranked) < 2:
         return _leave_out(texts, f"it is {shown(ranked[0])} in every training row" if ranked else NO_VALUES, facts)
-    kept = ranked[: max(categories_max, 2)]
+    often = int((frequency.get_column("rows") >= _ENOUGH_ROWS).sum())
+    enough = len(ranked) if whole else min(often, max(_MOST_CODES, categories_max))
+    coded = codes and enough > categories_max
+    kept = ranked[:enough] if coded or whole else ranked[: max(categories_max, 2)]
     other = len(kept) < len(ranked)
     flagged = flag and known.null_count() > 0
-    column = CategoryColumn(texts.name, tuple(sorted(kept)), ranked[0], flagged, other, stripped, folded=True)
+    column = CategoryColumn(texts.name, tuple(sorted(kept)), ranked[0], flagged, other, stripped, True, coded)
     if told:
         if spellings:
             facts.add("spellings", texts.name, tell_spellings(spellings))
-        if other:
+        if coded and not other:
+            facts.add("embedded", texts.name, f"{len(kept):,} texts")
+        elif other:
             share = frequency.filter(frequency.get_column(texts.name).is_in(kept)).get_column("rows").sum()
             rest = counted(len(known) - known.null_count() - int(share), "training row")
-            facts.add("most frequent", texts.name, f"{len(kept):,} of {len(ranked):,}, {rest} in the others")
+            facts.add(
+                "embedded" if coded else "most frequent",
+                texts.name,
+                f"{len(kept):,} of {len(ranked):,}, {rest} in the others",
+            )
         _note_gaps(column, missing, facts)
     return Found(missing, column)

@@ -35,6 +35,7 @@ _TOPICS: dict[str, tuple[str, str]] = {
         "write dates like 2024-12-31 if that is wrong",
     ),
     "most frequent": ("with many different texts, of which the most frequent are kept", "{category} keeps all of them"),
+    "embedded": ("with many different texts, each of which becomes a vector that is learned", ""),
     "spaces": ("of text with spaces around values, taken off", ""),
     "sentinels": ("with a number that looks like a gap and stays a number", "if it is one, say so {missing}"),
     "sentinel dates": ("with a date that looks like a gap and stays a date", "if it is one, say so {missing}"),

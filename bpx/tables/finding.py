@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -72,7 +72,12 @@ class Found:
 
 
 def find_column(
-    series: pl.Series, rows: Array | None, categories_max: int, declared: ColumnType | None = None
+    series: pl.Series,
+    rows: Array | None,
+    categories_max: int,
+    declared: ColumnType | None = None,
+    *,
+    codes: bool = False,
 ) -> Found:
     """Find the kind of a column and learn its encoding.
 
@@ -92,6 +97,8 @@ def find_column(
     declared : {"text", "number", "category"}, optional
         What the column is, where the user says so. Text and categories are then not asked whether they are meant as
         numbers or dates; values of another type become text. Text that is declared a number has to be one in every row.
+    codes : bool
+        Whether a column that is declared a category, and has more categories than that, becomes codes.
 
     Returns
     -------
@@ -107,7 +114,10 @@ def find_column(
 
     if declared in ("text", "category"):
         texts = as_texts(series, f"column {shown(series.name)}")
-        return _find_category(texts, rows, len(texts) if declared == "category" else categories_max, guess=False)
+        found = _find_category(texts, rows, len(texts) if declared == "category" else categories_max, guess=False)
+        if codes and isinstance(found.column, CategoryColumn) and len(found.column.categories) > categories_max:
+            found = replace(found, column=replace(found.column, coded=True))
+        return found
     if declared == "number":
         return _find_number(series, rows)
     if series.dtype.is_temporal() or (is_text(series) and looks_like_dates(as_texts(series, ""))):

@@ -56,6 +56,7 @@ def fit_table(
     rows: Array | None,
     strict: bool,
     decimal: Decimal = ".",
+    codes: bool = False,
 ) -> Fitted:
     """Find the columns and the target of a training table; see `Preprocessor.fit`.
 
@@ -67,7 +68,7 @@ def fit_table(
     frame = take_frame(frame)
     _check_names(frame, target, drop, types)
     features = [name for name in frame.columns if name != target and name not in drop]
-    how = (frame, target, task, impute, features, types, categories_max, rows)
+    how = (frame, target, task, impute, features, types, categories_max, rows, codes)
     fitted = _fit_strictly(*how) if strict else _fit_usual(*how, decimal)
     if not fitted.columns:
         unused = [*drop, *fitted.left_out]
@@ -100,6 +101,7 @@ def _fit_strictly(
     types: Mapping[str, ColumnType],
     categories_max: int,
     rows: Array | None,
+    codes: bool,
 ) -> Fitted:
     """Take each column as it is, and refuse what is not clear, all columns in one message."""
     found_target, target_note = find_target(
@@ -114,7 +116,7 @@ def _fit_strictly(
     refused: list[str] = []
     for name in features:
         try:
-            found[name] = find_column(frame.get_column(name), rows, categories_max, types.get(name))
+            found[name] = find_column(frame.get_column(name), rows, categories_max, types.get(name), codes=codes)
         except InputError as error:
             refused.append(str(error))
     if refused:
@@ -139,6 +141,7 @@ def _fit_usual(
     types: Mapping[str, ColumnType],
     categories_max: int,
     rows: Array | None,
+    codes: bool,
     decimal: Decimal,
 ) -> Fitted:
     """Use what can be used, and tell what was decided."""
@@ -152,10 +155,9 @@ def _fit_usual(
         notes.append(f"{without} without the target {shown(target)} left out{advice}")
         rows = None if rows is None else np.flatnonzero(np.isin(kept, rows))
         frame = frame[kept]
+    how: dict[str, Any] = {"flag": impute, "decimal": decimal, "codes": codes}
     found = {
-        name: decide_column(
-            frame.get_column(name), rows, categories_max, types.get(name), facts, flag=impute, decimal=decimal
-        )
+        name: decide_column(frame.get_column(name), rows, categories_max, types.get(name), facts, **how)
         for name in features
     }
     if not impute:
@@ -243,12 +245,15 @@ def _find_leak(series: pl.Series, column: Column, y: Array, at: Array, classes: 
     """Say how some rows of a column give the target away: by its values, or by where they are missing."""
     block = encode_column(column, series.gather(at), Encoding(True, True, strict=False, refuse_unread=False))
     values = block[:, 0]
-    if isinstance(column, CategoryColumn):
+    gaps = block[:, -1] if column.flagged else np.zeros(len(at))
+    if isinstance(column, CategoryColumn) and column.coded:
+        gaps = (values == column.n_codes - 1) & column.flagged
+        values = np.where((values < 0) | (values >= len(column.categories)), np.nan, values)
+    elif isinstance(column, CategoryColumn):
         width = len(column.categories)
         values = np.where(block[:, :width].any(axis=1), block[:, :width].argmax(axis=1), np.nan)
     elif isinstance(column, NumberColumn):
         values = values * column.std + column.mean
-    gaps = block[:, -1] if column.flagged else np.zeros(len(at))
     leak = find_leak(np.where(gaps > 0, np.nan, values), y[at], classes=classes)
     if not leak and column.flagged and find_leak(gaps, y[at], classes=classes):
         return "by where it is missing"

@@ -69,13 +69,28 @@ class TableLayout:
         """The names of the columns of x: ``column`` for numbers and booleans, ``column=category`` for categories.
 
         Dates have several, such as ``column (year)``, and where training had gaps there is ``column is missing``.
+        Categories that are codes have one, ``column (code)``.
         """
         return tuple(feature for column in self.columns for feature in column.features)
 
     @property
     def are_numbers(self) -> tuple[bool, ...]:
-        """Whether each column of x is a number, and not zeros and ones, or a wave of a date."""
+        """Whether each column of x is a number, and not zeros and ones, a wave of a date or a code."""
         return tuple(i < column.n_numbers for column in self.columns for i in range(len(column.features)))
+
+    @property
+    def n_codes(self) -> tuple[int, ...]:
+        """How many codes, from 0, each column of x has; 0 where it holds no codes.
+
+        A value that training never saw may have the code -1.
+        """
+        counts: list[int] = []
+        for column in self.columns:
+            if isinstance(column, CategoryColumn) and column.coded:
+                counts.append(column.n_codes)
+            else:
+                counts += [0] * len(column.features)
+        return tuple(counts)
 
     @property
     def n_features(self) -> int:

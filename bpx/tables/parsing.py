@@ -67,6 +67,11 @@ def parse_columns(frame: pl.DataFrame, preprocessor: Preprocessor) -> dict[str, 
     InputError
         If columns are absent, or a value is not of its column's type, as `Preprocessor.transform` says it.
 
+    See Also
+    --------
+    bpx.tables.Preprocessor : How columns become numbers.
+    bpx.tables.read_table : Read a table from a file or a frame.
+
     Examples
     --------
     >>> import polars as pl

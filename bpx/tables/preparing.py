@@ -43,6 +43,21 @@ class Prepared:
         Which rows of the table these are.
     notes : tuple of str
         What the user should know, one line each.
+
+    See Also
+    --------
+    bpx.tables.prepare : Split a table and encode both parts.
+    bpx.tables.Preprocessor : How columns become numbers.
+
+    Examples
+    --------
+    >>> import polars as pl
+    >>> from bpx.tables import prepare
+    >>> columns = {"size": [1.0, 2.0, 3.0, 4.0], "kind": ["a", "b", "a", "b"], "y": ["no", "yes", "no", "yes"]}
+    >>> table = pl.DataFrame(columns)
+    >>> prepared = prepare(table, "y", validation=0)
+    >>> prepared.x_train.shape, prepared.y_train.tolist(), prepared.x_validation
+    ((4, 3), [0, 1, 0, 1], None)
     """
 
     preprocessor: Preprocessor
@@ -69,6 +84,7 @@ def prepare(
     strict: bool = False,
     dtype: Literal["float32", "float64"] = "float64",
     decimal: Decimal = ".",
+    codes: bool = False,
 ) -> Prepared:
     """Split a table, fit the preprocessing on its training rows and encode both parts.
 
@@ -86,7 +102,7 @@ def prepare(
         The part of the rows to hold out; 0 for none.
     seed : int
         The seed of the split.
-    task, missing, drop, types, categories_max, strict, decimal
+    task, missing, drop, types, categories_max, strict, decimal, codes
         As in `Preprocessor.fit`.
     dtype : {"float32", "float64"}
         The type of the numbers in ``x_train`` and ``x_validation``.
@@ -100,6 +116,22 @@ def prepare(
     ------
     InputError
         As `Preprocessor.fit`, `Preprocessor.transform` and `split` do.
+
+    See Also
+    --------
+    bpx.tables.read_table : Read a table from a file or a frame.
+    bpx.tables.Prepared : A table ready for training.
+    bpx.tables.split : Choose the rows to hold out.
+
+    Examples
+    --------
+    >>> import polars as pl
+    >>> from bpx.tables import prepare
+    >>> columns = {"size": [1.0, 2.0, 3.0, 4.0], "kind": ["a", "b", "a", "b"], "y": ["no", "yes", "no", "yes"]}
+    >>> table = pl.DataFrame(columns)
+    >>> prepared = prepare(table, "y", validation=0)
+    >>> prepared.preprocessor.feature_names
+    ('size', 'kind=a', 'kind=b')
     """
     if not 0.0 <= validation < 1.0:
         raise InputError(f"expected a part of the rows to hold out, 0 or more and less than 1, got {validation!r}")
@@ -118,6 +150,7 @@ def prepare(
             rows=rows,
             strict=strict,
             decimal=decimal,
+            codes=codes,
         )
 
     preprocessor = fit(None) if strict or validation == 0.0 else None

@@ -32,6 +32,23 @@ class Preprocessor(TableLayout):
 
     Built by `fit` from a table, or by `from_dict` from what `to_dict` gave. It never changes afterwards.
     Its fields are those of `TableLayout`.
+
+    See Also
+    --------
+    bpx.tables.prepare : Split a table and encode both parts.
+    bpx.tables.parse_columns : Read columns as the preprocessing does.
+
+    Examples
+    --------
+    >>> import polars as pl
+    >>> from bpx.tables import Preprocessor
+    >>> columns = {"size": [1.0, 2.0, 3.0, 4.0], "kind": ["a", "b", "a", "b"], "y": ["no", "yes", "no", "yes"]}
+    >>> table = pl.DataFrame(columns)
+    >>> fitted = Preprocessor.fit(table, "y")
+    >>> fitted.transform(table[:2]).round(3).tolist()
+    [[-1.342, 1.0, 0.0], [-0.447, 0.0, 1.0]]
+    >>> Preprocessor.from_dict(fitted.to_dict()) == fitted
+    True
     """
 
     @classmethod
@@ -48,6 +65,7 @@ class Preprocessor(TableLayout):
         rows: Array | None = None,
         strict: bool = False,
         decimal: Decimal = ".",
+        codes: bool = False,
     ) -> Self:
         """Find the types of the columns and the task, and learn the encoding from the training rows.
 
@@ -95,6 +113,10 @@ class Preprocessor(TableLayout):
             Whether what has to be decided about a column is refused.
         decimal : {".", ","}
             What stands before decimals in the file, so that text such as ``6.222 kg`` is read rightly.
+        codes : bool
+            Whether a column of more than `categories_max` categories, each of which has 2 training rows or more or is
+            declared, becomes one feature of codes; `n_codes` says which these are and how many codes each has. They are
+            numbers in name alone: give them to `bpx.Embedding`, as `bpx.recipes` does.
 
         Returns
         -------
@@ -125,7 +147,7 @@ class Preprocessor(TableLayout):
             missing = "refuse" if strict else "impute"
         if missing not in ("refuse", "impute"):
             raise unknown_name("way to treat missing values", missing, ("impute", "refuse"))
-        how = (missing == "impute", drop, types or {}, categories_max, rows, strict, decimal)
+        how = (missing == "impute", drop, types or {}, categories_max, rows, strict, decimal, codes)
         fitted = fit_table(frame, target, task, *how)
         return cls(fitted.columns, fitted.target, fitted.left_out, missing, fitted.notes, types or {}, strict=strict)
 

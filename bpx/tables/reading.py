@@ -92,6 +92,22 @@ def read_table(
         its ending says, without rows, or unpacks to far more than its size; if its first line looks like data and
         ``header`` is true; if two columns have one name, a row is of another length than its header, or the first row
         looks like a second header. The message is one line with the file's name and, where it has some, the line.
+
+    See Also
+    --------
+    bpx.tables.prepare : Split a table and encode both parts.
+    bpx.tables.write_predictions : Write a table with its predictions.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> from bpx.tables import read_table
+    >>> path = os.path.join(tempfile.mkdtemp(), "table.csv")
+    >>> with open(path, "w") as file:
+    ...     count = file.write("name;cost\\nA;1,5\\nB;\\n")
+    >>> notes = []
+    >>> read_table(path, notes=notes).to_dicts()
+    [{'name': 'A', 'cost': 1.5}, {'name': 'B', 'cost': None}]
     """
     import_optional("polars", "tables", "table")
     lines: list[str] = [] if notes is None else notes

@@ -46,6 +46,10 @@ def split(n: int, fraction: float, seed: int, stratify: Any = None, *, strict: b
         another shape or no class of two rows; with ``strict``, if a class has one row only, or a part is too small to
         hold every class.
 
+    See Also
+    --------
+    bpx.tables.prepare : Split a table and encode both parts.
+
     Examples
     --------
     >>> from bpx.tables import split

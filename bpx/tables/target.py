@@ -54,6 +54,21 @@ class ClassTarget:
         Whether spaces around a label of text do not count.
     folded : bool
         Whether a label of text in another spelling, as `bpx.tables.spelling` takes it, is the label.
+
+    See Also
+    --------
+    bpx.tables.NumberTarget : A target of numbers.
+    bpx.tables.Preprocessor : How columns become numbers.
+
+    Examples
+    --------
+    >>> import polars as pl
+    >>> from bpx.tables import Preprocessor
+    >>> columns = {"size": [1.0, 2.0, 3.0, 4.0], "kind": ["a", "b", "a", "b"], "y": ["no", "yes", "no", "yes"]}
+    >>> table = pl.DataFrame(columns)
+    >>> target = Preprocessor.fit(table, "y").target
+    >>> target.name, target.labels
+    ('y', ('no', 'yes'))
     """
 
     name: str
@@ -176,6 +191,21 @@ class NumberTarget:
         Of the training rows.
     notation : NumberNotation or None
         How text is read as numbers; None if it has to be written plainly.
+
+    See Also
+    --------
+    bpx.tables.ClassTarget : A target of classes.
+    bpx.tables.Preprocessor : How columns become numbers.
+
+    Examples
+    --------
+    >>> import polars as pl
+    >>> from bpx.tables import Preprocessor
+    >>> columns = {"size": [1.0, 2.0, 3.0, 4.0], "kind": ["a", "b", "a", "b"], "y": ["no", "yes", "no", "yes"]}
+    >>> table = pl.DataFrame(columns)
+    >>> target = Preprocessor.fit(table, "size").target
+    >>> target.name, target.mean, round(target.std, 4)
+    ('size', 2.5, 1.118)
     """
 
     name: str

@@ -59,6 +59,21 @@ def predictions_table(frame: pl.DataFrame, outputs: Any, preprocessor: Preproces
     ------
     InputError
         If the table has a column of such a name already, or ``outputs`` does not fit it.
+
+    See Also
+    --------
+    bpx.tables.write_predictions : Write a table with its predictions.
+    bpx.tables.Preprocessor : How columns become numbers.
+
+    Examples
+    --------
+    >>> import polars as pl
+    >>> from bpx.tables import Preprocessor, predictions_table
+    >>> columns = {"size": [1.0, 2.0, 3.0, 4.0], "kind": ["a", "b", "a", "b"], "y": ["no", "yes", "no", "yes"]}
+    >>> table = pl.DataFrame(columns)
+    >>> fitted = Preprocessor.fit(table, "y")
+    >>> predictions_table(table[:1], [[0.25, 0.75]], fitted).row(0)
+    (1.0, 'a', 'no', 'yes', 0.25, 0.75)
     """
     frame = take_frame(frame)
     return frame.with_columns(_predicted_columns(frame, outputs, preprocessor))
@@ -124,6 +139,24 @@ def write_predictions(
     InputError
         If the ending is another one, the file cannot be written, a column cannot be written in this format, the table
         has a column of such a name already, ``outputs`` does not fit it, or ``source`` has got other rows meanwhile.
+
+    See Also
+    --------
+    bpx.tables.predictions_table : Put predictions beside a table's columns.
+    bpx.tables.read_table : Read a table from a file or a frame.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> import polars as pl
+    >>> from bpx.tables import Preprocessor, write_predictions
+    >>> columns = {"size": [1.0, 2.0, 3.0, 4.0], "kind": ["a", "b", "a", "b"], "y": ["no", "yes", "no", "yes"]}
+    >>> table = pl.DataFrame(columns)
+    >>> path = os.path.join(tempfile.mkdtemp(), "out.csv")
+    >>> write_predictions(path, table[:1], [[0.25, 0.75]], Preprocessor.fit(table, "y"))
+    >>> with open(path) as file:
+    ...     print(file.readline().strip())
+    size,kind,y,prediction,probability_no,probability_yes
     """
     check_ending(path)
     frame = take_frame(frame)

@@ -32,7 +32,7 @@ class Run(Protocol):
     logs : dict of float
         Numbers of the epoch just done, by the names in ``log_names``.
     log_names : sequence of str
-        "loss", metrics, "validation_loss", "validation_" and a metric: those that this training records.
+        "loss", metrics, "validation_loss", ``"validation_"`` and a metric: those that this training records.
     history : History
         Numbers of all epochs of this call.
     metrics : sequence of Metric
@@ -86,8 +86,8 @@ class Callback(Protocol):
 
     - ``run.net``, the network; ``run.training``, its training state (``rate_scale`` is a factor of the learning rate);
     - ``run.epoch``, the epoch just done, from 1, over all calls of ``fit``; ``run.epochs``, how many this call has;
-    - ``run.logs``, the epoch's numbers by name ("loss", "validation_loss", metrics, "validation_" and a metric), and
-      ``run.history``, those of all epochs; ``run.log_names``, the names, known before the first epoch;
+    - ``run.logs``, the epoch's numbers by name ("loss", "validation_loss", metrics, ``"validation_"`` and a metric),
+      and ``run.history``, those of all epochs; ``run.log_names``, the names, known before the first epoch;
     - ``run.learning_rate``, that of the step just done;
     - ``run.stop(reason)``, which ends the training after this epoch;
     - ``run.resumed``, whether the training continues from a checkpoint.
@@ -95,6 +95,12 @@ class Callback(Protocol):
     Order of calls: ``on_train_begin``, then, where a training is resumed, ``load_state_dict``; ``on_epoch_end`` after
     each epoch, in the order in which callbacks were given, and ``state_dict`` whenever a checkpoint is written;
     ``on_train_end`` at last, also where an error or Ctrl-C ended the training.
+
+    See Also
+    --------
+    EarlyStopping : End a training that no longer improves.
+    Checkpoint : Keep the best or the newest network as a file.
+    ProgressPrinter : Print a line for each epoch.
 
     Examples
     --------

@@ -31,6 +31,12 @@ class History(Pickled):
     stop_reason : str
         Why training ended before its last epoch; empty where it did not.
 
+    See Also
+    --------
+    CSVLog : Write the numbers of each epoch as CSV.
+    bpx.plot.learning_curves : Loss and metrics by the epoch.
+    Network.fit : Train a network.
+
     Examples
     --------
     >>> import bpx

@@ -89,8 +89,9 @@ def test_options_about_columns(as_json, tmp_path):
         return as_json("train", path, "--target", "y", "--epochs", 1, *options)["features"]
 
     assert trained() == 4 + 1
-    assert trained("--categories-max", 2) == 3 + 1
-    assert trained("--categories-max", 2, "--category", "code") == 4 + 1
+    assert trained("--categories-max", 4) == 4 + 1
+    assert trained("--categories-max", 2) == 1 + 1
+    assert trained("--categories-max", 2, "--category", "code") == 1 + 1
     assert trained("--number", "n") == 4 + 1 + 1
     assert trained("--missing", "refuse") == 5
 

@@ -409,6 +409,20 @@ def test_features_that_are_constant_but_for_rounding_have_no_scale():
     assert "unscaled_inputs" in bpx.diagnose(net, x, y).names, "a small spread that float64 holds is one"
 
 
+def test_codes_of_categories_have_no_scale():
+    generator = np.random.default_rng(0)
+    x = np.hstack([generator.integers(0, 900, (60, 1)), generator.normal(size=(60, 2))])
+    y = generator.normal(size=60)
+    layers = [bpx.Columns([1, 2], [bpx.Embedding(900, 2), bpx.Identity()]), bpx.Linear(4, 1)]
+    net = bpx.Network(layers, loss="squared_error")
+    assert "unscaled_inputs" not in bpx.diagnose(net, x, y).names
+    x[:, 2] *= 50.0
+    (found,) = (one for one in bpx.diagnose(net, x, y).findings if one.name == "unscaled_inputs")
+    assert found.numbers["large_features"] == [2]
+    alone = bpx.Network([bpx.Embedding(900, 2), bpx.Linear(2, 1)], loss="squared_error")
+    assert "unscaled_inputs" not in bpx.diagnose(alone, x[:, :1], y).names
+
+
 def test_networks_for_tables_are_looked_at_and_edges_of_bins_are_no_oversight():
     generator = np.random.default_rng(0)
     x = np.hstack([generator.normal(size=(60, 2)), generator.integers(0, 5, (60, 1))])

@@ -30,6 +30,15 @@ def test_two_inputs_have_a_decision_boundary():
     assert figure.get_suptitle() == "XOR"
 
 
+def test_between_codes_of_categories_there_is_no_boundary():
+    x, y = np.column_stack([np.arange(20) % 5, np.linspace(-1.0, 1.0, 20)]), np.arange(20) % 2
+    net = bpx.Network(
+        [bpx.Columns([1, 1], [bpx.Embedding(5, 2), bpx.Identity()]), bpx.Linear(3, 2)], loss="cross_entropy"
+    )
+    figure = bpx.plot.training_report(net, trained(net, x, y), x, y)
+    assert labels(figure) == ["epoch", "predicted class"]
+
+
 def test_more_inputs_have_a_confusion_matrix():
     x, y = classes()
     net = bpx.mlp([4, 8, 3])

@@ -2,15 +2,15 @@ import numpy as np
 import pytest
 
 import bpx
-from bpx.recipes.building import build_network, find_edges
+from bpx.recipes.building import build_network, choose_width, find_edges
 from bpx.recipes.presets import PRESETS, Recipe, choose_recipe
 
 NUMPY = bpx.get_backend("numpy")
 
 
-def build(x, numbers, i=0, **changes):
+def build(x, numbers, i=0, codes=(), **changes):
     settings = Recipe((8,), 3, 1e-2, bins=4).decide(**changes)
-    return build_network(settings, x, numbers, 2, "identity", NUMPY, i)
+    return build_network(settings, x, numbers, 2, "identity", NUMPY, i, codes=codes)
 
 
 def test_edges_hold_as_many_rows_each():
@@ -55,6 +55,23 @@ def test_without_numbers_or_bins_it_is_a_perceptron():
     assert isinstance(build(x, (False, False)).layers[0], bpx.Linear)
     assert isinstance(build(x, (True, True), bins=0).layers[0], bpx.Linear)
     assert isinstance(build(x, (True, True)).layers[0], bpx.PiecewiseLinear)
+
+
+def test_codes_become_vectors_and_nothing_else_is_done_to_them():
+    x = np.random.default_rng(0).normal(size=(50, 5))
+    x[:, 1], x[:, 2] = np.arange(50) % 30, np.arange(50) % 3
+    codes = (0, 30, 3, 0, 0)
+    for bins, kinds in ((4, (bpx.PiecewiseLinear, bpx.Identity)), (0, (bpx.Identity,))):
+        net = build(x, (True, False, False, True, False), bins=bins, codes=codes)
+        first = net.layers[0]
+        assert [type(layer) for layer in first.layers] == [kinds[0], bpx.Embedding, bpx.Embedding, *kinds]
+        assert [(e.n_categories, e.n_out) for e in first.layers[1:3]] == [(n, choose_width(n)) for n in (30, 3)]
+        moved = x.copy()
+        moved[:, 1] = 29 - moved[:, 1]
+        assert not np.allclose(net.predict(moved), net.predict(x))
+    net = build(x[:, 1:2], (False,), codes=(30,))
+    assert type(net.layers[0]) is bpx.Embedding
+    assert net.predict([[7.0], [-1.0]]).shape == (2, 2)
 
 
 def test_each_of_several_networks_starts_elsewhere():

@@ -32,6 +32,30 @@ def test_bins_are_shared_and_the_file_holds_it_all(tmp_path):
     np.testing.assert_allclose(found.predict(x), np.mean([net.predict(x) for net in nets], axis=0), rtol=1e-12)
 
 
+@pytest.mark.parametrize("alone", [False, True])
+def test_each_member_keeps_its_vectors_of_categories(alone, tmp_path):
+    """Codes from 0 to 6, and -1 and 9, which have no vector."""
+    bins = bpx.PiecewiseLinear([[-1.0, 0.0, 1.0]], dense=True)
+    layers = [bpx.Embedding(7, 3), bins, bpx.Embedding(2, 1), bpx.Identity()]
+    first = [bpx.Embedding(7, 4)] if alone else [bpx.Columns([1] * 4, layers), bpx.Linear(8, 4)]
+    nets = [make(seed, first=first) for seed in range(3)]
+    rng = np.random.default_rng(0)
+    codes = np.array([[-1], [9], [0], [3], [6], [3], [1]], dtype=float)
+    x = codes if alone else np.hstack([codes, rng.normal(size=(7, 1)), codes % 2, rng.normal(size=(7, 1))])
+    joined = join_members(nets)
+    expected = np.mean([net.predict(x) for net in nets], axis=0)
+    np.testing.assert_allclose(joined.predict(x), expected, rtol=1e-12)
+    assert joined.n_params == sum(net.n_params for net in nets) - (0 if alone else 2 * bins_params(nets[0]))
+    joined.save(tmp_path / "net.safetensors")
+    np.testing.assert_allclose(bpx.load(tmp_path / "net.safetensors").predict(x), expected, rtol=1e-12)
+    assert bpx.check_gradients(joined, x, np.arange(7) % 3).passed
+
+
+def bins_params(net):
+    """Return how many numbers the bins of a network have, which are shared."""
+    return sum(array.size for name, array in net.params[0].items() if name == "1.edges")
+
+
 def test_it_can_be_trained_on():
     joined = join_members([make(seed) for seed in range(2)])
     x, y = np.random.default_rng(0).normal(size=(20, 4)), np.arange(20) % 3
@@ -50,11 +74,16 @@ def test_what_cannot_be_joined_is_refused():
     with pytest.raises(bpx.InputError, match="whose layers and losses are the same"):
         join_members([make(0), make(1, n_out=2)])
     for layer, message in (
-        (bpx.LayerNorm(4), "learn linear layers alone, and their layer 0 is LayerNorm"),
-        (bpx.NTKLinear(4, 4), "learn linear layers alone, and their layer 0 is NTKLinear"),
+        (bpx.LayerNorm(4), "learn linear layers alone, .* and their layer 0 is LayerNorm"),
+        (bpx.NTKLinear(4, 4), "learn linear layers alone, .* and their layer 0 is NTKLinear"),
     ):
         with pytest.raises(bpx.InputError, match=message):
             join_members([make(seed, first=[layer]) for seed in range(2)])
+    learned = bpx.Columns([1, 3], [bpx.Embedding(3, 1), bpx.Scale(3)])
+    with pytest.raises(bpx.InputError, match="after embeddings that come first, and their layer 0 is Columns"):
+        join_members([make(seed, first=[learned]) for seed in range(2)])
+    with pytest.raises(bpx.InputError, match="their layer 2 is Embedding"):
+        join_members([make(seed, first=[bpx.Linear(4, 1), bpx.SiLU(), bpx.Embedding(3, 4)]) for seed in range(2)])
     scale = bpx.Scale(4, frozen=("weight",))
     with pytest.raises(bpx.InputError, match="must come before the first linear one"):
         join_members([make(seed, first=[bpx.Linear(4, 4), scale]) for seed in range(2)])

@@ -63,6 +63,29 @@ def test_a_frame_of_mixed_columns_is_learned(fitted):
     assert fitted.network_.output_shape == (8, 1)
 
 
+@pytest.mark.parametrize("kind", [TableRegressor, TableClassifier])
+def test_a_column_of_many_texts_is_learned(kind, tmp_path):
+    """Each of 120 towns shifts the target; the 100 most frequent alone would leave a sixth of the rows in the dark."""
+    rng = np.random.default_rng(0)
+    town, x = np.arange(1500) % 120, rng.normal(size=1500)
+    y = rng.normal(size=120)[town] + 0.1 * x
+    y = np.where(y > 0.0, "up", "down") if kind is TableClassifier else y
+    frame = pl.DataFrame({"town": [None if i % 13 == 0 else f"town {i}" for i in town], "x": x})
+    found = kind(members=3, max_iter=15, random_state=0).fit(frame[:1200], y[:1200])
+    assert found.preprocessor_.n_codes == (120 - 10 + 1, 0)
+    assert found.score(frame[1200:], y[1200:]) > 0.9
+    new = pl.DataFrame({"town": ["nowhere", None], "x": [0.0, 0.0]})
+    unseen, missing = pickle.loads(pickle.dumps(found))._predict(new)
+    assert not np.allclose(unseen, missing)
+    runtime = pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
+    pytest.importorskip("onnx", reason="onnx is not installed")
+    found.export_onnx(tmp_path / "model.onnx")
+    session = runtime.InferenceSession(tmp_path / "model.onnx", providers=["CPUExecutionProvider"])
+    given = {"town": np.array([["nowhere"], [""]], dtype=object), "x": np.zeros((2, 1))}
+    expected = found.predict_proba(new) if kind is TableClassifier else found.predict(new)
+    np.testing.assert_allclose(session.run(None, given)[-1], expected, atol=1e-5)
+
+
 def test_frames_of_all_libraries_give_the_same(fitted):
     frame, _ = make_table(20, seed=2)
     wanted = fitted.predict(frame)
