@@ -26,7 +26,7 @@ def rank() -> int:
 
     See Also
     --------
-    size : how many there are.
+    bpx.distributed.size : how many there are.
     bpx.Network.fit : trains a network by all of them, with ``distributed=True``.
 
     Notes
@@ -58,7 +58,7 @@ def size() -> int:
 
     See Also
     --------
-    rank : which one this is.
+    bpx.distributed.rank : which one this is.
 
     Examples
     --------
