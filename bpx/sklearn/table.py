@@ -23,6 +23,7 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
+from bpx.backend.base import Backend
 from bpx.backend.precision import MANTISSA_BITS
 from bpx.backend.selection import get_backend
 from bpx.errors import InputError
@@ -56,6 +57,7 @@ class TableEstimator(BaseEstimator):  # type: ignore[misc]
         "backend": [str, None],
         "precision": [StrOptions(set(MANTISSA_BITS))],
         "progress": ["boolean", None],
+        "distributed": ["boolean"],
     }
 
     network_: Network
@@ -81,7 +83,8 @@ class TableEstimator(BaseEstimator):  # type: ignore[misc]
         check_consistent_length(y, np.empty(frame.height))
         classes = y.dtype.kind == "i"
         weight = None if sample_weight is None else _check_sample_weight(sample_weight, y)
-        seed = int(check_random_state(self.random_state).randint(2**31 - 1))
+        backend = get_backend(self.backend)
+        seed = self._draw_seed(backend)
         n = len(y)
         learned, held = np.arange(n), np.arange(0)
         if share := getattr(self, "held_out", 0.0):
@@ -102,7 +105,6 @@ class TableEstimator(BaseEstimator):  # type: ignore[misc]
         rows = Rows(x, targets, weight, targets if classes else None)
         settings = self._choose_settings(len(learned), classes, seed)
         settings = dataclasses.replace(settings, class_weight=class_weight)
-        backend = get_backend(self.backend)
         trained = train_network(
             settings,
             rows.take(learned) if held.size else rows,
@@ -117,6 +119,7 @@ class TableEstimator(BaseEstimator):  # type: ignore[misc]
                 codes=preprocessor.n_codes,
             ),
             progress=self.progress,
+            distributed=self.distributed,
         )
         preprocessor = dataclasses.replace(preprocessor, target=self._name_target(preprocessor.target))
         self.network_, self.preprocessor_, self.history_ = trained.network, preprocessor, trained.history
@@ -125,6 +128,16 @@ class TableEstimator(BaseEstimator):  # type: ignore[misc]
         if held.size:
             return held, np.asarray(trained.network.predict(x[held]))
         return trained.aside, trained.outputs
+
+    def _draw_seed(self, backend: Backend) -> int:
+        """Return the seed of splits and networks: of processes that train together, the first one's."""
+        seed = int(check_random_state(self.random_state).randint(2**31 - 1))
+        if self.distributed:
+            from bpx.distributed.communicator import connect
+
+            communicator = connect(backend)
+            seed = seed if communicator is None else int(communicator.broadcast(seed))
+        return seed
 
     def _name_target(self, target: Any) -> Any:
         """Return what a target was found to be, with the labels that the caller knows."""
@@ -224,6 +237,9 @@ class TableClassifier(ClassifierMixin, TableEstimator):  # type: ignore[misc]
         How the operands of matrix products are rounded.
     progress : bool or None
         As for ``bpx.Network.fit``.
+    distributed : bool
+        Whether the processes that ``mpirun``, ``srun`` or ``torchrun`` started train together, as for
+        ``bpx.Network.fit``: all call ``fit`` with the same samples.
 
     Attributes
     ----------
@@ -284,6 +300,7 @@ class TableClassifier(ClassifierMixin, TableEstimator):  # type: ignore[misc]
         backend: str | None = None,
         precision: str = "float32",
         progress: bool | None = None,
+        distributed: bool = False,
     ) -> None:
         self._keep(locals())
 
@@ -347,7 +364,7 @@ class TableRegressor(RegressorMixin, TableEstimator):  # type: ignore[misc]
 
     Parameters
     ----------
-    preset, hidden_layer_sizes, members, max_iter, dropout, random_state, backend, precision, progress
+    preset, hidden_layer_sizes, members, max_iter, dropout, random_state, backend, precision, progress, distributed
         As for `TableClassifier`.
     held_out : float
         Share of the samples that nothing is learned from, which gives `predict_interval` its guarantee; 0 for samples
@@ -396,6 +413,7 @@ class TableRegressor(RegressorMixin, TableEstimator):  # type: ignore[misc]
         backend: str | None = None,
         precision: str = "float32",
         progress: bool | None = None,
+        distributed: bool = False,
     ) -> None:
         self._keep(locals())
 

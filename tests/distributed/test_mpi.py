@@ -33,6 +33,30 @@ def test_the_numbers_are_those_of_one_process(alone, tmp_path, n):
         ranks.compare(wanted, [ranks.load(tmp_path / f"{name}.{rank}.npz") for rank in range(n)])
 
 
+def test_what_is_refused_and_said_is_so_on_all_ranks():
+    said = ranks.run(2, "checks")
+    assert sorted(line for line in said.splitlines() if line.endswith("is done")) == [
+        "rank 0 of 2 is done",
+        "rank 1 of 2 is done",
+    ]
+    assert said.count("epoch 1/1: loss ") == 1, said
+    assert said.count("100%") == 1, said
+
+
+def test_torch_is_summed_up_by_mpi_too(alone, tmp_path):
+    ranks.run(2, "work", tmp_path, "torch", json.dumps(["adam", "whole"]))
+    for name in ("adam", "whole"):
+        ranks.compare(alone[name], [ranks.load(tmp_path / f"{name}.{rank}.npz") for rank in range(2)])
+
+
+def test_an_estimator_for_tables_takes_the_seed_of_rank_0(tmp_path):
+    found = {}
+    for n in (1, 2):
+        ranks.run(n, "work", tmp_path, "numpy", json.dumps(["estimator"]))
+        found[n] = [ranks.load(tmp_path / f"estimator.{rank}.npz") for rank in range(n)]
+    ranks.compare(found[1][0], found[2], tolerance=1e-4)  # in float32
+
+
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
     """Return the numbers of a training that was not interrupted, on one process, and its log."""
