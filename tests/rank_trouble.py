@@ -16,7 +16,7 @@ import bpx
 import bpx.training.sharing as sharing
 
 KIND = sys.argv[1] if len(sys.argv) > 1 else ""
-RANK = bpx.distributed.rank()
+RANK = int(os.environ["JAX_TEST_RANK"]) if "JAX_TEST_RANK" in os.environ else bpx.distributed.rank()
 WHEN = 3
 """The epoch, from 0, in which it happens."""
 
@@ -65,6 +65,10 @@ def fail_in_a_callback(run) -> None:
 def main() -> None:
     warnings.filterwarnings("ignore", message=".*ranks share the|.*is bound to one")
     folder, backend = Path(sys.argv[2]), sys.argv[3]
+    if len(sys.argv) > 4:
+        import jax
+
+        jax.distributed.initialize(sys.argv[4], process_id=int(sys.argv[5]), num_processes=int(sys.argv[6]))
     draw = np.random.default_rng(1 if KIND == "other data" and RANK == 1 else 0)
     x, y = draw.normal(size=(64, 5)), draw.integers(0, 3, size=64)
     seed = 7 if KIND == "other seed" and RANK == 1 else 0

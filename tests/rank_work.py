@@ -1,7 +1,8 @@
 """One training of each kind, saved as arrays: run alone, and by mpirun or torchrun with any number of ranks.
 
 ``python rank_work.py OUT BACKEND NAMES`` writes ``OUT/NAME.RANK.npz`` for each of the cases that a JSON list names:
-parameters, statistics, history, evaluation, predictions. The data is small, so that batches have ranks without rows.
+parameters, statistics, history, evaluation, predictions. Behind that, for jax.distributed, an address, the number of
+the process, and how many there are. The data is small, so that batches have ranks without rows.
 """
 
 import json
@@ -146,12 +147,16 @@ def train_estimator():
 
 
 def main() -> None:
-    out, backend, rank = Path(sys.argv[1]), sys.argv[2], bpx.distributed.rank()
+    out, backend = Path(sys.argv[1]), sys.argv[2]
+    if len(sys.argv) > 4:
+        import jax
+
+        jax.distributed.initialize(sys.argv[4], process_id=int(sys.argv[5]), num_processes=int(sys.argv[6]))
     names = json.loads(sys.argv[3]) if len(sys.argv) > 3 else list(list_cases())
     warnings.filterwarnings("ignore", message=".*ranks share the|.*is bound to one|.*of them have none")
     for name in names:
         found = train_estimator() if name == "estimator" else train(name, backend, out)
-        np.savez(out / f"{name}.{rank}.npz", **found)
+        np.savez(out / f"{name}.{bpx.distributed.rank()}.npz", **found)
 
 
 if __name__ == "__main__":

@@ -82,6 +82,9 @@ class Backend(ABC):
     bound_to_thread: ClassVar[bool] = False
     """Whether work that one thread has put off cannot be done by another."""
 
+    sums_inside: ClassVar[bool] = False
+    """Whether its loop itself sums up over processes: each is given whole batches, and the same as the others."""
+
     sums_in_place: bool = False
     """Whether NumPy can write into the memory of its arrays, so that MPI sums them up there."""
 

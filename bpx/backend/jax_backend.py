@@ -36,15 +36,20 @@ class JaxBackend(Backend):
         return BoundNamespace(self._jax.numpy, self._device)
 
     def spread(self) -> Backend | None:
-        """Return all devices of this one's kind in this process as one backend, or None where there is no other."""
-        if len(self._jax.local_devices(backend=self.platform)) < 2:
+        """Return all devices of this one's kind, in all processes, as one backend; None where there is no other."""
+        return None if len(self._jax.devices(self.platform)) < 2 else JaxMesh(self)
+
+    def open_group(self) -> Any:
+        if self._jax.process_count() == 1:
             return None
-        return JaxMesh(self)
+        from bpx.backend.jax_group import JaxGroup
+
+        return JaxGroup(self._jax)
 
     @staticmethod
     def _find_device(jax: Any, text: str | None) -> Any:
         if text is None:
-            return jax.devices()[0]
+            return jax.local_devices()[0]
         platform, _, index = text.partition(":")
         try:
             found = jax.devices({"cuda": "gpu"}.get(platform, platform))
@@ -53,11 +58,12 @@ class JaxBackend(Backend):
                 f"backend 'jax:{text}' cannot be used: no driver or device ({error}); "
                 f"usable here: {', '.join('jax:' + d for d in JaxBackend.devices())}"
             ) from error
-        if index and not (index.isdigit() and int(index) < len(found)):
+        named = {str(each.id): each for each in found}  # of other processes, too, and they count on
+        if index and index not in named:
             raise BackendError(
                 f"jax has no device {text!r}; usable here: {', '.join('jax:' + d for d in JaxBackend.devices())}"
             )
-        return found[int(index or 0)]
+        return named[index] if index else found[0]
 
     @staticmethod
     def devices() -> tuple[str, ...]:
@@ -79,7 +85,9 @@ class JaxBackend(Backend):
 
     @classmethod
     def of(cls, array: Array) -> Backend:
-        (device, *_) = array.devices()
+        import jax
+
+        device = min((d for d in array.devices() if d.process_index == jax.process_index()), key=lambda d: d.id)
         from bpx.backend.registry import create
 
         return create(f"jax:{_name_device(device)}")
@@ -205,10 +213,12 @@ class JaxMesh(JaxBackend):
         One of the devices.
     """
 
+    sums_inside = True
+
     def __init__(self, first: JaxBackend) -> None:
         self._jax = first._jax
         self.device = first.device
-        sharding, devices = self._jax.sharding, self._jax.local_devices(backend=first.platform)
+        sharding, devices = self._jax.sharding, self._jax.devices(first.platform)
         mesh = sharding.Mesh(np.array(devices), ("rows",))
         self.n_devices = len(devices)
         self.platform = first.platform

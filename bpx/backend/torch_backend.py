@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import os
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -230,6 +231,8 @@ class TorchBackend(CapturingBackend):
         return None if self._kernels is None else self._kernels.fuse_loss(loss)
 
     def open_group(self) -> Any:
+        if "TORCHELASTIC_RUN_ID" not in os.environ:
+            return None
         from bpx.backend.torch_group import TorchGroup
 
         if self._device.type != "cpu":

@@ -6,6 +6,8 @@ bpx starts no process: ``mpirun``, ``srun`` or ``torchrun`` do, and each runs th
 
 from __future__ import annotations
 
+import sys
+
 from bpx.distributed.launchers import find_launch
 
 __all__ = ["rank", "size"]
@@ -32,8 +34,11 @@ def rank() -> int:
     Notes
     -----
     It is read from the variables of ``mpirun``, ``srun`` or ``torchrun``; mpi4py is imported only where these do not
-    say all. What every rank does, such as printing, is done once under ``if bpx.distributed.rank() == 0``; a call
-    with ``distributed=True`` belongs outside of such a block, for it waits until all ranks have come to it.
+    say all. Of processes that ``jax.distributed.initialize`` connects it is known from the first call with
+    ``distributed=True`` on; before it, ask ``jax.process_index()``.
+
+    What every rank does, such as printing, is done once under ``if bpx.distributed.rank() == 0``; a call with
+    ``distributed=True`` belongs outside of such a block, for it waits until all ranks have come to it.
 
     Examples
     --------
@@ -70,6 +75,10 @@ def size() -> int:
 
 
 def _find_place() -> tuple[int, int]:
+    communicators = sys.modules.get("bpx.distributed.communicator")  # not imported: nothing is connected yet
+    place = None if communicators is None else communicators.find_place()
+    if place is not None:
+        return place  # type: ignore[no-any-return]
     launch = find_launch()
     if launch is None:
         return 0, 1

@@ -217,6 +217,11 @@ def _pack(error: Exception | None) -> bytes | None:
 _connected: Communicator | None = None
 
 
+def find_place() -> tuple[int, int] | None:
+    """Return this process's number and how many there are, or None if they are not connected yet."""
+    return None if _connected is None else (_connected.rank, _connected.size)
+
+
 def connect(backend: Backend) -> Communicator | None:
     """Return the processes that were started together with this one; None where it is alone.
 
@@ -234,26 +239,24 @@ def connect(backend: Backend) -> Communicator | None:
         started processes that know nothing of each other.
     """
     global _connected
-    launch = find_launch()
-    if launch is None or launch.size == 1:
-        return None
     if _connected is None:
-        engine = _open_engine(backend, launch.kind)
-        if engine.size == 1:
+        engine = _open_engine(backend)
+        if engine is None or engine.size == 1:
             return None
         _connected = Communicator(engine)
     return _connected
 
 
-def _open_engine(backend: Backend, kind: str) -> Engine:
-    if kind == "torchrun":
-        engine: Engine | None = backend.open_group()
-        if engine is None:
-            raise InputError(
-                f"torchrun connects networks on the backend 'torch', and this one is on {backend.spec!r}; start the "
-                'program by mpirun or srun, or make the network with backend="torch"'
-            )
+def _open_engine(backend: Backend) -> Engine | None:
+    engine: Engine | None = backend.open_group()
+    launch = find_launch()
+    if engine is not None or launch is None or launch.size == 1:
         return engine
+    if launch.kind == "torchrun":
+        raise InputError(
+            f"torchrun connects networks on the backend 'torch', and this one is on {backend.spec!r}; start the "
+            'program by mpirun or srun, or make the network with backend="torch"'
+        )
     if not backend.sums_in_place:
         raise InputError(
             f"mpirun and srun connect networks on NumPy, or on torch:cpu, and this one is on {backend.spec!r}"

@@ -6,6 +6,7 @@ word of rank 0 on what a clock or a callback says, and an exchange before the fi
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -22,6 +23,7 @@ from bpx.core.evaluation import measure
 from bpx.core.model import Data, Model
 from bpx.core.samples import check_mass
 from bpx.core.sharing import SharedStep, check_shareable
+from bpx.core.state import TrainingState
 from bpx.core.step import make_step
 from bpx.distributed.communicator import Communicator
 from bpx.errors import InputError
@@ -76,7 +78,12 @@ def fit_together(
         On all ranks, before any work, if an argument is not as ``fit`` describes it on one of them, if they were
         started with different ones, or for what several processes cannot do.
     """
-    with communicator.guarding(), net.occupancy:
+    devices = net.backend.spread()
+    if devices is not None:
+        with communicator.guarding():
+            share_arrays(net, communicator)  # JAX takes arrays for all processes only if they are the same on all
+    place = contextlib.nullcontext() if devices is None else net.placed_on(devices)
+    with communicator.guarding(), place, net.occupancy:
         loops: list[SharedLoop] = []
 
         def prepare() -> None:
@@ -107,6 +114,20 @@ def _check_possible(net: Model, settings: Settings, source: Source) -> None:
     check_shareable(net.layers)
 
 
+def share_arrays(net: Model, communicator: Communicator, training: TrainingState | None = None) -> None:
+    """Take over rank 0's parameters, running statistics and, of a training, the optimizer's arrays."""
+    backend = net.backend
+    training = net.training if training is None else training
+    tree = [net.params, net.state, None if training is None else training.slots]
+    hosts = [backend.to_numpy(array) for array in list_leaves(tree)] if communicator.rank == 0 else None
+    received = communicator.broadcast(hosts)
+    if communicator.rank > 0 or backend.sums_inside:
+        params, state, slots = rebuild(tree, (backend.asarray(np.array(host)) for host in received))
+        net.adopt(params, state)
+        if training is not None:
+            training.slots = slots
+
+
 class SharedRun(FitRun):
     """A call of ``fit`` on one of several ranks; its callbacks are called on rank 0.
 
@@ -126,11 +147,14 @@ class SharedRun(FitRun):
             isinstance(each, FunctionCallback) or not type(each).__module__.startswith("bpx.")
             for each in self.callbacks
         )
-        source.share_out(communicator)
-        if validation is not None:
-            validation.share_out(communicator)
+        if not net.backend.sums_inside:
+            source.share_out(communicator)
+            if validation is not None:
+                validation.share_out(communicator)
 
     def _measure_pieces(self, pieces: Iterable[Data]) -> dict[str, float]:
+        if self.net.backend.sums_inside:
+            return super()._measure_pieces(pieces)
         if self.source.unweighted is not None:
             pieces = (take_part(self._communicator, p) if p is self.source.unweighted else p for p in pieces)
         return measure(self.net, pieces, self.metrics, self._communicator)
@@ -147,15 +171,7 @@ class SharedRun(FitRun):
 
     def share_arrays(self) -> None:
         """Take over rank 0's parameters, running statistics and optimizer's arrays."""
-        net, backend = self.net, self.net.backend
-        tree = [net.params, net.state, self.training.slots]
-        leaves = list_leaves(tree)
-        hosts = [backend.to_numpy(array) for array in leaves] if self._communicator.rank == 0 else None
-        received = self._communicator.broadcast(hosts)
-        if self._communicator.rank > 0:
-            arrays = (backend.asarray(np.array(host)) for host in received)
-            params, state, self.training.slots = rebuild(tree, arrays)
-            net.adopt(params, state)
+        share_arrays(self.net, self._communicator, self.training)
 
     def share_place(self) -> None:
         """Take over from rank 0 where the run stands, with all arrays."""
@@ -191,7 +207,8 @@ class SharedLoop(Loop):
         self._places: np.ndarray | None = None
         if not self._leads:
             self.progress.silence()
-        if run.whole_set and run.source.whole is not None:
+        self._inside = run.net.backend.sums_inside
+        if run.whole_set and run.source.whole is not None and not self._inside:
             self._data = self._take_batches(run.source.whole)
 
     # -- before the first step ----------------------------------------------------------------------------
@@ -232,7 +249,7 @@ class SharedLoop(Loop):
             "bpx": __version__,
             "network": json.loads(describe_network(run.net)[0]["network"]),
             "precision": run.net.precision,
-            "backend": run.net.backend.spec,
+            "backend": run.net.backend.name if self._inside else run.net.backend.spec,
             "epochs": run.epochs,
             "training": {name: getattr(state, name) for name in COUNTS},
             **run.describe(),
@@ -374,16 +391,20 @@ class SharedLoop(Loop):
         return x, y, weight
 
     def _take_own(self, order: np.ndarray) -> np.ndarray:
+        if self._inside:
+            return order
         own = order[:, list_own_columns(self.communicator, order.shape[1], self._batch)]
         return own if self._places is None else self._places[own]
 
     def _count_rows(self, order: np.ndarray | None) -> int:
-        return -(-super()._count_rows(order) // self.communicator.size)
+        return super()._count_rows(order) if self._inside else -(-super()._count_rows(order) // self.communicator.size)
 
     def _grow_segment(self, factor: int) -> None:
         self._factor = factor  # rank 0's, from the next pause on
 
     def _make_program(self, order: np.ndarray | None) -> Callable[..., tuple[Any, np.ndarray]]:
+        if self._inside:
+            return super()._make_program(order)
         net, optimizer, gather = self.net, self.run.training.optimizer, order is not None
         penalties, clip, batch = self.run.settings.penalties, self.run.settings.clip, self._batch
         sizes = tuple(size for _, size in cut_step(self._count_step_rows(order), batch))
