@@ -96,11 +96,11 @@ class JaxBackend(Backend):
         from bpx.backend.transfer import backend_of, host_array, library_of
 
         if library_of(data) == self.name:
-            array = self._jax.device_put(data, self._device)
+            array = self._put(data, self._device)
             return array if dtype is None else array.astype(dtype)
         source = backend_of(data)
         if source is not None and not source.on_host:
-            array = self._jax.device_put(self._jax.dlpack.from_dlpack(data), self._device)
+            array = self._put(self._jax.dlpack.from_dlpack(data), self._device)
             return array if dtype is None else array.astype(dtype)
         host = np.asarray(host_array(data), dtype=dtype)
         if host.dtype == np.float64 and not self._jax.config.jax_enable_x64:
@@ -108,10 +108,14 @@ class JaxBackend(Backend):
         if host.dtype in (np.int64, np.uint64) and not self._jax.config.jax_enable_x64:
             host = _narrow(host)
         # A copy, always: XLA may take over host memory as it is, and the caller may write into it later.
-        return self._jax.device_put(np.array(host), self._device)
+        return self._put(np.array(host), self._device)
+
+    def _put(self, data: Any, place: Any) -> Array:
+        """Return data on a device, or where a sharding says."""
+        return self._jax.device_put(data, place)
 
     def adopt(self, host: np.ndarray) -> Array:
-        return self._jax.device_put(host, self._device)
+        return self._put(host, self._device)
 
     def to_numpy(self, array: Array) -> np.ndarray:
         return np.asarray(array)
@@ -146,7 +150,7 @@ class JaxBackend(Backend):
         return self._jax.default_matmul_precision("highest")  # type: ignore[no-any-return]
 
     def synchronize(self) -> None:
-        self._jax.device_put(0.0, self._device).block_until_ready()
+        self._put(np.zeros(()), self._device).block_until_ready()
 
     def compile(self, function: Callable[..., Any]) -> Callable[..., Any]:
         return self._jax.jit(function)  # type: ignore[no-any-return]
@@ -190,7 +194,7 @@ class JaxBackend(Backend):
         """Move a column of step inputs to the device, lengthened to ``room`` rows."""
         rows = np.zeros((room, *column.shape[1:]), dtype=column.dtype)
         rows[: column.shape[0]] = column
-        return self._jax.device_put(rows, self._device)
+        return self._put(rows, self._device)
 
     def out_of_memory(self, error: BaseException) -> bool:
         return isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in str(error)
@@ -230,6 +234,12 @@ class JaxMesh(JaxBackend):
     def spread(self) -> JaxMesh | None:
         return None
 
+    def _put(self, data: Any, place: Any) -> Array:
+        if place.is_fully_addressable or getattr(data, "sharding", None) == place:
+            return super()._put(data, place)
+        host = np.asarray(data)  # device_put would ask the other processes, which may have nothing to put there
+        return self._jax.make_array_from_callback(host.shape, place, lambda index: host[index])
+
     def rows_per_step(self, order: np.ndarray) -> Any:
         return super().rows_per_step(order).view(_Rows)
 
@@ -266,7 +276,7 @@ class JaxMesh(JaxBackend):
             return super()._pad(column, room)
         rows = np.zeros((room, *column.shape[1:]), dtype=column.dtype)
         rows[: column.shape[0]] = column
-        return self._jax.device_put(rows, self._dealt_columns)
+        return self._put(rows, self._dealt_columns)
 
 
 def _name_device(device: Any) -> str:

@@ -1,4 +1,4 @@
-"""Several devices of JAX, in one process and in two: the numbers of one device, and a program that shares the rows out."""
+"""Several devices of JAX, in one process and in two: the numbers of one device, by a program that shares rows out."""
 
 import json
 import socket
