@@ -6,6 +6,7 @@ Nothing is fetched while it is built or read: no fonts, no scripts, no inventori
 import sys
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).parents[1]))  # the bpx beside these pages, whichever is installed
 sys.path.insert(0, str(Path(__file__).parent / "_extensions"))
 
 import repository_pages
@@ -31,7 +32,7 @@ extensions = [
     "sphinx_design",
     "sphinx_gallery.gen_gallery",
 ]
-exclude_patterns = ["_build", "_extensions", "gallery"]
+exclude_patterns = ["_build", "_extensions", "gallery", "examples/*.ipynb"]
 source_suffix = {".rst": "restructuredtext", ".md": "myst-nb"}
 default_role = "autolink"
 nitpicky = True

@@ -11,6 +11,7 @@ font or a picture from another server: the site works without a network. Links t
 from __future__ import annotations
 
 import argparse
+import importlib
 import posixpath
 import re
 import sys
@@ -135,9 +136,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("site", type=Path, help="the folder that Sphinx wrote")
     options = parser.parse_args(arguments)
     sys.path.insert(0, str(ROOT / "docs" / "_extensions"))
-    from public_names import find_public_names
-
-    names = [public.name for public in find_public_names()]
+    public_names = importlib.import_module("public_names")
+    names = [public.name for public in public_names.find_public_names()]
     faults = list(find_faults(options.site, names))
     print(*faults, sep="\n", end="\n" if faults else "")
     print(f"{len(names)} public names, {len(faults)} faults")

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from bpx.cli.group import choose_backend
-from bpx.cli.model_files import check_place, save_model
 from bpx.cli.pictures import check_picture, draw_training
+from bpx.cli.places import check_place
 from bpx.cli.prepared_training import PreparedTraining
 from bpx.cli.printing import Printer
 from bpx.cli.ranks import Ranks
@@ -33,6 +33,8 @@ from bpx.cli.train_report import announce, conclude
 from bpx.datasets import names
 from bpx.distributed import rank
 from bpx.errors import BpxError, InputError, Interrupted
+from bpx.files.network_file import LARGEST_CARD
+from bpx.recipes.model_file import save_model
 from bpx.training.checkpoints.lock import FolderLock
 
 __all__ = ["train"]
@@ -62,6 +64,8 @@ def train(
     Ended
         After Ctrl-C, SIGTERM or SIGHUP; with the line that resumes.
     """
+    if "card" in around:
+        around = around | {"card": _read_card(around["card"])}
     with contextlib.ExitStack() as held:
         if resume is None:
             plan = _plan_new(dataset, training, around)
@@ -87,6 +91,8 @@ def _train(printer: Printer, plan: Plan, held: contextlib.ExitStack, *, resumed:
     def check() -> None:
         if plan.output is not None:
             check_place(plan.output, "--output", plan.options.dataset)
+        elif plan.card is not None:
+            raise InputError("--card is kept in the model's file; name one by --output")
         if plan.plot is not None:
             check_picture(plan.plot)
         if plan.checkpoint is not None and not resumed:
@@ -101,7 +107,7 @@ def _train(printer: Printer, plan: Plan, held: contextlib.ExitStack, *, resumed:
 
     def keep() -> None:
         if plan.output is not None:
-            save_model(plan.output, prepared.model)
+            save_model(plan.output, prepared.model, plan.card)
         if plan.plot is not None:
             draw_training(plan.plot, prepared)
 
@@ -137,6 +143,27 @@ def _plan_new(dataset: str | None, training: dict[str, Any], around: dict[str, A
     if dataset is None:
         raise InputError(f"which data set? One of {', '.join(names())}, or a file: bpx train data.csv --target COLUMN")
     return Plan(TrainOptions(dataset, **training), **around)
+
+
+def _read_card(path: str) -> str:
+    """Return the text of a model card.
+
+    Raises
+    ------
+    InputError
+        If there is no such file, or it holds no text, or more than a model's file takes.
+    """
+    try:
+        if os.path.getsize(path) > 4 * LARGEST_CARD:  # a character has up to four bytes
+            raise InputError(f"--card {path} is too large: a card has up to {LARGEST_CARD:,} characters")
+        text = Path(path).read_text("utf-8")
+    except OSError as error:
+        raise InputError(f"--card {path} cannot be read: {error.strerror or error}") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"--card {path} is no text in UTF-8: {error}") from error
+    if len(text) > LARGEST_CARD:
+        raise InputError(f"--card {path} is too large: a card has up to {LARGEST_CARD:,} characters")
+    return text
 
 
 def _check_resumed(dataset: str | None, given: dict[str, Any]) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from bpx.arguments import check_count
 from bpx.core.evaluation import check_metrics
 from bpx.core.model import Data, Model
@@ -24,7 +26,15 @@ MEMORY_LIMIT = 512 * 2**20
 """Bytes that data larger than memory may take at a time, where ``fit`` is given no ``memory_limit``."""
 
 
-def open_source(net: Model, x: Any, y: Any, sample_weight: Any, settings: Settings, memory_limit: int | None) -> Source:
+def open_source(
+    net: Model,
+    x: Any,
+    y: Any,
+    sample_weight: Any,
+    settings: Settings,
+    memory_limit: int | None,
+    rows: Any = None,
+) -> Source:
     """Return where the batches of a training come from.
 
     Raises
@@ -35,6 +45,8 @@ def open_source(net: Model, x: Any, y: Any, sample_weight: Any, settings: Settin
     """
     limit = MEMORY_LIMIT if memory_limit is None else check_count("memory_limit", memory_limit)
     if y is None:
+        if rows is not None:
+            raise InputError("rows are numbers of rows of arrays, and an iterable of batches has none; leave rows out")
         if sample_weight is not None:
             raise InputError("the weights of an iterable of batches are in the batches: (x, y, sample_weight)")
         if x is None:
@@ -43,12 +55,27 @@ def open_source(net: Model, x: Any, y: Any, sample_weight: Any, settings: Settin
     else:
         mapped = _map_if_larger(limit, net, x, y, sample_weight)
         if mapped is None:
-            source = Batches(net, net.place(x, y, sample_weight), settings)
+            data = net.place(x, y, sample_weight)
+            source = Batches(net, data, settings, None if rows is None else _check_rows(rows, data[0].shape[0]))
+        elif rows is not None:
+            raise InputError(
+                "rows are chosen of arrays in memory, and x is read from its file in blocks; leave rows out"
+            )
         else:
             source = MappedStream(net, mapped, settings, limit)
     if settings.metrics:
         check_metrics(net, settings.metrics, None if source.unweighted is None else source.unweighted[1])
     return source
+
+
+def _check_rows(rows: Any, n: int) -> np.ndarray:
+    """Return the numbers of the rows to train on."""
+    chosen = np.asarray(rows)
+    if chosen.ndim != 1 or chosen.dtype.kind not in "iu" or not chosen.size:
+        raise InputError(f"rows must be numbers of rows, shape (n,), got shape {chosen.shape} of {chosen.dtype}")
+    if chosen.min() < 0 or chosen.max() >= n:
+        raise InputError(f"rows must be from 0 to {n - 1}, got {chosen.min()} to {chosen.max()}")
+    return chosen.astype(np.int64)
 
 
 def _map_if_larger(limit: int, net: Model, x: Any, y: Any, sample_weight: Any) -> MappedArrays | None:

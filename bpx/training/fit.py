@@ -32,6 +32,7 @@ def fit(
     optimizer: str | Optimizer = "adam",
     validation_data: Any = None,
     sample_weight: Any = None,
+    rows: Any = None,
     class_weight: Mapping[int, float] | str | None = None,
     metrics: Iterable[Any] = (),
     callbacks: Iterable[Any] = (),
@@ -61,7 +62,7 @@ def fit(
         return settings, Checkpointer(checkpoint, checkpoint_every, keep, on_checkpoint_error, resume)
 
     def open_data(settings: Settings) -> tuple[Source, HeldOut | None]:
-        source = open_source(net, x, y, sample_weight, settings, memory_limit)
+        source = open_source(net, x, y, sample_weight, settings, memory_limit, rows)
         if validation_data is None:
             return source, None
         return source, HeldOut(net, validation_data, settings, memory_limit)

@@ -90,7 +90,7 @@ def find_group(home: str) -> str:
 
 def group_public_names() -> dict[str, list[PublicName]]:
     """Return the public names by the titles of their groups, both in the order of the reference."""
-    names = sorted(find_public_names(), key=lambda public: public.name.lower())
+    names = sorted(find_public_names(), key=lambda public: public.name.rpartition(".")[2].lower())
     titles = [*GROUPS, *sorted({find_group(public.home) for public in names} - set(GROUPS))]
     groups = {title: [public for public in names if find_group(public.home) == title] for title in titles}
     return {title: members for title, members in groups.items() if members}

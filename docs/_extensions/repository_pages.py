@@ -67,8 +67,6 @@ def copy_texts(app: Sphinx) -> None:
         page = Path(app.srcdir) / f"{docname}.md"
         page.parent.mkdir(exist_ok=True)
         text = mend_links((ROOT / path).read_text("utf-8"), path, docname)
-        if not text.startswith("# "):
-            text = f"# {page.stem.replace('-', ' ').capitalize()}\n\n{text}"
         if not page.exists() or page.read_text("utf-8") != text:
             page.write_text(text, "utf-8")
 
@@ -79,6 +77,8 @@ def lead_to_sources(app: Sphinx, doctree: nodes.document) -> None:
     used = env.bpx_sources = getattr(env, "bpx_sources", {})
     docname = env.current_document.docname
     used.pop(docname, None)
+    if docname.startswith("examples/"):
+        return  # those of the gallery are downloads
     for link in list(doctree.findall(addnodes.download_reference)):
         target = Path(app.srcdir, posixpath.dirname(docname), link["reftarget"]).resolve()
         if not (target.is_file() and target.is_relative_to(ROOT)):

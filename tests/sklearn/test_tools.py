@@ -36,7 +36,7 @@ def test_the_parameters_are_those_of_scikit_learn_and_some_more(name):
         assert mine[parameter].default == their.default
         assert mine[parameter].kind == their.kind
     more = set(mine) - set(known)
-    assert more == {"dropout", "backend", "device", "callbacks", "precision", "progress"} | (
+    assert more == {"normalization", "dropout", "backend", "device", "callbacks", "precision", "progress"} | (
         {"class_weight"} if name == "MLPClassifier" else set()
     )
 
@@ -140,4 +140,5 @@ def test_the_docstrings_name_every_parameter_and_attribute(iris):
         entries = re.findall(r"^(\w+(?:, \w+)*) : ", described, flags=re.MULTILINE)
         documented = {name for entry in entries for name in entry.split(", ")}
         assert set(names) <= documented | {"feature_names_in_"}
-        assert documented <= set(names) | {"feature_names_in_"}
+        assert documented <= {*names, "network_", "feature_names_in_"}
+        assert isinstance(e.network_, bpx.Network)

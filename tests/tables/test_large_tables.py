@@ -20,7 +20,7 @@ def small_parts(monkeypatch):
     """Take few values, rows, features and bytes for many, so that small tables are done as large ones are."""
     monkeypatch.setattr(values, "_VALUES_AT_A_TIME", 16)
     monkeypatch.setattr(values, "_SAMPLE", 16)
-    monkeypatch.setattr(encoding, "_ROWS_A_BLOCK", 7)
+    monkeypatch.setattr(encoding, "_VALUES_A_BLOCK", 100)
     monkeypatch.setattr(encoding, "_FEATURES_A_BLOCK", 3)
     monkeypatch.setattr(csv_parsing, "_BYTES_A_BLOCK", 13)
 

@@ -1,0 +1,174 @@
+"""The pages of the documentation do what they say: their code runs and prints what stands below it, commands too.
+
+In a page, blocks of Python run one after the other with the same names. A block of text right behind one is what it
+prints, or the error that it raises. Of the shell, the commands of bpx run; what is installed has to be an extra.
+The notebooks of ``docs/tutorials`` run as the site's build runs them: every cell, in order.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import io
+import random
+import re
+import shlex
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+DOCS = ROOT / "docs"
+
+spec = importlib.util.spec_from_file_location("readme_blocks", ROOT / "scripts" / "readme_blocks.py")
+readme_blocks = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(readme_blocks)
+
+PAGES = sorted(DOCS.glob("*.md"))
+NOTEBOOKS = sorted((DOCS / "tutorials").glob("*.md"))
+
+OTHER_TESTS = {
+    "onnx.md": "tests/test_onnx_training.py, tests/cli/test_export_command.py",
+    "write-a-backend.md": "tests/backend/test_others.py",
+}
+"""Pages whose Python other tests run, with what it needs."""
+
+pytestmark = pytest.mark.skipif(not PAGES, reason="needs the checkout, for the pages")
+
+
+@pytest.fixture(autouse=True)
+def forget_own_classes():
+    """Take the classes that a page defines off the lists of kinds again."""
+    from bpx.layers import LAYERS
+    from bpx.losses import KINDS
+    from bpx.optimizers.base import KINDS as OPTIMIZER_KINDS
+    from bpx.optimizers.schedules import KINDS as SCHEDULE_KINDS
+
+    lists = [LAYERS, KINDS, OPTIMIZER_KINDS, SCHEDULE_KINDS]
+    before = [dict(kinds) for kinds in lists]
+    yield
+    for kinds, known in zip(lists, before, strict=True):
+        kinds.clear()
+        kinds.update(known)
+
+
+def _read(page):
+    return readme_blocks.blocks(page.read_text("utf-8"))
+
+
+def _claims(page):
+    """Return the page's blocks of Python, each with the text that stands right behind it, or None."""
+    text = page.read_text("utf-8")
+    claimed = r"```python\n(?P<code>.*?)```\n(?:\n```text\n(?P<claim>.*?)```\n)?"
+    return [(found["code"], found["claim"]) for found in re.finditer(claimed, text, flags=re.DOTALL)]
+
+
+def _run(code, page, names):
+    """Run a block of Python, and return what it printed, or the error of bpx that it raised."""
+    import bpx
+
+    printed = io.StringIO()
+    try:
+        with contextlib.redirect_stdout(printed):
+            exec(compile(code, page.name, "exec"), names)
+    except bpx.BpxError as error:
+        return f"{printed.getvalue()}{type(error).__name__}: {error}"
+    return printed.getvalue()
+
+
+def _ids(pages):
+    return [pytest.param(page, id=page.relative_to(DOCS).as_posix()) for page in pages]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", _ids(page for page in PAGES if _claims(page) and page.name not in OTHER_TESTS))
+def test_the_code_of_a_page_does_what_the_page_says(page, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MPLBACKEND", "agg")
+    names = {"__name__": "__main__"}
+    for code, claim in _claims(page):
+        came = _run(code, page, names)
+        if claim is None:
+            assert not re.search(r"^\w+(Error|Interrupted): ", came, flags=re.MULTILINE), code
+        else:
+            assert came.split() == claim.split(), code
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", _ids(NOTEBOOKS))
+def test_the_cells_of_a_notebook_run(page, tmp_path, monkeypatch):
+    matplotlib = pytest.importorskip("matplotlib", reason="needs matplotlib, for the pictures of the notebooks")
+    matplotlib.use("agg")
+    monkeypatch.chdir(tmp_path)
+    cells = [block.text for block in _read(page) if block.language.startswith("{code-cell}")]
+    assert cells
+    names = {"__name__": "__main__"}
+    for cell in cells:
+        exec(compile(cell, page.name, "exec"), names)
+    matplotlib.pyplot.close("all")
+
+
+def _write_tables(folder):
+    """Write the tables that pages take for given, as small ones."""
+    rng = random.Random(0)
+    lines = ["species,island,bill_length_mm,body_mass_g"]
+    for _ in range(90):
+        species, island, bill, mass = rng.choice([("Adelie", "Dream", 39, 3700), ("Gentoo", "Biscoe", 47, 5080)])
+        lines.append(f"{species},{island},{rng.gauss(bill, 2):.1f},{rng.gauss(mass, 300):.0f}")
+    (folder / "penguins.csv").write_text("\n".join(lines) + "\n")
+
+
+def _commands(page):
+    """Return the commands of a page's blocks of the shell, lines that end in a backslash joined."""
+    shell = "".join(block.text for block in _read(page) if block.language == "sh")
+    return [line for line in shell.replace("\\\n", " ").splitlines() if line.strip() and not line.startswith("#")]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", _ids(page for page in [*PAGES, *NOTEBOOKS] if _commands(page)))
+def test_the_commands_of_a_page_run(page, tmp_path):
+    """In one folder, in their order."""
+    _write_tables(tmp_path)
+    for line in _commands(page):
+        for command in re.split(r"\s+(?:&&|\|\|)\s+|\s*;\s+", line):
+            words = shlex.split(command, comments=True)
+            if words[:1] == ["bpx"] or words[:3] == ["python3", "-m", "bpx"]:
+                arguments = words[1:] if words[0] == "bpx" else words[3:]
+                ran = subprocess.run(
+                    [sys.executable, "-m", "bpx", *arguments], cwd=tmp_path, capture_output=True, text=True, check=False
+                )
+                assert ran.returncode == 0, f"{command}\n{ran.stderr}"
+
+
+@pytest.mark.parametrize("page", _ids(page for page in [*PAGES, *NOTEBOOKS]))
+def test_what_a_page_installs_is_an_extra(page):
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["optional-dependencies"]
+    named = re.findall(r"(?:\"\.|bpx-backprop)\[([\w,-]+)\]", page.read_text("utf-8"))
+    for name in (part for names in named for part in names.split(",")):
+        assert name in extras
+
+
+def _linked(page):
+    return re.findall(r"\]\((?!\w+:)([^)#\s]+)", page.read_text("utf-8"))
+
+
+@pytest.mark.skipif(not (ROOT / ".ci" / "run").is_file(), reason="needs the checkout, to follow the links in it")
+@pytest.mark.parametrize("page", _ids(page for page in [*PAGES, *NOTEBOOKS] if _linked(page)))
+def test_the_links_of_a_page_lead_somewhere(page):
+    """Those to generated pages are followed by scripts/check_site.py."""
+    for link in _linked(page):
+        if not re.match(r"(\.\./)?(reference|examples|repository|source)/", link):
+            target = page.parent / link
+            assert target.is_file() or target.with_suffix(".md").is_file(), link
+
+
+def test_the_figures_on_the_page_of_speed_are_those_that_were_measured():
+    measured = (ROOT / "scripts" / "benchmarks" / "results" / "cpu.md").read_text("utf-8")
+    row = r"^\|[^|]*\| ([^|]*bpx[^|]* / [^|]*?) \| ([^|]+?) \| ([\d. ]+?) \|"
+    rows = re.findall(row, (DOCS / "speed.md").read_text("utf-8"), flags=re.MULTILINE)
+    assert len(rows) > 15
+    for case, limit, runs in rows:
+        assert f"| {case} | {limit} | {runs} |" in measured
