@@ -1,5 +1,6 @@
 from bpx import backend as backend
 from bpx import datasets as datasets
+from bpx import distributed as distributed
 from bpx import explanation as explanation
 from bpx import health as health
 from bpx import metrics as metrics

@@ -107,6 +107,7 @@ class Network(Model):
         resume: str | os.PathLike[str] | None = None,
         memory_limit: int | None = None,
         prefetch: bool = True,
+        distributed: bool = False,
         **unknown: Never,
     ) -> History:
         """Train the network by backpropagation.
@@ -189,6 +190,10 @@ class Network(Model):
             Whether data read in blocks is read in a thread, while the block before it is in use. False: in the thread
             that called ``fit``, block after block, as sources need that belong to the thread that opened them (a
             connection of SQLite, a handle of a graphical interface).
+        distributed : bool
+            Whether the processes that ``mpirun``, ``srun`` or ``torchrun`` started train this network together: all
+            call this method with the same arguments and the same data, and each takes a part of every batch, so that
+            the numbers are those of one process up to rounding. Started alone, it changes nothing. See Notes.
 
         Returns
         -------
@@ -238,6 +243,13 @@ class Network(Model):
         start again, they are read where ``fit`` was called, with a warning; otherwise the exception has a note that
         names ``prefetch=False``. Batches of ``validation_data`` are always read where ``fit`` was called.
 
+        With ``distributed``, a batch of b rows is shared out among P processes, the ranks: rank r takes the rows from
+        ``r * b // P`` to before ``(r + 1) * b // P``, and one sum over all of loss and gradients makes a step. Rank 0
+        calls the callbacks, shows the progress and writes and reads checkpoints, which any number of ranks resume. Its
+        parameters, and its seed where ``seed=None``, are taken over by all. An exception is raised on all ranks, or
+        ends all of them. L-BFGS and generators are refused, and so are layers of your own with random masks or running
+        statistics. On Ctrl-C or SIGTERM, to any rank, all end with a checkpoint.
+
         Examples
         --------
         >>> import bpx
@@ -257,6 +269,7 @@ class Network(Model):
             metrics=metrics, callbacks=callbacks, shuffle=shuffle, progress=progress, penalties=penalties, clip=clip,
             checkpoint=checkpoint, checkpoint_every=checkpoint_every, keep=keep,
             on_checkpoint_error=on_checkpoint_error, resume=resume, memory_limit=memory_limit, prefetch=prefetch,
+            distributed=distributed,
         )  # fmt: skip
 
     def gradients(
@@ -292,7 +305,9 @@ class Network(Model):
         value, grads = self.compute_gradients(*placed, training=training)
         return float(value), [{n: convert_like(x, g, self.backend) for n, g in part.items()} for part in grads]
 
-    def evaluate(self, x: Any, y: Any, sample_weight: Any = None, metrics: Iterable[Any] = ()) -> dict[str, float]:
+    def evaluate(
+        self, x: Any, y: Any, sample_weight: Any = None, metrics: Iterable[Any] = (), *, distributed: bool = False
+    ) -> dict[str, float]:
         """Return the loss, where the targets are classes the accuracy, and further metrics.
 
         Parameters
@@ -303,6 +318,9 @@ class Network(Model):
         sample_weight : array_like (samples,) or None
         metrics : iterable of str, callable or pair (str, callable)
             As for `fit`.
+        distributed : bool
+            Whether the samples are shared out among the ranks, as for `fit`. All have the same parameters, call this
+            method with the same data, and get the same numbers.
 
         Returns
         -------
@@ -321,18 +339,29 @@ class Network(Model):
         from bpx.metrics import list_metrics
 
         chosen = list_metrics(metrics)
+        if distributed:
+            from bpx.distributed.communicator import connect
+
+            communicator = connect(self.backend)
+            if communicator is not None:
+                from bpx.core.together import measure_together
+
+                return measure_together(self, communicator, x, y, sample_weight, chosen)
         if sample_weight is None and not chosen and self.backend.repeats:
             return measure_at_once(self, x, y)
         data = self.place(x, y, sample_weight)
         check_metrics(self, chosen, data[1])
         return measure(self, [data], chosen)
 
-    def predict(self, x: Any) -> Array:
+    def predict(self, x: Any, *, distributed: bool = False) -> Array:
         """Return what the network makes of samples: probabilities for the cross-entropies, outputs otherwise.
 
         Parameters
         ----------
         x : array_like (samples, n_in)
+        distributed : bool
+            Whether the samples are shared out among the ranks, as for `fit`. All call this method with the same
+            samples, and each gets all predictions.
 
         Returns
         -------
@@ -355,6 +384,14 @@ class Network(Model):
         >>> float(net.predict([[0.0, 0.0]]).sum())
         1.0
         """
+        if distributed:
+            from bpx.distributed.communicator import connect
+
+            communicator = connect(self.backend)
+            if communicator is not None:
+                from bpx.core.together import predict_together
+
+                return convert_like(x, predict_together(self, communicator, x), self.backend)
         with self.backend.computing():
             samples = self.place_samples(x, look=not self.backend.repeats)
             return convert_like(x, self.compute_predictions(samples), self.backend)

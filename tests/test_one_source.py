@@ -25,7 +25,8 @@ COMPUTES = [
     "layers/members.py", "losses/members.py", "layers/normalization.py", "layers/numbers.py", "layers/parametric.py",
     "layers/stack.py", "layers/structure.py", "losses/base.py", "losses/classes.py", "losses/values.py",
     "optimizers/adaptive.py", "optimizers/averaging.py", "optimizers/base.py", "optimizers/descent.py",
-    "core/backpropagation.py", "core/regularization.py", "core/step.py", "layers/erfc.py", "rng.py",
+    "core/backpropagation.py", "core/regularization.py", "core/sharing.py", "core/step.py", "core/together.py",
+    "layers/erfc.py", "rng.py",
 ]  # fmt: skip
 """Forward, backward, loss and update: the modules whose arrays are the device's."""
 
@@ -78,6 +79,7 @@ FOR_PEOPLE_AND_FILES = {
     "callbacks/": "listens on the host",
     "arguments.py": "arguments",
     "cli/": "the command line",
+    "distributed/": "arrays of the host on their way to other processes",
     "datasets/": "data that ships with bpx, in NumPy arrays",
     "core/evaluation.py": "metrics are computed on the host from predictions that are fetched once",
     "explanation/": "numbers for people, fetched from the device",

@@ -153,7 +153,8 @@ def train_network(
         history = kept.read_into(network)
         if history is None:
             history = _fit(network, own, rows, aside, watched, **kept.folders, **how)
-            kept.write(network, history)
+            if not how.get("distributed") or _is_first():
+                kept.write(network, history)
         networks.append(network)
         histories.append(history)
     groups = [[i for i, (its, _, _) in enumerate(plans) if its == group] for group in range(len(variants))]
@@ -195,6 +196,13 @@ def _fit(network: Network, settings: Settings, rows: Rows, aside: Array, watched
         clip=None if settings.clip is None else ClipNorm(settings.clip),
         **how,
     )
+
+
+def _is_first() -> bool:
+    """Tell whether this is the process that writes, of those that train together."""
+    from bpx.distributed import rank
+
+    return rank() == 0
 
 
 def _foretell(networks: Sequence[Network], each: Sequence[Array], rows: Rows) -> tuple[Array, Array]:

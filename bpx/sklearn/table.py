@@ -13,6 +13,7 @@ from sklearn.utils import check_random_state, column_or_1d
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_consistent_length, check_is_fitted, validate_data
 
+from bpx.backend.base import Backend
 from bpx.backend.precision import MANTISSA_BITS
 from bpx.backend.selection import get_backend
 from bpx.errors import InputError
@@ -112,6 +113,7 @@ class TableEstimator(Kept, TellsCallbacks, BaseEstimator):  # type: ignore[misc]
         "backend": [str, None],
         "precision": [StrOptions(set(MANTISSA_BITS))],
         "progress": ["boolean", None],
+        "distributed": ["boolean"],
     }
 
     network_: Network
@@ -143,7 +145,8 @@ class TableEstimator(Kept, TellsCallbacks, BaseEstimator):  # type: ignore[misc]
         check_consistent_length(y, np.empty(frame.height))
         classes = y.dtype.kind == "i"
         weight = None if sample_weight is None else check_sample_weight(sample_weight, y)
-        seed = int(check_random_state(self.random_state).randint(2**31 - 1))
+        backend = get_backend(self.backend)
+        seed = self._draw_seed(backend)
         n = len(y)
         learned, held = np.arange(n), np.arange(0)
         if share := getattr(self, "held_out", 0.0):
@@ -164,7 +167,6 @@ class TableEstimator(Kept, TellsCallbacks, BaseEstimator):  # type: ignore[misc]
         rows = Rows(x, targets, weight, targets if classes else None)
         settings = self._choose_settings(len(learned), classes, seed)
         settings = dataclasses.replace(settings, class_weight=class_weight)
-        backend = get_backend(self.backend)
         taught = rows.take(learned) if held.size else rows
         numbers, n_outputs = preprocessor.are_numbers, preprocessor.n_outputs
         edges = find_bins(settings, taught.x, numbers)
@@ -186,6 +188,7 @@ class TableEstimator(Kept, TellsCallbacks, BaseEstimator):  # type: ignore[misc]
                 edges=edges,
             ),
             progress=self.progress,
+            distributed=self.distributed,
             callbacks=tellers,
         )
         preprocessor = named
@@ -196,6 +199,16 @@ class TableEstimator(Kept, TellsCallbacks, BaseEstimator):  # type: ignore[misc]
         if held.size:
             return held, np.asarray(trained.network.predict(x[held]))
         return trained.aside, trained.outputs
+
+    def _draw_seed(self, backend: Backend) -> int:
+        """Return the seed of splits and networks: of processes that train together, the first one's."""
+        seed = int(check_random_state(self.random_state).randint(2**31 - 1))
+        if self.distributed:
+            from bpx.distributed.communicator import connect
+
+            communicator = connect(backend)
+            seed = seed if communicator is None else int(communicator.broadcast(seed))
+        return seed
 
     def _name_target(self, target: Any) -> Any:
         """Return what a target was found to be, with the labels that the caller knows."""
@@ -319,6 +332,9 @@ class TableClassifier(ClassifierMixin, TableEstimator):  # type: ignore[misc]
         How the operands of matrix products are rounded.
     progress : bool or None
         As for ``bpx.Network.fit``.
+    distributed : bool
+        Whether the processes that ``mpirun``, ``srun`` or ``torchrun`` started train together, as for
+        ``bpx.Network.fit``: all call ``fit`` with the same samples.
 
     Attributes
     ----------
@@ -380,6 +396,7 @@ class TableClassifier(ClassifierMixin, TableEstimator):  # type: ignore[misc]
         backend: str | None = None,
         precision: str = "float32",
         progress: bool | None = None,
+        distributed: bool = False,
     ) -> None:
         self._keep(locals())
 
@@ -446,7 +463,8 @@ class TableRegressor(RegressorMixin, TableEstimator):  # type: ignore[misc]
 
     Parameters
     ----------
-    preset, hidden_layer_sizes, members, max_iter, dropout, optimizer, random_state, backend, precision, progress
+    preset, hidden_layer_sizes, members, max_iter, dropout, optimizer, random_state, backend, precision, progress,
+    distributed
         As for `TableClassifier`.
     loss : {"squared_error", "absolute_error", "huber", "quantile"} or Loss
         "quantile" is the median; ``bpx.Quantile(0.9)`` another one. Of the standardized target, so that ``delta`` in
@@ -501,6 +519,7 @@ class TableRegressor(RegressorMixin, TableEstimator):  # type: ignore[misc]
         backend: str | None = None,
         precision: str = "float32",
         progress: bool | None = None,
+        distributed: bool = False,
     ) -> None:
         self._keep(locals())
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterable
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,6 +17,9 @@ from bpx.training.class_weights import sum_by_class, weigh_by_class, weigh_class
 from bpx.training.fingerprint import fingerprint, fingerprint_on_host
 from bpx.training.settings import Settings
 from bpx.training.sources import Block, Source
+
+if TYPE_CHECKING:
+    from bpx.distributed.communicator import Communicator
 
 
 class Batches(Source):
@@ -38,7 +41,7 @@ class Batches(Source):
         self.shuffle = settings.shuffle
         self.rows: int = data[0].shape[0] if chosen is None else len(chosen)
         self.batch_size = min(settings.choose_batch_size(self.rows) or self.rows, self.rows)
-        self.step_size = min(settings.choose_step_size(self.rows) or self.rows, self.rows)
+        self.step_size: int = min(settings.choose_step_size(self.rows) or self.rows, self.rows)
         if chosen is not None and (self.step_size == self.rows or settings.metrics):
             data, chosen = (_take(net, data[0], chosen), *(_take(net, part, chosen) for part in data[1:])), None
         self.whole = self.unweighted = data
@@ -114,6 +117,30 @@ def drop_steps(groups: list[np.ndarray], steps: int) -> list[np.ndarray]:
             left.append(group[steps:] if steps else group)
         steps = max(0, steps - len(group))
     return left
+
+
+def list_own_columns(communicator: Communicator, rows: int, batch: int | None) -> np.ndarray:
+    """Return which of the rows of a step are this process's: a part of each of its batches.
+
+    Parameters
+    ----------
+    communicator : Communicator
+    rows : int
+        Of the step.
+    batch : int or None
+        Rows of a batch, where the step has several.
+    """
+    columns = []
+    for start, size in cut_step(rows, batch):
+        first, end = communicator.find_part(size)
+        columns.append(np.arange(start + first, start + end))
+    return np.concatenate(columns)
+
+
+def cut_step(rows: int, batch: int | None) -> list[tuple[int, int]]:
+    """Return the first row of each batch of a step, and its rows."""
+    size = rows if batch is None else batch
+    return [(start, min(size, rows - start)) for start in range(0, rows, size)]
 
 
 def sum_shares(groups: list[np.ndarray], weight: np.ndarray | None) -> np.ndarray:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,6 +18,9 @@ from bpx.training.mapped import MappedArrays, MappedStream, find_file_map
 from bpx.training.settings import Settings
 from bpx.training.sources import Source
 from bpx.training.streams import BLOCK_SHARE
+
+if TYPE_CHECKING:
+    from bpx.distributed.communicator import Communicator
 
 MEMORY_LIMIT = 512 * 2**20
 """Bytes that data larger than memory may take at a time, where ``fit`` is given no ``memory_limit``."""
@@ -82,6 +85,13 @@ def _map_if_larger(limit: int, net: Model, x: Any, y: Any, sample_weight: Any) -
     return MappedArrays(net, x, y, sample_weight)
 
 
+def take_part(communicator: Communicator, data: Data) -> Data:
+    """Return the rows of data on the device that are this process's: views, or none."""
+    x, y, weight = data
+    own = slice(*communicator.find_part(x.shape[0]))
+    return x[own, ...], y[own, ...], None if weight is None else weight[own]
+
+
 class HeldOut:
     """Data that a network is measured on after each epoch.
 
@@ -102,6 +112,7 @@ class HeldOut:
     def __init__(self, net: Model, validation_data: Any, settings: Settings, memory_limit: int | None) -> None:
         limit = MEMORY_LIMIT if memory_limit is None else memory_limit
         self.net = net
+        self._communicator: Communicator | None = None
         self.whole: Data | None = None
         self.batches: Iterables | None = None
         self.mapped: MappedArrays | None = None
@@ -119,17 +130,27 @@ class HeldOut:
             self.whole = net.place(x, y, weight)
             check_metrics(net, settings.metrics, self.whole[1])
 
+    def share_out(self, communicator: Communicator) -> None:
+        """Have each process take a part of it, in the order of their ranks."""
+        self._communicator = communicator
+
     def place_pieces(self) -> Iterable[Data]:
-        """Return all of it on the device, in pieces."""
+        """Return all of it on the device, in pieces; where it is shared out, this process's part."""
         if self.whole is not None:
-            return [self.whole]
-        return self._read_chunks() if self.batches is None else self.batches.place_batches(0)
+            return [self._take_own(self.whole)]
+        return self._read_chunks() if self.batches is None else map(self._take_own, self.batches.place_batches(0))
+
+    def _take_own(self, piece: Data) -> Data:
+        return piece if self._communicator is None else take_part(self._communicator, piece)
 
     def _read_chunks(self) -> Iterator[Data]:
         assert self.mapped is not None
+        first, end = 0, self.mapped.rows
+        if self._communicator is not None:
+            first, end = self._communicator.find_part(end)
         rows = max(1, self.chunk_bytes // self.mapped.row_bytes)
-        for start in range(0, self.mapped.rows, rows):
-            yield self.mapped.read(start, min(start + rows, self.mapped.rows))
+        for start in range(first, end, rows):
+            yield self.mapped.read(start, min(start + rows, end))
 
     def describe(self) -> dict[str, Any]:
         """Return what must be the same for a training to continue exactly, as plain data."""

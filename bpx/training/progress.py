@@ -51,6 +51,10 @@ class Progress:
             self._show_loss()
             self._bar.close()
 
+    def silence(self) -> None:
+        """Show no bar: another process does."""
+        self._possible = False
+
     def update(self, epochs: float, loss: float | None) -> None:
         """Say that some epochs, or a part of one, are done."""
         self.done += epochs

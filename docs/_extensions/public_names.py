@@ -24,6 +24,7 @@ GROUPS = {
     "Tables": ("bpx.tables",),
     "Data sets": ("bpx.datasets",),
     "Backends": ("bpx.backend",),
+    "Several processes": ("bpx.distributed",),
     "Errors and warnings": ("bpx.errors",),
 }
 """The groups in the order of the reference, each with the modules that it takes its names from.
