@@ -55,7 +55,7 @@ def mlp(
     dropout : float
         Share of each hidden layer's units left out at a training step, at least 0 and below 1.
     init : str or None
-        Initialiser of the weights; None is "he_uniform" before rectifiers, "lecun_normal" before SELU, as its
+        Initializer of the weights; None is "he_uniform" before rectifiers, "lecun_normal" before SELU, as its
         authors have it, and "glorot_uniform" elsewhere. Biases start at zero, except with "uniform", which draws them
         too, as the notebook does.
     dtype : str
@@ -109,7 +109,7 @@ def mlp(
 
 
 def _choose_initializer(function: Layer) -> str:
-    """Return the initialiser of weights before an activation."""
+    """Return the initializer of weights before an activation."""
     if isinstance(function, SELU):
         return "lecun_normal"
     return "he_uniform" if isinstance(function, _RECTIFIERS) else "glorot_uniform"

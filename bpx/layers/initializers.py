@@ -1,6 +1,6 @@
 """How weights start.
 
-Each initialiser draws from a NumPy generator in float64, so that device and dtype change no draw.
+Each initializer draws from a NumPy generator in float64, so that device and dtype change no draw.
 """
 
 from __future__ import annotations
@@ -98,9 +98,9 @@ INITIALIZERS: dict[str, Initializer] = {
     f.__name__: f
     for f in (glorot_uniform, glorot_normal, he_uniform, he_normal, lecun_uniform, lecun_normal, normal, zeros, uniform)
 }
-"""The initialisers by name."""
+"""The initializers by name."""
 
 
 def get_initializer(name: str) -> Initializer:
-    """Return the initialiser of a name; the error lists the names and the nearest spelling."""
+    """Return the initializer of a name; the error lists the names and the nearest spelling."""
     return INITIALIZERS[check_choice("initializer", name, INITIALIZERS)]

@@ -29,16 +29,16 @@ class Linear(Layer):
     bias : bool
         Whether there is a bias.
     weight_init : str or None
-        Initialiser of the weight; None is Glorot's uniform one.
+        Initializer of the weight; None is Glorot's uniform one.
     bias_init : str
-        Initialiser of the bias.
+        Initializer of the bias.
     frozen : tuple of str
         Names of parameters that training leaves as they are ("weight", "bias").
 
     Raises
     ------
     InputError
-        If a size is no positive whole number, an initialiser is unknown, or a frozen name is no parameter.
+        If a size is no positive whole number, an initializer is unknown, or a frozen name is no parameter.
 
     See Also
     --------
@@ -134,7 +134,7 @@ class NTKLinear(Linear):
     n_in, n_out, bias, bias_init, frozen
         As for `Linear`.
     weight_init : str
-        Initialiser of the weight; "normal" is N(0, 1), whatever the width.
+        Initializer of the weight; "normal" is N(0, 1), whatever the width.
 
     See Also
     --------

@@ -246,7 +246,7 @@ class MemberLinear(Layer):
         What each member has of its own. Of "scale_in" (k, n_in) and "scale_out" (k, n_out), which start at 1, there is
         none otherwise; "bias" (k, n_out) and "weight" (k, n_in, n_out) are shared otherwise.
     weight_init : str
-        Initialiser of the weight, of each member's where they have their own. Biases start at 0.
+        Initializer of the weight, of each member's where they have their own. Biases start at 0.
     frozen : tuple of str
         Names of parameters that training leaves as they are.
     shared_input : bool
@@ -256,7 +256,7 @@ class MemberLinear(Layer):
     Raises
     ------
     InputError
-        If a size is no positive whole number, ``own`` or ``frozen`` names what there is not, or the initialiser is
+        If a size is no positive whole number, ``own`` or ``frozen`` names what there is not, or the initializer is
         unknown.
 
     See Also

@@ -1,4 +1,4 @@
-"""Layers that standardise what they are given: over the features of a sample, or over the samples of a batch."""
+"""Layers that standardize what they are given: over the features of a sample, or over the samples of a batch."""
 
 from __future__ import annotations
 
