@@ -14,7 +14,7 @@ import numpy as np
 
 from bpx.backend.base import Array, device_of
 
-WEIGHTS, SHUFFLE, SPLIT = 1, 2, 3
+WEIGHTS, SHUFFLE = 1, 2
 """Purposes of a generator: streams of the same seed that share no numbers."""
 
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from bpx.arguments import check_number
 from bpx.errors import FileFormatError, InputError
+from bpx.tables.splitting import order_rows
 
 __all__ = ["Residuals"]
 
@@ -59,7 +60,7 @@ class Residuals:
         """Return what errors of predictions say, of either sign."""
         sizes = np.abs(np.asarray(errors, dtype=np.float64).reshape(-1))
         if len(sizes) > _KEPT:
-            sizes = sizes[np.argsort(np.random.PCG64(seed).random_raw(len(sizes)), kind="stable")[:_KEPT]]
+            sizes = sizes[order_rows(seed, len(sizes))[:_KEPT]]
         return cls(tuple(np.sort(sizes).tolist()), held_out)
 
     def find_width(self, coverage: float) -> float:

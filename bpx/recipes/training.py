@@ -21,7 +21,7 @@ from bpx.recipes.members import join_members
 from bpx.recipes.selection import select_groups
 from bpx.recipes.settings import Settings
 from bpx.recipes.widening import widen_networks
-from bpx.tables.splitting import split
+from bpx.tables.splitting import order_rows, split
 from bpx.training.checkpoints.folder import list_checkpoints
 from bpx.training.history import History
 
@@ -303,7 +303,7 @@ def deal_folds(n: int, folds: int, seed: int, classes: Array | None = None) -> l
     >>> sorted(len(fold) for fold in deal_folds(11, 3, seed=0))
     [3, 4, 4]
     """
-    order = np.argsort(np.random.PCG64(seed).random_raw(n), kind="stable")
+    order = order_rows(seed, n)
     if classes is not None:
         order = order[np.argsort(classes[order], kind="stable")]
     return [np.sort(order[i::folds]) for i in range(folds)]

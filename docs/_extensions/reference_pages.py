@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 import sys
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -26,9 +27,12 @@ def write_name_page(public: PublicName) -> str:
     lines = [underline(public.name), f".. currentmodule:: {public.name.rpartition('.')[0]}\n"]
     if public.is_class:
         lines.append(f".. autoclass:: {public.name}")
-        members = find_members(public.value)
-        if members:
-            lines.append(f"   :members: {', '.join(members)}")
+        for parent, members in groupby(find_members(public.value), key=lambda member: member.parent):
+            if parent is not public.value:
+                lines.append(f"\n   .. rubric:: From its parent ``{parent.__module__}.{parent.__qualname__}``")
+            for member in members:
+                kind = "autoproperty" if member.is_property else "automethod"
+                lines.append(f"\n   .. {kind}:: {public.name}.{member.name}")
     elif public.is_function:
         lines.append(f".. autofunction:: {public.name}")
     else:

@@ -2,7 +2,8 @@
 
 In a page, blocks of Python run one after the other with the same names. A block of text right behind one is what it
 prints, or the error that it raises. Of the shell, the commands of bpx run; what is installed has to be an extra.
-The notebooks of ``docs/tutorials`` run as the site's build runs them: every cell, in order.
+A page with cells is a notebook, which runs as the build of the site runs it: every cell, in order; its blocks of Python
+are there to be read.
 """
 
 from __future__ import annotations
@@ -27,14 +28,18 @@ spec = importlib.util.spec_from_file_location("readme_blocks", ROOT / "scripts" 
 readme_blocks = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(readme_blocks)
 
-PAGES = sorted(DOCS.glob("*.md"))
-NOTEBOOKS = sorted((DOCS / "tutorials").glob("*.md"))
+TEXTS = sorted([*DOCS.glob("*.md"), *(DOCS / "tutorials").glob("*.md")])
+NOTEBOOKS = [page for page in TEXTS if "```{code-cell}" in page.read_text("utf-8")]
+PAGES = [page for page in TEXTS if page not in NOTEBOOKS]
 
 OTHER_TESTS = {
     "onnx.md": "tests/test_onnx_training.py, tests/cli/test_export_command.py",
     "write-a-backend.md": "tests/backend/test_others.py",
 }
 """Pages whose Python other tests run, with what it needs."""
+
+FOLLOWED = {"table-to-onnx.md": ("onnx", "ndonnx", "onnxruntime", "polars")}
+"""Pages whose Python and commands work on each other's files, with the modules that they need."""
 
 pytestmark = pytest.mark.skipif(not PAGES, reason="needs the checkout, for the pages")
 
@@ -84,7 +89,7 @@ def _ids(pages):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("page", _ids(page for page in PAGES if _claims(page) and page.name not in OTHER_TESTS))
+@pytest.mark.parametrize("page", _ids(p for p in PAGES if _claims(p) and p.name not in {*OTHER_TESTS, *FOLLOWED}))
 def test_the_code_of_a_page_does_what_the_page_says(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MPLBACKEND", "agg")
@@ -102,13 +107,15 @@ def test_the_code_of_a_page_does_what_the_page_says(page, tmp_path, monkeypatch)
 def test_the_cells_of_a_notebook_run(page, tmp_path, monkeypatch):
     matplotlib = pytest.importorskip("matplotlib", reason="needs matplotlib, for the pictures of the notebooks")
     matplotlib.use("agg")
+    pyplot = pytest.importorskip("matplotlib.pyplot")
     monkeypatch.chdir(tmp_path)
     cells = [block.text for block in _read(page) if block.language.startswith("{code-cell}")]
     assert cells
     names = {"__name__": "__main__"}
     for cell in cells:
-        exec(compile(cell, page.name, "exec"), names)
-    matplotlib.pyplot.close("all")
+        code = re.sub(r"\A(?::[\w-]+:.*\n)+", "", cell)  # what MyST-NB is told of the cell
+        exec(compile(code, page.name, "exec"), names)
+    pyplot.close("all")
 
 
 def _write_tables(folder):
@@ -128,22 +135,59 @@ def _commands(page):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("page", _ids(page for page in [*PAGES, *NOTEBOOKS] if _commands(page)))
+@pytest.mark.parametrize("page", _ids(page for page in TEXTS if _commands(page) and page.name not in FOLLOWED))
 def test_the_commands_of_a_page_run(page, tmp_path):
     """In one folder, in their order."""
     _write_tables(tmp_path)
     for line in _commands(page):
-        for command in re.split(r"\s+(?:&&|\|\|)\s+|\s*;\s+", line):
-            words = shlex.split(command, comments=True)
-            if words[:1] == ["bpx"] or words[:3] == ["python3", "-m", "bpx"]:
-                arguments = words[1:] if words[0] == "bpx" else words[3:]
-                ran = subprocess.run(
-                    [sys.executable, "-m", "bpx", *arguments], cwd=tmp_path, capture_output=True, text=True, check=False
-                )
-                assert ran.returncode == 0, f"{command}\n{ran.stderr}"
+        _run_commands(line, tmp_path)
 
 
-@pytest.mark.parametrize("page", _ids(page for page in [*PAGES, *NOTEBOOKS]))
+def _mask(line):
+    """Return the words of a line, without its numbers."""
+    return re.sub(r"\d[\d.,e+]*", "0", line).split()
+
+
+def _run_commands(line, folder):
+    """Run those commands of a line that are bpx's, and return what they printed."""
+    printed = ""
+    for command in re.split(r"\s+(?:&&|\|\|)\s+|\s*;\s+", line):
+        words = shlex.split(command, comments=True)
+        if words[:1] == ["bpx"] or words[:3] == ["python3", "-m", "bpx"]:
+            arguments = words[1:] if words[0] == "bpx" else words[3:]
+            ran = subprocess.run(
+                [sys.executable, "-m", "bpx", *arguments], cwd=folder, capture_output=True, text=True, check=False
+            )
+            assert ran.returncode == 0, f"{command}\n{ran.stderr}"
+            printed += ran.stdout + ran.stderr
+    return printed
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", _ids(page for page in PAGES if page.name in FOLLOWED))
+def test_a_page_can_be_followed_from_top_to_bottom(page, tmp_path, monkeypatch):
+    """Its Python and its commands run in one folder, and print the lines that stand behind them, whatever the numbers.
+
+    What a training ends with differs from machine to machine in the last digits shown.
+    """
+    for module in FOLLOWED[page.name]:
+        pytest.importorskip(module)
+    monkeypatch.chdir(tmp_path)
+    names, printed, texts = {"__name__": "__main__"}, "", 0
+    for block in _read(page):
+        if block.language == "python":
+            printed = _run(block.text, page, names)
+        elif block.language == "sh":
+            printed = _run_commands(block.text.replace("\\\n", " ").strip(), tmp_path)
+        elif block.language == "text":
+            texts += 1
+            came = [_mask(line) for line in printed.splitlines()]
+            for line in block.text.splitlines():
+                assert _mask(line) in came, f"{line}\n{printed}"
+    assert texts
+
+
+@pytest.mark.parametrize("page", _ids(TEXTS))
 def test_what_a_page_installs_is_an_extra(page):
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["optional-dependencies"]
     named = re.findall(r"(?:\"\.|bpx-backprop)\[([\w,-]+)\]", page.read_text("utf-8"))
@@ -156,7 +200,7 @@ def _linked(page):
 
 
 @pytest.mark.skipif(not (ROOT / ".ci" / "run").is_file(), reason="needs the checkout, to follow the links in it")
-@pytest.mark.parametrize("page", _ids(page for page in [*PAGES, *NOTEBOOKS] if _linked(page)))
+@pytest.mark.parametrize("page", _ids(page for page in TEXTS if _linked(page)))
 def test_the_links_of_a_page_lead_somewhere(page):
     """Those to generated pages are followed by scripts/check_site.py."""
     for link in _linked(page):

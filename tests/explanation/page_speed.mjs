@@ -8,7 +8,7 @@ const { initialize } = await import(`${source}/engine/initialize.js`);
 const { createRandom } = await import(`${source}/engine/random.js`);
 const { createRun } = await import(`${source}/engine/training.js`);
 
-const ROUNDS = 40;
+const ROUNDS = 200;
 
 function makeRun({ sizes, rows, loss }) {
   const random = createRandom(0);

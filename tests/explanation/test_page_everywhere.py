@@ -378,34 +378,49 @@ def test_a_notebooks_frame_runs_the_page_and_keeps_it_in(tab, tmp_path):
     tab.context = top
 
 
-FRAMES = """async (milliseconds) => {
-  const times = [];
+FRAMES = """async () => {
+  const count = (milliseconds, work) =>
+    new Promise((done) => {
+      const times = [];
+      const tick = (time) => {
+        times.push(time);
+        work();
+        if (time - times[0] < milliseconds) requestAnimationFrame(tick);
+        else done((1000 * (times.length - 1)) / (time - times[0]));
+      };
+      requestAnimationFrame(tick);
+    });
+  // What takes half a frame where nothing else runs; it slows down with the machine, as the page does.
+  const spin = (n) => {
+    let sum = 0;
+    for (let k = 0; k < n; k += 1) sum += Math.sqrt(k);
+    return sum;
+  };
+  let least = Infinity;
+  for (let round = 0; round < 40; round += 1) {
+    const began = performance.now();
+    spin(300000);
+    least = Math.min(least, performance.now() - began);
+  }
+  const half = Math.round((300000 * 8) / Math.max(least, 0.1));
+  const possible = await count(500, () => spin(half));
   document.querySelector("[data-role=play]").click();
-  await new Promise((done) => {
-    const tick = (time) => {
-      times.push(time);
-      if (time - times[0] < milliseconds) requestAnimationFrame(tick);
-      else done();
-    };
-    requestAnimationFrame(tick);
-  });
+  const made = await count(1000, () => {});
   document.querySelector("[data-role=play]").click();
-  return (1000 * (times.length - 1)) / (times.at(-1) - times[0]);
+  return [made, possible];
 }"""
-
-
-TRIES = 6
+TRIES = 5
 
 
 @pytest.mark.parametrize("name", ["moons", "digits"], ids=["2-16-16-1", "64-64-10"])
 def test_it_stays_fluid_while_it_trains(tab, path, request, name):
-    """On two cores that do little else 60 and 50 frames a second; before the parts took turns it were 20 and 19."""
-    least = {"moons": 30, "digits": 20} if tab.browser == "chromium" else {"moons": 15, "digits": 12}
+    """Measured where little else ran: 58 and 55 of 60 frames a second, and 20 and 19 before the parts took turns."""
+    share = {"chromium": {"moons": 0.5, "digits": 0.4}, "firefox": {"moons": 0.25, "digits": 0.25}}[tab.browser][name]
     tab.open(path, request.getfixturevalue(name))
-    frames = []
-    while len(frames) < TRIES and max(frames, default=0) < least[name]:  # what else the machine does slows it down
-        frames.append(tab.run(FRAMES, 1000))
-    assert max(frames) >= least[name], frames
+    tries = []
+    while len(tries) < TRIES and max((made / possible for made, possible in tries), default=0) < share:
+        tries.append(tab.run(FRAMES))
+    assert max(made / possible for made, possible in tries) >= share, tries
     curve = tab.state()["lab"]["curve"]
-    assert curve["step"][-1] >= least[name] / 2, "a step a frame"
+    assert curve["step"][-1] >= tries[-1][0] / 2, "a step a frame"
     assert curve["loss"][-1] < curve["loss"][0]

@@ -134,7 +134,7 @@ def test_names_of_features(iris):
 
 def test_the_docstrings_name_every_parameter_and_attribute(iris):
     for cls in (MLPClassifier, MLPRegressor):
-        described = inspect.getdoc(cls).partition("Notes\n")[0]  # not indented, whichever the Python
+        described = inspect.getdoc(cls).partition("See Also\n")[0]  # not indented, whichever the Python
         e = cls(max_iter=1).fit(*iris, validation_data=iris)
         names = [*cls().get_params(), *(n for n in vars(e) if n.endswith("_") and not n.startswith("_"))]
         entries = re.findall(r"^(\w+(?:, \w+)*) : ", described, flags=re.MULTILINE)
