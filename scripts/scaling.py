@@ -149,8 +149,8 @@ def measure(name: str, ranks: Sequence[int], repeats: int, seconds: float) -> di
             task = {"kind": "steps", "network": name, "batch": rows, "seconds": seconds}
             times[way].append(run(task, n, threads))
     least = {way: min(each) for way, each in times.items()}
-    rows = np.array([batch, batch // 2, batch // 4], dtype=np.float64)
-    c1, c0 = np.polyfit(rows, [least[f"{int(n)} rows"] for n in rows], 1)
+    counts = [batch, batch // 2, batch // 4]
+    c1, c0 = np.polyfit(counts, [least[f"{n} rows"] for n in counts], 1)
     buffer, copy = np.ones(weights + 2, dtype=np.float32), np.empty(weights + 2, dtype=np.float32)
     packing = []
     for _ in range(20):
