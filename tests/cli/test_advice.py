@@ -41,6 +41,7 @@ NOT_ON_THE_COMMAND_LINE = {
     "network.py": "Python's own",
     "optimizers": "settings that no option has",
     "perceptron.py": "bpx train chooses what suits the loss",
+    "recipes/model_file.py:load": "what no command reads",
     "plot": "--plot draws what the command holds",
     "sklearn": "estimators",
     "tables/fitting.py:drop": "a text in place of a list",
@@ -227,8 +228,12 @@ TRIED = [
 @pytest.fixture
 def models(command, tables):
     """Train what the advice is tried on."""
-    result = command("train", "kinds.csv", "--target", "y", "--strict", "-o", "kinds.model", "--epochs", 1)
-    assert result.exit_code == 0, result.stderr
+    for arguments in (
+        ("train", "kinds.csv", "--target", "y", "--strict", "-o", "kinds.model"),
+        ("train", "moons", "--hidden", "400,400", "--dropout", "0.1", "-o", "wide.model"),
+    ):
+        result = command(*arguments, "--epochs", 1)
+        assert result.exit_code == 0, result.stderr
 
 
 @pytest.mark.parametrize(("arguments", "advice", "further"), TRIED, ids=[f"{a[0]} {a[1]} {f}" for a, _, f in TRIED])
