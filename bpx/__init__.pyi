@@ -1,5 +1,6 @@
 from bpx import backend as backend
 from bpx import datasets as datasets
+from bpx import distributed as distributed
 from bpx import explanation as explanation
 from bpx import health as health
 from bpx import metrics as metrics
@@ -100,3 +101,5 @@ from bpx.optimizers.schedules import StepDecay as StepDecay
 from bpx.perceptron import mlp as mlp
 from bpx.training.callback import Callback as Callback
 from bpx.training.history import History as History
+from bpx.training.range_test import RangeTest as RangeTest
+from bpx.training.range_test import find_learning_rate as find_learning_rate

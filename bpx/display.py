@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from bpx.core.model import Model
@@ -14,6 +16,27 @@ WORTH_SAYING = 2**20
 
 MAX_LAYERS = 30
 """Layers that the HTML table shows."""
+
+
+class Summary(str):
+    """A network's table: text, which a prompt shows as it is printed, and a notebook as HTML."""
+
+    __slots__ = ("_html",)
+    _html: str
+
+    def __new__(cls, text: str, html: str) -> Summary:
+        summary = super().__new__(cls, text)
+        summary._html = html
+        return summary
+
+    def __getnewargs__(self) -> tuple[Any, ...]:
+        return str(self), self._html
+
+    def __repr__(self) -> str:
+        return str(self)
+
+    def _repr_html_(self) -> str:
+        return self._html
 
 
 def list_rows(net: Model) -> list[tuple[str, str, str, str]]:
@@ -32,7 +55,13 @@ def name_arithmetic(net: Model) -> str:
     return net.dtype if net.precision == "float32" else f"{net.dtype} with products in {net.precision}"
 
 
-def summarize(net: Model) -> str:
+def _name_recordings(net: Model) -> str:
+    """Say how many bytes a network's recordings hold, where it is worth saying."""
+    recorded = net.count_bytes()["recordings"]
+    return f"; recordings hold {recorded:,} bytes, which net.release() lets go of" if recorded >= WORTH_SAYING else ""
+
+
+def summarize(net: Model) -> Summary:
     """Return a table of the layers, their output shapes and their parameters."""
     table = list_rows(net)
     widths = [max(len(row[k]) for row in [HEADER, *table]) for k in range(4)]
@@ -45,10 +74,9 @@ def summarize(net: Model) -> str:
     rule = "-" * len(align(HEADER))
     loss = f"loss {net.loss.name} ({net.loss.reduction})"
     total = f"{net.n_params:,} parameters, {name_arithmetic(net)}, {loss}, on {net.backend.spec}"
-    recorded = net.count_bytes()["recordings"]
-    if recorded >= WORTH_SAYING:
-        total += f"; recordings hold {recorded:,} bytes, which net.release() lets go of"
-    return escape_controls("\n".join([align(HEADER), rule, *map(align, table), rule, total]), keep="\n")
+    total += _name_recordings(net)
+    text = escape_controls("\n".join([align(HEADER), rule, *map(align, table), rule, total]), keep="\n")
+    return Summary(text, make_html(net))
 
 
 def make_html(net: Model) -> str:
@@ -60,6 +88,6 @@ def make_html(net: Model) -> str:
     trained = f", {net.training.epoch:,} epochs trained" if net.training is not None else ""
     line = (
         f"Network of {net.n_params:,} parameters, {name_arithmetic(net)}, loss {net.loss.name} ({net.loss.reduction}), "
-        f"on {net.backend.spec}{trained}"
+        f"on {net.backend.spec}{trained}{_name_recordings(net)}"
     )
     return make_paragraph(line) + make_table(HEADER, shown)

@@ -19,6 +19,7 @@ __all__ = [
     "FixedAttributeError",
     "InputError",
     "Interrupted",
+    "LostRankError",
     "UnknownArgumentError",
     "unknown_name",
 ]
@@ -156,6 +157,10 @@ class FileFormatError(BpxError, ValueError):
     ...     print("no whole safetensors file" in str(error))
     True
     """
+
+
+class LostRankError(BpxError, RuntimeError):
+    """Another process ended in the middle of what this one does with it; what happened is said there."""
 
 
 class FileWarning(UserWarning):

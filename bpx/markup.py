@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 import unicodedata
 from collections.abc import Iterable, Sequence
 from html import escape
+from typing import Any
 
 _STYLE = "text-align:left;vertical-align:top;white-space:pre-wrap;padding-right:1em;font-variant-numeric:tabular-nums"
 _LEFT = f' style="{_STYLE}"'
@@ -51,6 +53,19 @@ def escape_controls(text: str, keep: str = "") -> str:
         else character
         for character in text
     )
+
+
+def is_notebook() -> bool:
+    """Tell whether a notebook runs this, Jupyter's, VS Code's or Colab's: they show HTML, which a terminal does not."""
+    ipython = sys.modules.get("IPython")
+    return ipython is not None and hasattr(ipython.get_ipython(), "kernel")
+
+
+def show_in_notebook(shown: Any) -> Any:
+    """Show an object below the cell that runs; the result's ``update`` shows another in its place."""
+    from IPython.display import display
+
+    return display(shown, display_id=True)
 
 
 def make_paragraph(text: str) -> str:

@@ -7,13 +7,14 @@ torch and jax compute to the same bits, under ``jax.jit`` too.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
 from bpx.backend.base import Array, device_of
 
-WEIGHTS, SHUFFLE, SPLIT = 1, 2, 3
+WEIGHTS, SHUFFLE = 1, 2
 """Purposes of a generator: streams of the same seed that share no numbers."""
 
 
@@ -75,7 +76,7 @@ def _scramble(xp: Any, h: Array) -> Array:
     return h ^ (xp.bitwise_right_shift(h, 16) & 0xFFFF)
 
 
-def keep_mask(xp: Any, like: Array, keys: tuple[Any, Any], keep: float) -> Array:
+def keep_mask(xp: Any, like: Array, keys: tuple[Any, Any], keep: float, first: int = 0) -> Array:
     """Return which elements to keep: a boolean array shaped like ``like``, each True with probability ``keep``.
 
     Parameters
@@ -88,11 +89,12 @@ def keep_mask(xp: Any, like: Array, keys: tuple[Any, Any], keep: float) -> Array
         Two int32 keys; the same keys give the same mask on every backend.
     keep : float
         Probability of True, above 0 and at most 1.
+    first : int
+        Number of the first row of ``like`` in the batch, of which it may be a part.
     """
-    size = 1
-    for n in like.shape:
-        size *= n
-    h = xp.arange(size, dtype=xp.int32, device=device_of(like))
+    width = math.prod(like.shape[1:])
+    begin = first * width
+    h = xp.arange(begin, begin + like.shape[0] * width, dtype=xp.int32, device=device_of(like))
     h = _scramble(xp, _scramble(xp, h ^ keys[0]) ^ keys[1])
     threshold = min(int(keep * 2.0**31), 2**31 - 1)
     return xp.reshape((h & 0x7FFFFFFF) < threshold, like.shape)

@@ -178,6 +178,10 @@ def _member_linear(torch: Any, p: Any, x: Any, state: Any) -> Any:
     return torch.stack(made, dim=1)
 
 
+def _flat_member_linear(torch: Any, p: Any, x: Any, state: Any) -> Any:
+    return _member_linear(torch, p, x[:, None, :].expand(-1, 3, -1), state)
+
+
 def _member_columns(torch: Any, p: Any, x: Any, state: Any) -> Any:
     return torch.stack([torch.cat([x[:, m : m + 1], x[:, 3:5], x[:, 5 + 2 * m : 7 + 2 * m]], 1) for m in range(3)], 1)
 
@@ -216,6 +220,9 @@ COLUMNS = bpx.Columns(
     [1, 1, 2, 2, 3], [bpx.Embedding(5, 3), bpx.Identity(), bpx.Linear(2, 3), bpx.BatchNorm(2), bpx.Dropout(0.4)]
 )
 BINS = bpx.PiecewiseLinear([[-2.0, -0.5, 0.0, 1.0], [-1.0, 1.0], [0.0, 2.0, 3.0], [-4.0, -3.0, -1.0, 0.5]], frozen=())
+FLAT = bpx.MemberLinear(4, 2, 3, shared_input=True)
+FLAT_HEADS = bpx.MemberLinear(4, 2, 3, ("weight", "bias"), shared_input=True)
+FLAT_OUT = bpx.MemberLinear(4, 2, 3, ("scale_out", "bias"), shared_input=True)
 DENSE_BINS = dataclasses.replace(BINS, dense=True, height=0.5)
 
 LAYER_CASES = (
@@ -266,6 +273,11 @@ LAYER_CASES = (
     LayerCase("MemberLinear-shared", bpx.MemberLinear(4, 2, 3, ()), _member_linear, shape=(ROWS, 3, 4)),
     LayerCase("MemberLinear-heads", bpx.MemberLinear(4, 2, 3, ("weight", "bias")), _member_linear, shape=(ROWS, 3, 4)),
     LayerCase("MemberLinear-all", bpx.MemberLinear(4, 2, 3, OWN), _member_linear, shape=(ROWS, 3, 4)),
+    LayerCase("MemberLinear-flat", FLAT, _flat_member_linear),
+    LayerCase("MemberLinear-flat-shared", bpx.MemberLinear(4, 2, 3, (), shared_input=True), _flat_member_linear),
+    LayerCase("MemberLinear-flat-heads", FLAT_HEADS, _flat_member_linear),
+    LayerCase("MemberLinear-flat-all", bpx.MemberLinear(4, 2, 3, OWN, shared_input=True), _flat_member_linear),
+    LayerCase("MemberLinear-flat-out", FLAT_OUT, _flat_member_linear),
     LayerCase("Residual", RESIDUAL, _block),
     LayerCase("Residual-random", RANDOM_RESIDUAL, _random_block, mode="training"),
     LayerCase("Residual-nested", NESTED_RESIDUAL, _nested_block),

@@ -25,7 +25,8 @@ COMPUTES = [
     "layers/members.py", "losses/members.py", "layers/normalization.py", "layers/numbers.py", "layers/parametric.py",
     "layers/stack.py", "layers/structure.py", "losses/base.py", "losses/classes.py", "losses/values.py",
     "optimizers/adaptive.py", "optimizers/averaging.py", "optimizers/base.py", "optimizers/descent.py",
-    "core/backpropagation.py", "core/regularization.py", "core/step.py", "layers/erfc.py", "rng.py",
+    "core/backpropagation.py", "core/regularization.py", "core/sharing.py", "core/step.py", "core/together.py",
+    "layers/erfc.py", "rng.py",
 ]  # fmt: skip
 """Forward, backward, loss and update: the modules whose arrays are the device's."""
 
@@ -78,6 +79,7 @@ FOR_PEOPLE_AND_FILES = {
     "callbacks/": "listens on the host",
     "arguments.py": "arguments",
     "cli/": "the command line",
+    "distributed/": "arrays of the host on their way to other processes",
     "datasets/": "data that ships with bpx, in NumPy arrays",
     "core/evaluation.py": "metrics are computed on the host from predictions that are fetched once",
     "explanation/": "numbers for people, fetched from the device",
@@ -267,7 +269,8 @@ def test_everything_runs_where_nothing_but_the_standard_is(strict):
     between += [bpx.Scale(4), bpx.Parametric("mish", 4)]
     layers = [*first, *between, bpx.Linear(4, 2)]
     many = [*first, bpx.Members(4, 3), bpx.MemberLinear(4, 4, 3), bpx.MemberLinear(4, 2, 3, own=("weight", "bias"))]
-    used = {type(layer) for layer in (*layers, *many, *block, *beside)}
+    dealt = [*first, bpx.MemberColumns([1, 1], [True, False], 3), bpx.MemberLinear(2, 2, 3)]
+    used = {type(layer) for layer in (*layers, *many, *dealt, *block, *beside)}
     assert used == {cls for cls in LAYERS.values() if cls.__module__.startswith("bpx.")}
     place = bpx.get_backend("array-api-strict:device1")
     x = place.asarray(np.random.default_rng(0).normal(size=(7, 2, 3)))
@@ -275,8 +278,9 @@ def test_everything_runs_where_nothing_but_the_standard_is(strict):
     y = place.asarray(np.eye(2)[np.arange(7) % 2])
     optimizers = [bpx.SGD(0.1), bpx.SGD(0.1, 0.9), bpx.SGD(0.1, 0.9, True), "adam", "adamw", "rmsprop"]
     assert {type(bpx.optimizers.get_optimizer(o)) for o in optimizers} == set(OPTIMIZERS.values())
-    for loss in (*LOSSES, bpx.MeanOverMembers(loss=bpx.CrossEntropy())):
-        net = bpx.Network(layers if loss in LOSSES else many, loss=loss, dtype="float64", backend=place)
+    of_members = bpx.MeanOverMembers(loss=bpx.CrossEntropy())
+    for loss, chain in (*((loss, layers) for loss in LOSSES), (of_members, many), (of_members, dealt)):
+        net = bpx.Network(chain, loss=loss, dtype="float64", backend=place)
         for optimizer in optimizers:
             settings = {"penalties": [bpx.L1(0.1), bpx.L2(0.1, True)], "clip": bpx.ClipNorm(1.0), "batch_size": 3}
             settings |= {"sample_weight": weight, "validation_data": (x, y), "optimizer": optimizer}

@@ -123,12 +123,12 @@ def test_the_constraints_of_the_least_versions_are_the_bounds():
     extras = project["optional-dependencies"].values()
     required = [*project["dependencies"], *(line for extra in extras for line in extra)]
     bounds = {line for line in required if not line.startswith(f"{project['name']}[")}
-    assert all(re.fullmatch(r"[\w-]+(\[\w+\])?>=[\d.]+", line) for line in bounds), (
+    assert all(re.fullmatch(r"[\w-]+(\[\w+\])?>=[\d.]+(,<[\d.]+)?", line) for line in bounds), (
         bounds
-    )  # one bound each, and no more
+    )  # one bound each, and a ceiling where private names are used
     lines = (ROOT / ".github" / "constraints" / "least.txt").read_text("utf-8").splitlines()
     least = [line for line in lines if line and not line.startswith("#")]
-    assert sorted(least) == sorted(re.sub(r"(\[\w+\])?>=", "==", line) for line in bounds)
+    assert sorted(least) == sorted(re.sub(r"(\[\w+\])?>=([\d.]+).*", r"==\2", line) for line in bounds)
 
 
 @needs_checkout

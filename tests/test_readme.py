@@ -1,4 +1,4 @@
-"""What the README promises: its commands' form, its Python code, its ten lines and its table of XOR."""
+"""What the README promises: its commands' form, its Python code, and where its links lead."""
 
 import importlib.util
 import re
@@ -8,8 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
-import bpx
 
 ROOT = Path(__file__).resolve().parent.parent
 README = ROOT / "README.md"
@@ -53,82 +51,47 @@ def test_a_block_that_is_not_there_is_an_error():
     assert "there is no number 9" in asked.stderr
 
 
-@pytest.mark.slow
-def test_the_python_quick_start_runs(tmp_path, monkeypatch, capsys):
-    monkeypatch.chdir(tmp_path)
-    (source,) = _texts("Quick start", "python")
+def _run_python(section, folder, monkeypatch):
+    """Run the code of a section as it stands; return its names."""
+    monkeypatch.chdir(folder)
+    (source,) = _texts(section, "python")
     names = {}
     exec(compile(source, "README.md", "exec"), names)
+    return names
+
+
+@pytest.mark.slow
+def test_the_first_example_runs(tmp_path, monkeypatch, capsys):
+    names = _run_python("A network, and its gradients", tmp_path, monkeypatch)
     images, digits = (names[name][names["held_out"]] for name in "xy")
     assert names["net"].evaluate(images, digits)["accuracy"] > 0.95
     assert names["gradients"][0]["weight"].shape == names["net"].params[0]["weight"].shape == (64, 64)
     assert "accuracy" in capsys.readouterr().out
 
 
-def test_the_ten_lines_give_the_gradients_of_bpx():
-    (source,) = _texts("The ten lines of backpropagation", "python")
-    assert len(source.splitlines()) == 10
-    x, y = bpx.datasets.xor()
-    net = bpx.mlp(
-        [2, 3, 1], activation="sigmoid", output="sigmoid", loss="squared_error", dtype="float64", backend="numpy"
-    )
-    hidden, _, output, _ = net.params
-    names = {"np": np, "x": x, "y": y, "lr": 0.5}
-    names |= {"w1": hidden["weight"], "b1": hidden["bias"], "w2": output["weight"], "b2": output["bias"]}
-    loss, (d_hidden, _, d_output, _) = net.gradients(x, y)
-    exec(source, names)
-    # The ten lines sum over the batch of four, and bpx takes the mean.
-    assert names["loss"] == pytest.approx(4 * loss, rel=1e-14)
-    np.testing.assert_allclose(names["dw1"], 4 * d_hidden["weight"], rtol=1e-12)
-    np.testing.assert_allclose(names["db1"], 4 * d_hidden["bias"], rtol=1e-12)
-    np.testing.assert_allclose(names["dw2"], 4 * d_output["weight"], rtol=1e-12)
-    np.testing.assert_allclose(names["db2"], 4 * d_output["bias"], rtol=1e-12)
-
-
-def _start(seed, n_hidden=2):
-    """Draw what the notebook draws, in its order, with its generator."""
-    generator = np.random.RandomState(seed)
-    shapes = {"w1": (2, n_hidden), "w2": (n_hidden, 1), "b1": (1, n_hidden), "b2": (1, 1)}
-    return {name: generator.uniform(size=shape) for name, shape in shapes.items()}
-
-
-@pytest.mark.parametrize("biases", ["frozen", "trained too"])
-def test_the_table_of_xor_is_what_the_ten_lines_give(biases):
-    (source,) = _texts("The ten lines of backpropagation", "python")
-    step = compile(source, "README.md", "exec")
-    x, y = bpx.datasets.xor()
-    names = _start(seed=0) | {"np": np, "x": x, "y": y, "lr": 0.5}
-    born = {name: names[name] for name in ("b1", "b2")}
-    for _ in range(10_000):
-        exec(step, names)
-        if biases == "frozen":
-            names |= born
-    (row,) = re.findall(rf"biases {biases} \|(.+)\|", README.read_text("utf-8"))
-    np.testing.assert_allclose(names["p"].ravel(), [float(cell) for cell in row.split("|")], rtol=0, atol=1e-8)
-
-
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("n_hidden", "trained", "solved"), [(2, True, 25), (2, False, 7), (3, True, 28), (4, True, 30)]
-)
-def test_so_many_of_thirty_seeds_solve_xor(n_hidden, trained, solved):
-    starts = [_start(seed, n_hidden) for seed in range(30)]
-    w1, w2, b1, b2 = (np.stack([start[name] for start in starts]) for name in ("w1", "w2", "b1", "b2"))
-    x, y = bpx.datasets.xor()
-    for _ in range(10_000):  # the ten lines, for all seeds at once
-        h = 1 / (1 + np.exp(-(x @ w1 + b1)))
-        p = 1 / (1 + np.exp(-(h @ w2 + b2)))
-        dz2 = (p - y) * (p * (1 - p))
-        dz1 = (dz2 @ w2.transpose(0, 2, 1)) * (h * (1 - h))
-        w2 -= 0.5 * (h.transpose(0, 2, 1) @ dz2)
-        w1 -= 0.5 * (x.T @ dz1)
-        if trained:
-            b2 -= 0.5 * dz2.sum(axis=1, keepdims=True)
-            b1 -= 0.5 * dz1.sum(axis=1, keepdims=True)
-    right = ((p > 0.5) == (y > 0.5)).all(axis=(1, 2))
-    assert right.sum() == solved
-    if (n_hidden, trained) == (2, True):
-        assert np.flatnonzero(~right).tolist() == [10, 11, 13, 21, 29]
+def test_the_example_of_a_table_runs(tmp_path, monkeypatch):
+    pytest.importorskip("polars")
+    pytest.importorskip("sklearn")
+    names = _run_python("A table", tmp_path, monkeypatch)
+    low, high = names["model"].predict_interval(names["flat"], coverage=0.9).T
+    rent = np.array(names["rent"])
+    assert np.mean((low <= rent) & (rent <= high)) > 0.8
+    assert np.abs(names["model"].predict(names["flat"]) - rent).max() < 10
+
+
+def test_the_example_of_a_look_inside_runs(tmp_path, monkeypatch, capsys):
+    _run_python("A look inside", tmp_path, monkeypatch)
+    printed = capsys.readouterr().out
+    assert "0.weight[0,1]" in printed
+    assert "dead relus" in printed
+    assert "<html" in (tmp_path / "step.html").read_text("utf-8")[:200]
+
+
+def test_each_example_has_ten_lines_at_most():
+    python = [block.text for block in BLOCKS if block.language == "python"]
+    assert len(python) == 3
+    assert all(len([line for line in text.splitlines() if line]) <= 10 for text in python)
 
 
 @pytest.mark.skipif(not (ROOT / ".ci" / "run").is_file(), reason="needs the checkout, to follow the links in it")

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 import bpx
-from bpx.rng import SHUFFLE, SPLIT, WEIGHTS, generator, keep_mask, permutation, step_keys
+from bpx.rng import SHUFFLE, WEIGHTS, generator, keep_mask, permutation, step_keys
+from bpx.tables.splitting import SPLIT
 
 
 def _hash_in_python(element: int, keys: tuple[int, int]) -> int:

@@ -82,6 +82,12 @@ class Backend(ABC):
     bound_to_thread: ClassVar[bool] = False
     """Whether work that one thread has put off cannot be done by another."""
 
+    sums_inside: ClassVar[bool] = False
+    """Whether its loop itself sums up over processes: each is given whole batches, and the same as the others."""
+
+    sums_in_place: bool = False
+    """Whether NumPy can write into the memory of its arrays, so that MPI sums them up there."""
+
     restore: ClassVar[Callable[..., Backend]]
     """Finds the backend of a spec when a pickle is read; `bpx.backend.selection` sets it."""
 
@@ -345,6 +351,17 @@ class Backend(ABC):
 
         It returns None for arrays that it cannot do so for. None where the backend never can.
         """
+        return None
+
+    def open_group(self) -> Any:
+        """Return the library's own connection of the processes that its launcher started, or None if it has none.
+
+        `bpx.distributed.communicator.Engine` says what it can do.
+        """
+        return None
+
+    def spread(self) -> Backend | None:
+        """Return the devices of this process that can share the rows of a batch out among them, or None."""
         return None
 
     def out_of_memory(self, error: BaseException) -> bool:

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from bpx.backend.base import Array, Backend, Body, BoundNamespace, EveryStep, make_missing
-from bpx.backend.trees import list_leaves, rebuild
+from bpx.backend.trees import are_same, list_leaves, rebuild
 from bpx.errors import BackendError
 
 
@@ -29,12 +29,27 @@ class JaxBackend(Backend):
         self._jax = jax
         self._device = self._find_device(jax, device)
         self.device = _name_device(self._device)
-        self.xp = BoundNamespace(jax.numpy, self._device)
+        self.platform: str = self._device.platform
+        self.xp = self._bind()
+
+    def _bind(self) -> BoundNamespace:
+        return BoundNamespace(self._jax.numpy, self._device)
+
+    def spread(self) -> Backend | None:
+        """Return all devices of this one's kind, in all processes, as one backend; None where there is no other."""
+        return None if len(self._jax.devices(self.platform)) < 2 else JaxMesh(self)
+
+    def open_group(self) -> Any:
+        if self._jax.process_count() == 1:
+            return None
+        from bpx.backend.jax_group import JaxGroup
+
+        return JaxGroup(self._jax)
 
     @staticmethod
     def _find_device(jax: Any, text: str | None) -> Any:
         if text is None:
-            return jax.devices()[0]
+            return jax.local_devices()[0]
         platform, _, index = text.partition(":")
         try:
             found = jax.devices({"cuda": "gpu"}.get(platform, platform))
@@ -43,11 +58,12 @@ class JaxBackend(Backend):
                 f"backend 'jax:{text}' cannot be used: no driver or device ({error}); "
                 f"usable here: {', '.join('jax:' + d for d in JaxBackend.devices())}"
             ) from error
-        if index and not (index.isdigit() and int(index) < len(found)):
+        named = {str(each.id): each for each in found}  # of other processes, too, and they count on
+        if index and index not in named:
             raise BackendError(
                 f"jax has no device {text!r}; usable here: {', '.join('jax:' + d for d in JaxBackend.devices())}"
             )
-        return found[int(index or 0)]
+        return named[index] if index else found[0]
 
     @staticmethod
     def devices() -> tuple[str, ...]:
@@ -69,7 +85,9 @@ class JaxBackend(Backend):
 
     @classmethod
     def of(cls, array: Array) -> Backend:
-        (device, *_) = array.devices()
+        import jax
+
+        device = min((d for d in array.devices() if d.process_index == jax.process_index()), key=lambda d: d.id)
         from bpx.backend.registry import create
 
         return create(f"jax:{_name_device(device)}")
@@ -78,11 +96,11 @@ class JaxBackend(Backend):
         from bpx.backend.transfer import backend_of, host_array, library_of
 
         if library_of(data) == self.name:
-            array = self._jax.device_put(data, self._device)
+            array = self._put(data, self._device)
             return array if dtype is None else array.astype(dtype)
         source = backend_of(data)
         if source is not None and not source.on_host:
-            array = self._jax.device_put(self._jax.dlpack.from_dlpack(data), self._device)
+            array = self._put(self._jax.dlpack.from_dlpack(data), self._device)
             return array if dtype is None else array.astype(dtype)
         host = np.asarray(host_array(data), dtype=dtype)
         if host.dtype == np.float64 and not self._jax.config.jax_enable_x64:
@@ -90,10 +108,14 @@ class JaxBackend(Backend):
         if host.dtype in (np.int64, np.uint64) and not self._jax.config.jax_enable_x64:
             host = _narrow(host)
         # A copy, always: XLA may take over host memory as it is, and the caller may write into it later.
-        return self._jax.device_put(np.array(host), self._device)
+        return self._put(np.array(host), self._device)
+
+    def _put(self, data: Any, place: Any) -> Array:
+        """Return data on a device, or where a sharding says."""
+        return self._jax.device_put(data, place)
 
     def adopt(self, host: np.ndarray) -> Array:
-        return self._jax.device_put(host, self._device)
+        return self._put(host, self._device)
 
     def to_numpy(self, array: Array) -> np.ndarray:
         return np.asarray(array)
@@ -112,7 +134,7 @@ class JaxBackend(Backend):
             )
 
     def make_matmul(self, precision: str) -> Callable[[Array, Array], Array]:
-        if self._device.platform == "cpu":
+        if self.platform == "cpu":
             return super().make_matmul(precision)
         presets = self._jax.lax.DotAlgorithmPreset
         algorithm = {"tf32": presets.TF32_TF32_F32, "bfloat16": presets.BF16_BF16_F32}[precision]
@@ -123,12 +145,12 @@ class JaxBackend(Backend):
 
     def computing(self) -> contextlib.AbstractContextManager[Any]:
         """Return the context in which bpx computes: float32 is float32, where JAX left alone takes TF32 or bfloat16."""
-        if self._device.platform == "cpu" or self._jax.config.jax_default_matmul_precision is not None:
+        if self.platform == "cpu" or self._jax.config.jax_default_matmul_precision is not None:
             return contextlib.nullcontext()
         return self._jax.default_matmul_precision("highest")  # type: ignore[no-any-return]
 
     def synchronize(self) -> None:
-        self._jax.device_put(0.0, self._device).block_until_ready()
+        self._put(np.zeros(()), self._device).block_until_ready()
 
     def compile(self, function: Callable[..., Any]) -> Callable[..., Any]:
         return self._jax.jit(function)  # type: ignore[no-any-return]
@@ -172,10 +194,89 @@ class JaxBackend(Backend):
         """Move a column of step inputs to the device, lengthened to ``room`` rows."""
         rows = np.zeros((room, *column.shape[1:]), dtype=column.dtype)
         rows[: column.shape[0]] = column
-        return self._jax.device_put(rows, self._device)
+        return self._put(rows, self._device)
 
     def out_of_memory(self, error: BaseException) -> bool:
         return isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in str(error)
+
+
+class _Rows(np.ndarray):
+    """Row numbers of steps, (steps, batch), beside other columns of inputs."""
+
+
+class JaxMesh(JaxBackend):
+    """All devices of a kind: arrays lie on each of them, and the rows of a batch are dealt out.
+
+    The step is that of one device, and so is its program, but for where the arrays lie: XLA finds that products of rows
+    can be computed where the rows are, and that their sums are taken over the devices. A batch whose rows the devices
+    do not divide is computed on each of them.
+
+    Parameters
+    ----------
+    first : JaxBackend
+        One of the devices.
+    """
+
+    sums_inside = True
+
+    def __init__(self, first: JaxBackend) -> None:
+        self._jax = first._jax
+        self.device = first.device
+        sharding, devices = self._jax.sharding, self._jax.devices(first.platform)
+        mesh = sharding.Mesh(np.array(devices), ("rows",))
+        self.n_devices = len(devices)
+        self.platform = first.platform
+        self._device = sharding.NamedSharding(mesh, sharding.PartitionSpec())
+        self._dealt = sharding.NamedSharding(mesh, sharding.PartitionSpec("rows"))
+        self._dealt_columns = sharding.NamedSharding(mesh, sharding.PartitionSpec(None, "rows"))
+        self.xp = self._bind()
+
+    def spread(self) -> JaxMesh | None:
+        return None
+
+    def _put(self, data: Any, place: Any) -> Array:
+        if place.is_fully_addressable or getattr(data, "sharding", None) == place:
+            return super()._put(data, place)
+        host = np.asarray(data)  # device_put would ask the other processes, which may have nothing to put there
+        return self._jax.make_array_from_callback(host.shape, place, lambda index: host[index])
+
+    def rows_per_step(self, order: np.ndarray) -> Any:
+        return super().rows_per_step(order).view(_Rows)
+
+    def loop(self, body: Body, pure: bool = False) -> Callable[..., tuple[Any, np.ndarray]]:
+        constrain = self._jax.lax.with_sharding_constraint
+        given: list[Array] = []
+        dealt: list[Array] = []
+
+        def body_everywhere(carry: Any, data: Any, inputs: Any) -> tuple[Any, Array]:
+            carry, output = body(carry, data, inputs)
+            arrays = [constrain(array, self._device) for array in list_leaves(carry)]
+            return rebuild(carry, iter(arrays)), output
+
+        run = super().loop(body_everywhere, pure)
+
+        def run_dealt(carry: Any, data: Any, inputs: tuple[Any, ...], length: int) -> tuple[Any, np.ndarray]:
+            if inputs[0] is None:  # each step takes all rows
+                leaves = list_leaves(data)
+                if not are_same(leaves, given):
+                    given[:], dealt[:] = leaves, [self._deal(array) for array in leaves]
+                data = rebuild(data, iter(dealt))
+            return run(carry, data, inputs, length)
+
+        return run_dealt
+
+    def _deal(self, array: Array) -> Array:
+        """Return an array whose rows are dealt out, where the devices divide them."""
+        if array.shape[0] % self.n_devices:
+            return array
+        return self._jax.device_put(array, self._dealt)
+
+    def _pad(self, column: np.ndarray, room: int) -> Array:
+        if not isinstance(column, _Rows) or column.shape[1] % self.n_devices:
+            return super()._pad(column, room)
+        rows = np.zeros((room, *column.shape[1:]), dtype=column.dtype)
+        rows[: column.shape[0]] = column
+        return self._put(rows, self._dealt_columns)
 
 
 def _name_device(device: Any) -> str:

@@ -44,6 +44,7 @@ class NumpyBackend(Backend):
 
     name = "numpy"
     device = "cpu"
+    sums_in_place = True
 
     def __init__(self) -> None:
         _retain_freed_memory()

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from bpx.backend.base import Array, Backend
 from bpx.errors import BackendError, InputError, unknown_name
+from bpx.markup import make_table
 
 if TYPE_CHECKING:
     from importlib import metadata  # loaded where it is needed: it takes a third of the time that NumPy takes
@@ -345,6 +346,19 @@ def status(name: str) -> BackendStatus:
     return BackendStatus(name, True, tuple(devices), version or _find_version(library), "")
 
 
+class BackendReport(tuple[BackendStatus, ...]):
+    """What the backends can do, one after another; a notebook shows a table of them."""
+
+    __slots__ = ()
+
+    def _repr_html_(self) -> str:
+        rows = [
+            (one.name, "yes" if one.available else "no", ", ".join(one.devices), one.version or "", one.reason)
+            for one in self
+        ]
+        return make_table(("backend", "works here", "devices", "version", "why not"), rows)
+
+
 def backends() -> tuple[BackendStatus, ...]:
     """Report every backend: whether it works here, on which devices, in which version, and why not.
 
@@ -352,7 +366,7 @@ def backends() -> tuple[BackendStatus, ...]:
     -------
     tuple of BackendStatus
         One for each of numpy, cupy, torch, jax, mlx and array-api-strict, in this order, then for each that was added
-        by `register_backend` or by an installed package. Never raises.
+        by `register_backend` or by an installed package. Notebooks show it as a table. Never raises.
 
     See Also
     --------
@@ -366,4 +380,4 @@ def backends() -> tuple[BackendStatus, ...]:
     ('numpy', True)
     """
     _list_entry_points.cache_clear()
-    return tuple(status(name) for name in (*BACKENDS, *_registered, *_list_entry_points()))
+    return BackendReport(status(name) for name in (*BACKENDS, *_registered, *_list_entry_points()))

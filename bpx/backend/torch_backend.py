@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import os
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -39,6 +40,7 @@ class TorchBackend(CapturingBackend):
         self._device = self._find_device(torch, device or "cpu")
         self.device = str(self._device)
         self.captures = self._device.type == "cuda"
+        self.sums_in_place = self._device.type == "cpu"
         import array_api_compat.torch as compat
 
         functions = shorter_functions(torch)
@@ -227,6 +229,18 @@ class TorchBackend(CapturingBackend):
 
     def fused_loss(self, loss: Any) -> Callable[..., tuple[Array, Array] | None] | None:
         return None if self._kernels is None else self._kernels.fuse_loss(loss)
+
+    def open_group(self) -> Any:
+        if "TORCHELASTIC_RUN_ID" not in os.environ:
+            return None
+        from bpx.backend.torch_group import TorchGroup
+
+        if self._device.type != "cpu":
+            raise BackendError(
+                f"torchrun connects networks on the backend 'torch:cpu' so far, and this one is on {self.spec!r}: sums "
+                "over several GPUs are not there yet"
+            )
+        return TorchGroup(self._torch)
 
     def out_of_memory(self, error: BaseException) -> bool:
         return isinstance(error, (MemoryError, self._torch.OutOfMemoryError))

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import sys
+from collections import deque
 from typing import IO, Any
 
 import numpy as np
 
 from bpx.arguments import check_choice, check_count
 from bpx.errors import InputError
-from bpx.markup import escape_controls
+from bpx.markup import escape_controls, is_notebook, make_paragraph, make_table, show_in_notebook
 from bpx.training.callback import Callback, Run
+
+MAX_ROWS = 20
+"""Epochs that a notebook's table shows: the latest."""
 
 
 class ProgressPrinter(Callback):
     """Print a line with the numbers of an epoch: for logs, where a progress bar has no place.
+
+    A notebook shows a table in place of the lines, which follows the training, unless a file is given.
 
     Parameters
     ----------
@@ -40,15 +46,45 @@ class ProgressPrinter(Callback):
     def __init__(self, every: int = 1, file: IO[str] | None = None) -> None:
         self.every = check_count("every", every)
         self.file = file
+        self._forget()
+
+    def _forget(self) -> None:
+        self._rows: deque[tuple[str, ...]] = deque(maxlen=MAX_ROWS)
+        self._names: tuple[str, ...] = ()
+        self._end = ""
+        self._shown: Any = None
+
+    def on_train_begin(self, run: Run) -> None:
+        self._forget()
 
     def on_epoch_end(self, run: Run) -> None:
         last = run.done == run.epochs or run.stop_reason
         if run.done % self.every and not last:
             return
+        place, self._end = f"{run.done}/{run.epochs}", run.stop_reason
+        self._names = tuple(run.logs)
+        self._rows.append((place, *(f"{value:.4g}" for value in run.logs.values())))
+        if self.file is None and is_notebook():
+            self._show()
+            return
         numbers = ", ".join(f"{name} {value:.4g}" for name, value in run.logs.items())
-        print(escape_controls(f"epoch {run.done}/{run.epochs}: {numbers}"), file=self.file or sys.stderr, flush=True)
+        print(escape_controls(f"epoch {place}: {numbers}"), file=self.file or sys.stderr, flush=True)
         if run.stop_reason:
             print(escape_controls(run.stop_reason), file=self.file or sys.stderr, flush=True)
+
+    def on_train_end(self, run: Run) -> None:
+        self._shown = None
+
+    def _show(self) -> None:
+        if self._shown is None:
+            self._shown = show_in_notebook(self)
+        else:
+            self._shown.update(self)
+
+    def _repr_html_(self) -> str:
+        """Return the numbers of the latest epochs of the last training that had a line."""
+        table = make_table(("epoch", *self._names), self._rows)
+        return table + (make_paragraph(self._end) if self._end else "")
 
 
 class LearningRateRecorder(Callback):

@@ -13,6 +13,7 @@ from bpx.cli.explain_command import explain
 from bpx.cli.export_command import export
 from bpx.cli.group import Command, Commands
 from bpx.cli.predict_command import predict
+from bpx.cli.show_command import show
 from bpx.cli.train_command import train
 from bpx.cli.xor_command import xor
 
@@ -21,7 +22,6 @@ __all__ = ["app"]
 app = typer.Typer(
     name="bpx",
     cls=Commands,
-    add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Feed-forward networks trained by backpropagation that one can read, on NumPy, CuPy, PyTorch, JAX and MLX.",
@@ -49,5 +49,5 @@ def common(
             print(text)
 
 
-for command in (xor, train, predict, evaluate, explain, export, backends):
+for command in (xor, train, predict, evaluate, show, explain, export, backends):
     app.command(cls=Command)(command)

@@ -22,8 +22,8 @@ from bpx.cli.printing import Printer
 from bpx.errors import FileFormatError
 
 if TYPE_CHECKING:
-    from bpx.cli.measures import Baseline
-    from bpx.cli.model_files import Model
+    from bpx.cli.measures import Baseline, Measured
+    from bpx.recipes.model_file import Model
 
 __all__ = ["evaluate"]
 
@@ -43,10 +43,14 @@ def evaluate(
     threads: ThreadsOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Print how good a trained network is: metrics and, for classes, the confusion matrix."""
+    """Print how good a trained network is: metrics and, for classes, the confusion matrix.
+
+    A file may be larger than memory: its rows are read, and forgotten, some at a time.
+    """
     printer = Printer(json=json)
     import numpy as np
 
+    from bpx.cli.labelled_rows import LabelledRows
     from bpx.cli.measures import (
         beats_baseline,
         describe_target,
@@ -56,9 +60,9 @@ def evaluate(
         predict_classes,
         tell_r2,
     )
-    from bpx.cli.model_files import load_model
-    from bpx.cli.sources import FileOptions, load_rows, note_unseen
+    from bpx.cli.sources import FileOptions, note_unseen
     from bpx.cli.train_report import note_never_predicted, tell_baseline
+    from bpx.recipes.model_file import load_model
     from bpx.tables import ClassTarget
 
     choose_unseen(unseen)
@@ -67,14 +71,21 @@ def evaluate(
     loaded = load_model(model, choose_backend(backend, threads))
     preprocessor = loaded.preprocessor
     file = FileOptions(decimal, encoding, sheet)
-    rows = load_rows(data, preprocessor, unseen=choose_unseen(unseen), strict=strict, file=file)
+    rows = LabelledRows(loaded, data, file, unseen=choose_unseen(unseen), strict=strict)
+    found: list[Measured] = []
+    rows.measure(
+        lambda parts: found.append(measure_model(loaded, parts, rows.unseen)),
+        lambda x: predict_classes(loaded, x),
+        bar=not json,
+    )
+    measured = found[-1]
+    numbers, matrix = measured.numbers, measured.matrix
     notes = [*rows.notes, *_note_same_data(loaded, data)]
-    if rows.unseen is not None:
+    if rows.unseen:
         notes.append(note_unseen(rows.unseen, "counted as wrong, and left out of the loss"))
-    numbers, matrix = measure_model(loaded, rows.x, rows.y, rows.unseen)
     if np.isnan(numbers.get("r2", 0.0)):
-        notes.append(f"all targets are {preprocessor.decode_target(rows.y)[0]:.6g}: R2 does not exist for them")
-    n_rows = len(rows.x) + (0 if rows.unseen is None else len(rows.unseen.x))
+        notes.append(f"all targets are {preprocessor.decode_target(measured.y[:1])[0]:.6g}: R2 does not exist for them")
+    n_rows = len(measured.y) + sum(rows.unseen.values())
     result: dict[str, Any] = {
         "model": model,
         "data": data,
@@ -84,14 +95,14 @@ def evaluate(
         **numbers,
     }
     baseline = _read_baseline(loaded)
-    measured = {} if baseline is None else measure_baseline(loaded, baseline, rows.y, rows.unseen)
+    of_baseline = {} if baseline is None else measure_baseline(loaded, baseline, measured.y, rows.unseen)
     said = []
     if baseline is not None:
         result |= {
-            "baseline": {"answer": baseline.answer, **measured},
-            "better_than_baseline": beats_baseline(numbers, measured),
+            "baseline": {"answer": baseline.answer, **of_baseline},
+            "better_than_baseline": beats_baseline(numbers, of_baseline),
         }
-        told = {"answer": baseline.answer, "these": measured}
+        told = {"answer": baseline.answer, "these": of_baseline}
         said = [("baseline", tell_baseline(preprocessor.target, numbers, told, "these"))]
     printer.notes(notes)
     facts = [("rows", f"{n_rows:,}"), ("loss", f"{numbers['loss']:.6g}")]
@@ -99,13 +110,9 @@ def evaluate(
     if isinstance(target, ClassTarget):
         names = preprocessor.class_names
         assert matrix is not None
-        also_found = np.zeros(len(names), dtype=np.int64)
-        if rows.unseen is not None:
-            also_found = np.bincount(predict_classes(loaded, rows.unseen.x), minlength=len(names))
-        each = measure_classes(matrix, also_found)
-        occurring = matrix.sum(axis=0) + also_found + matrix.sum(axis=1) > 0
-        n_unseen = 0 if rows.unseen is None else len(rows.unseen.count())
-        macro_f1 = each["f1"][occurring].sum() / (occurring.sum() + n_unseen)  # an unseen class has 0
+        each = measure_classes(matrix, rows.taken_for)
+        occurring = matrix.sum(axis=0) + rows.taken_for + matrix.sum(axis=1) > 0
+        macro_f1 = each["f1"][occurring].sum() / (occurring.sum() + len(rows.unseen))  # an unseen class has 0
         facts.append(("accuracy", f"{numbers['accuracy']:.4f} ({matrix.trace():,} right)"))
         facts.append(("balanced accuracy", f"{numbers['balanced_accuracy']:.4f}"))
         facts.append(("macro F1", f"{macro_f1:.4f}"))
@@ -134,7 +141,7 @@ def evaluate(
             "classes": list(target.labels),
             "confusion_matrix": matrix,
             "per_class": {n: {k: v[i] for k, v in each.items()} for i, n in enumerate(names)},
-            "unseen_classes": {} if rows.unseen is None else rows.unseen.count(),
+            "unseen_classes": rows.unseen,
         }
     else:
         unit = describe_target(target)
@@ -142,7 +149,7 @@ def evaluate(
                   ("root mean square error", f"{numbers['rmse']:.6g}{unit}")]  # fmt: skip
         printer.facts(facts + said)
     if plot is not None:
-        draw_evaluation(plot, loaded, rows.x, rows.y)
+        draw_evaluation(plot, preprocessor, measured)
         printer.line(f"\ndrawn: {plot}")
     printer.result(result | {"plot": plot, "backend": loaded.network.backend.spec, "notes": notes})
 

@@ -123,7 +123,7 @@ def explain(
     printer = Printer(json=json)
     from bpx.arguments import check_choice, check_count, check_number
     from bpx.cli.explained import find_subject
-    from bpx.cli.model_files import check_place
+    from bpx.cli.places import check_place
     from bpx.cli.sources import FileOptions
     from bpx.errors import InputError
 

@@ -121,8 +121,8 @@ def _make_digits(seed: int, backend: Backend) -> Subject:
 
 
 def _load(path: str, data: str, backend: Backend, unseen: Unseen, file: FileOptions | None) -> Subject:
-    from bpx.cli.model_files import load_model
     from bpx.cli.sources import load_rows, note_unseen
+    from bpx.recipes.model_file import load_model
 
     model = load_model(path, backend)
     rows = load_rows(data, model.preprocessor, unseen=unseen, file=file)

@@ -13,8 +13,8 @@ from bpx.cli.printing import Printer
 from bpx.errors import InputError
 
 if TYPE_CHECKING:
-    from bpx.cli.model_files import Model
     from bpx.network import Network
+    from bpx.recipes.model_file import Model
     from bpx.tables import Preprocessor
 
 __all__ = ["export"]
@@ -39,7 +39,8 @@ def export(
     it is.
     """
     printer = Printer(json=json)
-    from bpx.cli.model_files import Model, check_place, load_model_or_network
+    from bpx.cli.places import check_place
+    from bpx.recipes.model_file import Model, load_model_or_network
 
     if Path(output).suffix.lower() != SUFFIX:
         raise InputError(f"{output}: expected the name of a file that ends in {SUFFIX}, got {Path(output).name!r}")

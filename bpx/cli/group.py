@@ -151,7 +151,8 @@ class Command(TyperCommand):
             try:
                 return super().invoke(ctx)
             except BpxError as error:
-                complain(str(error))
+                if not _is_told_elsewhere(error):
+                    complain(str(error))
                 raise typer.Exit(MISTAKE) from error
 
 
@@ -193,7 +194,8 @@ class Commands(TyperGroup):
                 with _print_warnings():
                     return super().invoke(ctx)
             except KeyboardInterrupt as error:
-                complain((isinstance(error, Ended) and str(error)) or signals.describe())
+                if not _is_told_elsewhere(error):
+                    complain((isinstance(error, Ended) and str(error)) or signals.describe())
                 raise typer.Exit(signals.exit_code) from None
 
 
@@ -231,6 +233,16 @@ def _drop_output() -> None:
     """Send what is left of standard output nowhere: Python writes it when it ends, and would fail again."""
     with contextlib.suppress(OSError, ValueError):  # a stream that is no file has nothing to fail
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _is_told_elsewhere(error: BaseException | None) -> bool:
+    """Tell whether an exception ends several processes, and another one than this tells people of it."""
+    communicators = sys.modules.get("bpx.distributed.communicator")  # not imported: there is no other
+    while error is not None and communicators is not None:
+        if communicators.is_spoken_elsewhere(error):
+            return True
+        error = error.__context__
+    return False
 
 
 def complain(message: str, context: Any = None) -> None:

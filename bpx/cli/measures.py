@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 
-from bpx.cli.model_files import Model
+from bpx.core.model import PREDICT_ROWS
 from bpx.losses import Loss, MeanOverMembers
 from bpx.metrics import scores
+from bpx.network import Network
+from bpx.recipes.model_file import Model
 from bpx.tables import ClassTarget
 from bpx.tables.target import Target
 
-if TYPE_CHECKING:
-    from bpx.cli.sources import UnseenClasses
-
 __all__ = [
     "Baseline",
+    "Measured",
     "beats_baseline",
     "count_confusions",
     "describe_target",
@@ -29,49 +30,120 @@ __all__ = [
     "measure_model",
     "name_with_unit",
     "predict_classes",
+    "regroup",
     "tell_r2",
 ]
 
 Array = np.ndarray[Any, Any]
 
+NONE: Mapping[str, int] = MappingProxyType({})
+"""No class that the training never saw."""
 
-def measure_model(
-    model: Model, x: Array, y: Array, unseen: UnseenClasses | None = None
-) -> tuple[dict[str, float], Array | None]:
-    """Measure a network on encoded rows and targets, which it goes through once.
+_VALUES_A_PART = 2**22
+"""Inputs of the network that are looked at at a time, if rows are not too long."""
 
-    Rows of classes that the training never saw are wrong in both accuracies; the loss leaves them out.
 
-    Returns
-    -------
+@dataclass(frozen=True)
+class Measured:
+    """How good a network is on some rows.
+
+    Attributes
+    ----------
     numbers : dict of str to float
         The loss and what people want to know beside it. Classes have ``accuracy`` in [0, 1], and ``balanced_accuracy``,
         the mean of the shares that are right of each class. Numbers have ``r2``, NaN where all targets are the same,
         and ``mae`` and ``rmse`` in the units of the target.
+    y : array
+        The targets, encoded.
     matrix : array of int64, shape (classes, classes), or None
         The confusion matrix, as from `count_confusions`; None for numbers.
+    actual, found : array of float64, shape (rows,), or None
+        Targets and predictions in the units of the target; None for classes.
+    """
+
+    numbers: dict[str, float]
+    y: Array
+    matrix: Array | None = None
+    actual: Array | None = None
+    found: Array | None = None
+
+
+def measure_model(model: Model, parts: Iterable[tuple[Array, Array]], unseen: Mapping[str, int] = NONE) -> Measured:
+    """Measure a network on rows that it goes through once, and of which it keeps targets and predictions alone.
+
+    Rows of classes that the training never saw are wrong in both accuracies; the loss leaves them out.
+
+    Parameters
+    ----------
+    model : Model
+    parts : iterable of (x, y)
+        Encoded rows and targets, some at a time; the numbers do not depend on how many.
+    unseen : mapping from str to int, optional
+        How many further rows have each class that the training never saw; looked at when there are no more parts.
     """
     network, preprocessor = model.network, model.preprocessor
+    classes = preprocessor.task == "classification"
+    n = preprocessor.n_outputs
+    loss, matrix = 0.0, np.zeros((n, n), dtype=np.int64)
+    targets: list[Array] = []
+    outputs: list[Array] = []
+    for x, y in regroup(parts, preprocessor.n_features):
+        part, found = _evaluate(network, x, model.encode_targets(y))
+        loss += part * (len(y) if network.loss.reduction == "mean" else 1)
+        targets.append(y)
+        if classes:
+            matrix += count_confusions(y, _choose_classes(found), n)
+        else:
+            outputs.append(found)
+    y = np.concatenate(targets)
+    loss = loss / len(y) if network.loss.reduction == "mean" else loss
+    if not classes:
+        actual, predicted = (preprocessor.decode_target(values) for values in (y, np.concatenate(outputs)))
+        return Measured({"loss": loss} | _measure_numbers(actual, predicted), y, None, actual, predicted)
+    rows = matrix.sum(axis=1)
+    shares = matrix.diagonal()[rows > 0] / rows[rows > 0]
+    numbers = {
+        "loss": loss,
+        "accuracy": float(matrix.trace() / (len(y) + sum(unseen.values()))),
+        "balanced_accuracy": float(shares.sum() / (len(shares) + len(unseen))),
+    }
+    return Measured(numbers, y, matrix)
+
+
+def regroup(parts: Iterable[tuple[Array, ...]], n_features: int) -> Iterator[tuple[Array, ...]]:
+    """Yield arrays of rows that come in parts of any length in parts of one length, and the rest.
+
+    The length is a multiple of what a network takes at a time, so that its numbers do not depend on the parts.
+    """
+    length = max(_VALUES_A_PART // max(n_features, 1) // PREDICT_ROWS, 1) * PREDICT_ROWS
+    waiting: list[tuple[Array, ...]] = []
+    count = 0
+    for part in parts:
+        waiting.append(part)
+        count += len(part[0])
+        if count < length:
+            continue
+        joined = tuple(map(np.concatenate, zip(*waiting, strict=True))) if len(waiting) > 1 else part
+        ready = count // length * length
+        for start in range(0, ready, length):
+            yield tuple(array[start : start + length] for array in joined)
+        waiting, count = [tuple(array[ready:] for array in joined)], count - ready
+    if count:
+        yield tuple(map(np.concatenate, zip(*waiting, strict=True))) if len(waiting) > 1 else waiting[0]
+
+
+def _evaluate(network: Network, x: Array, targets: Array) -> tuple[float, Array]:
+    """Return the loss of some rows, and what the network predicts of them."""
     outputs: list[Array] = []
 
     def keep(_: Array, predicted: Array) -> float:
         outputs.append(predicted)
         return 0.0
 
-    targets = model.encode_targets(y)
     loss = network.evaluate(x, targets, metrics=[("outputs", keep)])["loss"]
     if isinstance(network.loss, MeanOverMembers):
         loss = _measure_mean(network.loss.loss, outputs[0], targets)
-    if preprocessor.task == "classification":
-        matrix = count_confusions(y, _choose_classes(outputs[0]), preprocessor.n_outputs)
-        rows = matrix.sum(axis=1)
-        shares = matrix.diagonal()[rows > 0] / rows[rows > 0]
-        n_unseen = 0 if unseen is None else len(unseen.labels)
-        n_classes = len(shares) + (0 if unseen is None else len(np.unique(unseen.labels)))
-        accuracy = matrix.trace() / (len(y) + n_unseen)
-        balanced = shares.sum() / n_classes
-        return {"loss": loss, "accuracy": float(accuracy), "balanced_accuracy": float(balanced)}, matrix
-    return {"loss": loss} | _measure_numbers(*(preprocessor.decode_target(values) for values in (y, outputs[0]))), None
+    return loss, outputs[0]
 
 
 def _measure_mean(loss: Loss, outputs: Array, targets: Array) -> float:
@@ -122,14 +194,11 @@ def learn_baseline(model: Model, y: Array) -> Baseline:
     return Baseline(target.mean, 0.0)
 
 
-def measure_baseline(
-    model: Model, baseline: Baseline, y: Array, unseen: UnseenClasses | None = None
-) -> dict[str, float]:
+def measure_baseline(model: Model, baseline: Baseline, y: Array, unseen: Mapping[str, int] = NONE) -> dict[str, float]:
     """Return how good the baseline is on encoded targets, by the measures of `measure_model`."""
     if model.preprocessor.task == "classification":
-        n_unseen = 0 if unseen is None else len(unseen.labels)
-        classes = np.count_nonzero(np.bincount(y)) + (0 if unseen is None else len(np.unique(unseen.labels)))
-        right = (y == baseline.encoded).sum() / (len(y) + n_unseen)
+        classes = np.count_nonzero(np.bincount(y)) + len(unseen)
+        right = (y == baseline.encoded).sum() / (len(y) + sum(unseen.values()))
         return {"accuracy": float(right), "balanced_accuracy": 1.0 / classes}
     actual = model.preprocessor.decode_target(y)
     return _measure_numbers(actual, np.full_like(actual, baseline.answer))

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,17 +14,18 @@ import numpy as np
 from bpx._version import __version__
 from bpx.backend import Backend
 from bpx.backend.precision import check_precision
-from bpx.cli.measures import learn_baseline, measure_baseline, measure_model
-from bpx.cli.model_files import Model
+from bpx.cli.measures import Measured, learn_baseline, measure_baseline, measure_model
 from bpx.cli.printing import plain
 from bpx.cli.sources import TrainingData, identify, load_training
 from bpx.cli.train_options import TrainOptions, decide_settings
 from bpx.datasets import names
 from bpx.errors import InputError
 from bpx.network import Network
-from bpx.recipes.building import build_network
-from bpx.recipes.settings import Settings
-from bpx.recipes.training import LEAST_SET_ASIDE, Rows, count_aside, train_network
+from bpx.recipes.building import Edges, build_network, find_bins
+from bpx.recipes.intervals import Residuals
+from bpx.recipes.model_file import Model
+from bpx.recipes.settings import Settings, average_weights
+from bpx.recipes.training import LEAST_SET_ASIDE, Rows, Trained, count_aside, train_network
 from bpx.tables import Preprocessor
 from bpx.training.history import History
 
@@ -42,6 +45,8 @@ class PreparedTraining:
     settings : Settings
     model : Model
     history : History
+    edges : list
+        Of the bins of each feature, which all networks of the training share.
     confusions : dict of str to array
         The confusion matrix of classes in the training and in the held-out rows, once they are measured.
     """
@@ -51,6 +56,7 @@ class PreparedTraining:
     settings: Settings
     model: Model
     history: History
+    edges: Edges
     confusions: dict[str, Array] = dataclasses.field(default_factory=dict)
 
     @classmethod
@@ -69,6 +75,8 @@ class PreparedTraining:
         data = load_training(options)
         settings = decide_settings(options, data.recipe)
         name, rows = data.preprocessor.target.name, len(data.x_train)
+        if options.average:
+            settings = average_weights(settings, rows)
         if settings.class_weight is not None and data.preprocessor.task == "regression":
             raise InputError(f"--class-weight is for classes, and target {name!r} holds numbers")
         if settings.class_weight is not None and settings.loss not in ("cross_entropy", "binary_cross_entropy"):
@@ -77,8 +85,9 @@ class PreparedTraining:
             )
         if options.early_stopping and rows < LEAST_SET_ASIDE:
             raise InputError(f"--early-stopping sets a tenth of the training rows aside: {rows} are too few for that")
-        network = _build(settings, data, backend, 0)
-        return cls(options, data, settings, Model(network, data.preprocessor, {}), History())
+        edges = find_bins(settings, data.x_train, data.preprocessor.are_numbers)
+        network = _build(settings, data, backend, 0, edges)
+        return cls(options, data, settings, Model(network, data.preprocessor, {}), History(), edges)
 
     def train(self, *, curves: bool = False, **how: Any) -> None:
         """Train the network.
@@ -107,13 +116,16 @@ class PreparedTraining:
         trained = train_network(
             settings,
             Rows(data.x_train, model.encode_targets(data.y_train), classes=classes),
-            lambda i: _build(settings, data, model.network.backend, i) if i else model.network,
+            lambda i: _build(settings, data, model.network.backend, i, self.edges) if i else model.network,
             watched=watched,
             **how,
         )
         self.model = Model(trained.network, data.preprocessor, {})
         self.history = trained.history
-        self.model.training.update(self.describe())
+        measured = self._measure()
+        self.model.training.update(self.describe(measured))
+        if classes is None:
+            self.model.training.update(self._list_residuals(trained, measured))
 
     @property
     def preset(self) -> str | None:
@@ -125,8 +137,21 @@ class PreparedTraining:
         """How many training rows a network sets aside to stop by."""
         return count_aside(self.settings, len(self.data.x_train))
 
-    def measure_scores(self) -> dict[str, dict[str, float]]:
-        """Return what `measure_model` says of the training rows and, where there are any, of the held-out rows.
+    def _list_residuals(self, trained: Trained, measured: Mapping[str, Measured]) -> dict[str, Any]:
+        """Return the errors on rows that no weight was learned from: the held-out rows, or those set aside."""
+        tested = measured.get("held_out")
+        if tested is not None:
+            assert tested.found is not None
+            assert tested.actual is not None
+            return {"residuals": Residuals.of(tested.found - tested.actual, held_out=True).to_dict()}
+        if not len(trained.outputs):
+            return {}
+        decode = self.data.preprocessor.decode_target
+        errors = decode(trained.outputs) - decode(self.data.y_train[trained.aside])
+        return {"residuals": Residuals.of(errors, held_out=False).to_dict()}
+
+    def _measure(self) -> dict[str, Measured]:
+        """Measure the network on the training rows and, where there are any, on the held-out rows.
 
         The confusion matrices are kept as `confusions`.
         """
@@ -134,11 +159,11 @@ class PreparedTraining:
         parts = {"training": (data.x_train, data.y_train)}
         if data.x_held_out is not None and data.y_held_out is not None:
             parts["held_out"] = (data.x_held_out, data.y_held_out)
-        measured = {part: measure_model(self.model, x, y) for part, (x, y) in parts.items()}
-        self.confusions = {part: matrix for part, (_, matrix) in measured.items() if matrix is not None}
-        return {part: numbers for part, (numbers, _) in measured.items()}
+        measured = {part: measure_model(self.model, [rows]) for part, rows in parts.items()}
+        self.confusions = {part: one.matrix for part, one in measured.items() if one.matrix is not None}
+        return measured
 
-    def describe(self) -> dict[str, Any]:
+    def describe(self, measured: Mapping[str, Measured]) -> dict[str, Any]:
         """Return the training as plain data, as the model's file keeps it."""
         settings = dataclasses.asdict(self.settings)
         baseline = learn_baseline(self.model, self.data.y_train)
@@ -149,11 +174,12 @@ class PreparedTraining:
         held_out = 0 if self.data.x_held_out is None else len(self.data.x_held_out)
         return {
             "bpx": __version__,
+            "when": datetime.now(UTC).isoformat(timespec="seconds"),
             "data": Path(self.options.dataset).name,
             "origin": identify(self.options.dataset),
             "rows": {"training": len(self.data.x_train), "held_out": held_out},
             "settings": settings,
-            "scores": plain(self.measure_scores()),
+            "scores": plain({part: one.numbers for part, one in measured.items()}),
             "baseline": {
                 "answer": baseline.answer,
                 "encoded": baseline.encoded,
@@ -165,12 +191,20 @@ class PreparedTraining:
         }
 
 
-def _build(settings: Settings, data: TrainingData, backend: Backend, i: int) -> Network:
+def _build(settings: Settings, data: TrainingData, backend: Backend, i: int, edges: Edges) -> Network:
     """Return the i-th network before its training."""
     preprocessor = data.preprocessor
     n_out, output = choose_head(preprocessor, settings.loss)
     return build_network(
-        settings, data.x_train, preprocessor.are_numbers, n_out, output, backend, i, codes=preprocessor.n_codes
+        settings,
+        data.x_train,
+        preprocessor.are_numbers,
+        n_out,
+        output,
+        backend,
+        i,
+        codes=preprocessor.n_codes,
+        edges=edges,
     )
 
 

@@ -36,13 +36,18 @@ class Printer:
 
     def __init__(self, *, json: bool) -> None:
         self.json = json
+        self._silent = False
         width = None if sys.stdout.isatty() else _WIDTH_OF_A_PIPE
         # Names of columns and files are printed as they are, but for control characters: no markup, no emoji.
         self._console = Console(width=width, markup=False, emoji=False, highlight=False)
 
+    def silence(self) -> None:
+        """Print nothing from now on: another process does."""
+        self._silent = True
+
     def line(self, text: str = "", style: str | None = None) -> None:
         """Print a sentence for people, wrapped at the width of the terminal."""
-        if not self.json:
+        if not self.json and not self._silent:
             self._console.print(escape_controls(text, keep="\n"), style=style)
 
     def notes(self, notes: Iterable[str]) -> None:
@@ -55,7 +60,7 @@ class Printer:
         grid = Table.grid(padding=(0, 2))
         for name, value in facts:
             grid.add_row(escape_controls(name), escape_controls(value))
-        if not self.json:
+        if not self.json and not self._silent:
             self._console.print(grid)
 
     def table(
@@ -67,12 +72,12 @@ class Printer:
             table.add_column(escape_controls(name), justify="left" if i in left else "right")
         for row in rows:
             table.add_row(*(escape_controls(cell, keep="\n" if lines else "") for cell in row))
-        if not self.json:
+        if not self.json and not self._silent:
             self._console.print(table)
 
     def result(self, data: dict[str, Any]) -> None:
         """Print the JSON object, if it is wanted."""
-        if self.json:
+        if self.json and not self._silent:
             if "notes" in data:
                 data = data | {"notes": [translate(note) for note in data["notes"]]}
             pieces = "{"

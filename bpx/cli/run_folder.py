@@ -25,7 +25,9 @@ __all__ = ["CHANGEABLE", "Plan", "check_new", "read_plan", "restore_plan", "writ
 
 FORMAT, VERSION, FILE = "bpx-run", 1, "command.json"
 
-CHANGEABLE = ("epochs", "backend", "threads", "output", "plot", "checkpoint_every", "keep", "on_checkpoint_error")
+CHANGEABLE = (
+    "epochs", "backend", "threads", "output", "card", "plot", "checkpoint_every", "keep", "on_checkpoint_error",
+)  # fmt: skip
 """Options that may be given again when a training is resumed."""
 
 _FILES = ("output", "plot")
@@ -58,6 +60,8 @@ class Plan:
         To compute on, where the user said so: the last bits may depend on it.
     output : str or None
         Where the model goes.
+    card : str or None
+        Text about the model, to keep in its file.
     plot : str or None
         Where the picture of the training goes; then the held-out rows are looked at after each epoch.
     checkpoint : str or None
@@ -74,6 +78,7 @@ class Plan:
     backend: str | None = None
     threads: int | None = None
     output: str | None = None
+    card: str | None = None
     plot: str | None = None
     checkpoint: str | None = None
     checkpoint_every: str = "1"

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 import numpy as np
 
@@ -24,6 +25,7 @@ from bpx.tables.kinds import SUFFIXES, find_kind
 from bpx.tables.messages import counted, listed, number_rows, shown
 from bpx.tables.reading import explain_failures, prepare_reading, read_prepared
 from bpx.tables.reading_options import ReadingOptions
+from bpx.tables.target_tally import TargetTally
 from bpx.tables.text_reading import check_encoding
 
 if TYPE_CHECKING:
@@ -33,13 +35,15 @@ __all__ = [
     "FileOptions",
     "Rows",
     "TrainingData",
-    "UnseenClasses",
+    "count_classes",
     "identify",
     "is_builtin",
     "load_rows",
     "load_training",
     "name_columns",
     "note_unseen",
+    "rank_classes",
+    "refuse_unseen",
 ]
 
 Array = np.ndarray[Any, Any]
@@ -75,27 +79,6 @@ class TrainingData:
 
 
 @dataclass(frozen=True)
-class UnseenClasses:
-    """Rows whose class the training never saw.
-
-    Attributes
-    ----------
-    x : array
-        The rows, encoded.
-    labels : array of str
-        The class of each.
-    """
-
-    x: Array
-    labels: Array
-
-    def count(self) -> dict[str, int]:
-        """Return how many rows each of the classes has, the most frequent first."""
-        labels, counts = np.unique(self.labels, return_counts=True)
-        return {str(labels[i]): int(counts[i]) for i in np.argsort(-counts, kind="stable")}
-
-
-@dataclass(frozen=True)
 class Rows:
     """What a trained network is measured on.
 
@@ -107,14 +90,14 @@ class Rows:
         The targets, encoded.
     notes : tuple of str
         What the user should know.
-    unseen : UnseenClasses or None
-        Further rows, whose class the training never saw; None if there are none.
+    unseen : mapping from str to int
+        Classes that the training never saw, and how many rows, which are left out, have each.
     """
 
     x: Array
     y: Array
     notes: tuple[str, ...] = ()
-    unseen: UnseenClasses | None = None
+    unseen: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -223,6 +206,7 @@ def _load_table(options: TrainOptions) -> TrainingData:
         strict=options.strict,
         dtype=options.dtype or "float32",  # type: ignore[arg-type]
         decimal=decimal,
+        release=True,
         codes=True,
     )
     return TrainingData(
@@ -344,32 +328,50 @@ def load_rows(
         )
         frame = read_prepared(source, header=reading.header, notes=notes)
     frame = name_columns(data, frame, preprocessor, notes)
-    kept, name = preprocessor.find_target_rows(frame, notes=notes), preprocessor.target.name
+    name = preprocessor.target.name
+    tally = TargetTally(name)
+    kept = preprocessor.find_target_rows(frame, tally=tally)
     if len(kept) == 0:
         raise InputError(f"{data}: no row has the target {name!r}")
     frame = frame[kept]
     with number_rows(kept.tolist()):
         refused = strict or preprocessor.strict
-        y = preprocessor.encode_target(frame) if refused else preprocessor.match_target(frame, notes=notes)
+        y = preprocessor.encode_target(frame) if refused else preprocessor.match_target(frame, tally=tally)
+        notes += tally.tell()
         x = preprocessor.transform(frame, unseen=unseen, strict=strict, decimal=source.how.decimal, notes=notes)
     known = np.ones(len(y), dtype=bool) if preprocessor.task == "regression" else y >= 0
     if known.all():
         return Rows(x, y, tuple(notes))
-    labels = frame.get_column(name).cast(str).str.strip_chars().to_numpy()
-    others = UnseenClasses(x[~known], labels[~known].astype(str))
+    others = count_classes(frame.get_column(name).filter(~known))
     if not known.any():
-        raise InputError(
-            f"{data}: no row has a class that the training saw, {listed(preprocessor.class_names)}; the target "
-            f"{name!r} holds {listed(others.count())}"
-        )
+        refuse_unseen(data, preprocessor, others)
     return Rows(x[known], y[known], tuple(notes), others)
 
 
-def note_unseen(unseen: UnseenClasses, happens: str) -> str:
-    """Say which classes the training never saw, and what happens to their rows."""
-    named = [f"{shown(label)} ({counted(rows, 'row')})" for label, rows in unseen.count().items()]
+def count_classes(labels: pl.Series) -> Counter[str]:
+    """Return how many rows have each of the labels."""
+    counts = labels.cast(str).str.strip_chars().value_counts(name="rows")
+    return Counter(dict(counts.rows()))
+
+
+def rank_classes(counts: Mapping[str, int]) -> dict[str, int]:
+    """Return counts with the most frequent first, and those of as many rows in the order of their names."""
+    return dict(sorted(counts.items(), key=lambda pair: (-pair[1], pair[0])))
+
+
+def refuse_unseen(data: str, preprocessor: Preprocessor, unseen: Mapping[str, int]) -> NoReturn:
+    """Raise because the training saw no class of any row."""
+    raise InputError(
+        f"{data}: no row has a class that the training saw, {listed(preprocessor.class_names)}; the target "
+        f"{preprocessor.target.name!r} holds {listed(rank_classes(unseen))}"
+    )
+
+
+def note_unseen(unseen: Mapping[str, int], happens: str) -> str:
+    """Say which classes the training never saw, given how many rows each has, and what happens to these rows."""
+    named = [f"{shown(label)} ({counted(rows, 'row')})" for label, rows in rank_classes(unseen).items()]
     more = f", and {len(named) - _CLASSES_NAMED:,} more" if len(named) > _CLASSES_NAMED else ""
-    rows = counted(len(unseen.labels), "row")
+    rows = counted(sum(unseen.values()), "row")
     return f"{rows} of classes that the training never saw, {happens}: {', '.join(named[:_CLASSES_NAMED])}{more}"
 
 

@@ -79,8 +79,8 @@ _preset = _option(
     "--preset",
     "NAME",
     _NETWORK,
-    "For files: fast, one small network; default, an ensemble of a few; or best, of many. Other options change what "
-    "each of its networks is.",
+    "For files: fast, one small network; default, an ensemble of a few; or best, three ensembles that differ, of which "
+    "those are kept whose mean is best. Other options change what each of the networks is.",
 )
 _validation = _option(
     "--validation",
@@ -135,6 +135,18 @@ _patience = _option(
 _clip = _option("--clip", "NORM", _TRAINING, "Largest norm of the gradients of a step; longer ones are shrunk to it.")
 _epochs = _option("--epochs", "N", _TRAINING, "Passes over the training rows.")
 _batch_size = _option("--batch-size", "N", _TRAINING, "Rows of a step.")
+_average = typer.Option(
+    "--average",
+    rich_help_panel=_TRAINING,
+    help="Keep the moving average of the weights, over about an epoch's steps (from 10 to 1,000), and not their last "
+    "values.",
+)
+_accumulate = _option(
+    "--accumulate",
+    "N",
+    _TRAINING,
+    "Batches whose gradients are added up to one step, computed one after the other; 1 by default.",
+)
 _seed = _option("--seed", "N", _TRAINING, "Of the split, the weights, the shuffles and dropout; 0 by default.")
 _checkpoint = _option(
     "--checkpoint", "FOLDER", _BREAKS, "Keep in a new folder what it takes to go on with the training after a break."
@@ -144,7 +156,7 @@ _resume = _option(
     "FOLDER",
     _BREAKS,
     "Go on with the training in this folder: no DATASET, and of the other options only --epochs (more of them), "
-    "--output, --plot, --backend, --threads and those about checkpoints.",
+    "--output, --card, --plot, --backend, --threads and those about checkpoints.",
 )
 _checkpoint_every = _option(
     "--checkpoint-every", "WHEN", _BREAKS, "Epochs between two, or '500 steps', '30 seconds'; 1 by default."
@@ -157,6 +169,7 @@ _on_checkpoint_error = _option(
     "Where one cannot be written: warn and go on training, the default, or raise and end it.",
 )
 _output = _option("--output", "FILE", None, "Save the model, as safetensors.", "-o")
+_card = _option("--card", "FILE", None, "A text about the model, to keep in its file; 'bpx show' prints it.")
 
 
 def train(
@@ -193,6 +206,8 @@ def train(
     patience: Annotated[int | None, _patience] = None,
     epochs: Annotated[int | None, _epochs] = None,
     batch_size: Annotated[int | None, _batch_size] = None,
+    average: Annotated[bool, _average] = False,
+    accumulate: Annotated[int | None, _accumulate] = None,
     seed: Annotated[int | None, _seed] = None,
     checkpoint: Annotated[str | None, _checkpoint] = None,
     resume: Annotated[str | None, _resume] = None,
@@ -202,6 +217,7 @@ def train(
     backend: BackendOption = None,
     threads: ThreadsOption = None,
     output: Annotated[str | None, _output] = None,
+    card: Annotated[str | None, _card] = None,
     plot: PlotOption = None,
     json: JsonOption = False,
 ) -> None:
@@ -248,11 +264,14 @@ def train(
         "class_weight": class_weight,
         "early_stopping": early_stopping or None,
         "patience": patience,
+        "average": average or None,
+        "accumulate": accumulate,
     }
     around = {
         "backend": backend,
         "threads": threads,
         "output": output,
+        "card": card,
         "plot": plot,
         "checkpoint": checkpoint,
         "checkpoint_every": checkpoint_every,

@@ -115,6 +115,8 @@ class TrainOptions:
     schedule: str | None = None
     weight_decay: float | None = None
     preset: str | None = None
+    average: bool = False
+    accumulate: int | None = None
 
     def __post_init__(self) -> None:
         choices: list[tuple[str, Any, Any]] = [
@@ -143,6 +145,7 @@ class TrainOptions:
             ("--seed", self.seed, 0),
             ("--categories-max", self.categories_max, 1),
             ("--patience", self.patience, 1),
+            ("--accumulate", self.accumulate, 1),
         ):
             if value is not None:
                 check_count(name, value, least)
@@ -249,6 +252,7 @@ def decide_settings(options: TrainOptions, recipe: Recipe) -> Settings:
         precision=options.precision or "float32",
         clip=options.clip,
         class_weight=options.class_weight,
+        accumulate=options.accumulate or 1,
     )
 
 

@@ -17,7 +17,9 @@ from bpx.cli.measures import (
 from bpx.cli.prepared_training import PreparedTraining
 from bpx.cli.printing import Printer, seconds
 from bpx.display import name_arithmetic
-from bpx.optimizers import Optimizer
+from bpx.losses import MeanOverMembers
+from bpx.network import Network
+from bpx.optimizers import Averaged, Optimizer
 from bpx.optimizers.annealing import CosineDecay, OneCycle
 from bpx.optimizers.schedules import Constant, Schedule
 from bpx.tables import ClassTarget
@@ -40,9 +42,16 @@ def announce(printer: Printer, run: PreparedTraining) -> None:
     held_out = 0 if data.x_held_out is None else len(data.x_held_out)
     sizes = (data.preprocessor.n_features, *settings.hidden, *(network.output_shape or ()))
     many = f"{settings.members} networks of " if settings.members > 1 else ""
+    variants = settings.split()
+    unbinned = sum(variant.members for variant in variants if settings.bins and not variant.bins)
+    longest = max(variant.epochs for variant in variants)
+    longer = sum(variant.members for variant in variants if variant.epochs > settings.epochs)
+    epochs = f"{settings.epochs:,} epochs" + (f" ({longest:,} for {longer} of them)" if longer else "")
     binned = f", numbers in {settings.bins} bins" if settings.bins and any(data.preprocessor.are_numbers) else ""
+    binned += f" ({unbinned} without)" if binned and unbinned else ""
     binned += ", many texts as vectors" if any(data.preprocessor.n_codes) else ""
     hidden = ", ".join(dict.fromkeys(settings.activation))
+    optimizer, decay = _take_apart(settings.optimizer)
     dropout = f", dropout {settings.dropout:g}" if settings.dropout and settings.hidden else ""
     printer.facts(
         [
@@ -51,10 +60,11 @@ def announce(printer: Printer, run: PreparedTraining) -> None:
             ("network", f"{many}{'-'.join(map(str, sizes))}{binned}{', ' + hidden if hidden else ''}{dropout}; "
              f"{settings.members * network.n_params:,} parameters, {name_arithmetic(network)}, "
              f"on {network.backend.spec}"),
-            ("training", f"{settings.loss}, {settings.optimizer.name} at {_tell_rate(settings.optimizer)}"
+            ("training", f"{settings.loss}, {optimizer.name} at {_tell_rate(settings.optimizer)}{_tell_average(decay)}"
              f"{'' if settings.class_weight is None else ', every class of one weight'}"
              f"{'' if settings.clip is None else f', gradients of norm {settings.clip:g} at most'}, "
-             f"{settings.epochs:,} epochs, batches of {min(settings.batch_size, len(data.x_train)):,}, "
+             f"{epochs}, batches of {min(settings.batch_size, len(data.x_train)):,}"
+             f"{'' if settings.accumulate == 1 else f', {settings.accumulate:,} of them a step'}, "
              f"seed {settings.seed}"),
         ]
     )  # fmt: skip
@@ -83,6 +93,8 @@ def conclude(printer: Printer, run: PreparedTraining, output: str | None, plot: 
         balanced, chance = (one["balanced_accuracy"] for one in (scores[where], training["baseline"][where]))
         facts.append(("balanced accuracy", f"{balanced:.4f}, where one answer for all rows has {chance:.4f}"))
         facts.append(("right of each class", _tell_recall(run, matrix)))
+    if (kept := count_members(run.model.network)) < run.settings.members:
+        facts.append(("averaged", f"{kept} of the {run.settings.members} networks: they fit rows they set aside best"))
     facts.append(("time", seconds(training["seconds"])))
     facts.append(("saved", output or "nowhere; --output FILE keeps the model"))
     if plot is not None:
@@ -95,6 +107,20 @@ def conclude(printer: Printer, run: PreparedTraining, output: str | None, plot: 
     printer.notes(late)
     result = _as_json(run, where) | {"output": output, "plot": plot}
     printer.result(result | {"notes": [*run.data.notes, *late]} | _tell_classes(run, matrix))
+
+
+def count_members(network: Network) -> int:
+    """Return how many networks a network is made of, 1 where it is no mean of several."""
+    return network.output_shape[0] if isinstance(network.loss, MeanOverMembers) and network.output_shape else 1
+
+
+def _take_apart(optimizer: Optimizer) -> tuple[Optimizer, float | None]:
+    """Return what makes the steps, and the decay of the average of the weights, where there is one."""
+    return (optimizer.optimizer, optimizer.decay) if isinstance(optimizer, Averaged) else (optimizer, None)
+
+
+def _tell_average(decay: float | None) -> str:
+    return "" if decay is None else f", weights averaged over about {round(1.0 / (1.0 - decay)):,} steps"
 
 
 def _tell_rate(optimizer: Optimizer) -> str:
@@ -204,6 +230,7 @@ def _as_json(run: PreparedTraining, where: str) -> dict[str, Any]:
     tested = {"held_out_loss": numbers.pop("loss")} if where == "held_out" else {}
     numbers.pop("loss", None)
     target = run.data.preprocessor.target
+    optimizer, decay = _take_apart(settings.optimizer)
     return {
         "dataset": run.options.dataset,
         "target": target.name,
@@ -221,16 +248,18 @@ def _as_json(run: PreparedTraining, where: str) -> dict[str, Any]:
         "features": run.data.preprocessor.n_features,
         "left_out": list(run.data.preprocessor.left_out),
         "preset": run.preset,
-        "members": settings.members,
+        "members": count_members(run.model.network),
         "bins": settings.bins,
         "hidden": list(settings.hidden),
         "parameters": run.model.network.n_params,
         "epochs": training["epochs"],
         "batch_size": settings.batch_size,
-        "optimizer": settings.optimizer.name,
+        "optimizer": optimizer.name,
         "learning_rate": getattr(settings.optimizer.learning_rate, "learning_rate", settings.optimizer.learning_rate),
         "schedule": name_schedule(settings.optimizer),
-        "weight_decay": getattr(settings.optimizer, "weight_decay", 0.0),
+        "weight_decay": getattr(optimizer, "weight_decay", 0.0),
+        "average": decay,
+        "accumulate": settings.accumulate,
         "class_weight": settings.class_weight,
         "early_stopping": None if settings.patience is None else {"patience": settings.patience},
         "clip": settings.clip,

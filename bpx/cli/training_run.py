@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from bpx.cli.group import choose_backend
-from bpx.cli.model_files import check_place, save_model
 from bpx.cli.pictures import check_picture, draw_training
+from bpx.cli.places import check_place
 from bpx.cli.prepared_training import PreparedTraining
 from bpx.cli.printing import Printer
+from bpx.cli.ranks import Ranks
 from bpx.cli.run_folder import (
     CHANGEABLE,
     Plan,
@@ -30,7 +31,10 @@ from bpx.cli.signals import Ended
 from bpx.cli.train_options import TrainOptions
 from bpx.cli.train_report import announce, conclude
 from bpx.datasets import names
+from bpx.distributed import rank
 from bpx.errors import BpxError, InputError, Interrupted
+from bpx.files.network_file import LARGEST_CARD
+from bpx.recipes.model_file import save_model
 from bpx.training.checkpoints.lock import FolderLock
 
 __all__ = ["train"]
@@ -60,6 +64,8 @@ def train(
     Ended
         After Ctrl-C, SIGTERM or SIGHUP; with the line that resumes.
     """
+    if "card" in around:
+        around = around | {"card": _read_card(around["card"])}
     with contextlib.ExitStack() as held:
         if resume is None:
             plan = _plan_new(dataset, training, around)
@@ -67,7 +73,8 @@ def train(
             given = training | around
             _check_resumed(dataset, given)
             check_old(resume)
-            held.enter_context(FolderLock(Path(resume)))
+            if rank() == 0:
+                held.enter_context(FolderLock(Path(resume)))
             plan = read_plan(resume, given)
         try:
             _train(printer, plan, held, resumed=resume is not None, longer=resume is not None and "epochs" in training)
@@ -76,13 +83,40 @@ def train(
 
 
 def _train(printer: Printer, plan: Plan, held: contextlib.ExitStack, *, resumed: bool, longer: bool) -> None:
-    """Do what is planned; ``held`` takes the lock of a new run's folder."""
-    if plan.output is not None:
-        check_place(plan.output, "--output", plan.options.dataset)
-    if plan.plot is not None:
-        check_picture(plan.plot)
-    if plan.checkpoint is not None and not resumed:
-        check_new(plan.checkpoint)
+    """Do what is planned; ``held`` takes the lock of a new run's folder.
+
+    Where a launcher started several processes, all train; what is printed and written is rank 0's.
+    """
+
+    def check() -> None:
+        if plan.output is not None:
+            check_place(plan.output, "--output", plan.options.dataset)
+        elif plan.card is not None:
+            raise InputError("--card is kept in the model's file; name one by --output")
+        if plan.plot is not None:
+            check_picture(plan.plot)
+        if plan.checkpoint is not None and not resumed:
+            check_new(plan.checkpoint)
+
+    def begin() -> None:
+        assert plan.checkpoint is not None
+        if not resumed:
+            held.enter_context(FolderLock(make_folder(plan.checkpoint)))
+            check_new(plan.checkpoint)  # again: another training may have begun in it since
+        before.append(write_plan(dataclasses.replace(plan, backend=backend.spec)))
+
+    def keep() -> None:
+        if plan.output is not None:
+            save_model(plan.output, prepared.model, plan.card)
+        if plan.plot is not None:
+            draw_training(plan.plot, prepared)
+
+    before: list[Any] = []
+    ranks = Ranks.find(plan.backend, plan.threads)
+    held.enter_context(ranks.guarding())
+    if not ranks.leads:
+        printer.silence()
+    ranks.lead(check)
     backend = choose_backend(plan.backend, plan.threads)
     prepared = PreparedTraining.prepare(plan.options, backend)
     if longer and prepared.settings.members > 1:
@@ -91,22 +125,17 @@ def _train(printer: Printer, plan: Plan, held: contextlib.ExitStack, *, resumed:
             "schedule; train anew, with more epochs"
         )
     announce(printer, prepared)
-    before = None
+    if ranks.note:
+        printer.line(ranks.note)
     if plan.checkpoint is not None:
-        if not resumed:
-            held.enter_context(FolderLock(make_folder(plan.checkpoint)))
-            check_new(plan.checkpoint)  # again: another training may have begun in it since
-        before = write_plan(dataclasses.replace(plan, backend=backend.spec))
+        ranks.lead(begin)
     try:
-        prepared.train(curves=plan.plot is not None, **plan.fit_options(resume=resumed))
+        prepared.train(curves=plan.plot is not None, **plan.fit_options(resume=resumed), **ranks.fit_options)
     except BpxError:
-        if plan.checkpoint is not None and prepared.model.network.training is None:  # refused before the first step
-            restore_plan(plan.checkpoint, before)
+        if before and prepared.model.network.training is None:  # refused before the first step
+            restore_plan(str(plan.checkpoint), before[0])
         raise
-    if plan.output is not None:
-        save_model(plan.output, prepared.model)
-    if plan.plot is not None:
-        draw_training(plan.plot, prepared)
+    ranks.lead(keep)
     conclude(printer, prepared, plan.output, plan.plot)
 
 
@@ -114,6 +143,27 @@ def _plan_new(dataset: str | None, training: dict[str, Any], around: dict[str, A
     if dataset is None:
         raise InputError(f"which data set? One of {', '.join(names())}, or a file: bpx train data.csv --target COLUMN")
     return Plan(TrainOptions(dataset, **training), **around)
+
+
+def _read_card(path: str) -> str:
+    """Return the text of a model card.
+
+    Raises
+    ------
+    InputError
+        If there is no such file, or it holds no text, or more than a model's file takes.
+    """
+    try:
+        if os.path.getsize(path) > 4 * LARGEST_CARD:  # a character has up to four bytes
+            raise InputError(f"--card {path} is too large: a card has up to {LARGEST_CARD:,} characters")
+        text = Path(path).read_text("utf-8")
+    except OSError as error:
+        raise InputError(f"--card {path} cannot be read: {error.strerror or error}") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"--card {path} is no text in UTF-8: {error}") from error
+    if len(text) > LARGEST_CARD:
+        raise InputError(f"--card {path} is too large: a card has up to {LARGEST_CARD:,} characters")
+    return text
 
 
 def _check_resumed(dataset: str | None, given: dict[str, Any]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,8 +15,13 @@ from bpx.layers import Sigmoid, Softmax
 from bpx.losses import MeanOverMembers
 from bpx.metrics import Metric
 
+if TYPE_CHECKING:
+    from bpx.distributed.communicator import Communicator
 
-def measure(net: Model, pieces: Iterable[Data], metrics: Sequence[Metric] = ()) -> dict[str, float]:
+
+def measure(
+    net: Model, pieces: Iterable[Data], metrics: Sequence[Metric] = (), communicator: Communicator | None = None
+) -> dict[str, float]:
     """Return loss, metrics and, where the targets are classes, accuracy, of data that comes in pieces.
 
     Parameters
@@ -26,10 +31,13 @@ def measure(net: Model, pieces: Iterable[Data], metrics: Sequence[Metric] = ()) 
         On the device. What is kept of a piece, when the next one comes, is its predictions and targets alone, and only
         if a metric needs them.
     metrics : sequence of Metric
+    communicator : Communicator or None
+        Where the pieces are shared out among processes, in the order of their ranks: sums are taken over all of them,
+        and metrics that need all predictions are computed on rank 0.
     """
     xp, classes = net.backend.xp, has_classes(net)
     collected = _Collected() if any(metric.compute for metric in metrics) else None
-    total, share, right, rows = 0.0, 0.0, 0.0, 0
+    total, share, right, rows = 0.0, 0.0, 0.0, 0.0
     weighted = False
     for x, y, weight in pieces:
         weighted, start = weight is not None, 0
@@ -49,6 +57,9 @@ def measure(net: Model, pieces: Iterable[Data], metrics: Sequence[Metric] = ()) 
                     collected.add(net, z, target, w)
                 start += n
         rows += start
+    if communicator is not None:
+        total, share, right, rows, weights = communicator.sum_numbers([total, share, right, rows, weighted])
+        weighted = weights > 0.0
     if not rows:
         raise InputError("there is nothing to evaluate on: the data holds no samples")
     if not share:
@@ -56,7 +67,9 @@ def measure(net: Model, pieces: Iterable[Data], metrics: Sequence[Metric] = ()) 
     result = {"loss": total / share if net.loss.reduction == "mean" else total}
     if classes:
         result["accuracy"] = right / (share if weighted else rows)
-    if collected is not None:
+    if collected is not None and communicator is not None:
+        result.update(collected.scores_of_all(metrics, communicator))
+    elif collected is not None:
         result.update(collected.scores(metrics))
     return result
 
@@ -120,6 +133,11 @@ class _Collected:
             predicted = predicted[:, 0]
         targets = np.array(fetch_targets(net, y))  # a copy: whoever gave the batch may fill its memory with the next
         self.parts.append((targets, np.array(predicted), None if weight is None else host(weight).astype(np.float64)))
+
+    def scores_of_all(self, metrics: Sequence[Metric], communicator: Communicator) -> dict[str, float]:
+        """Return the metrics of what all processes have gathered."""
+        self.parts = [part for parts in communicator.gather(self.parts) for part in parts]
+        return communicator.lead(lambda: self.scores(metrics))
 
     def scores(self, metrics: Sequence[Metric]) -> dict[str, float]:
         """Return the metrics that are computed on the host."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import math
 import os
@@ -61,6 +62,8 @@ class Model(Pickled):
         How the operands of matrix products are rounded; `to` changes it.
     training : TrainingState or None
         The optimizer's arrays and all counters; None before the first training.
+    seed_was_given : bool
+        Whether a caller chose the seed, and not the operating system.
     occupancy : Occupancy
         Held by the call that is training the network; a copy or a pickle of a network is free.
     input_shape, output_shape : tuple of int or None
@@ -80,6 +83,7 @@ class Model(Pickled):
     backend: Backend
     precision: str
     training: TrainingState | None
+    seed_was_given: bool = True
     _row_work: int | None = None
 
     _FIXED = frozenset({
@@ -142,6 +146,7 @@ class Model(Pickled):
         self.dtype = dtype
         self.precision = check_precision(precision, dtype)
         self.seed = int.from_bytes(os.urandom(4), "little") if seed is None else check_count("seed", seed, 0)
+        self.seed_was_given = seed is not None
         self.input_shape, self.output_shape = find_sample_shapes(self.layers)
         self._check_members()
         if self.output_shape is not None:
@@ -364,6 +369,17 @@ class Model(Pickled):
         if self.training is not None:
             self.training.convert(convert)
         vars(self).update(backend=target, dtype=dtype, _params=params, _state=state, _programs={}, _row_work=None)
+
+    @contextlib.contextmanager
+    def placed_on(self, backend: Backend) -> Iterator[None]:
+        """Have the network live on another backend in the block, and come back after it."""
+        home = self.backend
+        self.occupancy.require_free("the network cannot be moved")
+        self._convert(backend, self.dtype)
+        try:
+            yield
+        finally:
+            self._convert(home, self.dtype)
 
     def __copy__(self) -> Self:
         return self.copy()  # two networks that share their arrays would train each other

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from bpx.backend.base import Array
 from bpx.core.backpropagation import Gradients, make_gradients
@@ -12,6 +12,9 @@ from bpx.core.state import Slots, TrainingState
 from bpx.errors import InputError
 from bpx.layers.base import Params
 from bpx.optimizers import Optimizer
+
+if TYPE_CHECKING:
+    from bpx.core.sharing import SharedStep
 
 
 class Trainable(Protocol):
@@ -126,15 +129,18 @@ def make_updates(net: Trainable, optimizer: Optimizer) -> Callable[..., None]:
     return apply_in_groups
 
 
-def make_accumulation(net: Trainable, gradients: Gradients, batch: int) -> Callable[..., tuple[Array, Any, Any]]:
+def make_accumulation(
+    net: Trainable, gradients: Gradients, batch: int, shared: SharedStep | None = None
+) -> Callable[..., tuple[Array, Any, Any]]:
     """Return ``accumulate(params, state, keys, x, y, weight) -> (loss, gradients, state)``, taking rows batch by batch.
 
     Loss and gradients are those of all rows at once: the sums over the batches, each times its share of the rows, or of
     the sum of their weights (of a loss that is a sum, times 1). Only one batch's activations are held at a time. Batch
-    ``i`` has the keys from ``i * n_keys`` on, and running statistics go from batch to batch.
+    ``i`` has the keys from ``i * n_keys`` on, and running statistics go from batch to batch. Of a step that is
+    ``shared`` each batch has the rows that are here, and the loss is a sum.
     """
     xp, layers, n_keys = net.xp, net.layers, net.n_keys
-    mean = net.loss.reduction == "mean"
+    mean = shared is None and net.loss.reduction == "mean"
 
     def accumulate(
         params: list[Params], state: Any, keys: Any, x: Array, y: Array, weight: Array | None
@@ -144,15 +150,17 @@ def make_accumulation(net: Trainable, gradients: Gradients, batch: int) -> Calla
         if mean and weight is not None:
             total = xp.sum(weight)
             mass = xp.where(total > 0.0, total, 1.0)
-        for i, start in enumerate(range(0, rows, batch)):
-            part = slice(start, min(start + batch, rows))
+        parts = [slice(start, min(start + batch, rows)) for start in range(0, rows, batch)]
+        for i, part in enumerate(parts if shared is None else shared.slices):
             w = None if weight is None else weight[part]
             contexts = net.make_contexts(True, keys[i * n_keys : (i + 1) * n_keys] if n_keys else (), state)
+            if shared is not None:
+                contexts = shared.tell(contexts, i)
             loss, found, caches = gradients(params, contexts, x[part, ...], y[part, ...], w)
             if net.stateful:
                 state = [la.next_state(xp, c, k) for la, c, k in zip(layers, contexts, caches, strict=True)]
             if mean:
-                share = (part.stop - start) / rows if w is None else xp.sum(w) / mass
+                share = (part.stop - part.start) / rows if w is None else xp.sum(w) / mass
                 loss = loss * share
                 for dw in found:
                     for name in dw:
@@ -176,20 +184,23 @@ def make_step(
     clip: Clip | None,
     gather: bool,
     batch: int | None = None,
+    shared: SharedStep | None = None,
 ) -> Callable[[Any, Any, Any], tuple[Any, Array]]:
     """Return ``step(carry, data, inputs) -> (carry, loss)``, one step of training.
 
     ``carry`` is (params, slots, state), whose arrays a step may overwrite; ``data`` is (x, y, weight), the whole set on
     the device; ``inputs`` is (rows, numbers, keys): which samples, the optimizer's numbers and the masks' keys of this
     step. Without ``gather`` a step takes the whole set; ``step.on_batch`` is the step that does so. With ``batch`` the
-    rows are taken by so many at a time, and their gradients accumulated.
+    rows are taken by so many at a time, and their gradients accumulated. Where the rows are ``shared`` out among
+    processes, a step is given those that are here, and sums up over all before penalties, limit and update.
     """
     xp, layers = net.xp, net.layers
-    gradients = make_gradients(xp, layers, net.loss, net.first_trained, net.backend)
+    loss = net.loss if shared is None else shared.loss
+    gradients = make_gradients(xp, layers, loss, net.first_trained, net.backend)
     update = make_updates(net, optimizer)
     stateful, averages, trained = net.stateful, optimizer.averages, list_trained(net)
     fixed = None if stateful or net.n_keys else net.make_contexts(True, (), ())
-    accumulate = None if batch is None else make_accumulation(net, gradients, batch)
+    accumulate = None if batch is None else make_accumulation(net, gradients, batch, shared)
 
     def step(carry: Any, data: Any, inputs: Any) -> tuple[Any, Array]:
         params, slots, state = carry
@@ -202,13 +213,18 @@ def make_step(
             weight = None if weight is None else xp.take(weight, rows, axis=0)
         if accumulate is None:
             contexts = net.make_contexts(True, keys, state) if fixed is None else fixed
+            if shared is not None:
+                contexts = shared.tell(contexts)
             value, grads, caches = gradients(params, contexts, x, y, weight)
             if stateful:
                 state = [la.next_state(xp, c, k) for la, c, k in zip(layers, contexts, caches, strict=True)]
         else:
             value, grads, state = accumulate(params, state, keys, x, y, weight)
-        if penalties:
+        if shared is not None:
+            value, grads, mass = shared.add_up(xp, value, grads, weight)
+        elif penalties:
             mass = x.shape[0] if weight is None else xp.sum(weight)
+        if penalties:
             value = value + penalize(xp, penalties, params, grads, mass)
         if clip is not None:
             clip.apply(xp, grads)

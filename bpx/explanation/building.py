@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ import numpy as np
 from bpx.backend.base import Array, Backend
 from bpx.explanation import formulas
 from bpx.explanation.jacobian import LocalDerivatives
+from bpx.explanation.opening import OpenedLayer, take_arrays
 from bpx.explanation.quantity import Quantity
 from bpx.explanation.step_trace import LayerTrace
 from bpx.explanation.symbols import Symbol, differentiate, is_linear, make_parameter_symbol
@@ -38,12 +39,15 @@ class Builder:
     backend : Backend
     keep : bool
         Whether numbers are kept, or summaries.
+    row : list of OpenedLayer
+        The network's layers, those of residual blocks among them.
     symbols : list of Symbol
-        Of the input and of each layer's output.
+        Of the input and of each output in that row.
     """
 
     backend: Backend
     keep: bool
+    row: list[OpenedLayer]
     symbols: list[Symbol]
 
     def fetch(self, array: Array) -> np.ndarray:
@@ -63,7 +67,7 @@ class Builder:
 
     def make_layer(
         self,
-        index: int,
+        place: str,
         record: LayerRecord,
         updates: dict[str, UpdateRecord],
         optimizer: Optimizer,
@@ -71,8 +75,13 @@ class Builder:
         step: int,
         kept: Params,
     ) -> LayerTrace:
-        """Return the quantities of one layer, whose parameters the network keeps, averages among them, are ``kept``."""
-        x, y = self.symbols[index], self.symbols[index + 1]
+        """Return the quantities of one layer, whose parameters the network keeps, averages among them, are ``kept``.
+
+        Of a residual block they are those of the block as one layer, and those of its layers.
+        """
+        number = next(k for k, each in enumerate(self.row) if each.place == place)
+        start = self.row[number].start
+        x, y = self.symbols[number if start is None else start], self.symbols[number + 1]
         linear = is_linear(record.layer)
         made = [self.make_quantity("inputs", "inputs", x.of(), x.of(), "forward", record.x, False)]
         parameters = {name: make_parameter_symbol(record.layer, name, y) for name in record.params}
@@ -92,13 +101,42 @@ class Builder:
                 self.make_quantity("dL/dinputs", f"dL/d{x.letter}", x.gradient(), formula, "backward", record.dx)
             )
         for name, symbol in parameters.items():
-            group = optimizer.find_group(f"{index}.{name}")
+            group = optimizer.find_group(f"{place}.{name}")
             own = optimizer.take_share(optimizer.groups[group - 1]) if group else optimizer
             own_rate = rate * optimizer.groups[group - 1].learning_rate_factor if group else rate
             made += self._make_update(name, symbol, record, updates.get(name), own, own_rate, step)
             if isinstance(optimizer, Averaged) and name in updates:
                 made.append(self._make_average(name, symbol, kept[name], optimizer.decay, step))
-        return LayerTrace(index, type(record.layer).__name__, repr(record.layer), {q.key: q for q in made})
+        if start is not None:
+            made = [self._mark_shortcut(q, x, self.symbols[number], y) for q in made]
+        inner = [
+            self.make_layer(f"{place}.{i}", each, take_arrays(updates, i), optimizer, rate, step, take_arrays(kept, i))
+            for i, each in enumerate(record.inner)
+        ]
+        if inner:
+            inner[0] = self._mark_inside(inner[0])
+        index = int(place.rpartition(".")[2])
+        quantities = {q.key: q for q in made}
+        return LayerTrace(index, type(record.layer).__name__, repr(record.layer), quantities, place, inner)
+
+    @staticmethod
+    def _mark_shortcut(quantity: Quantity, x: Symbol, inner: Symbol, y: Symbol) -> Quantity:
+        """Return a quantity of a block with the formula that its opened layers allow."""
+        if quantity.key == "a":
+            return replace(quantity, formula=formulas.write_shortcut(inner, x, y))
+        if quantity.key in ("delta", "dL/dinputs"):
+            return replace(quantity, formula=formulas.write_shortcut_back(x, y))
+        return quantity
+
+    @staticmethod
+    def _mark_inside(layer: LayerTrace) -> LayerTrace:
+        """Return the first layer of a block, whose gradient of the inputs is only what comes through the block."""
+        key = "delta" if "delta" in layer.quantities and "z" not in layer.quantities else "dL/dinputs"
+        found = layer.quantities[key]
+        marked = replace(
+            found, symbol=formulas.mark_inside(found.symbol), formula=formulas.mark_left_inside(found.formula)
+        )
+        return replace(layer, quantities=layer.quantities | {key: marked})
 
     def _make_linear(self, record: LayerRecord, x: Symbol, z: Symbol) -> list[Quantity]:
         forward = formulas.write_linear_forward(x, z, "bias" in record.params)

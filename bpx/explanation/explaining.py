@@ -12,13 +12,15 @@ from bpx.arguments import check_choice, check_count
 from bpx.backend.base import Array
 from bpx.backend.precision import find_unit_roundoff
 from bpx.core.backpropagation import forward_pass
+from bpx.core.fitted import FittedEstimator, find_network
 from bpx.core.model import Model
 from bpx.core.regularization import Clip, Penalty, check_clip, check_penalties
 from bpx.core.step import exchange_averages, list_trained, make_step, start_training_state
 from bpx.errors import InputError
 from bpx.explanation.building import Builder
+from bpx.explanation.opening import open_blocks
 from bpx.explanation.step_trace import StepTrace
-from bpx.explanation.symbols import make_symbols
+from bpx.explanation.symbols import make_symbols, pick_symbols
 from bpx.explanation.trace import Trace
 from bpx.explanation.watch import Watch
 from bpx.layers.base import Params
@@ -31,7 +33,7 @@ MAX_NUMBERS = 50_000
 
 
 def explain(
-    net: Model,
+    net: Model | FittedEstimator,
     x: Any,
     y: Any,
     steps: int = 1,
@@ -52,8 +54,9 @@ def explain(
 
     Parameters
     ----------
-    net : Network
-        On any backend; numbers come back as NumPy arrays in float64, exactly as they were computed.
+    net : Network or fitted estimator of bpx.sklearn
+        On any backend; numbers come back as NumPy arrays in float64, exactly as they were computed. Of an estimator the
+        network is explained, and ``x`` and ``y`` are what its ``fit`` takes.
     x : array_like (samples, n_in)
     y : array_like
         Targets, as for `Network.fit`.
@@ -109,28 +112,41 @@ def explain(
     '∂L/∂W⁽²⁾ = a⁽¹⁾ᵀ δ⁽²⁾'
     >>> step.loss_after < step.loss
     True
+
+    Of an estimator of `bpx.sklearn`:
+
+    >>> from bpx.sklearn import MLPClassifier
+    >>> x, y = bpx.datasets.moons(60, seed=0)
+    >>> found = MLPClassifier(hidden_layer_sizes=4, solver="lbfgs", random_state=0).fit(x, y)
+    >>> bpx.explain(found, x, y).steps[0].layers[0]["weighted input"].shape
+    (60, 4)
     """
     steps = check_count("steps", steps)
     check_choice("detail", detail, ("auto", "full", "summary"))
     penalties = check_penalties(penalties)
     check_clip(clip)
-    chosen = _choose_optimizer(net, optimizer)
-    xs, ys, weight = net.place(x, y, sample_weight)
-    data = (net.backend.copy(xs), ys, weight)  # the trace outlives the caller's array, which may change
-    full = _count_numbers(net, data[0].shape[0]) <= MAX_NUMBERS if detail == "auto" else detail == "full"
-    builder = Builder(net.backend, full, make_symbols(net.layers))
-    with net.occupancy if in_place else contextlib.nullcontext():
-        walk = _Walk(net, chosen, training)
+    model: Model
+    model, x, y = find_network(net, x, y)
+    if in_place and model is not net:
+        raise InputError("an estimator hands out a copy of its network; give a network to make steps in place")
+    chosen = _choose_optimizer(model, optimizer)
+    xs, ys, weight = model.place(x, y, sample_weight)
+    data = (model.backend.copy(xs), ys, weight)  # the trace outlives the caller's array, which may change
+    full = _count_numbers(model, data[0].shape[0]) <= MAX_NUMBERS if detail == "auto" else detail == "full"
+    row = open_blocks(model.layers)
+    builder = Builder(model.backend, full, row, make_symbols(row))
+    with model.occupancy if in_place else contextlib.nullcontext():
+        walk = _Walk(model, chosen, training)
         step = make_step(walk.watch, chosen, penalties, clip, gather=False)
-        with net.backend.computing(), net.backend.threads(net.count_work(xs.shape[0]), updates=True):
+        with model.backend.computing(), model.backend.threads(model.count_work(xs.shape[0]), updates=True):
             made = [walk.step(step, builder, data, number, full or number == 0) for number in range(steps)]
         if in_place:
             walk.hand_over()
     return Trace(
-        made, int(data[0].shape[0]), " → ".join(map(repr, net.layers)), f"{net.loss.name} ({net.loss.reduction})",
-        repr(chosen), net.backend.spec, net.dtype, "full" if full else "summary",
-        _write_notes(net, chosen, training, full), builder.symbols, net.backend, chosen, net.loss,
-        net.backend.to_numpy(ys),
+        made, int(data[0].shape[0]), " → ".join(map(repr, model.layers)), f"{model.loss.name} ({model.loss.reduction})",
+        repr(chosen), model.backend.spec, model.dtype, "full" if full else "summary",
+        _write_notes(model, chosen, training, full), pick_symbols(row, builder.symbols), model.backend, chosen,
+        model.loss, model.backend.to_numpy(ys),
     )  # fmt: skip
 
 
@@ -159,16 +175,17 @@ class _Walk:
         rates = as_schedule(training.optimizer.learning_rate).rates(done, 1) * training.rate_scale
         numbers = tuple(training.optimizer.coefficients_of_groups(done, rates)[0].tolist())
         keys = tuple(step_keys(net.seed, training.step, 1, watch.n_keys)[0].tolist())
+        statistics = [{name: backend.copy(array) for name, array in part.items()} for part in twin.state]
         carry = (twin.params, training.slots, twin.state)
         (params, training.slots, state), _ = step(carry, data, (None, numbers, keys))
         twin.adopt(params, state)
         training.step, training.epoch = training.step + 1, training.epoch + 1
         training.optimizer_step += 1
-        records, updates = watch.collect_records(before)
+        records, updates = watch.collect_records(before, statistics)
         x, y, weight = data
         layers = [
             builder.make_layer(
-                i, record, update, training.optimizer, float(rates[0]), training.optimizer_step, twin.params[i]
+                str(i), record, update, training.optimizer, float(rates[0]), training.optimizer_step, twin.params[i]
             )
             for i, (record, update) in enumerate(zip(records, updates, strict=True))
         ]

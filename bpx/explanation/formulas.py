@@ -65,6 +65,28 @@ def write_back(z: Symbol, a: Symbol, elementwise: bool) -> Formula:
     return equate(down, Formula(f"Σᵢ {up.text} · {slope.text}", rf"\sum_i {up.latex} \cdot {slope.latex}"))
 
 
+def write_shortcut(inner: Symbol, x: Symbol, y: Symbol) -> Formula:
+    """Return what the end of a shortcut makes: what the block's layers made, and the block's input."""
+    return equate(y.of(), Formula(f"{inner.of().text} + {x.of().text}", f"{inner.of().latex} + {x.of().latex}"))
+
+
+def write_shortcut_back(x: Symbol, y: Symbol) -> Formula:
+    """Return the gradient where a residual block begins: what comes back through its layers, and past them."""
+    back, past = mark_inside(x.gradient()), y.gradient()
+    return equate(x.gradient(), Formula(f"{back.text} + {past.text}", f"{back.latex} + {past.latex}"))
+
+
+def mark_inside(gradient: Formula) -> Formula:
+    """Return the symbol of the share of a gradient that comes back through the layers of a residual block."""
+    return Formula(f"[{gradient.text}]", rf"\bigl[{gradient.latex}\bigr]")
+
+
+def mark_left_inside(equation: Formula) -> Formula:
+    """Return an equation with its left side marked as `mark_inside` does."""
+    (left, right), (left_latex, right_latex) = equation.text.split(" = ", 1), equation.latex.split(" = ", 1)
+    return equate(mark_inside(Formula(left, left_latex)), Formula(right, right_latex))
+
+
 def write_linear_forward(x: Symbol, z: Symbol, bias: bool) -> Formula:
     """Return ``z = x W + b``."""
     w, b = Symbol("W", z.mark).of(), Symbol("b", z.mark).of()

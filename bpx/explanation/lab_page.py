@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from bpx.backend.transfer import to_numpy
-from bpx.explanation.pagedata import write_page
+from bpx.explanation.page_file import write_page
 from bpx.network import Network
 
 HELD_OUT_FROM = 50
@@ -64,6 +64,12 @@ def lab(
     explain : Take a training step apart.
     bpx.explanation.write_page : Write the page that explains a network.
     load : Read a network from its file.
+
+    Notes
+    -----
+    Every page holds a lesson of ten steps (why a network does not learn exclusive or, and what the bias changes; a
+    learning rate that is too large; dead units). It begins with a link at the top, or with ``#lesson=1`` at the end of
+    the page's address; ``#lesson=7`` is its seventh step, for a teacher to share. Leaving it gives the page back.
 
     Examples
     --------

@@ -13,7 +13,9 @@ The data, as JSON (arrays are nested lists; `render_page` packs the large ones):
             {"kind": "Sigmoid"},
             ...,
         ],  # Tanh, ReLU, LeakyReLU ("slope"), GELU, SiLU, Softplus, Identity,
-        # Softmax, Dropout (drops nothing here)
+        # Softmax, Dropout ("rate"; drops nothing in the walk), LayerNorm ("n_features", "eps"), BatchNorm (and
+        # "momentum"), Shortcut, the end of a residual block, whose layers stand before it ("from": the number of the
+        # value that it adds). "name": what bpx calls the layer ("2.0"), where that is not its number here
         "loss": {
             "kind": "squared_error",  # absolute_error, huber ("delta"), cross_entropy ("label_smoothing"),
             "reduction": "mean",
@@ -26,7 +28,11 @@ The data, as JSON (arrays are nested lists; `render_page` packs the large ones):
             {
                 "step": 0,
                 "loss": 0.5,  # null for a loss that is not finite
-                "params": [{"weight": [[...], ...], "bias": [...]}, {}, ...],
+                "params": [
+                    {"weight": [[...], ...], "bias": [...]},
+                    {},
+                    ...,
+                ],  # BatchNorm: running_mean, running_var too
             },
             ...,
         ],
@@ -43,6 +49,9 @@ The data, as JSON (arrays are nested lists; `render_page` packs the large ones):
         # sample: an index or "all"; view "lab": what the network learns comes before the walk through a step
         "start": {"sample": 0, "weight": "0.weight[1,0]", "snapshot": 0, "view": "lab"},
     }
+
+Of a network that is too large there are "format", "title", "notes" and "summary" alone, by
+`bpx.explanation.page_summary.make_summary_data`.
 
 In the page an array may also stand packed as ``{"shape": [...], "dtype": "float32" | "float64", "base64": str}``,
 little-endian; float32 only where it loses nothing.
@@ -67,6 +76,7 @@ __all__ = ["MAX_PAGE_BYTES", "PAGE_FORMAT", "render_page"]
 PAGE_FORMAT = "bpx-explain/1"
 MAX_PAGE_BYTES = 1_000_000
 
+_REQUIRED_OF_SUMMARY = ("format", "title", "summary")
 _REQUIRED = ("format", "title", "layers", "loss", "learning_rate", "samples", "snapshots")
 _PACK_FROM = 48  # numbers; shorter arrays stay readable in the page's source
 
@@ -110,9 +120,10 @@ def render_page(data: Mapping[str, Any], *, max_bytes: int | None = MAX_PAGE_BYT
     """
     from importlib.resources import files  # many modules, so not before it is needed
 
-    missing = [name for name in _REQUIRED if name not in data]
+    required = _REQUIRED_OF_SUMMARY if "summary" in data else _REQUIRED
+    missing = [name for name in required if name not in data]
     if missing:
-        raise InputError(f"page data need the entries {', '.join(_REQUIRED)}; missing: {', '.join(missing)}")
+        raise InputError(f"page data need the entries {', '.join(required)}; missing: {', '.join(missing)}")
     if data["format"] != PAGE_FORMAT:
         raise InputError(f"page data must be of the format {PAGE_FORMAT!r}, got {data['format']!r}; build them anew")
     template = files("bpx.explanation").joinpath("page.html").read_text(encoding="utf-8")

@@ -4,7 +4,6 @@ data."""
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,26 +12,28 @@ import numpy as np
 from bpx.arguments import check_choice, check_count, check_number
 from bpx.backend.transfer import to_numpy
 from bpx.errors import InputError
-from bpx.explanation.page import MAX_PAGE_BYTES, PAGE_FORMAT, render_page
+from bpx.explanation.opening import OpenedLayer, open_arrays, open_blocks
+from bpx.explanation.page import PAGE_FORMAT
+from bpx.explanation.page_summary import SNAPSHOT_BYTES, count_bytes
 from bpx.explanation.snapshots import Recording, choose_moments, record
-from bpx.explanation.symbols import list_shapes, parse_weight
+from bpx.explanation.symbols import WeightKey, list_shapes, parse_weight
 from bpx.layers import Flatten, Layer, Linear
 from bpx.losses import Loss
 from bpx.network import Network
 from bpx.optimizers import SGD, Adam, Optimizer, RMSprop, get_optimizer
 from bpx.optimizers.schedules import as_schedule
-from bpx.writing import write_whole
 
 PAGE_LAYERS = (
     "Linear", "Sigmoid", "Tanh", "ReLU", "LeakyReLU", "GELU", "SiLU", "Softplus", "Identity", "Softmax", "Dropout",
+    "LayerNorm", "BatchNorm", "Residual",
 )  # fmt: skip
-"""Layers that the page's own arithmetic knows."""
+"""Layers that the page's own arithmetic knows; it opens the blocks of `bpx.Residual`."""
 
 PAGE_LOSSES = ("squared_error", "absolute_error", "huber", "cross_entropy", "binary_cross_entropy")
 """Losses that the page's own arithmetic knows."""
 
-SNAPSHOT_BYTES = 350_000
-"""Room for snapshots in a page of at most a megabyte."""
+SAMPLE_BYTES = 90_000
+"""Room for the samples that the page shows, in a page of at most a megabyte."""
 
 TRAINING_BYTES = 90_000
 """Room for the rows that the page trains on, and half as much for those that are held out."""
@@ -80,7 +81,8 @@ def page_data(
         After which epochs to take snapshots, or how many to take, denser at the start: fewer, where the parameters of
         so many would make the page larger than a megabyte.
     samples : int or sequence of int
-        Rows of x to show, or how many, taken in turn from the classes.
+        Rows of x to show, or how many, taken in turn from the classes: fewer, where they are so wide that they would
+        make the page larger than a megabyte.
     learning_rate : float or None
         Of the page's own updates, which are plain gradient descent; None: the optimizer's first.
     title : str or None
@@ -123,11 +125,11 @@ def page_data(
     >>> data["title"]
     'A 2-2-1 network'
     """
-    for i, layer in enumerate(net.layers):
-        _describe_layer(i, layer)  # what the page cannot show is refused before any work
+    row = open_blocks(net.layers)
+    _describe_layers(row)  # what the page cannot show is refused before any work
     _describe_loss(net.loss)
     if weight is not None:
-        parse_weight(weight, list_shapes(net.params))
+        _find_weight(weight, row, list_shapes(net.params))
     optimizer = get_optimizer(optimizer or (net.training.optimizer if net.training else SGD()))
     epochs_taken = choose_moments(_afford(net, snapshots), epochs)
     xs, ys, _ = net.place(x, y, None)
@@ -136,7 +138,7 @@ def page_data(
         held_x, held_y, _ = net.place(*validation_data, None)
         held_out = (_fetch(net, held_x), _fetch_targets(net, held_y))
     inputs, targets = _fetch(net, xs), _fetch_targets(net, ys)
-    shown = _choose_samples(samples, targets, net.loss, sample)
+    shown = _choose_samples(_afford_samples(inputs, targets, samples), targets, net.loss, sample)
     recording = record(net, x, y, epochs_taken, optimizer, batch_size)
     return make_page_data(
         net.layers, net.loss, inputs, targets, recording, optimizer, shown=shown, is_trained=epochs > 0,
@@ -186,13 +188,14 @@ def make_page_data(
     held_out : tuple of numpy.ndarray or None
         Samples and targets to measure on besides.
     """
-    described = [_describe_layer(i, layer) for i, layer in enumerate(layers)]
+    row = open_blocks(layers)
+    described = _describe_layers(row)
     described_loss = _describe_loss(loss)
     check_choice("view", view, ("walk", "lab"))
     image_shape = None if image_shape is None else [check_count("a side of image_shape", side) for side in image_shape]
-    key = None if weight is None else str(parse_weight(weight, list_shapes(recording.snapshots[0].params)))
+    key = None if weight is None else _find_weight(weight, row, list_shapes(recording.snapshots[0].params))
     if shown is None:
-        shown = _choose_samples(MAX_SAMPLES, targets, loss, sample)
+        shown = _choose_samples(_afford_samples(inputs, targets, MAX_SAMPLES), targets, loss, sample)
     extra = [*notes]
     if len(shown) < len(inputs):
         extra.append(
@@ -200,7 +203,8 @@ def make_page_data(
         )
     if not _is_plain(optimizer):
         made = "The training was made by" if is_trained else "This network trains with"
-        extra.append(f"{made} {optimizer!r}; the updates on this page are plain gradient descent.")
+        alone = "" if _describe_optimizer(optimizer) else ", and so are the steps that the page takes itself"
+        extra.append(f"{made} {optimizer!r}; the update in the walk through a step is plain gradient descent{alone}.")
     rate = float(as_schedule(optimizer.learning_rate).rates(np.array([0]), 1)[0])
     data: dict[str, Any] = {
         "format": PAGE_FORMAT,
@@ -215,7 +219,10 @@ def make_page_data(
             {
                 "step": s.step,
                 "loss": s.loss if math.isfinite(s.loss) else None,
-                "params": [{name: array.tolist() for name, array in part.items()} for part in s.params],
+                "params": [
+                    {name: array.tolist() for name, array in (params | state).items()}
+                    for params, state in zip(open_arrays(row, s.params), open_arrays(row, s.state), strict=True)
+                ],
             }
             for s in recording.snapshots
         ],
@@ -247,63 +254,45 @@ def make_page_data(
     return data
 
 
-def write_page(
-    path: str | os.PathLike[str],
-    net: Network,
-    x: Any,
-    y: Any,
-    *,
-    max_bytes: int | None = MAX_PAGE_BYTES,
-    **options: Any,
-) -> None:
-    """Write the page that explains a network: one HTML file, which needs no other file and no network connection.
+def _describe_layers(row: Sequence[OpenedLayer]) -> list[dict[str, Any]]:
+    """Return the opened row of layers as the page knows it, with names where they are not the number in the row."""
+    return [
+        _describe_layer(each) | ({} if each.place == str(number) else {"name": each.place})
+        for number, each in enumerate(row)
+    ]
 
-    Parameters
-    ----------
-    path : path
-        Written beside and renamed, so that it is there whole or not at all.
-    net, x, y, **options
-        As for `page_data`.
-    max_bytes : int or None
-        The largest page to write; None for any size.
+
+def _describe_layer(each: OpenedLayer) -> dict[str, Any]:
+    """Return a layer as the page knows it; a flattened input needs no flattening."""
+    layer = each.layer
+    if isinstance(layer, Flatten):
+        return {"kind": "Identity"}
+    if each.start is not None:
+        return {"kind": "Shortcut", "from": each.start}
+    if layer.kind not in PAGE_LAYERS or getattr(layer, "approximate", "none") != "none":
+        raise InputError(
+            f"the page cannot show layer {each.place}, {layer!r}; it shows {', '.join(PAGE_LAYERS)}. "
+            "bpx.explain takes any layer: print its trace instead"
+        )
+    config = layer.config()
+    wanted = ("kind", "n_in", "n_out", "n_features", "frozen", "slope", "rate", "eps", "momentum")
+    return {name: config[name] for name in wanted if name in config}
+
+
+def _find_weight(text: str, row: Sequence[OpenedLayer], shapes: Sequence[dict[str, tuple[int, ...]]]) -> str:
+    """Return the key of a parameter of the network as that of the opened row; it must be one of a Linear layer.
 
     Raises
     ------
     InputError
-        As for `page_data`; or if the page would be larger than ``max_bytes``, or cannot be written there.
-
-    See Also
-    --------
-    bpx.explanation.page_data : What the explaining page shows.
-    lab : Open a network in a page that trains.
-    explain : Take a training step apart.
-
-    Examples
-    --------
-    >>> import os, tempfile, bpx
-    >>> from bpx.explanation import write_page
-    >>> net = bpx.mlp([2, 2, 1], activation="sigmoid", output="sigmoid", loss="squared_error")
-    >>> path = os.path.join(tempfile.mkdtemp(), "xor.html")
-    >>> write_page(path, net, *bpx.datasets.xor(), epochs=100, optimizer=bpx.SGD(0.5))
-    >>> os.path.getsize(path) < 1_000_000
-    True
+        If the text is no key, or names no parameter of a Linear layer.
     """
-    write_whole(path, render_page(page_data(net, x, y, **options), max_bytes=max_bytes).encode())
-
-
-def _describe_layer(index: int, layer: Layer) -> dict[str, Any]:
-    """Return a layer as the page knows it; a flattened input needs no flattening."""
-    if isinstance(layer, Flatten):
-        return {"kind": "Identity"}
-    kind = layer.kind
-    if kind not in PAGE_LAYERS or getattr(layer, "approximate", "none") != "none":
-        raise InputError(
-            f"the page cannot show layer {index}, {layer!r}; it shows {', '.join(PAGE_LAYERS)}. "
-            "bpx.explain takes any layer: print its trace instead"
-        )
-    config = layer.config()
-    wanted = ("kind", "n_in", "n_out", "frozen", "slope", "rate")
-    return {name: config[name] for name in wanted if name in config}
+    key = parse_weight(text, shapes)
+    place, _, name = f"{key.layer}.{key.name}".rpartition(".")
+    number = next(k for k, each in enumerate(row) if each.place == place)
+    if not isinstance(row[number].layer, Linear):
+        raise InputError(f"the page follows parameters of Linear layers to the loss; {text!r} is one of another layer")
+    return str(WeightKey(number, name, key.index))
 
 
 def _describe_loss(loss: Loss) -> dict[str, Any]:
@@ -319,12 +308,20 @@ def _afford(net: Network, snapshots: int | Sequence[int]) -> int | Sequence[int]
     """Return how many snapshots a page has room for; those that were asked for one by one stay."""
     if not isinstance(snapshots, int):
         return snapshots
-    size = net.n_params * (4 if net.dtype == "float32" else 8) * 4 / 3
-    return min(check_count("snapshots", snapshots), max(2, int(SNAPSHOT_BYTES // max(size, 1))))
+    size = count_bytes(net.n_params, 4 if net.dtype == "float32" else 8)
+    return min(check_count("snapshots", snapshots), max(1, SNAPSHOT_BYTES // max(size, 1)))
+
+
+def _afford_samples(inputs: np.ndarray, targets: np.ndarray, samples: int | Sequence[int]) -> int | Sequence[int]:
+    """Return how many samples a page has room for; those that were asked for one by one stay."""
+    if not isinstance(samples, int):
+        return samples
+    per_row = count_bytes(inputs[0].size + targets[0].size, 8)
+    return min(check_count("samples", samples), max(1, SAMPLE_BYTES // per_row))
 
 
 def _list_sizes(layers: Sequence[Layer]) -> list[int]:
-    linear = [layer for layer in layers if isinstance(layer, Linear)]
+    linear = [each.layer for each in open_blocks(layers) if isinstance(each.layer, Linear)]
     return [linear[0].n_in, *(layer.n_out for layer in linear)] if linear else []
 
 

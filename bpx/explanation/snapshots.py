@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 
 from bpx.arguments import check_count
+from bpx.backend.base import Backend
 from bpx.errors import InputError
+from bpx.layers.base import Params
 from bpx.network import Network
 from bpx.optimizers import Optimizer
 
@@ -30,11 +32,14 @@ class Snapshot:
         Of the whole data.
     params : list of dict of numpy.ndarray
         In float64, exactly as they were.
+    state : list of dict of numpy.ndarray
+        Running statistics, for each layer too.
     """
 
     step: int
     loss: float
     params: list[dict[str, np.ndarray]]
+    state: list[dict[str, np.ndarray]]
 
 
 @dataclass(frozen=True)
@@ -77,6 +82,11 @@ def choose_moments(snapshots: int | Sequence[int], epochs: int) -> list[int]:
     return sorted(chosen)
 
 
+def fetch_arrays(backend: Backend, arrays: Sequence[Params]) -> list[dict[str, np.ndarray]]:
+    """Return arrays of a network's layers in float64 on the host, exactly as they are."""
+    return [{name: backend.to_numpy(array).astype(np.float64) for name, array in part.items()} for part in arrays]
+
+
 def record(
     net: Network, x: Any, y: Any, epochs: Sequence[int], optimizer: Optimizer, batch_size: int | None
 ) -> Recording:
@@ -96,11 +106,8 @@ def record(
             steps += [(done + k + shift) * per_epoch for k in range(len(history.loss))]
             losses += history.loss
             done = epoch
-        params = [
-            {name: other.backend.to_numpy(array).astype(np.float64) for name, array in part.items()}
-            for part in other.params
-        ]
-        taken.append(Snapshot(done * per_epoch, other.evaluate(x, y)["loss"], params))
+        params, state = (fetch_arrays(other.backend, arrays) for arrays in (other.params, other.state))
+        taken.append(Snapshot(done * per_epoch, other.evaluate(x, y)["loss"], params, state))
     curve = dict(zip(steps, losses, strict=True)) | {snapshot.step: snapshot.loss for snapshot in taken}
     points = sorted(curve)
     if len(points) > CURVE_POINTS:

@@ -37,7 +37,9 @@ class LayerTrace(Quantities):
     Attributes
     ----------
     index : int
-        Its number in ``net.layers``.
+        Its number in ``net.layers``, or among the layers of its block.
+    place : str
+        Where the network has it: "2", or "2.0" for the first layer of the residual block that is its layer 2.
     kind, description : str
         Its class, and how it is written.
     quantities : dict of Quantity
@@ -45,6 +47,8 @@ class LayerTrace(Quantities):
         "new w", "update b", "new b"; an activation "inputs", "a", "dL/da", "da/dz", "delta". Of an optimizer that is
         `bpx.Averaged` there are also "average w" and "average b". ``layer["z"]`` finds one, as does its textbook name:
         ``layer["weighted input"]``.
+    layers : list of LayerTrace
+        Of a residual block, its layers; a block's own quantities are those of the block as one layer.
 
     See Also
     --------
@@ -64,9 +68,19 @@ class LayerTrace(Quantities):
     kind: str
     description: str
     quantities: dict[str, Quantity]
+    place: str
+    layers: list[LayerTrace] = field(default_factory=list)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the layer's quantities as plain data, and of a block those of its layers."""
+        made: dict[str, Any] = {
+            "index": self.index, "place": self.place, "kind": self.kind, "layer": self.description,
+            "quantities": {key: q.to_dict() for key, q in self.quantities.items()},
+        }  # fmt: skip
+        return made | ({"layers": [layer.to_dict() for layer in self.layers]} if self.layers else {})
 
     def __repr__(self) -> str:
-        return f"LayerTrace({self.index}, {self.description}: {', '.join(self.quantities)})"
+        return f"LayerTrace({self.place}, {self.description}: {', '.join(self.quantities)})"
 
 
 @dataclass(eq=False, repr=False)
@@ -125,11 +139,5 @@ class StepTrace(Quantities):
             "step": self.number, "loss": make_plain(self.loss), "loss_after": make_plain(self.loss_after),
             "learning_rate": self.learning_rate,
             "quantities": {key: q.to_dict() for key, q in self.quantities.items()},
-            "layers": [
-                {
-                    "index": layer.index, "kind": layer.kind, "layer": layer.description,
-                    "quantities": {key: q.to_dict() for key, q in layer.quantities.items()},
-                }
-                for layer in self.layers
-            ],
+            "layers": [layer.to_dict() for layer in self.layers],
         }  # fmt: skip

@@ -2,8 +2,8 @@
 
 The numbers count linear layers from 1, as textbooks do: ``z`` is what a linear layer makes (the weighted input) and
 ``a`` what the layer after it makes of it (the activation). Several layers after one linear layer are a⁽¹˒¹⁾, a⁽¹˒²⁾
-..., a⁽¹⁾. Units are counted from 1 too. Parameters are also known by a key that counts from 0, as code does:
-``0.weight[1,0]``.
+..., a⁽¹⁾. The layers of a residual block are counted where they stand, within it. Units are counted from 1 too.
+Parameters are also known by a key that counts from 0, as code does: ``0.weight[1,0]``.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bpx.errors import InputError
+from bpx.explanation.opening import OpenedLayer
 from bpx.formulas import Formula, find_definer
 from bpx.layers import COMPUTING, Layer, Linear
 
@@ -67,19 +68,25 @@ def is_linear(layer: Layer) -> bool:
     return isinstance(layer, Linear) and find_definer(type(layer), *COMPUTING) is Linear
 
 
-def make_symbols(layers: Sequence[Layer]) -> list[Symbol]:
-    """Return the symbols of the input and of each layer's output, one more than there are layers."""
+def make_symbols(row: Sequence[OpenedLayer]) -> list[Symbol]:
+    """Return the symbols of the input and of each layer's output, one more than there are layers in an opened row."""
     symbols, block = [Symbol("x")], 0
-    for i, layer in enumerate(layers):
-        if is_linear(layer):
+    linear = [is_linear(each.layer) for each in row]
+    for i in range(len(row)):
+        if linear[i]:
             block += 1
             symbols.append(Symbol("z", str(block)))
             continue
-        start = next((k for k in range(i, -1, -1) if is_linear(layers[k])), -1)
-        end = next((k for k in range(i, len(layers)) if is_linear(layers[k])), len(layers))
+        start = next((k for k in range(i, -1, -1) if linear[k]), -1)
+        end = next((k for k in range(i, len(row)) if linear[k]), len(row))
         number = "" if i == end - 1 else f",{i - start}"
         symbols.append(Symbol("a", f"{block}{number}"))
     return symbols
+
+
+def pick_symbols(row: Sequence[OpenedLayer], symbols: Sequence[Symbol]) -> list[Symbol]:
+    """Return of the symbols of an opened row those of the input and of what each layer of the network itself makes."""
+    return [symbols[0], *(symbols[k + 1] for k, each in enumerate(row) if "." not in each.place)]
 
 
 def make_parameter_symbol(layer: Layer, name: str, output: Symbol) -> Symbol:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from bpx.explanation.quantity import PARTS, Quantity
-from bpx.explanation.step_trace import StepTrace
+from bpx.explanation.step_trace import LayerTrace, StepTrace
 from bpx.markup import format_number, make_table
 
 MAX_ROWS, MAX_COLUMNS = 4, 4
@@ -66,7 +66,19 @@ def list_part(step: StepTrace, part: str) -> Iterator[tuple[str, Quantity]]:
         yield from (("", q) for q in step if q.part == "error" and q.made_here)
         return
     for layer in reversed(layers) if part == "backward" else layers:
-        yield from ((str(layer.index), q) for q in layer if q.part == part and q.made_here)
+        yield from _list_layer(layer, part)
+
+
+def _list_layer(layer: LayerTrace, part: str) -> Iterator[tuple[str, Quantity]]:
+    """Yield a layer's quantities of a part; a block is opened, and its shortcut stands where the pass comes to it."""
+    own = ((layer.place, q) for q in layer if q.part == part and q.made_here)
+    if not layer.layers:
+        yield from own
+        return
+    shortcut = [(place, q) for place, q in own if q.key in ("a", "delta", "dL/dinputs")]
+    for inner in reversed(layer.layers) if part == "backward" else layer.layers:
+        yield from _list_layer(inner, part)
+    yield from shortcut
 
 
 def write_table(lines: Sequence[tuple[str, Quantity]]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import textwrap
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,8 +16,9 @@ from bpx.backend.base import Backend
 from bpx.errors import InputError
 from bpx.explanation.chain import Chain, ChainRule
 from bpx.explanation.page import MAX_PAGE_BYTES, render_page
+from bpx.explanation.page_summary import SNAPSHOT_BYTES, count_bytes, make_summary_data, needs_summary
 from bpx.explanation.pagedata import make_page_data, make_target_rows
-from bpx.explanation.snapshots import Recording, Snapshot
+from bpx.explanation.snapshots import Recording, Snapshot, fetch_arrays
 from bpx.explanation.step_trace import StepTrace
 from bpx.explanation.symbols import Symbol, WeightKey, list_shapes, make_parameter_symbol, parse_weight
 from bpx.explanation.text import write_step, write_step_html
@@ -155,7 +157,8 @@ class Trace(Pickled):
 
         The page computes every number again from the parameters before each step; its updates are plain gradient
         descent. It shows the batch as its samples, and the steps of the trace as moments of a training, as many as kept
-        their arrays.
+        their arrays and have room. Of a network with so many parameters that they leave no room for anything else, it
+        shows the first step in summaries, and says so.
 
         Parameters
         ----------
@@ -185,25 +188,53 @@ class Trace(Pickled):
 
     def _render(self, max_bytes: int | None = MAX_PAGE_BYTES, **names: Any) -> str:
         """Return the page of the trace."""
-        layers = [record.layer for record in self.steps[0].records]
-        fetch = self._backend.to_numpy
+        first = self.steps[0].records
+        n_params = sum(int(np.prod(w.shape)) for record in first for w in record.params.values())
+        if needs_summary(n_params, 4 if self.dtype == "float32" else 8, max_bytes):
+            kept = {name: names[name] for name in ("title", "notes") if name in names}
+            return render_page(self.summarize_page(**kept), max_bytes=max_bytes)
+        layers = [record.layer for record in first]
         moments = [
             Snapshot(
                 step.number,
                 step.loss,
-                [{name: fetch(w).astype(np.float64) for name, w in record.params.items()} for record in step.records],
+                fetch_arrays(self._backend, [record.params for record in step.records]),
+                fetch_arrays(self._backend, [record.state for record in step.records]),
             )
-            for step in self.steps
-            if step.records
+            for step in self._choose_moments(n_params)
         ]
         recording = Recording(moments, [step.number for step in self.steps], [step.loss for step in self.steps])
         x, y = (
-            fetch(self.steps[0].records[0].x),
+            self._backend.to_numpy(self.steps[0].records[0].x),
             make_target_rows(self._targets, int(self.steps[0].records[-1].y.shape[-1])),
         )
         notes = (*self.notes, *names.pop("notes", ()))
         data = make_page_data(layers, self._loss, x, y, recording, self._optimizer, notes=notes, **names)
         return render_page(data, max_bytes=max_bytes)
+
+    def _choose_moments(self, n_params: int) -> list[StepTrace]:
+        """Return the steps that kept their arrays, or as many of them as a page has room for, spread over all."""
+        steps = [step for step in self.steps if step.records]
+        size = count_bytes(n_params, 4 if self.dtype == "float32" else 8)
+        most = max(2, SNAPSHOT_BYTES // max(size, 1))
+        if len(steps) <= most:
+            return steps
+        return [steps[k] for k in np.linspace(0, len(steps) - 1, most).round().astype(int)]
+
+    def summarize_page(self, title: str | None = None, notes: Sequence[str] = ()) -> dict[str, Any]:
+        """Return the first step in summaries, as `bpx.explanation.page.render_page` takes it.
+
+        Parameters
+        ----------
+        title : str or None
+            None: the number of parameters.
+        notes : sequence of str
+            Sentences to show above.
+        """
+        return make_summary_data(
+            self.steps[0], network=self.network, loss=self.loss, optimizer=self.optimizer, samples=self.samples,
+            losses=[step.loss for step in self.steps], title=title, notes=notes,
+        )  # fmt: skip
 
     def __len__(self) -> int:
         return len(self.steps)

@@ -7,12 +7,15 @@ and backend, each behind a thin wrapper that hands every call on and keeps what 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from copy import copy as copy_object
 from dataclasses import dataclass, field
 from typing import Any
 
 from bpx.backend.base import Array, Backend
 from bpx.backend.portable import hold, release
 from bpx.core.model import Model
+from bpx.explanation.opening import take_arrays
+from bpx.layers import Residual
 from bpx.layers.base import Layer, Params
 from bpx.layers.stack import unfreeze
 from bpx.losses import Loss
@@ -28,8 +31,8 @@ class LayerRecord:
         The layer, as the network has it.
     free : Layer
         The same with no parameter frozen: what did the computing.
-    params : dict of arrays
-        The parameters before the step.
+    params, state : dict of arrays
+        The parameters and the running statistics before the step.
     x, y : array
         What went in and came out, one row a sample.
     cache : object
@@ -38,17 +41,21 @@ class LayerRecord:
         The loss's gradient with respect to y and to x.
     grads : dict of arrays
         The loss's gradient with respect to every parameter, frozen ones too.
+    inner : list of LayerRecord
+        The parts of the layers of a residual block.
     """
 
     layer: Layer
     free: Layer
     params: Params = field(default_factory=dict)
+    state: Params = field(default_factory=dict)
     x: Array = None
     y: Array = None
     cache: Any = None
     dy: Array = None
     dx: Array = None
     grads: Params = field(default_factory=dict)
+    inner: list[LayerRecord] = field(default_factory=list)
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: hold(value) for name, value in vars(self).items()}
@@ -81,26 +88,41 @@ class UpdateRecord:
 
 
 class WatchedLayer:
-    """A layer that notes what goes in and comes out."""
+    """A layer that notes what goes in and comes out; a residual block makes its passes on layers that do so too."""
 
     def __init__(self, layer: Layer, copy: Callable[[Array], Array]) -> None:
         self.layer, self.free, self.copy = layer, unfreeze(layer), copy
         self.frozen, self.param_names, self.next_state = layer.frozen, layer.param_names, layer.next_state
+        self.inner = [WatchedLayer(each, copy) for each in layer.layers] if isinstance(layer, Residual) else []
+        self.passing = self.free
+        for each in self.inner:
+            each.frozen = ()  # the block itself keeps back what is frozen in it
+        if self.inner:
+            self.passing = copy_object(self.free)
+            object.__setattr__(self.passing, "layers", tuple(self.inner))
         self.record = LayerRecord(self.layer, self.free)
 
     def forward(self, xp: Any, params: Params, x: Array, context: Any = None) -> tuple[Array, Any]:
-        y, cache = self.free.forward(xp, params, x, context)
-        self.record = LayerRecord(self.layer, self.free, x=x, y=y, cache=cache)
+        y, cache = self.passing.forward(xp, params, x, context)
+        inner = [watched.record for watched in self.inner]
+        self.record = LayerRecord(self.layer, self.free, x=x, y=y, cache=cache, inner=inner)
         return y, cache
 
     def backward(
         self, xp: Any, params: Params, cache: Any, dy: Array, *, input_gradient: bool = True
     ) -> tuple[Array, Params]:
-        dx, grads = self.free.backward(xp, params, cache, dy)
+        dx, grads = self.passing.backward(xp, params, cache, dy)
         record = self.record
         record.dy, record.dx = dy, dx
         record.grads = {name: self.copy(dw) for name, dw in grads.items()}  # the update will overwrite them
         return dx, {name: dw for name, dw in grads.items() if name not in self.frozen}
+
+
+def _place_arrays(record: LayerRecord, params: Params, state: Params) -> None:
+    """Give a record, and those within it, the arrays that the layer had before the step."""
+    record.params, record.state = params, state
+    for number, inner in enumerate(record.inner):
+        _place_arrays(inner, take_arrays(params, number), take_arrays(state, number))
 
 
 class WatchedLoss:
@@ -188,19 +210,21 @@ class Watch:
         )
         return self.used_contexts
 
-    def collect_records(self, before: Sequence[Params]) -> tuple[list[LayerRecord], list[dict[str, UpdateRecord]]]:
+    def collect_records(
+        self, before: Sequence[Params], state: Sequence[Params]
+    ) -> tuple[list[LayerRecord], list[dict[str, UpdateRecord]]]:
         """Return what each layer and each trained parameter went through in the step just made.
 
         Parameters
         ----------
-        before : list of dict of arrays
-            The parameters before the step.
+        before, state : list of dict of arrays
+            The parameters and the running statistics before the step.
         """
         records = [watched.record for watched in self.layers]
         updates: list[dict[str, UpdateRecord]] = [{} for _ in records]
         made = iter(self.backend.updates)
-        for record, params, mine in zip(records, before, updates, strict=True):
-            record.params = params
+        for record, params, kept, mine in zip(records, before, state, updates, strict=True):
+            _place_arrays(record, params, kept)
             for name in record.layer.param_names:
                 if name not in record.layer.frozen:
                     mine[name] = next(made)

@@ -1,5 +1,5 @@
 """Networks in files: bpx's own, PyTorch's names and layout of weights, and ONNX."""
 
-from bpx.files.network_file import load_extra, save
+from bpx.files.network_file import load_extra, read_card, save
 
-__all__ = ["load_extra", "save"]
+__all__ = ["load_extra", "read_card", "save"]

@@ -27,11 +27,20 @@ Networks of version 1 have no checksum, and do not always call classes of the us
 TRAINING = "training."
 """Start of the names of a checkpoint's further arrays, which `bpx.load` passes over."""
 
+LARGEST_CARD = 1_000_000
+"""Characters of a model card."""
+
 LARGEST_DESCRIPTION = 4 * 2**20
 """Characters that the description of a network may take: some ten thousand layers."""
 
 
-def save(net: Model, path: str | os.PathLike[str], extra: dict[str, Any] | None = None) -> None:
+CARD = "card"
+"""The metadata's key of the model card."""
+
+
+def save(
+    net: Model, path: str | os.PathLike[str], extra: dict[str, Any] | None = None, card: str | None = None
+) -> None:
     """Write a network's architecture, weights and running statistics to a safetensors file.
 
     Parameters
@@ -41,16 +50,51 @@ def save(net: Model, path: str | os.PathLike[str], extra: dict[str, Any] | None 
         Written beside and renamed, so that an older file stays whole until the new one is.
     extra : dict or None
         Plain data (JSON) to keep with the network; `load_extra` reads it.
+    card : str or None
+        Text for people, such as a model card; `read_card` reads it.
 
     Raises
     ------
     InputError
-        If the file cannot be written there, or the network has more layers than a file describes.
+        If the file cannot be written there, the network has more layers than a file describes, or the card is no text
+        or longer than `LARGEST_CARD`.
+
+    References
+    ----------
+    M. Mitchell et al., "Model cards for model reporting", 2019.
     """
+    if card is not None:
+        _check_card(card)
     metadata, arrays = describe_network(net)
+    if card is not None:
+        metadata[CARD] = card
     if extra is not None:
         metadata["extra"] = json.dumps(extra)
     write_whole(path, to_bytes(metadata, arrays))
+
+
+def _check_card(card: Any) -> None:
+    """Raise unless a model card is text that a file holds."""
+    if not isinstance(card, str):
+        raise InputError(f"card must be text, got {type(card).__name__}")
+    if len(card) > LARGEST_CARD:
+        raise InputError(f"card has {len(card):,} characters; a file holds up to {LARGEST_CARD:,}")
+    try:
+        card.encode()
+    except UnicodeEncodeError as error:
+        raise InputError(f"card holds what is no text: {error.reason}") from None
+
+
+def read_card(path: str | os.PathLike[str]) -> str | None:
+    """Return the model card of a file, or None where it has none; the arrays are not read.
+
+    Raises
+    ------
+    InputError, FileFormatError
+        As for `bpx.load`.
+    """
+    with open_network(path) as file:
+        return file.metadata.get(CARD)
 
 
 def describe_network(net: Model) -> tuple[dict[str, str], dict[str, np.ndarray]]:

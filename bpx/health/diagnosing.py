@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from bpx.core.fitted import FittedEstimator, find_network
 from bpx.explanation.explaining import steps_by_gradient
 from bpx.health import data, gradients, units
 from bpx.health.evidence import gather
@@ -27,7 +28,12 @@ CHECKS = (
 
 
 def diagnose(
-    net: Network, x: Any, y: Any, *, optimizer: str | Optimizer | None = None, sample_weight: Any = None
+    net: Network | FittedEstimator,
+    x: Any,
+    y: Any,
+    *,
+    optimizer: str | Optimizer | None = None,
+    sample_weight: Any = None,
 ) -> HealthReport:
     """Look for what hinders learning: in the units, in the gradients, in the steps, in the data.
 
@@ -36,10 +42,11 @@ def diagnose(
 
     Parameters
     ----------
-    net : Network
+    net : Network or fitted estimator of bpx.sklearn
         At its start or at any moment of its training, on any backend.
     x, y : array_like
-        The training data, as for `Network.fit`. Of more than 1,024 samples the step takes 1,024, evenly from all.
+        The training data, as for `Network.fit`, or the estimator's ``fit``. Of more than 1,024 samples the step takes
+        1,024, evenly from all.
     optimizer : str, Optimizer or None
         Whose steps to judge. None: the optimizer of the network's training; without one learning rates are not judged.
     sample_weight : array_like (samples,) or None
@@ -92,7 +99,9 @@ def diagnose(
     >>> bpx.diagnose(notebook_xor(epochs=100).network, x, y).healthy
     True
     """
-    past = net.training.optimizer if net.training is not None else None
+    model: Network
+    model, x, y = find_network(net, x, y)
+    past = model.training.optimizer if model.training is not None else None
     chosen = get_optimizer(optimizer) if optimizer is not None else past
     skipped = {}
     if chosen is None or (optimizer is None and not steps_by_gradient(chosen)):
@@ -100,7 +109,7 @@ def diagnose(
             "the network was not trained yet; give optimizer=" if chosen is None else f"{chosen.name} finds its own"
         )
         skipped, chosen = dict.fromkeys(("learning_rate_too_high", "learning_rate_too_low"), reason), None
-    evidence = gather(net, x, y, sample_weight, chosen)
+    evidence = gather(model, x, y, sample_weight, chosen)
     findings = [*units.find_identical_units(evidence)]
     findings += units.find_dead_relus(evidence, {finding.layer for finding in findings if finding.layer is not None})
     findings += units.find_saturated_units(evidence)

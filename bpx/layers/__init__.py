@@ -15,7 +15,7 @@ from bpx.layers.activations import (
     Tanh,
     get_activation,
 )
-from bpx.layers.base import COMPUTING, LAYERS, Context, Layer, LayerFormulas, Params, layer_from_config
+from bpx.layers.base import COMPUTING, LAYERS, Context, Layer, LayerFormulas, Params, Part, layer_from_config
 from bpx.layers.dropout import Dropout
 from bpx.layers.embedding import Embedding
 from bpx.layers.linear import Linear, NTKLinear
@@ -52,6 +52,7 @@ __all__ = [
     "NTKLinear",
     "Parametric",
     "Params",
+    "Part",
     "Periodic",
     "PiecewiseLinear",
     "ReLU",

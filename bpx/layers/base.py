@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, ClassVar, NamedTuple, Protocol
 
@@ -28,6 +28,25 @@ LAYERS = Kinds()
 """The classes of layers by their kinds, those of the user's own among them."""
 
 
+class Part(NamedTuple):
+    """The rows of a batch that are here, where several processes have some of them each.
+
+    Attributes
+    ----------
+    first, stop : int
+        The numbers in the batch of the first one, and of the one after the last; equal where there are none.
+    rows : int
+        Rows of the whole batch.
+    sum : callable or None
+        ``sum(array)`` returns the sum of what all processes have; all of them call it, and in the same order.
+    """
+
+    first: int
+    stop: int
+    rows: int
+    sum: Callable[[Array], Array] | None = None
+
+
 class Context(NamedTuple):
     """What a layer that is random or keeps running statistics is told about the pass it is in.
 
@@ -39,11 +58,14 @@ class Context(NamedTuple):
         Keys of this step's random mask.
     state : dict of arrays
         Running statistics.
+    part : Part or None
+        Which rows of the batch the pass sees; None: all of them.
     """
 
     training: bool
     keys: tuple[Any, Any] | None
     state: Params
+    part: Part | None = None
 
 
 class LayerFormulas(NamedTuple):

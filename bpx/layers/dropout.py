@@ -67,7 +67,8 @@ class Dropout(Layer):
         if context is None or self.rate == 0.0:
             return x, None
         keep = 1.0 - self.rate
-        scale = xp.astype(keep_mask(xp, x, context.keys, keep), x.dtype)
+        first = 0 if context.part is None else context.part.first
+        scale = xp.astype(keep_mask(xp, x, context.keys, keep, first), x.dtype)
         scale *= 1.0 / keep
         return x * scale, scale
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -142,7 +142,9 @@ class MemberColumns(Layer):
     See Also
     --------
     Columns : Give layers columns of their own.
-    Members : Make an ensemble in one network.
+    Members : Show each member the whole sample.
+    MemberLinear : A matrix for each member of an ensemble.
+    Embedding : Give each category a vector.
 
     Notes
     -----
@@ -234,6 +236,7 @@ class MemberLinear(Layer):
     Backward: ``dz_m = dy_m * scale_out_m``, ``dscale_out_m = sum(dy_m * z_m)``, ``dbias_m = sum(dy_m)``,
     ``dweight = sum of h_m.T @ dz_m``, ``dh_m = dz_m @ weight.T``, ``dscale_in_m = sum(dh_m * x_m)``,
     ``dx_m = dh_m * scale_in_m``; sums over the batch, those of shared parameters over the members too.
+    Where all members are given one sample, ``x_m = x`` and ``dx = sum of dx_m``.
 
     Parameters
     ----------
@@ -246,6 +249,9 @@ class MemberLinear(Layer):
         Initialiser of the weight, of each member's where they have their own. Biases start at 0.
     frozen : tuple of str
         Names of parameters that training leaves as they are.
+    shared_input : bool
+        Whether all members are given one sample, of shape (batch, n_in), as the first of several such layers may be. It
+        is not copied for each of them.
 
     Raises
     ------
@@ -256,6 +262,7 @@ class MemberLinear(Layer):
     See Also
     --------
     Members : Make an ensemble in one network.
+    MemberColumns : Deal columns to the members.
     Linear : Multiply by a matrix and add a bias.
     MeanOverMembers : The mean loss of an ensemble's members.
 
@@ -278,6 +285,7 @@ class MemberLinear(Layer):
     own: tuple[str, ...] = ("scale_in", "scale_out", "bias")
     weight_init: str = "lecun_uniform"
     frozen: tuple[str, ...] = ()
+    shared_input: bool = field(default=False, kw_only=True)
 
     formulas = LayerFormulas(
         Formula("(($xₖ · r) W) · s + b, for each member k", r"((${x}_k \odot r_k) W) \odot s_k + b_k"),
@@ -314,10 +322,11 @@ class MemberLinear(Layer):
         return {"weight": np.reshape(drawn, shapes["weight"]), "bias": np.zeros(shapes["bias"]), **scales}
 
     def forward(self, xp: Any, params: Params, x: Array, context: Any = None) -> tuple[Array, Any]:
+        x = x[:, None, :] if self.shared_input else x  # an axis of one member, which stands for all
         h = x * params["scale_in"] if "scale_in" in self.own else x
         z = self._multiply(xp, h, params["weight"])
         y = z * params["scale_out"] if "scale_out" in self.own else z
-        return y + params["bias"], (x, h, z)
+        return self._show_each(xp, y) + params["bias"], (x, h, z)
 
     def backward(
         self, xp: Any, params: Params, cache: Any, dy: Array, *, input_gradient: bool = True
@@ -331,6 +340,7 @@ class MemberLinear(Layer):
         if "weight" in self.own:
             grads["weight"] = xp.matmul(xp.permute_dims(h, (1, 2, 0)), xp.permute_dims(dz, (1, 0, 2)))
         else:
+            dz = xp.sum(dz, axis=1, keepdims=True) if h.shape[1] == 1 else dz  # one row of h for all members
             grads["weight"] = xp.matmul(_join(xp, h).T, _join(xp, dz))
         dx = None
         if input_gradient or "scale_in" in self.own:
@@ -339,19 +349,28 @@ class MemberLinear(Layer):
         if "scale_in" in self.own:
             grads["scale_in"] = xp.sum(dx * x, axis=0)
             dx = dx * params["scale_in"]
+        if input_gradient and self.shared_input:
+            dx = xp.sum(dx, axis=1)
         return dx if input_gradient else None, {name: g for name, g in grads.items() if name not in self.frozen}
 
     def _multiply(self, xp: Any, h: Array, weight: Array) -> Array:
-        """Return each member's rows (batch, k, n) times the matrix of all, or its own."""
+        """Return each member's rows (batch, k, n) times the matrix of all, or its own; h may be one for all members."""
         if "weight" in self.own:
             return xp.permute_dims(xp.matmul(xp.permute_dims(h, (1, 0, 2)), weight), (1, 0, 2))
-        return xp.reshape(xp.matmul(_join(xp, h), weight), (-1, self.k, weight.shape[1]))
+        return xp.reshape(xp.matmul(_join(xp, h), weight), (-1, h.shape[1], weight.shape[1]))
+
+    def _show_each(self, xp: Any, y: Array) -> Array:
+        """Return outputs of each member, (batch, k, n), where there is one for all."""
+        return xp.broadcast_to(y, (y.shape[0], self.k, self.n_out)) if y.shape[1] != self.k else y
 
     def output_shape(self, shape: Shape | None) -> Shape | None:
-        if shape is not None and shape != (self.k, self.n_in):
+        if self.shared_input:
+            check_width(f"MemberLinear({self.n_in}, {self.n_out}, k={self.k}, shared_input=True)", self.n_in, shape)
+        elif shape is not None and shape != (self.k, self.n_in):
             raise InputError(
                 f"MemberLinear({self.n_in}, {self.n_out}, k={self.k}) expects samples of shape {(self.k, self.n_in)}, "
-                f"but the layer before it gives {shape}; Members({self.n_in}, k={self.k}) makes members"
+                f"but the layer before it gives {shape}; Members({self.n_in}, k={self.k}) makes members, and "
+                "shared_input=True gives all of them one sample"
             )
         return (self.k, self.n_out)
 

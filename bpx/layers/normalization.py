@@ -11,7 +11,7 @@ import numpy as np
 from bpx.arguments import check_count, check_number
 from bpx.backend.base import Array
 from bpx.formulas import Formula
-from bpx.layers.base import Context, Layer, LayerFormulas, OnnxGraph, Params, Shape, check_frozen, check_width
+from bpx.layers.base import Context, Layer, LayerFormulas, OnnxGraph, Params, Part, Shape, check_frozen, check_width
 
 _STANDARDIZED = r"\gamma \odot \frac{$x - \mu}{\sqrt{\sigma^2 + $eps}} + \beta"
 
@@ -20,12 +20,20 @@ _GRADIENTS = {
 }
 
 
-def _differentiate_standardized(xp: Any, dn: Array, n: Array, inverse: Array, axis: int) -> Array:
-    """Return dx of ``n = (x - mean(x)) * inverse``, ``inverse = 1 / sqrt(var(x) + eps)``, mean and var over ``axis``.
+def _differentiate_standardized(dn: Array, n: Array, inverse: Array, mean_dn: Array, mean_dn_n: Array) -> Array:
+    """Return dx of ``n = (x - mean(x)) * inverse``, ``inverse = 1 / sqrt(var(x) + eps)``, given two means.
 
     ``dx = inverse * (dn - mean(dn) - n * mean(dn * n))``: moving all x alike, or stretching them, changes no n.
     """
-    return inverse * (dn - xp.mean(dn, axis=axis, keepdims=True) - n * xp.mean(dn * n, axis=axis, keepdims=True))
+    return inverse * (dn - mean_dn - n * mean_dn_n)
+
+
+def _mean_over_batch(xp: Any, part: Part | None, *arrays: Array) -> list[Array]:
+    """Return the means of arrays over the rows of a batch, of which a part may be here; summed up together."""
+    if part is None or part.sum is None:
+        return [xp.mean(array, axis=0) for array in arrays]
+    total = part.sum(xp.stack([xp.sum(array, axis=0) for array in arrays])) / part.rows
+    return [total[i, ...] for i in range(len(arrays))]
 
 
 @dataclass(frozen=True, repr=False)
@@ -99,7 +107,11 @@ class LayerNorm(Layer):
     ) -> tuple[Array, Params]:
         n, inverse = cache
         grads = {"weight": xp.sum(dy * n, axis=0), "bias": xp.sum(dy, axis=0)}
-        dx = _differentiate_standardized(xp, dy * params["weight"], n, inverse, -1) if input_gradient else None
+        dx = None
+        if input_gradient:
+            dn = dy * params["weight"]
+            means = (xp.mean(array, axis=-1, keepdims=True) for array in (dn, dn * n))
+            dx = _differentiate_standardized(dn, n, inverse, *means)
         return dx, {k: g for k, g in grads.items() if k not in self.frozen}
 
     def output_shape(self, shape: Shape | None) -> Shape | None:
@@ -199,31 +211,33 @@ class BatchNorm(Layer):
         return Context(training, None, state)
 
     def forward(self, xp: Any, params: Params, x: Array, context: Any = None) -> tuple[Array, Any]:
-        training = context is None or context.training
+        training, part = context is None or context.training, None if context is None else context.part
         if training:
-            mean = xp.mean(x, axis=0)
+            (mean,) = _mean_over_batch(xp, part, x)
             centered = x - mean
-            var = xp.mean(centered * centered, axis=0)
+            (var,) = _mean_over_batch(xp, part, centered * centered)
         else:
             mean, var = context.state["running_mean"], context.state["running_var"]
             centered = x - mean
         inverse = 1.0 / xp.sqrt(var + self.eps)
         n = centered * inverse
-        return n * params["weight"] + params["bias"], (n, inverse, mean, var, training)
+        return n * params["weight"] + params["bias"], (n, inverse, mean, var, training, part)
 
     def backward(
         self, xp: Any, params: Params, cache: Any, dy: Array, *, input_gradient: bool = True
     ) -> tuple[Array, Params]:
-        n, inverse, _, _, training = cache
+        n, inverse, _, _, training, part = cache
         grads = {"weight": xp.sum(dy * n, axis=0), "bias": xp.sum(dy, axis=0)}
         dx, dn = None, dy * params["weight"]
-        if input_gradient:
-            dx = _differentiate_standardized(xp, dn, n, inverse, 0) if training else dn * inverse
+        if input_gradient and training:
+            dx = _differentiate_standardized(dn, n, inverse, *_mean_over_batch(xp, part, dn, dn * n))
+        elif input_gradient:
+            dx = dn * inverse
         return dx, {k: g for k, g in grads.items() if k not in self.frozen}
 
     def next_state(self, xp: Any, context: Any, cache: Any) -> Params:
-        n, _, mean, var, _ = cache
-        rows, old = n.shape[0], context.state
+        n, _, mean, var, _, part = cache
+        rows, old = n.shape[0] if part is None else part.rows, context.state
         if rows == 1:
             return dict(old)
         unbiased = var * (rows / (rows - 1))

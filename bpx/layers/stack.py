@@ -23,7 +23,7 @@ def find_sample_shapes(layers: Sequence[Layer]) -> tuple[Shape | None, Shape | N
             raise InputError(f"layer {i}: {error}") from None
         width = getattr(layer, "n_in", None) or getattr(layer, "n_features", None)
         if first is None and width is not None and not any(isinstance(before, Flatten) for before in layers[:i]):
-            first = (layer.k, width) if isinstance(layer, MemberLinear) else (width,)
+            first = (layer.k, width) if isinstance(layer, MemberLinear) and not layer.shared_input else (width,)
     return first, shape
 
 

@@ -1,13 +1,14 @@
 """The metrics by name, what each needs of a network and its data, and functions of the user's own as metrics.
 
-Accuracy is counted on the device. The others are given NumPy arrays of what is true and what is predicted; macro F1,
-ROC AUC, R2 and the mean absolute error are scikit-learn's where it is installed, and `bpx.metrics.scores` elsewhere,
-which the tests hold to the same numbers.
+Accuracy is counted on the device. The others are given NumPy arrays of what is true and what is predicted. All but
+top-k accuracy are scikit-learn's where it is installed, and `bpx.metrics.scores` elsewhere, which the tests hold to the
+same numbers.
 """
 
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -83,19 +84,71 @@ def _macro_f1(y: np.ndarray, p: np.ndarray, weight: np.ndarray | None) -> float:
     return float(theirs(y, decided, average="macro", sample_weight=weight, zero_division=0.0))
 
 
-def _roc_auc(y: np.ndarray, p: np.ndarray, weight: np.ndarray | None) -> float:
+def _balanced_accuracy(y: np.ndarray, p: np.ndarray, weight: np.ndarray | None) -> float:
+    return _average_columns("balanced_accuracy_score", scores.balanced_accuracy, y, _decide(y, p), weight)
+
+
+def _matthews_corrcoef(y: np.ndarray, p: np.ndarray, weight: np.ndarray | None) -> float:
+    return _average_columns("matthews_corrcoef", scores.matthews_corrcoef, y, _decide(y, p), weight)
+
+
+def _average_columns(theirs: str, own: Any, y: np.ndarray, decided: np.ndarray, weight: np.ndarray | None) -> float:
+    """Return a score of what is decided; where each output is a question of its own, the mean over these."""
+    function, columns = _scikit_learn(theirs), [(y, decided)]
+    if y.ndim == 2:
+        columns = list(zip(y.T, decided.T, strict=True))
+    with warnings.catch_warnings():
+        warnings.simplefilter(
+            "ignore", UserWarning
+        )  # that classes are decided for which do not occur, or only one does
+        found = [
+            own(t, d, weight) if function is None else float(function(t, d, sample_weight=weight)) for t, d in columns
+        ]
+    return float(np.mean(found))
+
+
+def _split_classes(y: np.ndarray, p: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Return targets of yes and no with their scores: of two classes once, of more each class against the rest."""
     if y.ndim == 1 and p.ndim == 1:
-        columns = [(y, p)]
-    elif y.ndim == 1 and p.shape[1] == 2:
-        columns = [(y, p[:, 1])]
-    else:
-        columns = [(y == i if y.ndim == 1 else y[:, i], p[:, i]) for i in range(p.shape[1])]
-        columns = [(t, s) for t, s in columns if t.any()]  # the mean over the classes that occur
-    score = _scikit_learn("roc_auc_score")
-    areas = [
-        scores.roc_auc(t, s, weight) if score is None else float(score(t, s, sample_weight=weight)) for t, s in columns
-    ]
-    return float(np.mean(areas))
+        return [(y, p)]
+    if y.ndim == 1 and p.shape[1] == 2:
+        return [(y, p[:, 1])]
+    columns = [(y == i if y.ndim == 1 else y[:, i], p[:, i]) for i in range(p.shape[1])]
+    return [(t, s) for t, s in columns if t.any()]  # those that occur
+
+
+def _roc_auc(y: np.ndarray, p: np.ndarray, weight: np.ndarray | None) -> float:
+    score = _scikit_learn("roc_auc_score") or scores.roc_auc
+    return float(np.mean([score(t, s, sample_weight=weight) for t, s in _split_classes(y, p)]))
+
+
+def _average_precision(y: np.ndarray, p: np.ndarray, weight: np.ndarray | None) -> float:
+    score = _scikit_learn("average_precision_score") or scores.average_precision
+    return float(np.mean([score(t, s, sample_weight=weight) for t, s in _split_classes(y, p)]))
+
+
+def _log_loss(y: np.ndarray, p: np.ndarray, weight: np.ndarray | None) -> float:
+    theirs = _scikit_learn("log_loss")
+    if theirs is None:
+        return scores.log_loss(y, p, weight)
+    if y.ndim == 2:
+        each = [theirs(t, s, labels=(0, 1), sample_weight=weight) for t, s in zip(y.T, p.T, strict=True)]
+        return float(np.mean(each))
+    return float(theirs(y, p, labels=range(_count_classes(p)), sample_weight=weight))
+
+
+def _brier_score(y: np.ndarray, p: np.ndarray, weight: np.ndarray | None) -> float:
+    theirs = _scikit_learn("brier_score_loss")
+    if theirs is None:
+        return scores.brier_score(y, p, weight)
+    if y.ndim == 2:
+        each = [theirs(t, s, labels=(0, 1), sample_weight=weight) for t, s in zip(y.T, p.T, strict=True)]
+        return float(np.mean(each))
+    return float(theirs(y, p, labels=range(_count_classes(p)), sample_weight=weight))
+
+
+def _count_classes(p: np.ndarray) -> int:
+    return 2 if p.ndim == 1 else int(p.shape[1])
 
 
 def _r2(y: np.ndarray, p: np.ndarray, weight: np.ndarray | None) -> float:
@@ -108,12 +161,16 @@ def _mean_absolute_error(y: np.ndarray, p: np.ndarray, weight: np.ndarray | None
     return scores.mean_absolute_error(y, p, weight) if theirs is None else float(theirs(y, p, sample_weight=weight))
 
 
-def _needs_both(y: np.ndarray) -> None:
-    """Raise unless every class is there (and, where each output is a question of its own, every answer)."""
-    for i, column in enumerate(y.T if y.ndim == 2 else [y]):
-        if np.unique(column).size < 2:
-            where = f" in output {i}" if y.ndim == 2 else ""
-            raise InputError(f"roc_auc needs samples of at least two classes, y holds one only{where}")
+def _need_both(name: str) -> Callable[[np.ndarray], None]:
+    """Return a check that there are two classes (and, where each output is a question of its own, both answers)."""
+
+    def check(y: np.ndarray) -> None:
+        for i, column in enumerate(y.T if y.ndim == 2 else [y]):
+            if np.unique(column).size < 2:
+                where = f" in output {i}" if y.ndim == 2 else ""
+                raise InputError(f"{name} needs samples of at least two classes, y holds one only{where}")
+
+    return check
 
 
 def _needs_two(y: np.ndarray) -> None:
@@ -127,7 +184,12 @@ METRICS: dict[str, Metric] = {
     for metric in (
         Metric("accuracy", None, "classes", True),
         Metric("macro_f1", _macro_f1, "classes", True),
-        Metric("roc_auc", _roc_auc, "classes", True, _needs_both),
+        Metric("balanced_accuracy", _balanced_accuracy, "classes", True),
+        Metric("matthews_corrcoef", _matthews_corrcoef, "classes", True),
+        Metric("roc_auc", _roc_auc, "classes", True, _need_both("roc_auc")),
+        Metric("average_precision", _average_precision, "classes", True, _need_both("average_precision")),
+        Metric("log_loss", _log_loss, "classes", False),
+        Metric("brier_score", _brier_score, "classes", False),
         Metric("r2", _r2, "values", True, _needs_two),
         Metric("mean_absolute_error", _mean_absolute_error, "values", False),
     )

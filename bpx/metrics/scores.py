@@ -54,7 +54,122 @@ def macro_f1(y: np.ndarray, decided: np.ndarray, weight: np.ndarray | None = Non
     return float(np.mean(scores))
 
 
-def roc_auc(y: np.ndarray, p: np.ndarray, weight: np.ndarray | None = None) -> float:
+def balanced_accuracy(y: np.ndarray, decided: np.ndarray, weight: np.ndarray | None = None) -> float:
+    """Return the mean over the classes that occur of ``hits / truly of the class``.
+
+    Parameters
+    ----------
+    y, decided : array of int (samples,)
+    weight : array (samples,) or None
+
+    References
+    ----------
+    K. H. Brodersen, C. S. Ong, K. E. Stephan, J. M. Buhmann, "The balanced accuracy and its posterior distribution",
+    2010, eq. 1.
+    """
+    w = np.ones(y.shape[0]) if weight is None else weight
+    sizes = [(float(w @ (y == c)), float(w @ ((y == c) & (decided == c)))) for c in np.unique(y)]
+    return float(np.mean([hits / size for size, hits in sizes if size]))
+
+
+def matthews_corrcoef(y: np.ndarray, decided: np.ndarray, weight: np.ndarray | None = None) -> float:
+    """Return the correlation of what is true and what is decided, from -1 to 1; 0 where either is one class alone.
+
+    With s samples, c of them right, t_k truly of class k and d_k decided for it:
+    ``(c * s - sum(t * d)) / sqrt((s**2 - sum(t * t)) * (s**2 - sum(d * d)))``.
+
+    Parameters
+    ----------
+    y, decided : array of int (samples,)
+    weight : array (samples,) or None
+
+    References
+    ----------
+    B. W. Matthews, "Comparison of the predicted and observed secondary structure of T4 phage lysozyme", 1975.
+    J. Gorodkin, "Comparing two K-category assignments by a K-category correlation coefficient", 2004, eq. 8.
+    """
+    w = np.ones(y.shape[0]) if weight is None else weight
+    classes = np.union1d(y, decided)
+    t, d = (np.array([w @ (labels == c) for c in classes], np.float64) for labels in (y, decided))
+    s, c = float(w.sum()), float(w @ (y == decided))
+    spread = (s * s - t @ t) * (s * s - d @ d)
+    return float((c * s - t @ d) / np.sqrt(spread)) if spread > 0.0 else 0.0
+
+
+def average_precision(y: np.ndarray, p: np.ndarray, sample_weight: np.ndarray | None = None) -> float:
+    """Return the precision at each threshold, weighted by what the recall gains there: ``sum((R_n - R_{n-1}) P_n)``.
+
+    Parameters
+    ----------
+    y : array of 0 and 1 (samples,)
+        1 must occur.
+    p : array (samples,)
+        Scores; each different one is a threshold, from the highest down.
+    sample_weight : array (samples,) or None
+
+    References
+    ----------
+    E. M. Voorhees, D. K. Harman (editors), "TREC: experiment and evaluation in information retrieval", 2005, section
+    3.2.
+    """
+    w = np.ones(y.shape[0]) if sample_weight is None else sample_weight
+    _, place = np.unique(-p, return_inverse=True)
+    hits = np.bincount(place, weights=w * (y == 1))
+    chosen = np.cumsum(np.bincount(place, weights=w))
+    precision = np.divide(np.cumsum(hits), chosen, out=np.zeros_like(chosen), where=chosen > 0.0)
+    return float(hits @ precision / hits.sum())
+
+
+def log_loss(y: np.ndarray, p: np.ndarray, weight: np.ndarray | None = None) -> float:
+    """Return the mean of ``-log(p of the true class)``, in nats; where each output is a question, over these too.
+
+    Probabilities are kept within [eps, 1 - eps] first, eps being the precision of their dtype.
+
+    Parameters
+    ----------
+    y : array of int (samples,), or of 0 and 1 (samples, n_labels)
+    p : array (samples,), (samples, n_classes) or (samples, n_labels)
+        Probabilities: of class 1, or of each class or label.
+    weight : array (samples,) or None
+
+    References
+    ----------
+    I. J. Good, "Rational decisions", 1952, section 8.
+    """
+    eps = np.finfo(p.dtype).eps
+    p = np.clip(p, eps, 1 - eps)
+    if y.ndim == 1 and p.ndim == 2:
+        truth = np.take_along_axis(p, y[:, None], axis=1)
+    else:
+        truth = np.where(y == 1, p, 1 - p).reshape(len(y), -1)
+    return float(np.average(-np.log(truth).mean(axis=1), weights=weight))
+
+
+def brier_score(y: np.ndarray, p: np.ndarray, weight: np.ndarray | None = None) -> float:
+    """Return the mean squared error of probabilities: ``(p - y)**2``; of three or more classes its sum over these.
+
+    Where each output is a question of its own, the mean over these.
+
+    Parameters
+    ----------
+    y : array of int (samples,), or of 0 and 1 (samples, n_labels)
+    p : array (samples,), (samples, n_classes) or (samples, n_labels)
+        Probabilities: of class 1, or of each class or label.
+    weight : array (samples,) or None
+
+    References
+    ----------
+    G. W. Brier, "Verification of forecasts expressed in terms of probability", 1950, eq. 2.
+    """
+    p = p.astype(np.float64)
+    if y.ndim == 1 and p.ndim == 2:
+        errors = ((p - np.eye(p.shape[1])[y]) ** 2).sum(axis=1) / (2.0 if p.shape[1] == 2 else 1.0)
+    else:
+        errors = ((p - y) ** 2).reshape(len(y), -1).mean(axis=1)
+    return float(np.average(errors, weights=weight))
+
+
+def roc_auc(y: np.ndarray, p: np.ndarray, sample_weight: np.ndarray | None = None) -> float:
     """Return the probability that a sample of class 1 has a higher score than one of class 0 (a tie counts half).
 
     Parameters
@@ -63,14 +178,14 @@ def roc_auc(y: np.ndarray, p: np.ndarray, weight: np.ndarray | None = None) -> f
         Both must occur.
     p : array (samples,)
         Scores.
-    weight : array (samples,) or None
+    sample_weight : array (samples,) or None
 
     References
     ----------
     J. A. Hanley, B. J. McNeil, "The meaning and use of the area under a receiver operating characteristic (ROC) curve",
     1982, eq. 1.
     """
-    w = np.ones(y.shape[0]) if weight is None else weight
+    w = np.ones(y.shape[0]) if sample_weight is None else sample_weight
     _, place = np.unique(p, return_inverse=True)
     ones = np.bincount(place, weights=w * (y == 1))
     zeros = np.bincount(place, weights=w * (y != 1))

@@ -10,6 +10,7 @@ from bpx.plot.confusion import confusion_matrix
 from bpx.plot.curves import learning_curves
 from bpx.plot.histograms import gradient_histograms, weight_histograms
 from bpx.plot.predictions import predictions
+from bpx.plot.rates import learning_rates
 from bpx.plot.report import training_report
 from bpx.plot.saving import save
 
@@ -18,6 +19,7 @@ __all__ = [
     "decision_boundary",
     "gradient_histograms",
     "learning_curves",
+    "learning_rates",
     "predictions",
     "save",
     "training_report",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from bpx.arguments import check_number
 from bpx.backend.transfer import to_numpy
 from bpx.errors import InputError
 from bpx.plot.labels import check_names, find_labels, list_names, read_array, show_names
@@ -15,8 +16,17 @@ from bpx.plot.style import MUTED, choose_axes
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-MOST_NAMES = 30
-"""With more classes, not every one is named."""
+MOST_NAMES, FEWER_NAMES = 60, 30
+"""With more classes than the first, not every one is named, but about as many as the second."""
+
+MANY = 20
+"""With more classes, the figure grows with them, names are short, and cells without samples are empty."""
+
+ROOM = 0.3
+"""Inches of the side of a figure for each of many classes."""
+
+LONGEST = 16
+"""Characters of the name of one of many classes."""
 
 SMALLEST, LARGEST = 4.5, 11.0
 """Sizes of a cell's number in points; cells that are too small for it have a color alone."""
@@ -32,10 +42,12 @@ def confusion_matrix(
     *,
     matrix: Any = None,
     class_names: Sequence[Any] | None = None,
+    baseline: float | None = None,
 ) -> Axes:
     """Draw how many samples of each class, a row, were taken for which class, a column.
 
-    A cell's color is its share of the true class, its number the count of samples.
+    A cell's color is its share of the true class, its number the count of samples. With more than 20 classes, cells
+    without samples have no number; up to 60 all are named.
 
     Parameters
     ----------
@@ -48,6 +60,8 @@ def confusion_matrix(
     class_names : sequence or None
         One name for each class, in the order of their numbers. Where y_true and y_pred are texts, these texts in the
         order wanted; None sorts them.
+    baseline : float or None
+        Accuracy of an answer that looks at no input, to be said beside that of the predictions.
 
     Returns
     -------
@@ -71,12 +85,15 @@ def confusion_matrix(
     >>> ax.get_title()
     'accuracy 75.0%, 3 of 4'
     """
+    if baseline is not None:
+        check_number("baseline", baseline)
     if (matrix is None) == (y_true is None and y_pred is None) or (y_true is None) != (y_pred is None):
         raise InputError("give y_true and y_pred, or matrix alone")
     counts, names = _count(y_true, y_pred, class_names) if matrix is None else _given(matrix, class_names)
     names = show_names(names)
     n = len(names)
-    side = float(np.clip(3.2 + 0.42 * n, 4.6, 11.0))
+    many = MANY < n <= MOST_NAMES
+    side = max(float(np.clip(3.2 + 0.42 * n, 4.6, 11.0)), ROOM * n if many else 0.0)
     ax = choose_axes(ax, (side + 0.9, side))
     totals = counts.sum(axis=1, keepdims=True)
     shares = counts / np.where(totals > 0, totals, 1)
@@ -84,8 +101,9 @@ def confusion_matrix(
     bar = ax.figure.colorbar(image, ax=ax, shrink=0.8)
     bar.set_label("share of the true class")
     bar.outline.set_visible(False)
-    _write_counts(ax, counts, shares)
-    step = -(-n // MOST_NAMES)
+    step = 1 if n <= MOST_NAMES else -(-n // FEWER_NAMES)
+    if many:
+        names = [name if len(name) <= LONGEST else f"{name[: LONGEST - 1]}…" for name in names]
     upright = max(map(len, names[::step])) > LONG
     ax.set_xticks(range(0, n, step), names[::step], rotation=90 if upright else 0)
     ax.set_yticks(range(0, n, step), names[::step])
@@ -93,8 +111,26 @@ def confusion_matrix(
     ax.set_ylabel("true class")
     ax.spines[:].set_visible(False)
     right, total = int(np.trace(counts)), int(counts.sum())
-    ax.set_title(f"accuracy {right / total:.1%}, {right:,} of {total:,}")
+    beside = "" if baseline is None else f" (baseline {baseline:.1%})"
+    ax.set_title(f"accuracy {right / total:.1%}, {right:,} of {total:,}{beside}")
+    if many:
+        _fit_names(ax, n)
+    _write_counts(ax, counts, shares)
     return ax
+
+
+def _measure_cell(ax: Axes, n: int) -> float:
+    """Return the side of a cell in points."""
+    box = ax.get_window_extent()
+    return float(72.0 * min(box.width, box.height) / ax.figure.dpi / n)
+
+
+def _fit_names(ax: Axes, n: int) -> None:
+    """Make names as small as the cells that they stand beside, once the figure is laid out."""
+    figure: Any = ax.get_figure(root=True)
+    figure.draw_without_rendering()
+    ax.tick_params(labelsize=min(10.0, 0.75 * _measure_cell(ax, n)))
+    figure.draw_without_rendering()
 
 
 def _count(y_true: Any, y_pred: Any, class_names: Sequence[Any] | None) -> tuple[np.ndarray, list[str]]:
@@ -138,11 +174,12 @@ def _given(matrix: Any, class_names: Sequence[Any] | None) -> tuple[np.ndarray, 
 
 def _write_counts(ax: Axes, counts: np.ndarray, shares: np.ndarray) -> None:
     """Write each count into its cell, where it fits: white on dark cells, faint where there is none."""
-    box = ax.get_window_extent()
-    cell = 72.0 * min(box.width, box.height) / ax.figure.dpi / len(counts)
+    cell = _measure_cell(ax, len(counts))
     size = min(0.4 * cell, 1.4 * cell / len(str(counts.max())), LARGEST)
     if size < SMALLEST:
         return
     for (i, j), n in np.ndenumerate(counts):
+        if not n and len(counts) > MANY:
+            continue
         ink = "white" if shares[i, j] > 0.55 else "black" if n else MUTED
         ax.text(j, i, f"{n}", ha="center", va="center", color=ink, fontsize=size)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from bpx.arguments import check_number
 from bpx.errors import InputError, unknown_name
 from bpx.plot.labels import list_names, show_names
-from bpx.plot.style import choose_axes, color, tidy_up
+from bpx.plot.style import MUTED, choose_axes, color, tidy_up
 from bpx.training.history import History
 
 if TYPE_CHECKING:
@@ -21,7 +22,13 @@ WIDE = 30.0
 VALIDATION = "validation_"
 
 
-def learning_curves(history: History, ax: Axes | None = None, *, names: Sequence[str] | None = None) -> Axes:
+def learning_curves(
+    history: History,
+    ax: Axes | None = None,
+    *,
+    names: Sequence[str] | None = None,
+    baselines: Mapping[str, float] | None = None,
+) -> Axes:
     """Draw the losses of a training, or its metrics, over the epochs.
 
     Curves of validation data are dashed, and the epoch with the lowest validation loss is marked. The axis is
@@ -36,6 +43,8 @@ def learning_curves(history: History, ax: Axes | None = None, *, names: Sequence
     names : sequence of str or None
         What to draw: "loss", "validation_loss", and the names of metrics, with ``"validation_"`` before them for those
         on the validation data. None draws the losses.
+    baselines : mapping of str to float, or None
+        By the name of a loss or metric, what an answer that looks at no input comes to: a dotted line.
 
     Returns
     -------
@@ -71,6 +80,10 @@ def learning_curves(history: History, ax: Axes | None = None, *, names: Sequence
     for name in names:
         if name not in curves:
             raise unknown_name("curve", name, curves)
+    if not isinstance(baselines, Mapping | None):
+        raise InputError(f"baselines must be a dict such as {{'accuracy': 0.5}}, got {type(baselines).__name__}")
+    for value in (baselines or {}).values():
+        check_number("a baseline", value)
     ax = choose_axes(ax)
     from matplotlib.ticker import MaxNLocator
 
@@ -87,6 +100,10 @@ def learning_curves(history: History, ax: Axes | None = None, *, names: Sequence
         )  # fmt: skip
         if name == "validation_loss":
             _mark_best(ax, history.epoch, values, color(i))
+    for kind in dict.fromkeys(name.removeprefix(VALIDATION) for name in names):
+        if baselines is not None and kind in baselines:
+            value = float(baselines[kind])
+            ax.axhline(value, color=MUTED, linestyle=":", linewidth=1.4, label=f"baseline: {value:.3g}")
     everything = np.concatenate(shown)
     if everything.min() > 0.0 and everything.max() > WIDE * everything.min():
         ax.set_yscale("log")

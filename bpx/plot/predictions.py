@@ -7,15 +7,23 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from bpx.arguments import check_number
 from bpx.errors import InputError
 from bpx.plot.labels import list_names, read_array, show_names
-from bpx.plot.style import choose_axes, color, marker, tidy_up
+from bpx.plot.style import MUTED, choose_axes, color, marker, tidy_up
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
-def predictions(y_true: Any, y_pred: Any, ax: Axes | None = None, *, names: Sequence[Any] | None = None) -> Axes:
+def predictions(
+    y_true: Any,
+    y_pred: Any,
+    ax: Axes | None = None,
+    *,
+    names: Sequence[Any] | None = None,
+    baseline: float | None = None,
+) -> Axes:
     """Draw what a regression predicts over what is true; on the diagonal, both are equal.
 
     Parameters
@@ -25,6 +33,8 @@ def predictions(y_true: Any, y_pred: Any, ax: Axes | None = None, *, names: Sequ
         Where to draw; None makes a figure.
     names : sequence or None
         One name for each output. That of a single one is at the axes, those of several in the legend.
+    baseline : float or None
+        What an answer that looks at no input always is: of a single output a line, and how far off it is on average.
 
     Returns
     -------
@@ -56,6 +66,8 @@ def predictions(y_true: Any, y_pred: Any, ax: Axes | None = None, *, names: Sequ
     given = list_names("names", names)
     if given is not None and len(given) != n_outputs:
         raise InputError(f"names must hold one name for each of the {n_outputs} outputs, got {len(given)}")
+    if baseline is not None:
+        check_number("baseline", baseline)
     ax = choose_axes(ax, (5.4, 4.8))
     ends = [min(true.min(), predicted.min()), max(true.max(), predicted.max())]
     ax.plot(ends, ends, color="#303030", linewidth=1.0, linestyle="--", zorder=1)
@@ -72,11 +84,24 @@ def predictions(y_true: Any, y_pred: Any, ax: Axes | None = None, *, names: Sequ
     ax.set_xlabel(f"true {what}")
     ax.set_ylabel(f"predicted {what}")
     tidy_up(ax)
-    if n_outputs == 1:
+    for axis in (ax.xaxis, ax.yaxis):
+        axis.set_major_formatter("{x:,.10g}")
+    if n_outputs == 1 and baseline is not None:
+        off, off_always = np.abs(predicted - true).mean(), np.abs(baseline - true).mean()
+        ax.axhline(baseline, color=MUTED, linestyle=":", linewidth=1.4, zorder=1,
+                   label=f"always {_write(baseline)}: off by {_write(off_always)} on average")  # fmt: skip
+        ax.set_title(", ".join(part for part in (titles[0], f"off by {_write(off)} on average") if part))
+        ax.legend(handles=ax.get_lines()[-1:], frameon=False, loc="upper left")
+    elif n_outputs == 1:
         ax.set_title(titles[0])
     else:
         ax.legend(frameon=False, fontsize="small", loc="upper left", bbox_to_anchor=(1.01, 1.0))
     return ax
+
+
+def _write(value: float) -> str:
+    """Write a number of four digits that count, thousands set apart."""
+    return f"{float(f'{value:.4g}'):,.10g}"
 
 
 def _read_columns(name: str, data: Any) -> np.ndarray:

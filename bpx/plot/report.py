@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from bpx.arguments import check_number
 from bpx.errors import InputError
 from bpx.layers.stack import find_code_columns
 from bpx.markup import escape_controls
 from bpx.network import Network
 from bpx.plot.boundary import decision_boundary
-from bpx.plot.confusion import confusion_matrix
+from bpx.plot.confusion import MANY, MOST_NAMES, ROOM, confusion_matrix
 from bpx.plot.curves import VALIDATION, learning_curves
 from bpx.plot.labels import check_network, decides, list_names, read_array
 from bpx.plot.predictions import predictions
@@ -34,6 +35,7 @@ def training_report(
     output_names: Sequence[Any] | None = None,
     decode: Callable[[Any], Any] | None = None,
     title: str | None = None,
+    baseline: float | None = None,
 ) -> Figure:
     """Draw the learning curves of a training beside what the network makes of some samples, in one figure.
 
@@ -54,6 +56,9 @@ def training_report(
         Turns a regression's targets and predictions into what is drawn, such as numbers in their own units.
     title : str or None
         Above all.
+    baseline : float or None
+        How good the answer is that looks at no input: of classes its accuracy, of a regression the number that it
+        always is, as ``decode`` gives numbers.
 
     Returns
     -------
@@ -83,30 +88,37 @@ def training_report(
     check_network(net)
     if not isinstance(history, History):
         raise InputError(f"history must be what net.fit returned, a bpx.History, got {type(history).__name__}")
+    if baseline is not None:
+        check_number("baseline", baseline)
     targets, width = read_array("y", y), read_array("x", x).shape[1:]
     feature_names = list_names("feature_names", feature_names)
     classes = decides(net, targets)
     questions = not classes and net.loss.targets == "probabilities"
     n_classes = net.output_shape[-1] if classes and net.output_shape else 1
     height = float(np.clip(3.4 + 0.28 * n_classes, 4.9, 10.0))
+    widths = (1.0, 1.12)
+    if MANY < n_classes <= MOST_NAMES:
+        height = max(height, ROOM * n_classes)
+        widths = (1.0, height / 7.5)
     figure = make_plain_figure((6.4, 4.6) if questions else (7.5 + height, height))
-    parts = [figure] if questions else figure.subfigures(1, 2, squeeze=False, width_ratios=(1.0, 1.12))[0]
+    parts = [figure] if questions else figure.subfigures(1, 2, squeeze=False, width_ratios=widths)[0]
     metrics = _list_drawable_metrics(history)
     above, *below = parts[0].subplots(2 if metrics else 1, 1, squeeze=False)[:, 0]
     learning_curves(history, above)
     for ax in below:
-        learning_curves(history, ax, names=metrics)
+        known = {"accuracy": baseline} if classes and baseline is not None else None
+        learning_curves(history, ax, names=metrics, baselines=known)
     if not questions:
         ax = parts[1].subplots()
         if classes and width == (2,) and not find_code_columns(net.layers):
             names = feature_names if feature_names is not None and len(feature_names) == 2 else None
             decision_boundary(net, x, y, ax, class_names=class_names, feature_names=names)
         elif classes:
-            confusion_matrix(y, net.predict(x), ax, class_names=class_names)
+            confusion_matrix(y, net.predict(x), ax, class_names=class_names, baseline=baseline)
         else:
             pair = (targets, net.predict(x))
             actual, found = pair if decode is None else map(decode, pair)
-            predictions(actual, found, ax, names=output_names)
+            predictions(actual, found, ax, names=output_names, baseline=baseline)
     if title is not None and str(title):
         figure.suptitle(escape_controls(str(title), keep="\n"))
     return figure

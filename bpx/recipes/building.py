@@ -15,9 +15,11 @@ from bpx.network import Network
 from bpx.perceptron import mlp
 from bpx.recipes.settings import Settings
 
-__all__ = ["build_network", "find_edges"]
+__all__ = ["Edges", "build_network", "find_bins", "find_edges"]
 
 Array = np.ndarray[Any, Any]
+Edges = list[list[float] | None]
+"""The edges of the bins of each feature; None where it is not put in bins."""
 
 _SEEDS = 1000
 """Between the seeds of two networks."""
@@ -42,6 +44,7 @@ def build_network(
     i: int = 0,
     *,
     codes: Sequence[int] = (),
+    edges: Edges | None = None,
 ) -> Network:
     """Build the network that settings describe.
 
@@ -58,17 +61,23 @@ def build_network(
         Their activation; "identity" for logits and numbers.
     backend : Backend
     i : int
-        Which of several networks: each has other weights at the start, and other masks of dropout.
+        Which of several networks: each has other weights at the start, and other masks of dropout. Those of a variant
+        follow one another.
     codes : sequence of int
         How many codes, from 0, each feature has, which become vectors; 0 for a feature that holds none. By default
         there are no codes.
+    edges : list, optional
+        What `find_bins` gives for these rows, where several networks are built for them; found here by default.
 
     Returns
     -------
     Network
     """
     seed = settings.seed + _SEEDS * i
-    first = _make_columns(x, numbers, codes or (0,) * len(numbers), settings.bins)
+    edges = find_bins(settings, x, numbers) if edges is None else edges
+    if not settings.of_network(i).bins:
+        edges = [None] * len(edges)
+    first = _make_columns(edges, codes or (0,) * len(edges))
     how: dict[str, Any] = {
         "loss": settings.loss, "dtype": settings.dtype, "precision": settings.precision, "backend": backend,
     }  # fmt: skip
@@ -80,14 +89,20 @@ def build_network(
     return perceptron if first is None else Network([first, *perceptron.layers], seed=seed, **how)
 
 
-def _make_columns(x: Array, numbers: Sequence[bool], codes: Sequence[int], bins: int) -> Layer | None:
+def find_bins(settings: Settings, x: Array, numbers: Sequence[bool]) -> Edges:
+    """Return the edges of the bins of each feature, by `find_edges`, and None where it is not put in bins."""
+    bins = settings.bins
+    return [find_edges(x[:, i], bins) if number and bins else None for i, number in enumerate(numbers)]
+
+
+def _make_columns(edges: Edges, codes: Sequence[int]) -> Layer | None:
     """Return the layer that puts numbers in bins and makes vectors of codes; None where all features stay as they are.
 
     Neighbors of one kind share a layer, but each feature of codes has its own.
     """
     kinds = [
-        ("codes", i) if n else ("numbers", 0) if number and bins else ("", 0)
-        for i, (number, n) in enumerate(zip(numbers, codes, strict=True))
+        ("codes", i) if n else ("numbers", 0) if edge is not None else ("", 0)
+        for i, (edge, n) in enumerate(zip(edges, codes, strict=True))
     ]
     widths: list[int] = []
     layers: list[Layer] = []
@@ -98,7 +113,8 @@ def _make_columns(x: Array, numbers: Sequence[bool], codes: Sequence[int], bins:
             n = codes[members[0]]
             layers.append(Embedding(n, choose_width(n)))
         elif kind == "numbers":
-            layers.append(PiecewiseLinear([find_edges(x[:, i], bins) for i in members], dense=True, height=_HEIGHT))
+            several = [edge for i in members if (edge := edges[i]) is not None]
+            layers.append(PiecewiseLinear(several, dense=True, height=_HEIGHT))
         else:
             layers.append(Identity())
     if all(isinstance(layer, Identity) for layer in layers):

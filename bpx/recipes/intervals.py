@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from bpx.arguments import check_number
-from bpx.errors import InputError
+from bpx.errors import FileFormatError, InputError
+from bpx.tables.splitting import order_rows
 
 __all__ = ["Residuals"]
 
@@ -35,8 +36,8 @@ class Residuals:
         In ascending order, in the units of the target; at least one.
     held_out : bool
         Whether the rows were held out of everything. Rows that also chose when to stop, as those that the networks of
-        an ensemble set aside, carry no guarantee; as each error is one network's, and that of their mean is smaller,
-        the intervals tend to be wide rather than narrow.
+        an ensemble set aside, carry no guarantee; as each error is that of one network, or of the mean of three, and
+        that of the mean of all is smaller, the intervals tend to be wide rather than narrow.
 
     References
     ----------
@@ -59,7 +60,7 @@ class Residuals:
         """Return what errors of predictions say, of either sign."""
         sizes = np.abs(np.asarray(errors, dtype=np.float64).reshape(-1))
         if len(sizes) > _KEPT:
-            sizes = sizes[np.argsort(np.random.PCG64(seed).random_raw(len(sizes)), kind="stable")[:_KEPT]]
+            sizes = sizes[order_rows(seed, len(sizes))[:_KEPT]]
         return cls(tuple(np.sort(sizes).tolist()), held_out)
 
     def find_width(self, coverage: float) -> float:
@@ -80,3 +81,25 @@ class Residuals:
                 f"{highest:g} can be had"
             )
         return self.errors[place - 1]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the errors as plain data."""
+        return {"errors": list(self.errors), "held_out": self.held_out}
+
+    @classmethod
+    def from_dict(cls, data: Any) -> Residuals:
+        """Build them again from what `to_dict` gave.
+
+        Raises
+        ------
+        FileFormatError
+            If the data is not what `to_dict` writes.
+        """
+        try:
+            errors, held_out = tuple(float(error) for error in data["errors"]), data["held_out"]
+        except (KeyError, TypeError, ValueError) as error:
+            raise FileFormatError(f"the errors on held-out rows cannot be read: {error}") from error
+        sound = errors and all(math.isfinite(e) and e >= 0.0 for e in errors) and list(errors) == sorted(errors)
+        if not sound or not isinstance(held_out, bool):
+            raise FileFormatError("the errors on held-out rows are not finite numbers in ascending order")
+        return cls(errors, held_out)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from bpx.errors import InputError
-from bpx.layers import Columns, Embedding, Layer, Linear, MemberColumns, MemberLinear, Members
+from bpx.layers import Columns, Embedding, Layer, Linear, MemberColumns, MemberLinear
 from bpx.losses import MeanOverMembers
 from bpx.network import Network
 
@@ -22,7 +22,7 @@ def join_members(networks: Sequence[Network]) -> Network:
     """Join networks of the same layers to one that predicts the mean of what they predict.
 
     Layers without weights to learn that come first are shared. From the first linear layer on, each network is a member
-    of its own: `bpx.Members` shows the sample to each, and `bpx.MemberLinear` holds the matrices and biases of all.
+    of its own: `bpx.MemberLinear` holds the matrices and biases of all, and the first gives all of them the sample.
     Vectors of categories are the members' own too: `bpx.Embedding` has those of all side by side, and
     `bpx.MemberColumns` deals them. The loss is `bpx.MeanOverMembers`, so that probabilities are averaged, not logits.
 
@@ -53,11 +53,8 @@ def join_members(networks: Sequence[Network]) -> Network:
     for i, layer in enumerate(first.layers):
         each = [{name: net.backend.to_numpy(array) for name, array in net.params[i].items()} for net in networks]
         if type(layer) is Linear:
-            if not begun:
-                begun = True
-                layers.append(Members(layer.n_in, k, start="ones", frozen=("weight",)))
-                parameters.append({"weight": np.ones((k, layer.n_in))})
-            layers.append(MemberLinear(layer.n_in, layer.n_out, k, own=("weight", "bias")))
+            layers.append(MemberLinear(layer.n_in, layer.n_out, k, own=("weight", "bias"), shared_input=not begun))
+            begun = True
             none = np.zeros(layer.n_out)
             parameters.append({name: np.stack([one.get(name, none) for one in each]) for name in ("weight", "bias")})
         elif not begun and _embeds(layer):

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import bisect
+import dataclasses
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from bpx.optimizers import OPTIMIZERS, Optimizer
+from bpx.optimizers import OPTIMIZERS, Averaged, Optimizer
 from bpx.optimizers.annealing import CosineDecay, OneCycle
 from bpx.optimizers.schedules import Constant, Schedule
 
-__all__ = ["SCHEDULES", "SGD_RATE", "Settings", "make_optimizer"]
+__all__ = ["SCHEDULES", "SGD_RATE", "Settings", "Variant", "average_weights", "make_optimizer"]
 
 SGD_RATE = 0.1
 """Learning rate of plain gradient descent; those of the recipes are for adaptive methods, such as Adam."""
@@ -21,6 +24,22 @@ SCHEDULES: dict[str, Callable[[float, int], Schedule]] = {
     "one_cycle": lambda rate, epochs: OneCycle(rate, length=epochs),
 }
 """How a learning rate goes over the epochs of a training, by name."""
+
+
+@dataclass(frozen=True)
+class Variant:
+    """What some networks of an ensemble do otherwise than its settings say.
+
+    Attributes
+    ----------
+    longer : float
+        How many times as many epochs they have, in all, on their schedule, and without a lower loss before they end.
+    bins : bool
+        Whether they see numbers in bins, where the settings put them in any.
+    """
+
+    longer: float = 1.0
+    bins: bool = True
 
 
 @dataclass(frozen=True)
@@ -55,6 +74,10 @@ class Settings:
         Bins of each number, 0 for the number as it is.
     members : int
         Networks whose predictions are averaged. Each of several sets other rows aside.
+    accumulate : int
+        Batches whose gradients are added up to one step.
+    variants : tuple of Variant
+        Kinds of networks, among which the members are shared out evenly.
     """
 
     hidden: tuple[int, ...]
@@ -72,6 +95,61 @@ class Settings:
     patience: int | None = None
     bins: int = 0
     members: int = 1
+    accumulate: int = 1
+    variants: tuple[Variant, ...] = (Variant(),)
+
+    def split(self) -> list[Settings]:
+        """Return the settings of each variant that has members, as those of an ensemble of this variant alone."""
+        counts = [len(range(v, self.members, len(self.variants))) for v in range(len(self.variants))]
+        return [self._vary(variant, n) for variant, n in zip(self.variants, counts, strict=True) if n]
+
+    def of_network(self, i: int) -> Settings:
+        """Return the settings of the variant that the i-th network is of; those of a variant follow one another."""
+        variants = self.split()
+        ends = list(itertools.accumulate(variant.members for variant in variants))
+        return variants[min(bisect.bisect_right(ends, i), len(variants) - 1)]
+
+    def _vary(self, variant: Variant, members: int) -> Settings:
+        changed = dataclasses.replace(self, members=members, variants=(Variant(),))
+        if not variant.bins:
+            changed = dataclasses.replace(changed, bins=0)
+        if variant.longer == 1.0:
+            return changed
+        return dataclasses.replace(
+            changed,
+            epochs=round(self.epochs * variant.longer),
+            patience=None if self.patience is None else round(self.patience * variant.longer),
+            optimizer=_stretch(self.optimizer, variant.longer),
+        )
+
+
+def _stretch(optimizer: Optimizer, factor: float) -> Optimizer:
+    """Return an optimizer whose schedule takes so many times as long, if it has a length."""
+    if isinstance(optimizer, Averaged):
+        return dataclasses.replace(optimizer, optimizer=_stretch(optimizer.optimizer, factor))
+    schedule = optimizer.learning_rate
+    if not isinstance(schedule, CosineDecay | OneCycle):
+        return optimizer
+    return dataclasses.replace(optimizer, learning_rate=dataclasses.replace(schedule, length=schedule.length * factor))
+
+
+def average_weights(settings: Settings, rows: int) -> Settings:
+    """Return settings by which the network has the exponential moving average of its weights, `bpx.Averaged`.
+
+    It goes over about as many steps as an epoch has, ``1 / (1 - decay)``, from 10 to 1,000.
+
+    Parameters
+    ----------
+    settings : Settings
+    rows : int
+        How many rows are trained on.
+    """
+    steps = -(-rows // (settings.batch_size * settings.accumulate))
+    decay = 1.0 - 1.0 / min(max(steps, _FEWEST_AVERAGED), _MOST_AVERAGED)
+    return dataclasses.replace(settings, optimizer=Averaged(settings.optimizer, decay))
+
+
+_FEWEST_AVERAGED, _MOST_AVERAGED = 10, 1000
 
 
 def make_optimizer(name: str, rate: float, schedule: str | None, epochs: int, decay: float | None) -> Optimizer:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import reduce
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
@@ -17,8 +18,10 @@ from bpx.files import save
 from bpx.network import Network, load_with_extra
 from bpx.recipes.calibration import divide_logits, find_temperature
 from bpx.recipes.members import join_members
+from bpx.recipes.selection import select_groups
 from bpx.recipes.settings import Settings
-from bpx.tables.splitting import split
+from bpx.recipes.widening import widen_networks
+from bpx.tables.splitting import order_rows, split
 from bpx.training.checkpoints.folder import list_checkpoints
 from bpx.training.history import History
 
@@ -32,8 +35,8 @@ LEAST_SET_ASIDE = 20
 FEWEST_FOLDS, MOST_FOLDS = 5, 10
 """In how many parts rows are dealt: each network of several sets one of them aside."""
 
-_CALIBRATED_BY = 100
-"""Fewer rows say too little about a temperature."""
+_JUDGED_BY = 100
+"""Fewer rows say too little about a temperature, or about which networks are better."""
 
 SHARE_SET_ASIDE = 0.1
 """Share of the rows that a single network sets aside to stop by."""
@@ -85,7 +88,8 @@ class Trained:
     aside : array of int
         The rows that a network set aside, by their numbers; each once.
     outputs : array, shape (len(aside), ...)
-        What was predicted of each by the network that set it aside, the last of several.
+        What was predicted of each by the network that set it aside, the last of several; of groups of networks, the
+        mean over those that were selected.
     temperature : float
         What logits were divided by, so that the probabilities of these rows fit best; 1 where they are no logits.
     """
@@ -112,7 +116,8 @@ def train_network(
     One network without patience learns from all rows, for all epochs. With patience, a tenth of the rows is set aside;
     training ends when the loss on them no longer falls, and keeps the weights of the best epoch. Several networks set
     aside a part each, so that every row is learned from by most of them, and their predictions are averaged: an
-    ensemble over folds.
+    ensemble over folds. Each of several variants is such an ensemble, over the same folds, and those are kept whose
+    mean fits the rows best that were set aside.
 
     Parameters
     ----------
@@ -120,7 +125,7 @@ def train_network(
     rows : Rows
         To train on.
     build : callable
-        ``build(i)`` returns the i-th network before its training, from 0.
+        ``build(i)`` returns the i-th network before its training, from 0; those of a variant follow one another.
     watched : Rows, optional
         Rows that a single network without patience looks at after each epoch, for its curves alone.
     checkpoint, resume : path, optional
@@ -137,43 +142,67 @@ def train_network(
     L. Breiman, "Bagging predictors", 1996; of folds instead of draws, A. Krogh, J. Vedelsby, "Neural network ensembles,
     cross validation, and active learning", 1995.
     """
-    each = list(_deal(settings, rows))
+    variants = settings.split()
+    dealt = list(_deal(variants[0], rows))
+    plans = [(group, own, aside) for group, own in enumerate(variants) for aside in dealt[: own.members]]
     networks: list[Network] = []
     histories: list[History] = []
-    for i, aside in enumerate(each):
-        kept = _Kept.of_member(checkpoint, resume, i) if len(each) > 1 else _Kept(checkpoint, resume)
+    for i, (_, own, aside) in enumerate(plans):
+        kept = _Kept.of_member(checkpoint, resume, i) if len(plans) > 1 else _Kept(checkpoint, resume)
         network = build(i)
         history = kept.read_into(network)
         if history is None:
-            history = _fit(network, settings, rows, aside, watched, **kept.folders, **how)
-            kept.write(network, history)
+            history = _fit(network, own, rows, aside, watched, **kept.folders, **how)
+            if not how.get("distributed") or _is_first():
+                kept.write(network, history)
         networks.append(network)
         histories.append(history)
-    aside_rows, outputs = _foretell(networks, each, rows)
-    outputs, temperature = _calibrate(settings, networks, rows.take(aside_rows), outputs)
-    return Trained(join_members(networks), average_histories(histories), aside_rows, outputs, temperature)
+    groups = [[i for i, (its, _, _) in enumerate(plans) if its == group] for group in range(len(variants))]
+    foretold = [_foretell([networks[i] for i in group], [plans[i][2] for i in group], rows) for group in groups]
+    aside_rows, outputs = _find_common(foretold)
+    judges = rows.take(aside_rows)
+    outputs, temperature = _calibrate(settings, networks, judges, outputs)
+    chosen = _select(settings, networks[0], judges, outputs)
+    members = [i for group in chosen for i in groups[group]]
+    return Trained(
+        join_members(widen_networks([networks[i] for i in members])),
+        average_histories([histories[i] for i in members]),
+        aside_rows,
+        np.mean([outputs[group] for group in chosen], axis=0) if len(chosen) > 1 else outputs[chosen[0]],
+        temperature,
+    )
 
 
 def _fit(network: Network, settings: Settings, rows: Rows, aside: Array, watched: Rows | None, **how: Any) -> History:
     """Train one network on the rows that are not set aside."""
-    callbacks = []
+    callbacks = list(how.pop("callbacks", ()))
+    learned = None
     if aside.size:
         watched = rows.take(aside)
-        rows = rows.take(np.delete(np.arange(len(rows)), aside))
-        callbacks.append(EarlyStopping(patience=settings.patience or settings.epochs))
+        learned = np.delete(np.arange(len(rows)), aside)
+        callbacks.insert(0, EarlyStopping(patience=settings.patience or settings.epochs))
     return network.fit(
         rows.x,
         rows.y,
         epochs=settings.epochs,
         batch_size=settings.batch_size,
+        accumulate=settings.accumulate,
         optimizer=settings.optimizer,
         sample_weight=rows.weight,
+        rows=learned,
         class_weight=settings.class_weight,
         validation_data=None if watched is None else watched.data,
         callbacks=callbacks,
         clip=None if settings.clip is None else ClipNorm(settings.clip),
         **how,
     )
+
+
+def _is_first() -> bool:
+    """Tell whether this is the process that writes, of those that train together."""
+    from bpx.distributed import rank
+
+    return rank() == 0
 
 
 def _foretell(networks: Sequence[Network], each: Sequence[Array], rows: Rows) -> tuple[Array, Array]:
@@ -189,22 +218,40 @@ def _foretell(networks: Sequence[Network], each: Sequence[Array], rows: Rows) ->
     return np.flatnonzero(is_aside), np.zeros((0, 1)) if foretold is None else foretold[is_aside]
 
 
-def _calibrate(settings: Settings, networks: Sequence[Network], aside: Rows, outputs: Array) -> tuple[Array, float]:
+def _find_common(foretold: Sequence[tuple[Array, Array]]) -> tuple[Array, list[Array]]:
+    """Return the rows that all groups of networks have predictions of, and those of each group."""
+    common = reduce(np.intersect1d, [aside for aside, _ in foretold])
+    return common, [outputs[np.searchsorted(aside, common)] for aside, outputs in foretold]
+
+
+def _calibrate(
+    settings: Settings, networks: Sequence[Network], aside: Rows, outputs: Sequence[Array]
+) -> tuple[list[Array], float]:
     """Give networks for classes the temperature that rows set aside ask for; return what is foretold of them then.
 
-    With weights of classes, probabilities are those of other shares of the classes, which no rows at hand have.
+    It is one for all groups, that at which each fits the rows best alone, in the mean. With weights of classes,
+    probabilities are those of other shares of the classes, which no rows at hand have.
     """
     classes = aside.classes
     has_logits = networks[0].loss.targets in ("classes", "probabilities")
-    if classes is None or not has_logits or settings.class_weight is not None or len(aside) < _CALIBRATED_BY:
-        return outputs, 1.0
-    both = np.hstack([1.0 - outputs, outputs]) if outputs.shape[1] == 1 else outputs
-    temperature = find_temperature(both, classes, aside.weight)
+    if classes is None or not has_logits or settings.class_weight is not None or len(aside) < _JUDGED_BY:
+        return list(outputs), 1.0
+    one = outputs[0].shape[1] == 1
+    both = [np.hstack([1.0 - part, part]) if one else part for part in outputs]
+    weight = None if aside.weight is None else np.tile(aside.weight, len(both))
+    temperature = find_temperature(np.concatenate(both), np.tile(classes, len(both)), weight)
     for network in networks:
         divide_logits(network, temperature)
-    both = both.astype(np.float64) ** (1.0 / temperature)
-    both /= both.sum(axis=1, keepdims=True)
-    return (both[:, 1:] if outputs.shape[1] == 1 else both), temperature
+    cooled = [part.astype(np.float64) ** (1.0 / temperature) for part in both]
+    cooled = [part / part.sum(axis=1, keepdims=True) for part in cooled]
+    return [part[:, 1:] if one else part for part in cooled], temperature
+
+
+def _select(settings: Settings, network: Network, aside: Rows, outputs: Sequence[Array]) -> tuple[int, ...]:
+    """Return which groups are kept; all, where too few rows say so, or only rows of other shares of the classes."""
+    if len(outputs) == 1 or len(aside) < _JUDGED_BY or settings.class_weight is not None:
+        return tuple(range(len(outputs)))
+    return select_groups(outputs, network.loss, aside.y, aside.classes, aside.weight)
 
 
 def _deal(settings: Settings, rows: Rows) -> Iterator[Array]:
@@ -224,7 +271,8 @@ def count_aside(settings: Settings, n: int) -> int:
     """Return how many of n rows a network sets aside to stop by; the most, where their numbers differ by one."""
     if settings.patience is None or n < LEAST_SET_ASIDE:
         return 0
-    folds = round(1 / SHARE_SET_ASIDE) if settings.members == 1 else _count_folds(settings.members)
+    members = settings.split()[0].members
+    folds = round(1 / SHARE_SET_ASIDE) if members == 1 else _count_folds(members)
     return -(-n // folds)
 
 
@@ -255,7 +303,7 @@ def deal_folds(n: int, folds: int, seed: int, classes: Array | None = None) -> l
     >>> sorted(len(fold) for fold in deal_folds(11, 3, seed=0))
     [3, 4, 4]
     """
-    order = np.argsort(np.random.PCG64(seed).random_raw(n), kind="stable")
+    order = order_rows(seed, n)
     if classes is not None:
         order = order[np.argsort(classes[order], kind="stable")]
     return [np.sort(order[i::folds]) for i in range(folds)]

@@ -1,9 +1,10 @@
 """Multilayer perceptrons with the interface of scikit-learn's, trained by bpx on any of its backends.
 
 The estimators take the place of ``sklearn.neural_network.MLPClassifier`` and ``MLPRegressor`` without another change:
-the same parameters, defaults, fitted attributes, messages and random draws. ``TableClassifier`` and ``TableRegressor``
-take tables as people have them, and train what ``bpx train`` trains; they need the extra ``table`` too. All are loaded
-when they are first used, and need the extra ``sklearn``.
+the same parameters, defaults, fitted attributes, messages and random draws. ``NetworkClassifier`` and
+``NetworkRegressor`` train a network that a function of yours builds, in pipelines and searches. ``TableClassifier`` and
+``TableRegressor`` take tables as people have them, and train what ``bpx train`` trains; they need the extra ``table``
+too. All are loaded when they are first used, and need the extra ``sklearn``.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from bpx.optional import advise_install
 
 if TYPE_CHECKING:
     from bpx.sklearn.classifier import MLPClassifier as MLPClassifier
+    from bpx.sklearn.network import NetworkClassifier as NetworkClassifier
+    from bpx.sklearn.network import NetworkRegressor as NetworkRegressor
     from bpx.sklearn.regressor import MLPRegressor as MLPRegressor
     from bpx.sklearn.table import TableClassifier as TableClassifier
     from bpx.sklearn.table import TableRegressor as TableRegressor
@@ -23,11 +26,15 @@ if TYPE_CHECKING:
 _HOME_OF = {
     "MLPClassifier": "bpx.sklearn.classifier",
     "MLPRegressor": "bpx.sklearn.regressor",
+    "NetworkClassifier": "bpx.sklearn.network",
+    "NetworkRegressor": "bpx.sklearn.network",
     "TableClassifier": "bpx.sklearn.table",
     "TableRegressor": "bpx.sklearn.table",
 }
 
-__all__ = ["MLPClassifier", "MLPRegressor", "TableClassifier", "TableRegressor"]
+__all__ = [
+    "MLPClassifier", "MLPRegressor", "NetworkClassifier", "NetworkRegressor", "TableClassifier", "TableRegressor",
+]  # fmt: skip
 
 MINIMUM = (1, 9)
 """The first release of scikit-learn whose interface these estimators have."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from itertools import pairwise
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -12,7 +13,7 @@ from bpx.arguments import check_count, check_number
 from bpx.backend.base import Array
 from bpx.core.model import Model
 from bpx.errors import InputError
-from bpx.layers import Dropout, Identity, Layer, Linear, Params, Sigmoid, get_activation
+from bpx.layers import BatchNorm, Dropout, Identity, Layer, LayerNorm, Linear, Params, Sigmoid, get_activation
 
 ACTIVATIONS = ("logistic", *(name for name in layers.ACTIVATIONS if name != "softmax"))
 """The names of the activations: scikit-learn's "logistic", which is "sigmoid", and those of the layers."""
@@ -23,9 +24,23 @@ NOT_FINITE = (
 """What is said of weights that are not finite."""
 
 
-def copy_params(net: Model) -> list[Params]:
+NORMALIZATIONS: dict[str, type[BatchNorm] | type[LayerNorm]] = {"batch": BatchNorm, "layer": LayerNorm}
+"""The layers that standardize what an activation is given, by name."""
+
+
+class Weights(NamedTuple):
+    """What a training changes in a network, layer by layer: its parameters and its running statistics."""
+
+    params: list[Params]
+    state: list[Params]
+
+
+def copy_weights(net: Model) -> Weights:
     """Return a copy of a network's weights, on its device."""
-    return [{name: net.backend.copy(array) for name, array in part.items()} for part in net.params]
+    copy = net.backend.copy
+    return Weights(
+        *([{name: copy(array) for name, array in part.items()} for part in parts] for parts in (net.params, net.state))
+    )
 
 
 def is_finite(net: Model) -> bool:
@@ -71,7 +86,22 @@ def list_hidden_activations(activation: Any, hidden: int) -> list[Layer]:
     return [get_activation(named.get(a, a) if isinstance(a, str) else a) for a in each]
 
 
-def build_layers(sizes: Sequence[int], activation: Any, dropout: Any) -> tuple[Layer, ...]:
+def list_normalizations(normalization: Any, hidden: int) -> list[str | None]:
+    """Return the name of each hidden layer's normalization, or None where it has none.
+
+    Raises
+    ------
+    InputError
+        If there are more or fewer than hidden layers, or one is not known.
+    """
+    each = list_for_hidden("normalization", normalization, hidden)
+    for one in each:
+        if one is not None and one not in NORMALIZATIONS:
+            raise InputError(f"normalization must be None, 'batch' or 'layer', got {one!r}")
+    return each
+
+
+def build_layers(sizes: Sequence[int], activation: Any, dropout: Any, normalization: Any = None) -> tuple[Layer, ...]:
     """Return the layers of a network; its weights start as zeros, for `draw_weights` or fitted ones to replace.
 
     Parameters
@@ -81,13 +111,18 @@ def build_layers(sizes: Sequence[int], activation: Any, dropout: Any) -> tuple[L
     activation : str, Layer, or a sequence with one for each hidden layer
     dropout : float, or a sequence with one for each hidden layer
         Share of each hidden layer's units left out at a training step.
+    normalization : None, "batch", "layer", or a sequence with one for each hidden layer
+        What standardizes the values that a hidden layer's activation is given.
     """
     hidden = len(sizes) - 2
     functions = [*list_hidden_activations(activation, hidden), Identity()]
     rates = [check_number("dropout", r, minimum=0.0, below=1.0) for r in list_for_hidden("dropout", dropout, hidden)]
     built: list[Layer] = []
-    for n_in, n_out, function, rate in zip(sizes[:-1], sizes[1:], functions, [*rates, 0.0], strict=True):
+    norms = [*list_normalizations(normalization, hidden), None]
+    for (n_in, n_out), norm, function, rate in zip(pairwise(sizes), norms, functions, [*rates, 0.0], strict=True):
         built.append(Linear(n_in, n_out, weight_init="zeros"))
+        if norm is not None:
+            built.append(NORMALIZATIONS[norm](n_out))
         if not isinstance(function, Identity):
             built.append(function)
         if rate:
@@ -119,15 +154,34 @@ def draw_weights(
     return coefs, intercepts
 
 
-def make_params(net: Model, coefs: Sequence[Array], intercepts: Sequence[Array]) -> list[Params]:
-    """Return weights and biases as the network's list of parameters, sharing the arrays that are on its device."""
-    pairs = iter(zip(coefs, intercepts, strict=True))
-    params: list[Params] = []
-    for layer in net.layers:
+def is_normalization(layer: Layer) -> bool:
+    """Tell whether a layer standardizes what it is given."""
+    return isinstance(layer, tuple(NORMALIZATIONS.values()))
+
+
+def start_normalizations(layers: Sequence[Layer], dtype: str) -> list[Params]:
+    """Return the arrays that each normalization among layers starts with, running statistics too, by name."""
+    unused = np.random.default_rng(0)  # they start at ones and zeros
+    return [
+        {name: array.astype(dtype) for name, array in {**layer.init(unused), **layer.init_state()}.items()}
+        for layer in layers
+        if is_normalization(layer)
+    ]
+
+
+def make_weights(
+    net: Model, coefs: Sequence[Array], intercepts: Sequence[Array], normalizations: Sequence[Params]
+) -> Weights:
+    """Return an estimator's arrays as those of the network, sharing the ones that are on its device."""
+    pairs, norms = iter(zip(coefs, intercepts, strict=True)), iter(normalizations)
+    weights = Weights([], [])
+    for layer, running in zip(net.layers, net.state, strict=True):
+        arrays: Params = {}
         if isinstance(layer, Linear):
-            weight, bias = next(pairs)
-            arrays = {"weight": weight, "bias": bias}
-            params.append({name: net.backend.asarray(array, net.dtype) for name, array in arrays.items()})
-        else:
-            params.append({})
-    return params
+            arrays = dict(zip(("weight", "bias"), next(pairs), strict=True))
+        elif is_normalization(layer):
+            arrays = next(norms)
+        placed = {name: net.backend.asarray(array, net.dtype) for name, array in arrays.items()}
+        weights.params.append({name: array for name, array in placed.items() if name not in running})
+        weights.state.append({name: array for name, array in placed.items() if name in running})
+    return weights

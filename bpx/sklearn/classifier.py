@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from sklearn.base import ClassifierMixin, _fit_context
-from sklearn.utils._array_api import get_namespace
-from sklearn.utils._param_validation import StrOptions
+from sklearn.base import ClassifierMixin
 from sklearn.utils.metaestimators import available_if
 
 from bpx.sklearn.classes import ClassTargets, decode
+from bpx.sklearn.internals import StrOptions, fit_context, get_namespace
 from bpx.sklearn.parameters import CONSTRAINTS
 
 
@@ -25,18 +24,22 @@ class MLPClassifier(ClassifierMixin, ClassTargets):  # type: ignore[misc]
     activation : str, Layer, or a list with one for each hidden layer
         "identity", "logistic", "tanh" or "relu", and beyond scikit-learn "leaky_relu", "gelu", "silu", "softplus",
         "mish", "selu", or a layer such as ``bpx.LeakyReLU(0.2)``.
-    solver : {"lbfgs", "sgd", "adam"}
-        L-BFGS takes the whole set at each iteration, the others batches.
+    solver : {"lbfgs", "sgd", "adam", "adamw", "rmsprop"} or Optimizer
+        L-BFGS takes the whole set at each iteration, the others batches. An optimizer of bpx has its learning rate or
+        schedule, its moments and decay itself, and may have rates of its own for some layers (``bpx.AdamW(0.01,
+        groups=[bpx.ParameterGroup("0.*", 6.0)])``) or average the weights (``bpx.Averaged(bpx.Adam(0.01))``); the
+        parameters below of such names then do nothing.
     alpha : float
         Strength of the L2 penalty on weights (not on biases): half of it, times the sum of squares, over the samples
         of the batch.
     batch_size : int or "auto"
         Samples of a step; "auto" is at most 200.
-    learning_rate : {"constant", "invscaling", "adaptive"}
+    learning_rate : {"constant", "invscaling", "adaptive"} or Schedule
         How "sgd" moves its rate: not; as ``learning_rate_init / t ** power_t``, t being the samples seen; or to a fifth
-        whenever nothing improves.
+        whenever nothing improves. A schedule of bpx, such as ``bpx.CosineDecay(0.01, length=100)``, is the rate of any
+        solver that takes batches.
     learning_rate_init : float
-        The rate at the start, for "sgd" and "adam".
+        The rate at the start, where no schedule says it.
     power_t : float
         Exponent of "invscaling".
     max_iter : int
@@ -62,7 +65,7 @@ class MLPClassifier(ClassifierMixin, ClassTargets):  # type: ignore[misc]
         Share of the samples that is drawn for it; with the same share of both classes where there are
         two.
     beta_1, beta_2, epsilon : float
-        Of "adam".
+        Of "adam" and "adamw".
     n_iter_no_change : int
         Training ends when this many epochs in a row, and one more, have not improved.
     max_fun : int
@@ -71,6 +74,9 @@ class MLPClassifier(ClassifierMixin, ClassTargets):  # type: ignore[misc]
         Weights of the classes in the loss, on top of ``sample_weight``.
     dropout : float, or a list with one for each hidden layer
         Share of a hidden layer's units that is left out at each training step; not for "lbfgs".
+    normalization : {"batch", "layer"}, None, or a list with one for each hidden layer
+        What standardizes the values that a hidden layer's activation is given: over the batch, or over the layer's
+        units. "batch" is not for "lbfgs".
     backend : str or None
         Where to compute, as for `bpx.get_backend`; None is the device of X where it is on one, else bpx's default.
     device : str or None
@@ -88,6 +94,8 @@ class MLPClassifier(ClassifierMixin, ClassTargets):  # type: ignore[misc]
         The classes, sorted.
     coefs_, intercepts_ : list of arrays
         Weights (n_in, n_out) and biases (n_out,) of each layer.
+    normalizations_ : list of dict
+        The arrays of each normalization by name, running statistics too.
     loss_ : float
         Loss of the last epoch, penalty included.
     loss_curve_ : list of float
@@ -98,12 +106,14 @@ class MLPClassifier(ClassifierMixin, ClassTargets):  # type: ignore[misc]
         Accuracy and loss on the validation set after each epoch; None without one.
     best_validation_score_ : float or None
         The best of the scores.
+    network_ : bpx.Network
+        The fitted network, a copy: `bpx.explain` and `bpx.diagnose` take the estimator itself.
     history_ : bpx.History
         What the last call recorded.
     n_iter_ : int
         Epochs, or iterations, of the last call.
     t_ : int
-        Samples seen by "sgd" or "adam" over all calls.
+        Samples seen in batches over all calls.
     n_layers_, n_outputs_ : int
         Layers, the input's included, and units of the output.
     out_activation_ : str
@@ -155,10 +165,10 @@ class MLPClassifier(ClassifierMixin, ClassTargets):  # type: ignore[misc]
         hidden_layer_sizes: Any = (100,),
         activation: Any = "relu",
         *,
-        solver: str = "adam",
+        solver: Any = "adam",
         alpha: float = 0.0001,
         batch_size: Any = "auto",
-        learning_rate: str = "constant",
+        learning_rate: Any = "constant",
         learning_rate_init: float = 0.001,
         power_t: float = 0.5,
         max_iter: int = 200,
@@ -178,6 +188,7 @@ class MLPClassifier(ClassifierMixin, ClassTargets):  # type: ignore[misc]
         max_fun: int = 15000,
         class_weight: Any = None,
         dropout: Any = 0.0,
+        normalization: Any = None,
         backend: Any = None,
         device: str | None = None,
         precision: str = "float32",
@@ -186,7 +197,7 @@ class MLPClassifier(ClassifierMixin, ClassTargets):  # type: ignore[misc]
     ) -> None:
         self._keep(locals())
 
-    @_fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]
+    @fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]
     def fit(self, X: Any, y: Any, sample_weight: Any = None, *, validation_data: Any = None) -> MLPClassifier:
         """Fit the network to samples and their classes.
 
@@ -214,7 +225,7 @@ class MLPClassifier(ClassifierMixin, ClassTargets):  # type: ignore[misc]
         return self
 
     @available_if(lambda estimator: estimator._check_solver())  # type: ignore[untyped-decorator]
-    @_fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]
+    @fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None, classes: Any = None) -> MLPClassifier:
         """Continue for one epoch over the given samples.
 

@@ -8,14 +8,14 @@ from typing import Any, ClassVar
 from sklearn import get_config
 from sklearn.base import BaseEstimator, is_regressor
 from sklearn.utils import check_random_state, column_or_1d
-from sklearn.utils._array_api import check_same_namespace, get_namespace_and_device, supported_float_dtypes
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted, validate_data
 
 from bpx.backend.base import Array, Backend
 from bpx.backend.selection import get_backend
-from bpx.backend.transfer import backend_of, check_real, convert_like, host_array, library_of
+from bpx.backend.transfer import backend_of, check_real, convert_like, host_array, library_of, to_numpy
 from bpx.core.samples import check_mass, place_weights
 from bpx.errors import InputError
+from bpx.layers import Layer, Linear, Params
 from bpx.losses import one_hot
 from bpx.network import Network
 from bpx.sklearn.architecture import (
@@ -25,9 +25,19 @@ from bpx.sklearn.architecture import (
     is_finite,
     list_hidden_activations,
     list_hidden_sizes,
+    list_normalizations,
+    start_normalizations,
 )
 from bpx.sklearn.fitting import CURVES, fit_by_batches, fit_by_lbfgs
-from bpx.sklearn.objectives import make_objective
+from bpx.sklearn.internals import (
+    TellsCallbacks,
+    check_same_namespace,
+    check_sample_weight,
+    get_namespace_and_device,
+    supported_float_dtypes,
+)
+from bpx.sklearn.keeping import Kept, describe_arrays
+from bpx.sklearn.objectives import make_objective, make_plain
 from bpx.sklearn.parameters import CONSTRAINTS
 from bpx.sklearn.samples import (
     Samples,
@@ -40,7 +50,7 @@ from bpx.sklearn.samples import (
     require_precision,
 )
 from bpx.sklearn.session import Session
-from bpx.sklearn.solvers import STOCHASTIC
+from bpx.sklearn.solvers import is_stochastic
 
 
 def _check_given(name: str, data: Any) -> Any:
@@ -57,13 +67,19 @@ def _check_given(name: str, data: Any) -> Any:
     return host_array(data)
 
 
-class MultilayerPerceptron(BaseEstimator, ABC):  # type: ignore[misc]
+def _draw_as_usual(layer: Layer) -> Layer:
+    """Return a layer of an estimator as `bpx.mlp` has it: its weights would be drawn by ``reset``."""
+    return Linear(layer.n_in, layer.n_out) if isinstance(layer, Linear) else layer
+
+
+class MultilayerPerceptron(Kept, TellsCallbacks, BaseEstimator, ABC):  # type: ignore[misc]
     """A multilayer perceptron with scikit-learn's interface; the base of the classifier and the regressor."""
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = CONSTRAINTS
 
     coefs_: list[Array]
     intercepts_: list[Array]
+    normalizations_: list[Params]
     loss_: float
     loss_curve_: list[float]
     best_loss_: Any
@@ -107,15 +123,16 @@ class MultilayerPerceptron(BaseEstimator, ABC):  # type: ignore[misc]
 
     def _fit(self, X: Any, y: Any, sample_weight: Any, validation_data: Any, incremental: bool) -> None:
         sizes = list_hidden_sizes(self.hidden_layer_sizes)
-        stochastic = self.solver in STOCHASTIC
+        stochastic = is_stochastic(self.solver)
         first = not hasattr(self, "coefs_") or not (self.warm_start or incremental)
         if not first:
             self._check_same_architecture(sizes)
+        given = X, y
         X, y = self._check(X, y, reset=first)
         y = self._learn_targets(y, incremental)
         if sample_weight is not None:
             _check_given("sample_weight", sample_weight)
-            sample_weight = _check_sample_weight(sample_weight, X)
+            sample_weight = check_sample_weight(sample_weight, X)
         if incremental and self.early_stopping:
             raise ValueError("partial_fit does not support early_stopping=True")
         backend = self._choose_backend(X)
@@ -136,9 +153,11 @@ class MultilayerPerceptron(BaseEstimator, ABC):  # type: ignore[misc]
         self._fitted_precision = precision
         net = self._make_network(backend)
         fit = fit_by_batches if stochastic else fit_by_lbfgs
+        tasks = self.tell_callbacks(1 if incremental else self.max_iter, *given, sample_weight)
         with net.occupancy:
-            best = fit(self, net, samples, validation, incremental)
-            self.coefs_, self.intercepts_ = self._session.hand_out(net, best, X)
+            best = fit(self, net, samples, validation, incremental, tasks)
+            self.coefs_, self.intercepts_, self.normalizations_ = self._session.hand_out(net, best, X)
+        tasks.end()
         if not is_finite(net):
             raise ValueError(NOT_FINITE)
 
@@ -183,7 +202,7 @@ class MultilayerPerceptron(BaseEstimator, ABC):  # type: ignore[misc]
         for entry in validation_data[2:]:
             _check_given("sample_weight of validation_data", entry)
         X, y = self._check(validation_data[0], validation_data[1], reset=False)
-        weight = _check_sample_weight(validation_data[2], X) if len(validation_data) == 3 else None
+        weight = check_sample_weight(validation_data[2], X) if len(validation_data) == 3 else None
         targets = self._one_hot(backend, self._encode(backend, self._check_targets(y), dtype), X.shape[1], dtype)
         with backend.computing():
             given = place_weights(backend, weight, X.shape[0], dtype)
@@ -207,6 +226,11 @@ class MultilayerPerceptron(BaseEstimator, ABC):  # type: ignore[misc]
         self.coefs_, self.intercepts_ = (
             [convert_like(X, a, get_sparse_numpy()) for a in arrays] for arrays in (coefs, intercepts)
         )
+        layers = build_layers(sizes, self.activation, 0.0, self.normalization)
+        self.normalizations_ = [
+            {name: convert_like(X, a, get_sparse_numpy()) for name, a in part.items()}
+            for part in start_normalizations(layers, dtype)
+        ]
         self.n_iter_ = self.t_ = 0
         self.n_layers_ = len(sizes)
         self._architecture = self._describe_architecture(len(sizes) - 2)
@@ -215,8 +239,9 @@ class MultilayerPerceptron(BaseEstimator, ABC):  # type: ignore[misc]
             self.__dict__.pop(name, None)
 
     def _describe_architecture(self, hidden: int) -> tuple[Any, ...]:
-        """Return what the fitted weights mean something for: the hidden activations, and the loss."""
-        return list_hidden_activations(self.activation, hidden), self.loss
+        """Return what the fitted weights mean something for: hidden activations, the loss, and normalizations."""
+        normalization = list_normalizations(self.normalization, hidden)
+        return list_hidden_activations(self.activation, hidden), self.loss, normalization
 
     def _check_same_architecture(self, sizes: list[int]) -> None:
         """Raise unless the parameters still describe the network whose weights are to be trained on.
@@ -224,7 +249,8 @@ class MultilayerPerceptron(BaseEstimator, ABC):  # type: ignore[misc]
         Raises
         ------
         ValueError
-            If the hidden layers' sizes, their activations or the loss were changed after the first fit.
+            If the hidden layers' sizes, their activations or normalizations or the loss were changed after the first
+            fit.
         """
         fitted = [c.shape[1] for c in self.coefs_[:-1]]
         advice = "set it back, or fit a new estimator (sklearn.base.clone), which draws new weights"
@@ -233,9 +259,9 @@ class MultilayerPerceptron(BaseEstimator, ABC):  # type: ignore[misc]
                 f"hidden_layer_sizes is {tuple(sizes)}, and the fitted network, whose training is to continue, has "
                 f"{tuple(fitted)}: {advice}"
             )
-        names = ("activation", "loss")
-        known = getattr(self, "_architecture", None)  # estimators of earlier versions did not keep it
-        for name, now, then in zip(names, self._describe_architecture(len(sizes)), known or (), strict=bool(known)):
+        names = ("activation", "loss", "normalization")
+        known = getattr(self, "_architecture", ())  # earlier versions did not keep it, or not all of it
+        for name, now, then in zip(names, self._describe_architecture(len(sizes)), known, strict=False):
             if now != then:
                 raise ValueError(f"{name} is {now!r}, and the fitted network was made with {then!r}: {advice}")
 
@@ -245,10 +271,13 @@ class MultilayerPerceptron(BaseEstimator, ABC):  # type: ignore[misc]
             random_state = check_random_state(self.random_state)
             self._session = Session(random_state, seed=draw_dropout_seed(random_state))
         sizes = [self.coefs_[0].shape[0], *(c.shape[1] for c in self.coefs_)]
-        activation, loss = getattr(self, "_architecture", (self.activation, self.loss))  # as they were at the fit
+        fitted: tuple[Any, ...] = getattr(self, "_architecture", (self.activation, self.loss))  # as at the fit
+        activation, loss = fitted[:2]
+        normalization = fitted[2] if len(fitted) > 2 else None
+        layers = build_layers(sizes, activation, self.dropout, normalization)
         return self._session.network(
-            build_layers(sizes, activation, self.dropout), make_objective(loss, self.out_activation_, sizes[-1]),
-            self.coefs_, self.intercepts_, backend, self._precision,
+            layers, make_objective(loss, self.out_activation_, sizes[-1]), self.coefs_, self.intercepts_,
+            getattr(self, "normalizations_", []), backend, self._precision,
         )  # fmt: skip
 
     def _choose_backend(self, array: Any) -> Backend:
@@ -272,6 +301,67 @@ class MultilayerPerceptron(BaseEstimator, ABC):  # type: ignore[misc]
         """The solver in use; its ``learning_rate`` is that of the epoch to come."""
         return self._session.solver
 
+    # -- the network --------------------------------------------------------------------------------------
+
+    @property
+    def network_(self) -> Network:  # type: ignore[override] # made on demand
+        """The fitted network, with the optimizer's state: a copy, whose training changes nothing here.
+
+        It takes samples of ``n_features_in_`` numbers, in the dtype of the fit, and predicts probabilities (of two
+        classes that of the second one), or values. Its loss is bpx's own.
+        """
+        check_is_fitted(self)
+        backend = self._choose_backend(self.coefs_[0])
+        live = self._make_network(backend).copy()
+        if live.backend is get_sparse_numpy():
+            backend = get_backend("numpy")
+        net = Network.without_arrays(
+            layers=[_draw_as_usual(layer) for layer in live.layers], loss=make_plain(live.loss), dtype=live.dtype,
+            seed=live.seed, backend=backend, precision=live.precision,
+        )  # fmt: skip
+        net.adopt(live.params, live.state)
+        net.training = live.training
+        return net
+
+    def encode(self, X: Any, y: Any) -> tuple[Any, Any]:
+        """Return samples and targets as ``network_`` takes them: for `bpx.explain`, or to train it further.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix (samples, features)
+        y : array-like (samples,) or (samples, outputs)
+
+        Returns
+        -------
+        x : array (samples, features)
+            On the network's device, in its dtype.
+        targets : array
+            Numbers of the classes (samples,); or a column for each output: 0 and 1 for two classes and for labels,
+            values of a regression.
+
+        Raises
+        ------
+        NotFittedError
+            If the estimator is not fitted.
+        ValueError
+            If a class is none of the fitted ones, or the samples do not fit.
+        """
+        check_is_fitted(self)
+        X, y = self._check(X, y, reset=False)
+        backend = self._choose_backend(self.coefs_[0])
+        dtype = name_dtype(self.coefs_[0])
+        targets = self._encode(backend, self._check_targets(y), dtype)
+        return place(backend, X.toarray() if is_sparse(X) else X, dtype), targets
+
+    def _list_array(self) -> list[str]:
+        names = getattr(self, "feature_names_in_", None)
+        return [f"x{i}" for i in range(self.n_features_in_)] if names is None else [str(name) for name in names]
+
+    def _describe_preprocessing(self) -> Any:
+        classes = getattr(self, "classes_", None)
+        several = self.n_outputs_ > 1 and self.out_activation_ != "softmax"
+        return None if several else describe_arrays(self._list_array(), None if classes is None else to_numpy(classes))
+
     # -- computing ----------------------------------------------------------------------------------------
 
     @property
@@ -292,7 +382,7 @@ class MultilayerPerceptron(BaseEstimator, ABC):  # type: ignore[misc]
 
     def _check_solver(self) -> bool:
         """Tell whether the solver can continue batch by batch; raise otherwise."""
-        if self.solver not in STOCHASTIC:
+        if not is_stochastic(self.solver):
             raise AttributeError(
                 f"partial_fit is only available for stochastic optimizers. {self.solver} is not stochastic."
             )

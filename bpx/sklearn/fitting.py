@@ -7,14 +7,13 @@ from typing import Any
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils.optimize import _check_optimize_result
 
 from bpx.core.regularization import L2
-from bpx.layers import Params
 from bpx.network import Network
 from bpx.optimizers import LBFGS, Optimizer
-from bpx.sklearn.architecture import NOT_FINITE, is_finite
-from bpx.sklearn.monitor import EpochMonitor, Estimator, ValidationCurves
+from bpx.sklearn.architecture import NOT_FINITE, Weights, is_finite
+from bpx.sklearn.internals import Tasks, check_optimize_result
+from bpx.sklearn.monitor import EpochMonitor, Estimator, TaskTeller, ValidationCurves
 from bpx.sklearn.samples import Samples, split
 from bpx.training.batches import Batches
 from bpx.training.callback import Callback
@@ -70,13 +69,14 @@ class EstimatorLoop(Loop):
 
 def _make_run(
     e: Estimator, net: Network, samples: Samples, *, epochs: int, batch_size: int | None, optimizer: Optimizer,
-    callbacks: list[Callback], shuffle: bool, validated: bool,
+    callbacks: list[Callback], shuffle: bool, validated: bool, tasks: Tasks,
 ) -> FitRun:  # fmt: skip
     """Return the run of one training; ``validated`` says whether a callback measures "validation_loss"."""
     rows = samples.x.shape[0]
+    tellers = [TaskTeller(tasks, lambda net: e._session.make_snapshot(net, samples.given))] if tasks.listened else []
     settings = check_settings(
         epochs=epochs, batch_size=batch_size, optimizer=optimizer, metrics=(),
-        callbacks=[*callbacks, *_list_callbacks(e)],
+        callbacks=[*callbacks, *_list_callbacks(e), *tellers],
         shuffle=(lambda epoch: e._session.next_order(rows)) if shuffle else False, progress=e.progress,
         penalties=(L2(float(e.alpha), per_sample=True),) if e.alpha else (), clip=None, class_weight=None,
     )  # fmt: skip
@@ -89,9 +89,9 @@ def _make_run(
 
 
 def fit_by_batches(
-    e: Estimator, net: Network, samples: Samples, validation: Samples | None, incremental: bool
-) -> list[Params] | None:
-    """Train by "sgd" or "adam"; return the best weights where early stopping decides, None otherwise."""
+    e: Estimator, net: Network, samples: Samples, validation: Samples | None, incremental: bool, tasks: Tasks
+) -> Weights | None:
+    """Train by a solver that takes batches; return the best weights where early stopping decides, None otherwise."""
     if e.early_stopping and validation is None:
         samples, validation = _set_aside(e, net, samples)
     rows = samples.x.shape[0]
@@ -102,9 +102,10 @@ def fit_by_batches(
     monitor = EpochMonitor(e, rows, validation, best)
     run = _make_run(
         e, net, samples, epochs=1 if incremental else e.max_iter, batch_size=batch_size, optimizer=solver.optimizer,
-        callbacks=[monitor], shuffle=e.shuffle, validated=validation is not None,
+        callbacks=[monitor], shuffle=e.shuffle, validated=validation is not None, tasks=tasks,
     )  # fmt: skip
-    run.training.rate_scale = solver.rate_scale
+    if solver.moves_rate:
+        run.training.rate_scale = solver.rate_scale
     e.n_iter_ = 0
     try:
         EstimatorLoop(run, tolerant=e.early_stopping).train()
@@ -121,21 +122,25 @@ def fit_by_batches(
     return monitor.best
 
 
-def fit_by_lbfgs(e: Estimator, net: Network, samples: Samples, validation: Samples | None, incremental: bool) -> None:
+def fit_by_lbfgs(
+    e: Estimator, net: Network, samples: Samples, validation: Samples | None, incremental: bool, tasks: Tasks
+) -> None:
     """Train by L-BFGS on the whole set."""
     e._session.resume(net, keep=False)
+    given = isinstance(e.solver, LBFGS)
+    optimizer = e.solver if given else LBFGS(gradient_tolerance=e.tol, max_evaluations=e.max_fun)
     curves: list[Callback] = []
     if validation is not None:
         e.validation_scores_, e.validation_loss_curve_ = [], []
         curves.append(ValidationCurves(e, validation))
     run = _make_run(
         e, net, samples, epochs=e.max_iter, batch_size=None, shuffle=False, callbacks=curves,
-        optimizer=LBFGS(gradient_tolerance=e.tol, max_evaluations=e.max_fun), validated=validation is not None,
+        optimizer=optimizer, validated=validation is not None, tasks=tasks,
     )  # fmt: skip
     loop = EstimatorLoop(run)
     loop.train()
     e.history_, e.loss_ = run.history, loop.outcome.fun
-    e.n_iter_ = loop.outcome.nit if run.stop_reason else _check_optimize_result("lbfgs", loop.outcome, e.max_iter)
+    e.n_iter_ = loop.outcome.nit if run.stop_reason else check_optimize_result("lbfgs", loop.outcome, e.max_iter)
 
 
 def _list_callbacks(e: Estimator) -> list[Any]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable as Function
 from typing import Any, Protocol
 
 from bpx.backend.base import Array
 from bpx.core.model import Model
-from bpx.layers import Params
-from bpx.sklearn.architecture import copy_params
+from bpx.sklearn.architecture import Weights, copy_weights
+from bpx.sklearn.internals import Tasks
 from bpx.sklearn.samples import Samples
 from bpx.sklearn.session import Session
 from bpx.training.callback import Callback, Run
@@ -16,7 +17,7 @@ from bpx.training.callback import Callback, Run
 class Estimator(Protocol):
     """What the training of an estimator reads of its parameters, and the attributes that it sets."""
 
-    solver: str
+    solver: Any
     alpha: float
     batch_size: Any
     max_iter: int
@@ -72,6 +73,34 @@ class ValidationCurves(Callback):
         run.history.validation_loss.append(loss)
 
 
+class TaskTeller(Callback):
+    """Tell scikit-learn's callbacks of each epoch; the last of a training's callbacks, which knows whether it ends.
+
+    Parameters
+    ----------
+    tasks : Tasks
+    make_fitted : callable
+        ``make_fitted(net)`` returns the attributes of the estimator as if its training had ended now.
+    name : str
+        What an epoch is called.
+    """
+
+    def __init__(self, tasks: Tasks, make_fitted: Function[[Any], dict[str, Any]], name: str = "epoch") -> None:
+        self.tasks, self.make_fitted, self.name = tasks, make_fitted, name
+
+    def on_train_begin(self, run: Run) -> None:
+        self.tasks.begin_step(self.name)
+
+    def on_epoch_end(self, run: Run) -> None:
+        if self.tasks.end_step(lambda: self.make_fitted(run.net)):
+            run.stop("a callback of scikit-learn asked for it")
+        if not run.stop_reason and run.done < run.epochs:
+            self.tasks.begin_step(self.name)
+
+    def on_train_end(self, run: Run) -> None:
+        self.tasks.drop_step()
+
+
 class EpochMonitor(Callback):
     """Keep an estimator's curves and stop its training, by scikit-learn's rules.
 
@@ -82,7 +111,7 @@ class EpochMonitor(Callback):
         How many an epoch sees.
     validation : Samples or None
         Measured after each epoch.
-    best : list of dict or None
+    best : Weights or None
         The best weights so far, where the validation's score decides; None where the training loss does.
     """
 
@@ -91,7 +120,7 @@ class EpochMonitor(Callback):
         estimator: Estimator,
         samples: int,
         validation: Samples | None,
-        best: list[Params] | None,
+        best: Weights | None,
     ) -> None:
         self.estimator = estimator
         self.samples = samples
@@ -123,7 +152,8 @@ class EpochMonitor(Callback):
                 run.stop(why)
             else:
                 e._no_improvement_count = 0
-        run.training.rate_scale = solver.rate_scale
+        if solver.moves_rate:  # else it is the callbacks' to scale
+            run.training.rate_scale = solver.rate_scale
 
     def _improves(self, net: Model) -> bool:
         """Tell whether the epoch is better than the best one by ``tol``, and remember the best.
@@ -141,5 +171,5 @@ class EpochMonitor(Callback):
         improves = not score < e.best_validation_score_ + e.tol
         if score > e.best_validation_score_:
             e.best_validation_score_ = score
-            self.best = copy_params(net)
+            self.best = copy_weights(net)
         return improves

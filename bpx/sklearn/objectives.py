@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from bpx.backend.base import Array
-from bpx.losses import BinaryCrossEntropy, CrossEntropy, Loss, Poisson, SquaredError, one_hot
+from bpx.errors import InputError
+from bpx.losses import BinaryCrossEntropy, CrossEntropy, Loss, Poisson, SquaredError, get_loss, one_hot
 
 
 def _log(xp: Any, p: Array) -> Array:
@@ -76,20 +77,49 @@ class HalfSquaredError(SquaredError):
         return value / z.shape[1], cache
 
 
-def make_objective(loss: str, out_activation: str, n_outputs: int) -> Loss:
+VALUE_LOSSES = ("squared_error", "absolute_error", "huber", "quantile", "poisson")
+"""The losses of values, by name."""
+
+
+def is_poisson(loss: str | Loss) -> bool:
+    """Tell whether a regressor's loss is that of counts, whose outputs are logarithms of rates."""
+    return loss == "poisson" or isinstance(loss, Poisson)
+
+
+def make_objective(loss: str | Loss, out_activation: str, n_outputs: int) -> Loss:
     """Return the loss of an estimator.
 
     Parameters
     ----------
-    loss : str
-        "log_loss", "squared_error" or "poisson".
+    loss : str or Loss
+        "log_loss", one of `VALUE_LOSSES`, or a loss of values with settings of its own.
     out_activation : str
         "softmax", "logistic", "identity" or "exp".
     n_outputs : int
         Outputs of the network.
+
+    Raises
+    ------
+    InputError
+        If a loss is none of values, or one target has several outputs.
     """
+    if isinstance(loss, Loss):
+        if loss.targets not in ("values", "counts"):
+            raise InputError(f"a regressor takes a loss of values, as bpx.Huber() is, got {loss!r}")
+        if loss.count_targets(n_outputs) != n_outputs or isinstance(getattr(loss, "q", None), tuple):
+            raise InputError(
+                f"{loss!r} has several outputs for one target; bpx.sklearn.NetworkRegressor takes such networks"
+            )
+        return loss
     if loss == "log_loss":
         return BinaryLogLoss() if out_activation == "logistic" else LogLoss()
-    if loss == "poisson":
-        return Poisson()
-    return SquaredError() if n_outputs == 1 else HalfSquaredError()
+    if loss == "squared_error" and n_outputs > 1:
+        return HalfSquaredError()
+    return get_loss(loss)
+
+
+def make_plain(loss: Loss) -> Loss:
+    """Return the loss of bpx that one of this module has the gradients of; others are returned as they are."""
+    plain = {LogLoss: CrossEntropy, BinaryLogLoss: BinaryCrossEntropy, HalfSquaredError: SquaredError}
+    kind = plain.get(type(loss))
+    return loss if kind is None else kind()

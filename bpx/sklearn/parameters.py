@@ -6,20 +6,23 @@ from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
-from sklearn.utils._param_validation import Interval, Options, StrOptions
 
 from bpx.backend.precision import MANTISSA_BITS
 from bpx.layers import Layer
-from bpx.sklearn.architecture import ACTIVATIONS
+from bpx.optimizers import Optimizer
+from bpx.optimizers.schedules import Schedule
+from bpx.sklearn.architecture import ACTIVATIONS, NORMALIZATIONS
+from bpx.sklearn.internals import Interval, Options, StrOptions
+from bpx.sklearn.solvers import STOCHASTIC
 from bpx.training.callback import Callback
 
 CONSTRAINTS: dict[str, list[Any]] = {
     "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
     "activation": [StrOptions(set(ACTIVATIONS)), Layer, list, tuple],
-    "solver": [StrOptions({"lbfgs", "sgd", "adam"})],
+    "solver": [StrOptions({"lbfgs", *STOCHASTIC}), Optimizer],
     "alpha": [Interval(Real, 0, None, closed="left")],
     "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
-    "learning_rate": [StrOptions({"constant", "invscaling", "adaptive"})],
+    "learning_rate": [StrOptions({"constant", "invscaling", "adaptive"}), Schedule],
     "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
     "power_t": [Interval(Real, 0, None, closed="left")],
     "max_iter": [Interval(Integral, 1, None, closed="left")],
@@ -37,6 +40,7 @@ CONSTRAINTS: dict[str, list[Any]] = {
     "epsilon": [Interval(Real, 0, None, closed="neither")],
     "n_iter_no_change": [Interval(Integral, 1, None, closed="left"), Options(Real, {np.inf})],
     "max_fun": [Interval(Integral, 1, None, closed="left")],
+    "normalization": [StrOptions(set(NORMALIZATIONS)), list, tuple, None],
     "dropout": [Interval(Real, 0, 1, closed="left"), list, tuple],
     "backend": [str, None],
     "device": [str, None],

@@ -5,15 +5,17 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 import numpy as np
-from sklearn.base import RegressorMixin, _fit_context
+from sklearn.base import RegressorMixin
 from sklearn.metrics import r2_score
-from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.metaestimators import available_if
 
 from bpx.backend.base import Array, Backend
 from bpx.backend.transfer import convert_like
+from bpx.losses import Loss
 from bpx.network import Network
 from bpx.sklearn.estimator import MultilayerPerceptron
+from bpx.sklearn.internals import StrOptions, fit_context
+from bpx.sklearn.objectives import VALUE_LOSSES, is_poisson
 from bpx.sklearn.parameters import CONSTRAINTS
 from bpx.sklearn.samples import Samples
 
@@ -21,30 +23,35 @@ from bpx.sklearn.samples import Samples
 class MLPRegressor(RegressorMixin, MultilayerPerceptron):  # type: ignore[misc]
     """A multilayer perceptron that predicts values, in place of ``sklearn.neural_network.MLPRegressor``.
 
-    Minimizes half the squared error, or half the Poisson deviance. With the same ``random_state`` it takes the same
+    Minimizes half the squared error, or another loss of values. With the same ``random_state`` it takes the same
     steps as scikit-learn's, to rounding.
 
     Parameters
     ----------
-    loss : {"squared_error", "poisson"}
-        "poisson" is for counts: the outputs are logarithms of rates, and y is at least 0.
+    loss : {"squared_error", "absolute_error", "huber", "quantile", "poisson"} or Loss
+        "quantile" is the median; ``bpx.Quantile(0.9)`` and ``bpx.Huber(delta=2.0)`` have settings. "poisson" is for
+        counts: the outputs are logarithms of rates, and y is at least 0.
     hidden_layer_sizes : int or array-like of int
         Widths of the hidden layers; an empty one makes a linear model.
     activation : str, Layer, or a list with one for each hidden layer
         "identity", "logistic", "tanh" or "relu", and beyond scikit-learn "leaky_relu", "gelu", "silu", "softplus",
         "mish", "selu", or a layer such as ``bpx.LeakyReLU(0.2)``.
-    solver : {"lbfgs", "sgd", "adam"}
-        L-BFGS takes the whole set at each iteration, the others batches.
+    solver : {"lbfgs", "sgd", "adam", "adamw", "rmsprop"} or Optimizer
+        L-BFGS takes the whole set at each iteration, the others batches. An optimizer of bpx has its learning rate or
+        schedule, its moments and decay itself, and may have rates of its own for some layers (``bpx.AdamW(0.01,
+        groups=[bpx.ParameterGroup("0.*", 6.0)])``) or average the weights (``bpx.Averaged(bpx.Adam(0.01))``); the
+        parameters below of such names then do nothing.
     alpha : float
         Strength of the L2 penalty on weights (not on biases): half of it, times the sum of squares, over the samples
         of the batch.
     batch_size : int or "auto"
         Samples of a step; "auto" is at most 200.
-    learning_rate : {"constant", "invscaling", "adaptive"}
+    learning_rate : {"constant", "invscaling", "adaptive"} or Schedule
         How "sgd" moves its rate: not; as ``learning_rate_init / t ** power_t``, t being the samples seen; or to a fifth
-        whenever nothing improves.
+        whenever nothing improves. A schedule of bpx, such as ``bpx.CosineDecay(0.01, length=100)``, is the rate of any
+        solver that takes batches.
     learning_rate_init : float
-        The rate at the start, for "sgd" and "adam".
+        The rate at the start, where no schedule says it.
     power_t : float
         Exponent of "invscaling".
     max_iter : int
@@ -69,13 +76,16 @@ class MLPRegressor(RegressorMixin, MultilayerPerceptron):  # type: ignore[misc]
     validation_fraction : float
         Share of the samples that is drawn for it.
     beta_1, beta_2, epsilon : float
-        Of "adam".
+        Of "adam" and "adamw".
     n_iter_no_change : int
         Training ends when this many epochs in a row, and one more, have not improved.
     max_fun : int
         Evaluations of the loss by "lbfgs", at most.
     dropout : float, or a list with one for each hidden layer
         Share of a hidden layer's units that is left out at each training step; not for "lbfgs".
+    normalization : {"batch", "layer"}, None, or a list with one for each hidden layer
+        What standardizes the values that a hidden layer's activation is given: over the batch, or over the layer's
+        units. "batch" is not for "lbfgs".
     backend : str or None
         Where to compute, as for `bpx.get_backend`; None is the device of X where it is on one, else bpx's default.
     device : str or None
@@ -91,6 +101,8 @@ class MLPRegressor(RegressorMixin, MultilayerPerceptron):  # type: ignore[misc]
     ----------
     coefs_, intercepts_ : list of arrays
         Weights (n_in, n_out) and biases (n_out,) of each layer.
+    normalizations_ : list of dict
+        The arrays of each normalization by name, running statistics too.
     loss_ : float
         Loss of the last epoch, penalty included.
     loss_curve_ : list of float
@@ -101,12 +113,14 @@ class MLPRegressor(RegressorMixin, MultilayerPerceptron):  # type: ignore[misc]
         R² and loss on the validation set after each epoch; None without one.
     best_validation_score_ : float or None
         The best of the scores.
+    network_ : bpx.Network
+        The fitted network, a copy: `bpx.explain` and `bpx.diagnose` take the estimator itself.
     history_ : bpx.History
         What the last call recorded.
     n_iter_ : int
         Epochs, or iterations, of the last call.
     t_ : int
-        Samples seen by "sgd" or "adam" over all calls.
+        Samples seen in batches over all calls.
     n_layers_, n_outputs_ : int
         Layers, the input's included, and units of the output.
     out_activation_ : str
@@ -145,19 +159,19 @@ class MLPRegressor(RegressorMixin, MultilayerPerceptron):  # type: ignore[misc]
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **CONSTRAINTS,
-        "loss": [StrOptions({"squared_error", "poisson"})],
+        "loss": [StrOptions(set(VALUE_LOSSES)), Loss],
     }
 
     def __init__(
         self,
-        loss: str = "squared_error",
+        loss: Any = "squared_error",
         hidden_layer_sizes: Any = (100,),
         activation: Any = "relu",
         *,
-        solver: str = "adam",
+        solver: Any = "adam",
         alpha: float = 0.0001,
         batch_size: Any = "auto",
-        learning_rate: str = "constant",
+        learning_rate: Any = "constant",
         learning_rate_init: float = 0.001,
         power_t: float = 0.5,
         max_iter: int = 200,
@@ -176,6 +190,7 @@ class MLPRegressor(RegressorMixin, MultilayerPerceptron):  # type: ignore[misc]
         n_iter_no_change: float = 10,
         max_fun: int = 15000,
         dropout: Any = 0.0,
+        normalization: Any = None,
         backend: Any = None,
         device: str | None = None,
         precision: str = "float32",
@@ -184,7 +199,7 @@ class MLPRegressor(RegressorMixin, MultilayerPerceptron):  # type: ignore[misc]
     ) -> None:
         self._keep(locals())
 
-    @_fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]
+    @fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]
     def fit(self, X: Any, y: Any, sample_weight: Any = None, *, validation_data: Any = None) -> MLPRegressor:
         """Fit the network to samples and their values.
 
@@ -211,7 +226,7 @@ class MLPRegressor(RegressorMixin, MultilayerPerceptron):  # type: ignore[misc]
         return self
 
     @available_if(lambda estimator: estimator._check_solver())  # type: ignore[untyped-decorator]
-    @_fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]
+    @fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> MLPRegressor:
         """Continue for one epoch over the given samples.
 
@@ -248,7 +263,7 @@ class MLPRegressor(RegressorMixin, MultilayerPerceptron):  # type: ignore[misc]
     # -- targets ------------------------------------------------------------------------------------------
 
     def _learn_targets(self, y: Any, incremental: bool) -> Any:
-        if self.loss == "poisson" and bool((y < 0).any()):
+        if is_poisson(self.loss) and bool((y < 0).any()):
             raise ValueError("Some value(s) of y are out of the valid range of the loss 'poisson': it takes y >= 0.")
         return y
 
@@ -257,7 +272,7 @@ class MLPRegressor(RegressorMixin, MultilayerPerceptron):  # type: ignore[misc]
         return backend.xp.reshape(y, (-1, 1)) if y.ndim == 1 else y
 
     def _name_out_activation(self) -> str:
-        return "exp" if self.loss == "poisson" else "identity"
+        return "exp" if is_poisson(self.loss) else "identity"
 
     def score_outputs(self, net: Network, z: Array, samples: Samples) -> float:
         """Return R², the mean over the outputs; NaN where a value is not finite."""
@@ -271,5 +286,5 @@ class MLPRegressor(RegressorMixin, MultilayerPerceptron):  # type: ignore[misc]
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
-        tags.target_tags.positive_only = self.loss == "poisson"
+        tags.target_tags.positive_only = is_poisson(self.loss)
         return tags

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from bpx.backend.base import Array, Backend
 from bpx.backend.transfer import convert_like, to_numpy
+from bpx.core.step import keep_moving_weights
 from bpx.layers import Layer, Linear, Params
 from bpx.losses import Loss
 from bpx.network import Network
-from bpx.sklearn.architecture import copy_params, make_params
+from bpx.sklearn.architecture import Weights, copy_weights, is_normalization, make_weights
 from bpx.sklearn.solvers import Solver
 
 
@@ -43,7 +44,7 @@ class Session:
         self._order: np.ndarray | None = None
         self._split_state: Any = None
         self._handed: list[Array] | None = None
-        self._last: list[Params] | None = None
+        self._last: Weights | None = None
         self._training: Any = None
 
     # -- random draws -------------------------------------------------------------------------------------
@@ -80,6 +81,7 @@ class Session:
         loss: Loss,
         coefs: Sequence[Array],
         intercepts: Sequence[Array],
+        normalizations: Sequence[Params],
         backend: Backend,
         precision: str,
     ) -> Network:
@@ -87,7 +89,7 @@ class Session:
 
         Arrays on the backend's device are shared with it, not copied: training changes them.
         """
-        net, weights = self.net, [*coefs, *intercepts]
+        net, weights = self.net, _list_arrays(coefs, intercepts, normalizations)
         if net is not None and (net.layers != tuple(layers) or net.loss != loss):
             self._training, self._last, net = net.training, None, None
         new = net is None or net.backend != backend
@@ -103,13 +105,15 @@ class Session:
         if replaced:
             self._last = None
         elif new and self._last is not None:
-            self._last = [{name: _move(array, backend) for name, array in part.items()} for part in self._last]
+            self._last = self._convert_last(lambda array: _move(array, backend))
         if new or replaced:
-            net.adopt(make_params(net, coefs, intercepts))
+            net.adopt(*make_weights(net, coefs, intercepts, normalizations))
+        if replaced and net.training is not None:
+            keep_moving_weights(net, net.training)
         self.net, self._handed = net, weights
         return net
 
-    def resume(self, net: Network, keep: bool) -> list[Params] | None:
+    def resume(self, net: Network, keep: bool) -> Weights | None:
         """Make the network ready to continue from the weights of its last step.
 
         Parameters
@@ -120,39 +124,50 @@ class Session:
         """
         best = None
         if self._last is not None:
-            best = net.params
-            net.adopt(self._last)
+            best = Weights(net.params, net.state)
+            net.adopt(*self._last)
             self._last = None
         elif keep:
-            best = copy_params(net)
-        for part in net.params:
+            best = copy_weights(net)
+        for part in (*net.params, *net.state):
             for name, array in part.items():
                 if isinstance(array, np.ndarray) and not array.flags.writeable:
                     part[name] = np.array(array)
         return best if keep else None
 
-    def hand_out(self, net: Network, best: list[Params] | None, x: Any) -> tuple[list[Array], list[Array]]:
-        """Return weights and biases for the estimator's attributes, as arrays of the samples' library.
+    def hand_out(self, net: Network, best: Weights | None, x: Any) -> tuple[list[Array], list[Array], list[Params]]:
+        """Return weights, biases and normalizations for the estimator's attributes, as arrays of the samples' library.
 
         Parameters
         ----------
         net : Network
-        best : list of dict or None
-            Weights to go by from now on; those of the last step are kept for the next training.
+        best : Weights or None
+            To go by from now on; those of the last step are kept for the next training.
         x : array
             The samples as they came.
         """
         if best is not None:
-            self._last = net.params
-            net.adopt(best)
-        parts = [p for layer, p in zip(net.layers, net.params, strict=True) if isinstance(layer, Linear)]
-        weights, biases = ([convert_like(x, part[name], net.backend) for part in parts] for name in ("weight", "bias"))
-        self._handed = [*weights, *biases]
+            self._last = Weights(net.params, net.state)
+            net.adopt(*best)
+        arrays = list_weights(net, Weights(net.params, net.state), x)
+        self._handed = _list_arrays(*arrays)
         if not net.backend.on_host:
             for array in self._handed:
                 if isinstance(array, np.ndarray):
                     array.flags.writeable = False  # a copy: writing into it would change nothing
-        return weights, biases
+        return arrays
+
+    def make_snapshot(self, net: Network, x: Any) -> dict[str, Any]:
+        """Return an estimator's attributes as if its training had ended now, sharing no array with the training."""
+        names = ("coefs_", "intercepts_", "normalizations_")
+        arrays = dict(zip(names, list_weights(net, copy_weights(net), x), strict=True))
+        return {**arrays, "_session": Session(np.random.RandomState(self.seed), self.seed)}
+
+    def _convert_last(self, convert: Callable[[Array], Array]) -> Weights | None:
+        """Return what a function makes of the arrays of the last step."""
+        if self._last is None:
+            return None
+        return Weights(*([{name: convert(a) for name, a in part.items()} for part in parts] for parts in self._last))
 
     # -- keeping ------------------------------------------------------------------------------------------
 
@@ -163,11 +178,28 @@ class Session:
         if training is not None:
             slots = [[to_numpy(array) for array in arrays] for arrays in training.slots]
             state["_training"] = dataclasses.replace(training, slots=slots)
-        if self._last is not None:
-            state["_last"] = [{name: to_numpy(array) for name, array in part.items()} for part in self._last]
+        state["_last"] = self._convert_last(to_numpy)
         if self._order is not None:
             state["_order"] = self._order.astype(np.uint32 if len(self._order) < 2**32 else np.int64)
         return state
+
+
+def list_weights(net: Network, weights: Weights, x: Any) -> tuple[list[Array], list[Array], list[Params]]:
+    """Return a network's weights, biases, and arrays of normalizations, as arrays of the samples' library."""
+    coefs, intercepts, normalizations = [], [], []
+    for layer, params, state in zip(net.layers, *weights, strict=True):
+        arrays = {name: convert_like(x, array, net.backend) for name, array in {**params, **state}.items()}
+        if isinstance(layer, Linear):
+            coefs.append(arrays["weight"])
+            intercepts.append(arrays["bias"])
+        elif is_normalization(layer):
+            normalizations.append(arrays)
+    return coefs, intercepts, normalizations
+
+
+def _list_arrays(coefs: Sequence[Array], intercepts: Sequence[Array], normalizations: Sequence[Params]) -> list[Array]:
+    """Return all arrays of an estimator."""
+    return [*coefs, *intercepts, *(array for part in normalizations for array in part.values())]
 
 
 def _move(array: Array, backend: Backend) -> Array:

@@ -1,4 +1,4 @@
-"""The solvers "sgd" and "adam": scikit-learn's rules on top of the core's optimizers."""
+"""The solvers that take batches: scikit-learn's rules on top of the core's optimizers."""
 
 from __future__ import annotations
 
@@ -6,11 +6,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from bpx.optimizers import SGD, Adam, Optimizer
-from bpx.optimizers.schedules import Constant
+from bpx.errors import InputError
+from bpx.optimizers import LBFGS, SGD, Adam, AdamW, Optimizer, RMSprop
+from bpx.optimizers.schedules import Constant, Schedule
 
-STOCHASTIC = ("sgd", "adam")
-"""The solvers that take batches."""
+STOCHASTIC = ("sgd", "adam", "adamw", "rmsprop")
+"""The solvers that take batches, by name; an optimizer of bpx may stand for one."""
+
+
+def is_stochastic(solver: Any) -> bool:
+    """Tell whether a solver takes batches; L-BFGS takes the whole set."""
+    return not isinstance(solver, LBFGS) if isinstance(solver, Optimizer) else solver in STOCHASTIC
 
 
 @dataclass(frozen=True)
@@ -46,6 +52,11 @@ class Solver:
         self._schedule = settings["learning_rate"] if settings["solver"] == "sgd" else "constant"
 
     @property
+    def moves_rate(self) -> bool:
+        """Whether the rate moves by scikit-learn's rules, not by the optimizer's own schedule."""
+        return self._schedule in ("invscaling", "adaptive")
+
+    @property
     def rate_scale(self) -> float:
         """The learning rate as a factor of the first one."""
         return self.learning_rate / self._initial
@@ -77,8 +88,21 @@ class Solver:
 
 def _optimizer(settings: Mapping[str, Any]) -> Optimizer:
     """Return the core's optimizer for an estimator's parameters."""
-    rate = Constant(float(settings["learning_rate_init"]))
-    if settings["solver"] == "adam":
-        return Adam(rate, settings["beta_1"], settings["beta_2"], settings["epsilon"], scaled_eps=True)
+    solver, schedule = settings["solver"], settings["learning_rate"]
+    if isinstance(solver, Optimizer):
+        if isinstance(schedule, Schedule):
+            raise InputError(
+                f"solver {solver!r} has a learning rate of its own: give the schedule to it, as in "
+                f"bpx.{type(solver).__name__}({schedule!r}), and leave learning_rate as it is"
+            )
+        return solver
+    rate = schedule if isinstance(schedule, Schedule) else Constant(float(settings["learning_rate_init"]))
+    moments = (settings["beta_1"], settings["beta_2"], settings["epsilon"])
+    if solver == "adam":
+        return Adam(rate, *moments, scaled_eps=True)
+    if solver == "adamw":
+        return AdamW(rate, *moments)
+    if solver == "rmsprop":
+        return RMSprop(rate)
     momentum = float(settings["momentum"])
     return MomentumSGD(rate, momentum, nesterov=bool(settings["nesterovs_momentum"] and momentum))

@@ -3,38 +3,45 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 from collections.abc import Mapping
 from numbers import Integral, Real
-from typing import TYPE_CHECKING, Any, ClassVar, Self, get_args
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin, _fit_context
+from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.utils import check_random_state, column_or_1d
-from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import (
-    _check_feature_names,
-    _check_n_features,
-    _check_sample_weight,
-    _check_y,
-    check_consistent_length,
-    check_is_fitted,
-    validate_data,
-)
+from sklearn.utils.validation import check_consistent_length, check_is_fitted, validate_data
 
+from bpx.backend.base import Backend
 from bpx.backend.precision import MANTISSA_BITS
 from bpx.backend.selection import get_backend
 from bpx.errors import InputError
+from bpx.losses import Loss
 from bpx.network import Network
-from bpx.recipes.building import build_network
+from bpx.optimizers import LBFGS, OPTIMIZERS, Optimizer, get_optimizer
+from bpx.recipes.building import build_network, find_bins
 from bpx.recipes.intervals import Residuals
 from bpx.recipes.presets import PRESETS, choose_recipe
 from bpx.recipes.training import Rows, train_network
+from bpx.sklearn.internals import (
+    Interval,
+    StrOptions,
+    Tasks,
+    TellsCallbacks,
+    check_feature_names,
+    check_n_features,
+    check_sample_weight,
+    check_y,
+    fit_context,
+)
+from bpx.sklearn.keeping import Kept, name_labels
+from bpx.sklearn.monitor import TaskTeller
 from bpx.tables import Preprocessor
 from bpx.tables.frames import take_frame
 from bpx.tables.splitting import split
-from bpx.tables.target import LabelType
+from bpx.tables.target import NumberTarget
+from bpx.training.callback import Callback, Run
 from bpx.training.history import History
 
 if TYPE_CHECKING:
@@ -43,7 +50,56 @@ if TYPE_CHECKING:
 Array = np.ndarray[Any, Any]
 
 
-class TableEstimator(BaseEstimator):  # type: ignore[misc]
+_LOSSES = ("squared_error", "absolute_error", "huber", "quantile")
+"""The losses of a regression by name; counts are not among them, because targets are standardized."""
+
+
+def _check_loss(loss: str | Loss) -> Any:
+    """Return the loss of a regression; one that is none of a single value is refused.
+
+    Raises
+    ------
+    InputError
+        If it takes other targets than values, or has several outputs for one.
+    """
+    if isinstance(loss, Loss) and (loss.targets != "values" or isinstance(getattr(loss, "q", None), tuple)):
+        raise InputError(
+            f"the loss of a table's target is one of values with one output, as bpx.Huber() is, got {loss!r}"
+        )
+    return loss
+
+
+class _MembersTeller(Callback):
+    """Tell scikit-learn's callbacks of each network of an ensemble, and of each epoch of it.
+
+    Parameters
+    ----------
+    tasks : Tasks
+        The whole fit.
+    preprocessor : Preprocessor
+        What makes a fitted estimator of a network.
+    """
+
+    def __init__(self, tasks: Tasks, preprocessor: Preprocessor) -> None:
+        self.tasks, self.preprocessor = tasks, preprocessor
+
+    def _make_fitted(self, net: Any) -> dict[str, Any]:
+        return {"network_": net.copy(), "preprocessor_": self.preprocessor}
+
+    def on_train_begin(self, run: Run) -> None:
+        self.member = self.tasks.split("network", run.epochs)
+        self.epochs = TaskTeller(self.member, self._make_fitted)
+        self.epochs.on_train_begin(run)
+
+    def on_epoch_end(self, run: Run) -> None:
+        self.epochs.on_epoch_end(run)
+
+    def on_train_end(self, run: Run) -> None:
+        self.epochs.on_train_end(run)
+        self.member.end(lambda: self._make_fitted(run.net))
+
+
+class TableEstimator(Kept, TellsCallbacks, BaseEstimator):  # type: ignore[misc]
     """What the classifier and the regressor for tables share."""
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
@@ -52,10 +108,12 @@ class TableEstimator(BaseEstimator):  # type: ignore[misc]
         "members": [Interval(Integral, 1, None, closed="left"), None],
         "max_iter": [Interval(Integral, 1, None, closed="left"), None],
         "dropout": [Interval(Real, 0, 1, closed="left"), None],
+        "optimizer": [StrOptions(set(OPTIMIZERS)), Optimizer, None],
         "random_state": ["random_state"],
         "backend": [str, None],
         "precision": [StrOptions(set(MANTISSA_BITS))],
         "progress": ["boolean", None],
+        "distributed": ["boolean"],
     }
 
     network_: Network
@@ -72,7 +130,13 @@ class TableEstimator(BaseEstimator):  # type: ignore[misc]
                 setattr(self, name, value)
 
     def _fit(
-        self, frame: pl.DataFrame, types: dict[str, Any], y: Array, sample_weight: Any, class_weight: Any = None
+        self,
+        frame: pl.DataFrame,
+        types: dict[str, Any],
+        y: Array,
+        sample_weight: Any,
+        class_weight: Any,
+        given: tuple[Any, Any],
     ) -> tuple[Array, Array]:
         """Train on rows and encoded targets; return rows that no weight was learned from, and what is foretold of them.
 
@@ -80,8 +144,9 @@ class TableEstimator(BaseEstimator):  # type: ignore[misc]
         """
         check_consistent_length(y, np.empty(frame.height))
         classes = y.dtype.kind == "i"
-        weight = None if sample_weight is None else _check_sample_weight(sample_weight, y)
-        seed = int(check_random_state(self.random_state).randint(2**31 - 1))
+        weight = None if sample_weight is None else check_sample_weight(sample_weight, y)
+        backend = get_backend(self.backend)
+        seed = self._draw_seed(backend)
         n = len(y)
         learned, held = np.arange(n), np.arange(0)
         if share := getattr(self, "held_out", 0.0):
@@ -102,55 +167,87 @@ class TableEstimator(BaseEstimator):  # type: ignore[misc]
         rows = Rows(x, targets, weight, targets if classes else None)
         settings = self._choose_settings(len(learned), classes, seed)
         settings = dataclasses.replace(settings, class_weight=class_weight)
-        backend = get_backend(self.backend)
+        taught = rows.take(learned) if held.size else rows
+        numbers, n_outputs = preprocessor.are_numbers, preprocessor.n_outputs
+        edges = find_bins(settings, taught.x, numbers)
+        tasks = self.tell_callbacks(settings.members, *given, sample_weight)
+        named = dataclasses.replace(preprocessor, target=self._name_target(preprocessor.target))
+        tellers = [_MembersTeller(tasks, named)] if tasks.listened else []
         trained = train_network(
             settings,
-            rows.take(learned) if held.size else rows,
+            taught,
             lambda i: build_network(
                 settings,
-                x[learned],
-                preprocessor.are_numbers,
-                preprocessor.n_outputs,
+                taught.x,
+                numbers,
+                n_outputs,
                 "identity",
                 backend,
                 i,
                 codes=preprocessor.n_codes,
+                edges=edges,
             ),
             progress=self.progress,
+            distributed=self.distributed,
+            callbacks=tellers,
         )
-        preprocessor = dataclasses.replace(preprocessor, target=self._name_target(preprocessor.target))
+        preprocessor = named
         self.network_, self.preprocessor_, self.history_ = trained.network, preprocessor, trained.history
         self.n_iter_, self.temperature_ = len(trained.history), trained.temperature
         self.notes_ = preprocessor.notes
+        tasks.end()
         if held.size:
             return held, np.asarray(trained.network.predict(x[held]))
         return trained.aside, trained.outputs
+
+    def _draw_seed(self, backend: Backend) -> int:
+        """Return the seed of splits and networks: of processes that train together, the first one's."""
+        seed = int(check_random_state(self.random_state).randint(2**31 - 1))
+        if self.distributed:
+            from bpx.distributed.communicator import connect
+
+            communicator = connect(backend)
+            seed = seed if communicator is None else int(communicator.broadcast(seed))
+        return seed
 
     def _name_target(self, target: Any) -> Any:
         """Return what a target was found to be, with the labels that the caller knows."""
         return target
 
-    def export_onnx(self, path: str | os.PathLike[str]) -> dict[str, Any]:
-        """Write the preprocessing and the network as one ONNX file, as ``bpx export`` does.
+    def encode(self, X: Any, y: Any) -> tuple[Array, Array]:
+        """Return samples and targets as ``network_`` takes them: for `bpx.explain`, or to train it further.
 
         Parameters
         ----------
-        path : path-like
+        X : data frame or array-like (samples, features)
+        y : array-like (samples,)
 
         Returns
         -------
-        dict
-            The inputs, outputs and metadata of the file.
+        x : array (samples, inputs)
+            What the preprocessing makes of the columns.
+        targets : array
+            Numbers of the classes (samples,), or standardized numbers (samples, 1).
 
         Raises
         ------
-        InputError
-            If the extra ``onnx`` is not installed, or the file cannot be written.
+        NotFittedError
+            If the estimator is not fitted.
+        ValueError
+            If a class is none of the fitted ones, or the samples do not fit.
         """
         check_is_fitted(self)
-        from bpx.files.onnx_table import export_table_onnx
+        frame, _ = self._take(X, reset=False)
+        y = column_or_1d(_check_labels(self, y), warn=True)
+        check_consistent_length(y, np.empty(frame.height))
+        return self.preprocessor_.transform(frame), self._encode_targets(y)
 
-        return export_table_onnx([self.network_], self.preprocessor_, os.fspath(path))
+    def _encode_targets(self, y: Array) -> Array:
+        """Return targets as the network takes them."""
+        raise NotImplementedError
+
+    def _describe_preprocessing(self) -> Preprocessor:
+        return self.preprocessor_
 
     def _choose_settings(self, rows: int, classes: bool, seed: int) -> Any:
         recipe = choose_recipe(self.preset, rows, classes=classes)
@@ -159,7 +256,14 @@ class TableEstimator(BaseEstimator):  # type: ignore[misc]
         if self.hidden_layer_sizes is not None:
             sizes = np.atleast_1d(self.hidden_layer_sizes).tolist()
             recipe = dataclasses.replace(recipe, hidden=tuple(int(size) for size in sizes))
-        return recipe.decide(seed=seed, precision=self.precision)
+        settings = recipe.decide(seed=seed, precision=self.precision)
+        if self.optimizer is not None:
+            optimizer = get_optimizer(self.optimizer)
+            if isinstance(optimizer, LBFGS):
+                raise InputError("networks for tables are trained in batches, which optimizer 'lbfgs' does not take")
+            settings = dataclasses.replace(settings, optimizer=optimizer)
+        loss = getattr(self, "loss", "squared_error")
+        return settings if classes else dataclasses.replace(settings, loss=_check_loss(loss))
 
     def _take(self, X: Any, *, reset: bool) -> tuple[pl.DataFrame, dict[str, Any]]:
         """Return samples as a table, and the types of its columns that are declared: all of an array's are numbers."""
@@ -167,8 +271,8 @@ class TableEstimator(BaseEstimator):  # type: ignore[misc]
 
         if hasattr(X, "columns") or hasattr(X, "column_names"):
             frame = take_frame(X)
-            _check_feature_names(self, X, reset=reset)
-            _check_n_features(self, X, reset=reset)
+            check_feature_names(self, X, reset=reset)
+            check_n_features(self, X, reset=reset)
             if frame.height < 1 + reset:
                 raise InputError(f"expected {1 + reset} or more samples, got n_samples = {frame.height}")
             return frame, {}
@@ -204,16 +308,20 @@ class TableClassifier(ClassifierMixin, TableEstimator):  # type: ignore[misc]
     Parameters
     ----------
     preset : {"fast", "default", "best"}
-        "fast" is one small network, "default" an ensemble of a few over folds of the samples, "best" a larger one. Each
-        network of an ensemble sets other samples aside, which tell its best epoch; all are learned from by most.
+        "fast" is one small network, "default" an ensemble of a few over folds of the samples, "best" three of these: as
+        it is, without bins of numbers, and trained for longer. Each network of an ensemble sets other samples aside,
+        which tell its best epoch, and in "best" which of the three to average; all are learned from by most.
     hidden_layer_sizes : int or array-like of int, optional
         Widths of the hidden layers, in place of the preset's.
     members : int, optional
         Networks whose predictions are averaged, in place of the preset's number.
     max_iter : int, optional
-        Epochs at most, in place of the preset's.
+        Epochs at most, in place of the preset's; a third of the networks of "best" have 10/3 times as many.
     dropout : float, optional
         Share of the hidden units left out at a step, in place of the preset's.
+    optimizer : str or Optimizer, optional
+        In place of the preset's: as for `bpx.Network.fit`, with a schedule, rates of its own for some layers
+        (`bpx.ParameterGroup`) or averages of the weights (`bpx.Averaged`); all but "lbfgs".
     class_weight : dict, "balanced" or None
         Weights of the classes in the loss, on top of ``sample_weight``. "balanced" is ``n_samples / (n_classes * n_c)``
         for a class of n_c samples.
@@ -224,6 +332,9 @@ class TableClassifier(ClassifierMixin, TableEstimator):  # type: ignore[misc]
         How the operands of matrix products are rounded.
     progress : bool or None
         As for ``bpx.Network.fit``.
+    distributed : bool
+        Whether the processes that ``mpirun``, ``srun`` or ``torchrun`` started train together, as for
+        ``bpx.Network.fit``: all call ``fit`` with the same samples.
 
     Attributes
     ----------
@@ -279,15 +390,17 @@ class TableClassifier(ClassifierMixin, TableEstimator):  # type: ignore[misc]
         members: int | None = None,
         max_iter: int | None = None,
         dropout: float | None = None,
+        optimizer: str | Optimizer | None = None,
         class_weight: Mapping[Any, float] | str | None = None,
         random_state: Any = None,
         backend: str | None = None,
         precision: str = "float32",
         progress: bool | None = None,
+        distributed: bool = False,
     ) -> None:
         self._keep(locals())
 
-    @_fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]
+    @fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Learn the preprocessing and train the network.
 
@@ -318,15 +431,18 @@ class TableClassifier(ClassifierMixin, TableEstimator):  # type: ignore[misc]
             if unknown:
                 raise ValueError(f"class_weight names classes that y does not have: {unknown}")
             weight = {known[label]: float(factor) for label, factor in weight.items()}
-        self._fit(frame, types, ids.astype(np.int64), sample_weight, weight)
+        self._fit(frame, types, ids.astype(np.int64), sample_weight, weight, (X, y))
         return self
 
     def _name_target(self, target: Any) -> Any:
-        labels = self.classes_.tolist()
-        kind = type(labels[0]).__name__
-        if kind not in get_args(LabelType) or {type(label).__name__ for label in labels} != {kind}:
-            labels, kind = [str(label) for label in labels], "str"
-        return dataclasses.replace(target, label_type=kind, labels=tuple(labels))
+        kind, labels = name_labels(self.classes_)
+        return dataclasses.replace(target, label_type=kind, labels=labels)
+
+    def _encode_targets(self, y: Array) -> Array:
+        unknown = np.setdiff1d(y, self.classes_)
+        if len(unknown):
+            raise ValueError(f"y holds classes that are not among the fitted ones: {unknown.tolist()[:5]}")
+        return np.searchsorted(self.classes_, y)
 
     def predict_proba(self, X: Any) -> Array:
         """Return the probability of each class, shape (samples, classes), in the order of ``classes_``."""
@@ -343,12 +459,16 @@ class TableClassifier(ClassifierMixin, TableEstimator):  # type: ignore[misc]
 class TableRegressor(RegressorMixin, TableEstimator):  # type: ignore[misc]
     """A network that predicts a number, for tables as people have them; with intervals.
 
-    The target is standardized inside, and the loss is the squared error. `TableClassifier` says the rest.
+    The target is standardized inside. `TableClassifier` says the rest.
 
     Parameters
     ----------
-    preset, hidden_layer_sizes, members, max_iter, dropout, random_state, backend, precision, progress
+    preset, hidden_layer_sizes, members, max_iter, dropout, optimizer, random_state, backend, precision, progress,
+    distributed
         As for `TableClassifier`.
+    loss : {"squared_error", "absolute_error", "huber", "quantile"} or Loss
+        "quantile" is the median; ``bpx.Quantile(0.9)`` another one. Of the standardized target, so that ``delta`` in
+        ``bpx.Huber(delta=0.5)`` is in standard deviations.
     held_out : float
         Share of the samples that nothing is learned from, which gives `predict_interval` its guarantee; 0 for samples
         that networks of an ensemble set aside.
@@ -378,6 +498,7 @@ class TableRegressor(RegressorMixin, TableEstimator):  # type: ignore[misc]
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **TableEstimator._parameter_constraints,
+        "loss": [StrOptions(set(_LOSSES)), Loss],
         "held_out": [Interval(Real, 0, 1, closed="left")],
     }
 
@@ -391,15 +512,18 @@ class TableRegressor(RegressorMixin, TableEstimator):  # type: ignore[misc]
         members: int | None = None,
         max_iter: int | None = None,
         dropout: float | None = None,
+        optimizer: str | Optimizer | None = None,
+        loss: str | Loss = "squared_error",
         held_out: float = 0.0,
         random_state: Any = None,
         backend: str | None = None,
         precision: str = "float32",
         progress: bool | None = None,
+        distributed: bool = False,
     ) -> None:
         self._keep(locals())
 
-    @_fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]
+    @fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Learn the preprocessing and train the network.
 
@@ -416,13 +540,18 @@ class TableRegressor(RegressorMixin, TableEstimator):  # type: ignore[misc]
             Itself.
         """
         frame, types = self._take(X, reset=True)
-        y = _check_y(_check_labels(self, y), y_numeric=True, estimator=self).astype(np.float64)
-        rows, outputs = self._fit(frame, types, y, sample_weight)
+        y = check_y(_check_labels(self, y), y_numeric=True, estimator=self).astype(np.float64)
+        rows, outputs = self._fit(frame, types, y, sample_weight, None, (X, y))
         self.residuals_ = None
         if len(rows):
             errors = self.preprocessor_.decode_target(outputs) - y[rows]
             self.residuals_ = Residuals.of(errors, held_out=bool(self.held_out))
         return self
+
+    def _encode_targets(self, y: Array) -> Array:
+        target = self.preprocessor_.target
+        assert isinstance(target, NumberTarget)
+        return ((y.astype(np.float64) - target.mean) / target.std)[:, None]
 
     def predict(self, X: Any) -> Array:
         """Return a number for each sample, shape (samples,), float64."""

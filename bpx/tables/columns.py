@@ -85,9 +85,10 @@ class NumberColumn:
         missing = np.isnan(numbers)
         how.check_missing(what, missing, self.name, self.flagged, told)
         self._check_size(series, numbers, how)
+        values = how.round(self._standardize(np.where(missing, self.median, numbers)))
 
         def write(rows: slice, block: Array) -> None:
-            block[:, 0] = self._standardize(np.where(missing[rows], self.median, numbers[rows]))
+            block[:, 0] = values[rows]
             if self.flagged:
                 block[:, 1] = missing[rows]
 
@@ -143,7 +144,7 @@ def read_numbers(series: pl.Series, column: NumberColumn, how: Encoding) -> tupl
         infinite = np.isinf(numbers)
         if infinite.any() and not how.fitted_here:
             how.tally.add("infinite", column.name, int(infinite.sum()))
-        return np.where(infinite, np.nan, numbers), infinite
+        return np.where(infinite, np.nan, numbers) if infinite.any() else numbers, infinite
     texts = tidy_texts(as_texts(series, column.name))
     plain = NumberNotation(",", ".") if how.decimal == "," else NumberNotation()
     numbers, bounds = (column.notation or plain).read_with_bounds(texts)
@@ -159,7 +160,7 @@ def _read_floats(series: pl.Series) -> Array:
     """Give a column that is neither text nor integers as float64, infinite numbers among them."""
     numbers: Array
     if series.dtype.is_float():
-        numbers = series.to_numpy().astype(np.float64)
+        numbers = np.asarray(series.to_numpy(), np.float64)
     else:
         numbers = as_numbers(series, f"column {shown(series.name)}")
     return numbers
@@ -290,15 +291,17 @@ class CategoryColumn:
                 block[:, 0] = codes[rows]
 
             return write_codes
-        found = places.fill_null(none).to_numpy()
+        numbers = places.fill_null(none).set(texts.is_null(), none + 1)
+        found = numbers.to_numpy().astype(np.min_scalar_type(none + 1))
 
         def write(rows: slice, block: Array) -> None:
-            known = np.flatnonzero(found[rows] < none)
-            block[known, found[rows][known]] = 1.0
+            some = found[rows]
+            known = np.flatnonzero(some < none)
+            block[known, some[known]] = 1.0
             if self.other:
-                block[:, none] = unseen[rows]
+                block[:, none] = some == none
             if self.flagged:
-                block[:, -1] = missing[rows]
+                block[:, -1] = some == none + 1
 
         return write
 

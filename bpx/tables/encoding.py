@@ -27,27 +27,32 @@ Array = np.ndarray[Any, Any]
 Writer = Callable[[slice, Array], None]
 """Writes the features of one column for some rows of its table, given these rows and their block, which is all 0."""
 
-_ROWS_A_BLOCK = 2**13
 _FEATURES_A_BLOCK = 16
 """Features that are written at a time, or more where one column has more. A row of the matrix is gone through once for
 these: one feature alone takes as much memory traffic as all of them."""
 
+_VALUES_A_BLOCK = 2**19
+"""Values of the matrix that are made at a time, and lie in a cache until they are all there."""
+
 
 class MatrixWriter:
-    """Writes the features of columns into a matrix, the columns one after the other.
-
-    What a column is made of is let go once its features are written, so that little more than the matrix takes memory.
+    """Writes the features of columns into a matrix, side by side, in the order in which the columns are added.
 
     Parameters
     ----------
     x : array, shape (rows, features)
-        The matrix.
-    places : array of int or None
+        The matrix, all of whose features are added in the end.
+    places : array of int, shape (rows,), or None
         The row of the matrix that each row of the table has; None where it is the same.
+    wait : bool
+        Whether nothing is written before `finish`. As each row of a matrix lies in one piece, its first features alone
+        take the memory of all: what the columns were made from can be free by then. Otherwise some columns are written
+        at a time, and what writes them is let go.
     """
 
-    def __init__(self, x: Array, places: Array | None = None) -> None:
+    def __init__(self, x: Array, places: Array | None = None, *, wait: bool = False) -> None:
         self.x, self.places = x, places
+        self._most = x.shape[1] if wait else _FEATURES_A_BLOCK
         self._start = self._stop = 0
         self._waiting: list[tuple[slice, Writer]] = []
 
@@ -55,17 +60,18 @@ class MatrixWriter:
         """Take the next column, of so many features; they are written at the latest when `finish` is called."""
         self._waiting.append((slice(self._stop - self._start, self._stop - self._start + width), writer))
         self._stop += width
-        if self._stop - self._start >= _FEATURES_A_BLOCK:
+        if self._stop - self._start >= self._most:
             self.finish()
 
     def finish(self) -> None:
         """Write what is not yet written."""
-        for first in range(0, len(self.x), _ROWS_A_BLOCK):
-            rows = slice(first, min(first + _ROWS_A_BLOCK, len(self.x)))
-            block = np.zeros((rows.stop - first, self._stop - self._start), self.x.dtype)
-            with np.errstate(over="ignore"):  # what float32 does not hold becomes infinite, which training refuses
-                for features, writer in self._waiting:
-                    writer(rows, block[:, features])
+        width = self._stop - self._start
+        step = max(_VALUES_A_BLOCK // max(width, 1), 1)
+        for first in range(0, len(self.x), step):
+            rows = slice(first, min(first + step, len(self.x)))
+            block = np.zeros((rows.stop - first, width), self.x.dtype)
+            for features, writer in self._waiting:
+                writer(rows, block[:, features])
             self.x[rows if self.places is None else self.places[rows], self._start : self._stop] = block
         self._start = self._stop
         self._waiting.clear()
@@ -98,6 +104,8 @@ class Encoding:
         Gets, for each column of dates, in which order its days and months are.
     extra : tuple of str
         Columns that are not used, because training had none such.
+    dtype : str
+        The type of the features: what is computed in float64 is rounded to it.
     """
 
     impute: bool
@@ -110,6 +118,12 @@ class Encoding:
     tally: Tally = field(default_factory=Tally)
     orders: dict[str, Orders] = field(default_factory=dict)
     extra: tuple[str, ...] = ()
+    dtype: str = "float64"
+
+    def round(self, values: Array) -> Array:
+        """Return numbers in the type of the features; what float32 does not hold becomes infinite."""
+        with np.errstate(over="ignore"):  # training refuses what is infinite
+            return values.astype(self.dtype, copy=False)
 
     def begin_again(self, turned: frozenset[str]) -> Encoding:
         """Return the same way to encode for a second pass, in which dates of some columns are read otherwise."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -154,12 +154,13 @@ def _fit_usual(
         advice = marker_advice(target if is_text(frame.get_column(target)) and target not in types else None)
         notes.append(f"{without} without the target {shown(target)} left out{advice}")
         rows = None if rows is None else np.flatnonzero(np.isin(kept, rows))
-        frame = frame[kept]
+
+    def take(name: str) -> pl.Series:
+        column = frame.get_column(name)
+        return column if len(kept) == len(column) else column.gather(kept)
+
     how: dict[str, Any] = {"flag": impute, "decimal": decimal, "codes": codes}
-    found = {
-        name: decide_column(frame.get_column(name), rows, categories_max, types.get(name), facts, **how)
-        for name in features
-    }
+    found = {name: decide_column(take(name), rows, categories_max, types.get(name), facts, **how) for name in features}
     if not impute:
         _refuse_missing(found, [name for name in features if is_text(frame.get_column(name)) and name not in types])
     used = {name: one.column for name, one in found.items() if one.column is not None and not one.reason}
@@ -170,7 +171,7 @@ def _fit_usual(
             facts.move("text keys", "kept", name)
     y = found_target.encode(series)
     classes = isinstance(found_target, ClassTarget)
-    _note_leaks(frame, used, y if classes else found_target.decode(y), rows, classes, facts)
+    _note_leaks(take, used, y if classes else found_target.decode(y), rows, classes, facts)
     unused = tuple(name for name in found if name not in used)
     return Fitted(tuple(used.values()), found_target, unused, (*notes, target_note, *facts.tell()))
 
@@ -229,14 +230,19 @@ def _fit_target(
 
 
 def _note_leaks(
-    frame: pl.DataFrame, used: Mapping[str, Column], y: Array, rows: Array | None, classes: bool, facts: Facts
+    take: Callable[[str], pl.Series],
+    used: Mapping[str, Column],
+    y: Array,
+    rows: Array | None,
+    classes: bool,
+    facts: Facts,
 ) -> None:
     """Tell which columns give the target away: the first of many rows are looked at first, and all where they do."""
     at = np.arange(len(y)) if rows is None else rows
     for name, column in used.items():
-        leak = _find_leak(frame.get_column(name), column, y, at[:_FIRST_LOOK], classes)
+        leak = _find_leak(take(name), column, y, at[:_FIRST_LOOK], classes)
         if leak and len(at) > _FIRST_LOOK:
-            leak = _find_leak(frame.get_column(name), column, y, at, classes)
+            leak = _find_leak(take(name), column, y, at, classes)
         if leak:
             facts.add("leaks", name, leak)
 

@@ -85,6 +85,7 @@ def prepare(
     dtype: Literal["float32", "float64"] = "float64",
     decimal: Decimal = ".",
     codes: bool = False,
+    release: bool = False,
 ) -> Prepared:
     """Split a table, fit the preprocessing on its training rows and encode both parts.
 
@@ -106,6 +107,9 @@ def prepare(
         As in `Preprocessor.fit`.
     dtype : {"float32", "float64"}
         The type of the numbers in ``x_train`` and ``x_validation``.
+    release : bool
+        Whether the table may be used up: a data frame of polars loses its columns as they are encoded, so that their
+        memory is free for what is made of them.
 
     Returns
     -------
@@ -158,8 +162,9 @@ def prepare(
         found, kept = find_table_target(frame, target, task, drop, types or {}, categories_max, decimal)
     else:
         found, kept = preprocessor.target, preprocessor.find_target_rows(frame)
-    used = frame if len(kept) == frame.height else frame[kept]
-    y = found.encode(used.get_column(target))
+    rows = None if len(kept) == frame.height else kept
+    targets = frame.get_column(target) if rows is None else frame.get_column(target).gather(rows)
+    y = found.encode(targets)
     train, held = np.arange(len(kept)), np.arange(0)
     if validation > 0.0:
         if isinstance(found, ClassTarget):
@@ -170,11 +175,18 @@ def prepare(
             train, held = split(len(kept), validation, seed)
         preprocessor = fit(kept[train])
         if preprocessor.target != found:  # numbers are standardized by those of the training rows
-            y = preprocessor.encode_target(used)
+            y = preprocessor.target.encode(targets)
     assert preprocessor is not None
     notes = [*preprocessor.notes, *([] if validation == 0.0 else _note_single_rows(preprocessor, y))]
     how = preprocessor.begin_encoding(unseen="ignore", fitted_here=True, decimal=decimal)
-    x = preprocessor.encode(used, how, dtype=dtype, order=np.concatenate([train, held]) if len(held) else None)
+    x = preprocessor.encode(
+        frame,
+        how,
+        dtype=dtype,
+        rows=rows,
+        order=np.concatenate([train, held]) if len(held) else None,
+        release=release,
+    )
     notes += how.tell(preprocessor.column_names)
     return Prepared(
         preprocessor,

@@ -14,9 +14,8 @@ from bpx.tables.fitting import fit_table
 from bpx.tables.frames import ColumnType, check_columns, named_column, take_frame
 from bpx.tables.inferring import Decimal
 from bpx.tables.layout import TableLayout
-from bpx.tables.messages import counted, shown
-from bpx.tables.spelling import tell_spellings
 from bpx.tables.target import ClassTarget, find_rows_without
+from bpx.tables.target_tally import TargetTally
 from bpx.tables.task import AskedTask
 
 if TYPE_CHECKING:
@@ -233,11 +232,27 @@ class Preprocessor(TableLayout):
         how: Encoding,
         *,
         dtype: Literal["float32", "float64"] = "float64",
+        rows: Array | None = None,
         order: Array | None = None,
+        release: bool = False,
     ) -> Array:
         """Encode the feature columns of a table, or of a part of one, as `transform` does.
 
         Once all parts are encoded, `find_turned` says whether they have to be anew.
+
+        Parameters
+        ----------
+        frame : polars.DataFrame
+            The table.
+        how : Encoding
+            How values are treated; gets what is found.
+        dtype, order
+            As in `transform`.
+        rows : array of int, optional
+            The rows of the table to encode; by default all. ``order`` counts them alone.
+        release : bool
+            Whether the columns are taken out of ``frame`` as they are encoded, so that their memory is free before the
+            result takes its own.
         """
         extra = check_columns(frame, self.column_names, {*self.left_out, self.target.name})
         how.extra = tuple(extra)
@@ -245,10 +260,15 @@ class Preprocessor(TableLayout):
         if order is not None:
             places = np.empty(len(order), dtype=np.int64)
             places[order] = np.arange(len(order))
-        x = np.empty((frame.height, self.n_features), dtype)
-        matrix = MatrixWriter(x, places)
+        how.dtype = dtype
+        x = np.empty((frame.height if rows is None else len(rows), self.n_features), dtype)
+        matrix = MatrixWriter(x, places, wait=release)
+        if release:
+            for name in set(frame.columns).difference(self.column_names):
+                frame.drop_in_place(name)
         for column in self.columns:
-            matrix.add(len(column.features), column.make_writer(frame.get_column(column.name), how))
+            series = frame.drop_in_place(column.name) if release else frame.get_column(column.name)
+            matrix.add(len(column.features), column.make_writer(series if rows is None else series.gather(rows), how))
         matrix.finish()
         return x
 
@@ -260,7 +280,7 @@ class Preprocessor(TableLayout):
         return how.find_turned({c.name: c.day_first for c in self.columns if isinstance(c, DateColumn)})
 
     def find_target_rows(
-        self, frame: pl.DataFrame, *, notes: list[str] | None = None
+        self, frame: pl.DataFrame, *, tally: TargetTally | None = None
     ) -> np.ndarray[Any, np.dtype[np.int64]]:
         """Find the rows of a table whose target is there; a strict preprocessing expects it in all of them.
 
@@ -268,8 +288,8 @@ class Preprocessor(TableLayout):
         ----------
         frame : polars.DataFrame
             A table with the target column.
-        notes : list of str, optional
-            Gets a line about the other rows, with what stands there in place of a target.
+        tally : TargetTally, optional
+            Gets what stands in place of a target in the other rows.
 
         Returns
         -------
@@ -284,12 +304,8 @@ class Preprocessor(TableLayout):
         frame = take_frame(frame)
         series = named_column(frame, self.target.name, "target")
         missing = np.zeros(frame.height, dtype=bool) if self.strict else find_rows_without(self.target, series)
-        if missing.any() and notes is not None:
-            there = (series.fill_nan(None) if series.dtype.is_float() else series).filter(missing).drop_nulls()
-            examples = ", ".join(map(shown, there.unique(maintain_order=True).head(3)))
-            such = f" (such as {examples})" if examples else ""
-            rows = counted(int(missing.sum()), "row")
-            notes.append(f"{rows} without the target {shown(self.target.name)} left out{such}")
+        if missing.any() and tally is not None:
+            tally.add_without(series.filter(missing))
         return np.flatnonzero(~missing)
 
     def encode_target(self, frame: pl.DataFrame) -> Array:
@@ -313,15 +329,15 @@ class Preprocessor(TableLayout):
         frame = take_frame(frame)
         return self.target.encode(named_column(frame, self.target.name, "target"))
 
-    def match_target(self, frame: pl.DataFrame, *, notes: list[str] | None = None) -> Array:
+    def match_target(self, frame: pl.DataFrame, *, tally: TargetTally | None = None) -> Array:
         """Encode the target column of a table as `encode_target` does, but for classes that training never saw.
 
         Parameters
         ----------
         frame : polars.DataFrame
             A table with the target column, and a value in every row of it.
-        notes : list of str, optional
-            Gets a line about classes that are known in another spelling.
+        tally : TargetTally, optional
+            Gets classes that are known in another spelling.
 
         Returns
         -------
@@ -337,12 +353,8 @@ class Preprocessor(TableLayout):
             return self.encode_target(frame)
         series = named_column(take_frame(frame), self.target.name, "target")
         numbers = self.target.match(series)
-        respelled = self.target.find_respelled(series, numbers) if self.target.folded else {}
-        if respelled and notes is not None:
-            notes.append(
-                f"target {shown(self.target.name)}: classes in another spelling than in training, taken as those: "
-                f"{tell_spellings(respelled)}"
-            )
+        if self.target.folded and tally is not None:
+            tally.add_respelled(self.target.find_respelled(series, numbers))
         return numbers
 
     def decode_target(self, outputs: Any) -> Array:

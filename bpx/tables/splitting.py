@@ -9,7 +9,7 @@ import numpy as np
 from bpx.errors import InputError
 from bpx.tables.messages import counted, shown
 
-__all__ = ["split", "split_classes"]
+__all__ = ["order_rows", "split", "split_classes"]
 
 Array = np.ndarray[Any, Any]
 
@@ -99,6 +99,26 @@ def split_classes(ids: Array, labels: Any, fraction: float, seed: int, strict: b
     return _part(n, order[place < np.repeat(quota, counts)])
 
 
+def order_rows(seed: int, n: int) -> Array:
+    """Return an order of n rows, of NumPy's raw bits, which no version of it changes.
+
+    It is of a stream of its own: were it that of ``np.random.default_rng(seed)``, a table whose first column was drawn
+    from there would be split along this column.
+
+    Examples
+    --------
+    >>> from bpx.tables.splitting import order_rows
+    >>> sorted(order_rows(0, 4).tolist())
+    [0, 1, 2, 3]
+    """
+    bits = np.random.PCG64(np.random.SeedSequence([seed, SPLIT]))
+    return np.argsort(bits.random_raw(n), kind="stable")
+
+
+SPLIT = 3
+"""Behind those of `bpx.rng`, so that weights and shuffles share no numbers with a split of the same seed."""
+
+
 def _draw_order(n: int, fraction: float, seed: int) -> Array:
     """Draw an order of rows, after a look at the arguments of `split`."""
     if not 0.0 < fraction < 1.0:
@@ -107,7 +127,7 @@ def _draw_order(n: int, fraction: float, seed: int) -> Array:
         raise InputError(f"expected a seed of 0 or more, got {seed!r}")
     if n < 2:
         raise InputError(f"expected two or more rows to hold some out, got {n}")
-    return np.argsort(np.random.PCG64(seed).random_raw(n), kind="stable")
+    return order_rows(seed, n)
 
 
 def _count_held_out(n: int, fraction: float) -> int:

@@ -38,7 +38,9 @@ ROWS_A_GROUP, CELLS_A_GROUP = 100_000, 2**22
 """Rows of a group in a Parquet file, and the values that they may have together."""
 
 
-def predictions_table(frame: pl.DataFrame, outputs: Any, preprocessor: Preprocessor) -> pl.DataFrame:
+def predictions_table(
+    frame: pl.DataFrame, outputs: Any, preprocessor: Preprocessor, *, margin: float | None = None
+) -> pl.DataFrame:
     """Put predictions beside the columns of a table.
 
     Parameters
@@ -49,11 +51,14 @@ def predictions_table(frame: pl.DataFrame, outputs: Any, preprocessor: Preproces
         What the network predicts for it, as `Preprocessor.decode_target` takes it.
     preprocessor : Preprocessor
         The preprocessing of the network.
+    margin : float, optional
+        Half the width of an interval around each prediction of a number, in the units of the target.
 
     Returns
     -------
     polars.DataFrame
-        The columns of ``frame``, then ``prediction`` and, for classes, ``probability_LABEL`` for each class.
+        The columns of ``frame``, then ``prediction`` and, for classes, ``probability_LABEL`` for each class; with a
+        ``margin`` ``lower`` and ``upper``, the prediction minus and plus it.
 
     Raises
     ------
@@ -76,17 +81,22 @@ def predictions_table(frame: pl.DataFrame, outputs: Any, preprocessor: Preproces
     (1.0, 'a', 'no', 'yes', 0.25, 0.75)
     """
     frame = take_frame(frame)
-    return frame.with_columns(_predicted_columns(frame, outputs, preprocessor))
+    return frame.with_columns(_predicted_columns(frame, outputs, preprocessor, margin))
 
 
-def _predicted_columns(frame: pl.DataFrame, outputs: Any, preprocessor: Preprocessor) -> list[pl.Series]:
+def _predicted_columns(
+    frame: pl.DataFrame, outputs: Any, preprocessor: Preprocessor, margin: float | None
+) -> list[pl.Series]:
     import polars as pl
 
-    columns = {"prediction": preprocessor.decode_target(outputs).tolist()}
+    predictions = preprocessor.decode_target(outputs)
+    columns: dict[str, Any] = {"prediction": predictions.tolist()}
     if isinstance(preprocessor.target, ClassTarget):
         probabilities = preprocessor.target.probabilities(outputs)
         names = [f"probability_{label}" for label in preprocessor.class_names]
         columns |= {name: probabilities[:, index] for index, name in enumerate(names)}
+    elif margin is not None:
+        columns |= {"lower": predictions - margin, "upper": predictions + margin}
     taken = [name for name in columns if name in frame.columns]
     if taken:
         raise InputError(f"the table has columns named {listed(taken)} already, where predictions go; rename them")
@@ -104,6 +114,7 @@ def write_predictions(
     source: str | os.PathLike[str] | None = None,
     encoding: str | None = None,
     decimal: Decimal | None = None,
+    margin: float | None = None,
     notes: list[str] | None = None,
 ) -> None:
     """Write a table with predictions beside its columns, as `predictions_table` makes it.
@@ -131,6 +142,8 @@ def write_predictions(
         The encoding of that file, where it was given to `read_table` too.
     decimal : {".", ","}, optional
         What stands before decimals in that file, where it was given to `read_table` too.
+    margin : float, optional
+        As in `predictions_table`.
     notes : list of str, optional
         Gets a line where the file was compressed, and what is written is not.
 
@@ -160,12 +173,13 @@ def write_predictions(
     """
     check_ending(path)
     frame = take_frame(frame)
-    _predicted_columns(frame, outputs, preprocessor)
+    _predicted_columns(frame, outputs, preprocessor, margin)
     decimal = decimal or preprocessor.reading.decimal
     if source is not None and decimal is None and _is_csv(Path(source)):
         with explain_failures(str(source)):
             decimal = _find_decimal(Path(source), encoding, preprocessor)
-    with open_predictions(path, preprocessor, source=source, encoding=encoding, decimal=decimal or ".") as writer:
+    how: dict[str, Any] = {"source": source, "encoding": encoding, "decimal": decimal or ".", "margin": margin}
+    with open_predictions(path, preprocessor, **how) as writer:
         writer.write(frame, outputs)
         if notes is not None:
             notes += writer.notes
@@ -202,6 +216,7 @@ def open_predictions(
     source: str | os.PathLike[str] | None = None,
     encoding: str | None = None,
     decimal: Decimal = ".",
+    margin: float | None = None,
 ) -> Iterator[PredictionsWriter]:
     """Open a file for predictions as `write_predictions` writes it, for a table of which some rows come at a time.
 
@@ -209,7 +224,7 @@ def open_predictions(
 
     Parameters
     ----------
-    path, preprocessor, source, encoding, decimal
+    path, preprocessor, source, encoding, decimal, margin
         As in `write_predictions`.
 
     Raises
@@ -223,37 +238,43 @@ def open_predictions(
         if given is not None and suffix in SEPARATORS and _is_csv(given):
             with explain_failures(str(given)):
                 text = open_text(given, encoding, [])
-            appending = _AppendingWriter(file, stream, text, preprocessor, decimal)
+            appending = _AppendingWriter(file, stream, text, preprocessor, decimal, margin)
             yield appending
             appending.finish()
         else:
             unnest = given is not None and find_kind(given) == "json lines"
             if suffix == ".parquet":
-                with _ParquetWriter(file, stream, preprocessor, unnest) as writing:
+                with _ParquetWriter(file, stream, preprocessor, unnest, margin) as writing:
                     yield writing
                     writing.finish()
             else:
-                yield _CsvWriter(file, stream, preprocessor, unnest)
+                yield _CsvWriter(file, stream, preprocessor, unnest, margin)
 
 
 class _AppendingWriter:
     """Writes the text of a CSV file, with predictions behind each row."""
 
     def __init__(
-        self, file: Path, stream: BinaryIO, text: StreamedText, preprocessor: Preprocessor, decimal: Decimal
+        self,
+        file: Path,
+        stream: BinaryIO,
+        text: StreamedText,
+        preprocessor: Preprocessor,
+        decimal: Decimal,
+        margin: float | None,
     ) -> None:
         start, _ = take_start(text.read_blocks(), HEAD)
         own, told = find_separator(Text(text.path, start))
         separator = choose_separator(text.path, file.suffix.lower())
         header = preprocessor.reading.header
         self._appender = CsvAppender(text, stream, own, told, separator, decimal=decimal, header=header)
-        self._preprocessor = preprocessor
+        self._preprocessor, self._margin = preprocessor, margin
         self.notes = []
         if text.compression:
             self.notes.append(f"{file} is written as it is, and not compressed by {text.compression} as {text.path}")
 
     def write(self, frame: pl.DataFrame, outputs: Any) -> None:
-        self._appender.write(_predicted_columns(frame, outputs, self._preprocessor))
+        self._appender.write(_predicted_columns(frame, outputs, self._preprocessor, self._margin))
 
     def finish(self) -> None:
         self._appender.finish()
@@ -262,13 +283,16 @@ class _AppendingWriter:
 class _CsvWriter:
     """Writes rows as CSV."""
 
-    def __init__(self, file: Path, stream: BinaryIO, preprocessor: Preprocessor, unnest: bool) -> None:
+    def __init__(
+        self, file: Path, stream: BinaryIO, preprocessor: Preprocessor, unnest: bool, margin: float | None
+    ) -> None:
         self._file, self._stream, self._preprocessor, self._unnest = file, stream, preprocessor, unnest
+        self._margin = margin
         self._begun = False
         self.notes: list[str] = []
 
     def write(self, frame: pl.DataFrame, outputs: Any) -> None:
-        table = _join_predictions(frame, outputs, self._preprocessor, self._unnest)
+        table = _join_predictions(frame, outputs, self._preprocessor, self._unnest, self._margin)
         part, separator = io.BytesIO(), SEPARATORS[self._file.suffix.lower()]
         with _explain_format(self._file):
             table.write_csv(part, separator=separator, include_header=not self._begun)
@@ -279,8 +303,11 @@ class _CsvWriter:
 class _ParquetWriter:
     """Writes rows as Parquet, in groups of rows; those that came first wait in files of their own for the last."""
 
-    def __init__(self, file: Path, stream: BinaryIO, preprocessor: Preprocessor, unnest: bool) -> None:
+    def __init__(
+        self, file: Path, stream: BinaryIO, preprocessor: Preprocessor, unnest: bool, margin: float | None
+    ) -> None:
         self._file, self._stream, self._preprocessor, self._unnest = file, stream, preprocessor, unnest
+        self._margin = margin
         self._waiting: list[pl.DataFrame] = []
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._parts: list[Path] = []
@@ -296,7 +323,7 @@ class _ParquetWriter:
     def write(self, frame: pl.DataFrame, outputs: Any) -> None:
         import polars as pl
 
-        self._waiting.append(_join_predictions(frame, outputs, self._preprocessor, self._unnest))
+        self._waiting.append(_join_predictions(frame, outputs, self._preprocessor, self._unnest, self._margin))
         size = self._count_rows_a_group()
         if sum(table.height for table in self._waiting) >= 2 * size:
             table = pl.concat(self._waiting)
@@ -335,11 +362,13 @@ class _ParquetWriter:
             shutil.copyfileobj(content, self._stream)
 
 
-def _join_predictions(frame: pl.DataFrame, outputs: Any, preprocessor: Preprocessor, unnest: bool) -> pl.DataFrame:
+def _join_predictions(
+    frame: pl.DataFrame, outputs: Any, preprocessor: Preprocessor, unnest: bool, margin: float | None
+) -> pl.DataFrame:
     """Put predictions beside the columns of a table; lists of JSON text, as JSON lines are read, become this text."""
     import polars as pl
 
-    columns = _predicted_columns(frame, outputs, preprocessor)
+    columns = _predicted_columns(frame, outputs, preprocessor, margin)
     if unnest:
         nested = [name for name, dtype in frame.schema.items() if dtype == pl.List(pl.String)]
         frame = frame.with_columns(pl.col(nested).list.first())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterable
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,9 +14,12 @@ from bpx.core.samples import check_mass
 from bpx.errors import InputError
 from bpx.rng import permutation
 from bpx.training.class_weights import sum_by_class, weigh_by_class, weigh_classes
-from bpx.training.fingerprint import fingerprint
+from bpx.training.fingerprint import fingerprint, fingerprint_on_host
 from bpx.training.settings import Settings
 from bpx.training.sources import Block, Source
+
+if TYPE_CHECKING:
+    from bpx.distributed.communicator import Communicator
 
 
 class Batches(Source):
@@ -28,22 +31,29 @@ class Batches(Source):
     data : tuple (x, y, weight)
         On the network's device.
     settings : Settings
+    chosen : array of int, optional
+        The rows that are trained on, by their numbers; all by default. Steps gather theirs from ``data`` as it is. Only
+        where all of them are needed together, by a step that takes the whole set or for metrics, they are copied.
     """
 
-    def __init__(self, net: Model, data: Data, settings: Settings) -> None:
+    def __init__(self, net: Model, data: Data, settings: Settings, chosen: np.ndarray | None = None) -> None:
         self.net = net
         self.shuffle = settings.shuffle
+        self.rows: int = data[0].shape[0] if chosen is None else len(chosen)
+        self.batch_size = min(settings.choose_batch_size(self.rows) or self.rows, self.rows)
+        self.step_size: int = min(settings.choose_step_size(self.rows) or self.rows, self.rows)
+        if chosen is not None and (self.step_size == self.rows or settings.metrics):
+            data, chosen = (_take(net, data[0], chosen), *(_take(net, part, chosen) for part in data[1:])), None
         self.whole = self.unweighted = data
+        self._chosen = chosen
         if settings.class_weight is not None:
-            x, y, weight = data
+            x, *rest = data
+            y, weight = rest if chosen is None else (_take(net, part, chosen) for part in rest)
             table = weigh_classes(net, settings.class_weight, lambda n: sum_by_class(net, y, weight, n))
             products = weigh_by_class(net, y, weight, table)
             mass = float(net.backend.xp.sum(products))
             check_mass("the samples' weights times those of their classes", mass, net.dtype)
-            self.whole = (x, y, products)
-        self.rows: int = data[0].shape[0]
-        self.batch_size = min(settings.choose_batch_size(self.rows) or self.rows, self.rows)
-        self.step_size = min(settings.choose_step_size(self.rows) or self.rows, self.rows)
+            self.whole = (x, rest[0], products if chosen is None else weigh_by_class(net, rest[0], rest[1], table))
         self.batch = None if settings.accumulate == 1 else self.batch_size
         self.steps_per_epoch = -(-self.rows // self.step_size)
 
@@ -56,7 +66,8 @@ class Batches(Source):
     def open_blocks(
         self, epoch: int, first: int, poll: Callable[[], None]
     ) -> contextlib.AbstractContextManager[Iterable[Block]]:
-        groups = cut_batches(self._draw_order(epoch), self.step_size)
+        order = self._draw_order(epoch)
+        groups = cut_batches(order if self._chosen is None else self._chosen[order], self.step_size)
         if first:
             groups = drop_steps(groups, first)
         assert self.whole is not None
@@ -81,7 +92,13 @@ class Batches(Source):
     def describe(self) -> dict[str, Any]:
         assert self.whole is not None
         named = zip(("x", "y", "sample_weight"), self.whole, strict=True)
-        return {name: fingerprint(self.net.backend, array) for name, array in named}
+        described = {name: fingerprint(self.net.backend, array) for name, array in named}
+        return described if self._chosen is None else described | {"rows": fingerprint_on_host(self._chosen)}
+
+
+def _take(net: Model, array: Any, rows: np.ndarray) -> Any:
+    """Return some rows of an array on the device; None where there is none."""
+    return None if array is None else net.backend.xp.take(array, net.backend.asarray(rows), axis=0)
 
 
 def cut_batches(order: np.ndarray, size: int) -> list[np.ndarray]:
@@ -100,6 +117,30 @@ def drop_steps(groups: list[np.ndarray], steps: int) -> list[np.ndarray]:
             left.append(group[steps:] if steps else group)
         steps = max(0, steps - len(group))
     return left
+
+
+def list_own_columns(communicator: Communicator, rows: int, batch: int | None) -> np.ndarray:
+    """Return which of the rows of a step are this process's: a part of each of its batches.
+
+    Parameters
+    ----------
+    communicator : Communicator
+    rows : int
+        Of the step.
+    batch : int or None
+        Rows of a batch, where the step has several.
+    """
+    columns = []
+    for start, size in cut_step(rows, batch):
+        first, end = communicator.find_part(size)
+        columns.append(np.arange(start + first, start + end))
+    return np.concatenate(columns)
+
+
+def cut_step(rows: int, batch: int | None) -> list[tuple[int, int]]:
+    """Return the first row of each batch of a step, and its rows."""
+    size = rows if batch is None else batch
+    return [(start, min(size, rows - start)) for start in range(0, rows, size)]
 
 
 def sum_shares(groups: list[np.ndarray], weight: np.ndarray | None) -> np.ndarray:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from bpx.arguments import check_count
 from bpx.core.evaluation import check_metrics
@@ -17,11 +19,22 @@ from bpx.training.settings import Settings
 from bpx.training.sources import Source
 from bpx.training.streams import BLOCK_SHARE
 
+if TYPE_CHECKING:
+    from bpx.distributed.communicator import Communicator
+
 MEMORY_LIMIT = 512 * 2**20
 """Bytes that data larger than memory may take at a time, where ``fit`` is given no ``memory_limit``."""
 
 
-def open_source(net: Model, x: Any, y: Any, sample_weight: Any, settings: Settings, memory_limit: int | None) -> Source:
+def open_source(
+    net: Model,
+    x: Any,
+    y: Any,
+    sample_weight: Any,
+    settings: Settings,
+    memory_limit: int | None,
+    rows: Any = None,
+) -> Source:
     """Return where the batches of a training come from.
 
     Raises
@@ -32,6 +45,8 @@ def open_source(net: Model, x: Any, y: Any, sample_weight: Any, settings: Settin
     """
     limit = MEMORY_LIMIT if memory_limit is None else check_count("memory_limit", memory_limit)
     if y is None:
+        if rows is not None:
+            raise InputError("rows are numbers of rows of arrays, and an iterable of batches has none; leave rows out")
         if sample_weight is not None:
             raise InputError("the weights of an iterable of batches are in the batches: (x, y, sample_weight)")
         if x is None:
@@ -40,7 +55,12 @@ def open_source(net: Model, x: Any, y: Any, sample_weight: Any, settings: Settin
     else:
         mapped = _map_if_larger(limit, net, x, y, sample_weight)
         if mapped is None:
-            source = Batches(net, net.place(x, y, sample_weight), settings)
+            data = net.place(x, y, sample_weight)
+            source = Batches(net, data, settings, None if rows is None else _check_rows(rows, data[0].shape[0]))
+        elif rows is not None:
+            raise InputError(
+                "rows are chosen of arrays in memory, and x is read from its file in blocks; leave rows out"
+            )
         else:
             source = MappedStream(net, mapped, settings, limit)
     if settings.metrics:
@@ -48,11 +68,28 @@ def open_source(net: Model, x: Any, y: Any, sample_weight: Any, settings: Settin
     return source
 
 
+def _check_rows(rows: Any, n: int) -> np.ndarray:
+    """Return the numbers of the rows to train on."""
+    chosen = np.asarray(rows)
+    if chosen.ndim != 1 or chosen.dtype.kind not in "iu" or not chosen.size:
+        raise InputError(f"rows must be numbers of rows, shape (n,), got shape {chosen.shape} of {chosen.dtype}")
+    if chosen.min() < 0 or chosen.max() >= n:
+        raise InputError(f"rows must be from 0 to {n - 1}, got {chosen.min()} to {chosen.max()}")
+    return chosen.astype(np.int64)
+
+
 def _map_if_larger(limit: int, net: Model, x: Any, y: Any, sample_weight: Any) -> MappedArrays | None:
     """Return arrays of which x is mapped from a file and too large to be taken as a whole, or None."""
     if find_file_map(x) is None or x.size * (8 if net.dtype == "float64" else 4) <= limit:
         return None
     return MappedArrays(net, x, y, sample_weight)
+
+
+def take_part(communicator: Communicator, data: Data) -> Data:
+    """Return the rows of data on the device that are this process's: views, or none."""
+    x, y, weight = data
+    own = slice(*communicator.find_part(x.shape[0]))
+    return x[own, ...], y[own, ...], None if weight is None else weight[own]
 
 
 class HeldOut:
@@ -75,6 +112,7 @@ class HeldOut:
     def __init__(self, net: Model, validation_data: Any, settings: Settings, memory_limit: int | None) -> None:
         limit = MEMORY_LIMIT if memory_limit is None else memory_limit
         self.net = net
+        self._communicator: Communicator | None = None
         self.whole: Data | None = None
         self.batches: Iterables | None = None
         self.mapped: MappedArrays | None = None
@@ -92,17 +130,27 @@ class HeldOut:
             self.whole = net.place(x, y, weight)
             check_metrics(net, settings.metrics, self.whole[1])
 
+    def share_out(self, communicator: Communicator) -> None:
+        """Have each process take a part of it, in the order of their ranks."""
+        self._communicator = communicator
+
     def place_pieces(self) -> Iterable[Data]:
-        """Return all of it on the device, in pieces."""
+        """Return all of it on the device, in pieces; where it is shared out, this process's part."""
         if self.whole is not None:
-            return [self.whole]
-        return self._read_chunks() if self.batches is None else self.batches.place_batches(0)
+            return [self._take_own(self.whole)]
+        return self._read_chunks() if self.batches is None else map(self._take_own, self.batches.place_batches(0))
+
+    def _take_own(self, piece: Data) -> Data:
+        return piece if self._communicator is None else take_part(self._communicator, piece)
 
     def _read_chunks(self) -> Iterator[Data]:
         assert self.mapped is not None
+        first, end = 0, self.mapped.rows
+        if self._communicator is not None:
+            first, end = self._communicator.find_part(end)
         rows = max(1, self.chunk_bytes // self.mapped.row_bytes)
-        for start in range(0, self.mapped.rows, rows):
-            yield self.mapped.read(start, min(start + rows, self.mapped.rows))
+        for start in range(first, end, rows):
+            yield self.mapped.read(start, min(start + rows, end))
 
     def describe(self) -> dict[str, Any]:
         """Return what must be the same for a training to continue exactly, as plain data."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from inspect import signature
@@ -16,7 +17,8 @@ from bpx.training.data import HeldOut, open_source
 from bpx.training.fit_run import FitRun
 from bpx.training.history import History
 from bpx.training.loop import Loop
-from bpx.training.settings import BatchSize, check_settings
+from bpx.training.settings import BatchSize, Settings, check_settings
+from bpx.training.sources import Source
 
 
 def fit(
@@ -30,6 +32,7 @@ def fit(
     optimizer: str | Optimizer = "adam",
     validation_data: Any = None,
     sample_weight: Any = None,
+    rows: Any = None,
     class_weight: Mapping[int, float] | str | None = None,
     metrics: Iterable[Any] = (),
     callbacks: Iterable[Any] = (),
@@ -44,23 +47,39 @@ def fit(
     resume: str | os.PathLike[str] | None = None,
     memory_limit: int | None = None,
     prefetch: bool = True,
+    distributed: bool = False,
 ) -> History:
     """Train a network by backpropagation; `bpx.Network.fit` describes the arguments."""
-    settings = check_settings(
-        epochs=epochs, batch_size=batch_size, optimizer=optimizer, metrics=metrics, callbacks=callbacks,
-        shuffle=shuffle, progress=progress, penalties=penalties, clip=clip, class_weight=class_weight,
-        prefetch=prefetch, accumulate=accumulate,
-    )  # fmt: skip
-    checkpointer = None
-    if checkpoint is not None or resume is not None:
-        checkpointer = Checkpointer(checkpoint, checkpoint_every, keep, on_checkpoint_error, resume)
-    with net.occupancy:
-        source = open_source(net, x, y, sample_weight, settings, memory_limit)
-        validation = None
-        if validation_data is not None:
-            validation = HeldOut(net, validation_data, settings, memory_limit)
-        run = FitRun(net, source, validation, settings)
-        return Loop(run, checkpointer).train()
+
+    def check() -> tuple[Settings, Checkpointer | None]:
+        settings = check_settings(
+            epochs=epochs, batch_size=batch_size, optimizer=optimizer, metrics=metrics, callbacks=callbacks,
+            shuffle=shuffle, progress=progress, penalties=penalties, clip=clip, class_weight=class_weight,
+            prefetch=prefetch, accumulate=accumulate,
+        )  # fmt: skip
+        if checkpoint is None and resume is None:
+            return settings, None
+        return settings, Checkpointer(checkpoint, checkpoint_every, keep, on_checkpoint_error, resume)
+
+    def open_data(settings: Settings) -> tuple[Source, HeldOut | None]:
+        source = open_source(net, x, y, sample_weight, settings, memory_limit, rows)
+        if validation_data is None:
+            return source, None
+        return source, HeldOut(net, validation_data, settings, memory_limit)
+
+    if distributed:
+        from bpx.distributed.communicator import connect
+
+        communicator = connect(net.backend)
+        if communicator is not None:
+            from bpx.training.sharing import fit_together
+
+            return fit_together(net, communicator, check, open_data)
+    settings, checkpointer = check()
+    devices = net.backend.spread() if distributed else None
+    with contextlib.nullcontext() if devices is None else net.placed_on(devices), net.occupancy:
+        source, validation = open_data(settings)
+        return Loop(FitRun(net, source, validation, settings), checkpointer).train()
 
 
 def refuse_unknown(unknown: Mapping[str, Any], optimizer: Any) -> NoReturn:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 
 from bpx.core.evaluation import measure
-from bpx.core.model import Model
+from bpx.core.model import Data, Model
 from bpx.core.state import TrainingState
 from bpx.core.step import list_trained, start_training_state
 from bpx.errors import InputError
@@ -179,6 +180,10 @@ class FitRun:
             return
         self._rate_scale = self.training.rate_scale
         self.logs = {"loss": loss, **self._measure()}
+        self._call_callbacks()
+
+    def _call_callbacks(self) -> None:
+        """Tell the callbacks that an epoch is done."""
         for callback in self.callbacks:
             callback.on_epoch_end(self)
 
@@ -187,18 +192,21 @@ class FitRun:
         history, logs = self.history, {}
         names = [metric.name for metric in self.metrics]
         if self.metrics and self.source.unweighted is not None:
-            found = measure(self.net, [self.source.unweighted], self.metrics)
+            found = self._measure_pieces([self.source.unweighted])
             for name in names:
                 logs[name] = found[name]
                 history.metrics.setdefault(name, []).append(found[name])
         if self.validation is not None:
-            found = measure(self.net, self.validation.place_pieces(), self.metrics)
+            found = self._measure_pieces(self.validation.place_pieces())
             logs["validation_loss"] = found["loss"]
             history.validation_loss.append(found["loss"])
             for name in names:
                 logs[f"validation_{name}"] = found[name]
                 history.validation_metrics.setdefault(name, []).append(found[name])
         return logs
+
+    def _measure_pieces(self, pieces: Iterable[Data]) -> dict[str, float]:
+        return measure(self.net, pieces, self.metrics)
 
     def describe(self) -> dict[str, Any]:
         """Return what must be the same for this training to be resumed, as plain data; looked at once."""

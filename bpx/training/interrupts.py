@@ -31,30 +31,38 @@ class Interrupts:
 
     Only in the main thread, and only where Python's own handler is in place: a handler of the user's own stays.
 
+    Parameters
+    ----------
+    terminations : bool
+        Whether SIGTERM, by which launchers end the processes that they started, is noted in the same way.
+
     Attributes
     ----------
     caught : bool
         Whether Ctrl-C was pressed.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, terminations: bool = False) -> None:
         self.caught = False
-        self._replaced: Any = None
+        self._noted: dict[signal.Signals, Any] = {signal.SIGINT: signal.default_int_handler}
+        if terminations:
+            self._noted[signal.SIGTERM] = signal.SIG_DFL
+        self._replaced: dict[signal.Signals, Any] = {}
 
     def __enter__(self) -> Interrupts:
         main = threading.current_thread() is threading.main_thread()
         if main:
             _running.append(self)
-        if main and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-            self._replaced = signal.signal(signal.SIGINT, self._note)
+        for number, usual in self._noted.items():
+            if main and signal.getsignal(number) is usual:
+                self._replaced[number] = signal.signal(number, self._note)
         return self
 
     def __exit__(self, *exception: object) -> None:
         if self in _running:
             _running.remove(self)
-        if self._replaced is not None:
-            signal.signal(signal.SIGINT, self._replaced)
-            self._replaced = None
+        while self._replaced:
+            signal.signal(*self._replaced.popitem())
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         if self.caught:

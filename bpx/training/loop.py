@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -22,6 +22,7 @@ from bpx.training.history import History
 from bpx.training.interrupts import Interrupts, make_interrupted, note_way_back
 from bpx.training.lbfgs import Outcome, check_full_batch, minimize
 from bpx.training.progress import Progress
+from bpx.training.sources import Block
 
 SEGMENT_SECONDS = 0.1
 """Steps run uninterrupted for about this long; then losses are looked at and progress is shown."""
@@ -71,20 +72,10 @@ class Loop:
     def train(self) -> History:
         """Run the epochs; return what was recorded."""
         run, net = self.run, self.net
-        saved = None if self.checkpointer is None else self.checkpointer.begin(run)
+        saved = self._begin()
         run.begin(resumed=saved is not None)
         try:
-            for i, callback in enumerate(run.callbacks):
-                callback.on_train_begin(run)
-                if saved is not None:
-                    restore_callback(callback, saved["callbacks"][i])
-            with self.progress, self.interrupts:
-                self.progress.update(run.done, None)
-                with net.backend.computing():
-                    self._run_epochs()
-                if self.checkpointer is not None:
-                    self.checkpointer.save(run)
-                self._check_for_interrupt()
+            self._run_all(saved)
         except KeyboardInterrupt as error:
             note_way_back(error, self.checkpointer)
             raise
@@ -101,9 +92,37 @@ class Loop:
             net.release_programs()
             if self.checkpointer is not None:
                 self.checkpointer.release()
-            for callback in run.callbacks:
-                callback.on_train_end(run)
+            self._end_callbacks()
         return run.history
+
+    def _begin(self) -> dict[str, Any] | None:
+        """Return what the checkpoint holds from which the run, put where it was written, continues; or None."""
+        return None if self.checkpointer is None else self.checkpointer.begin(self.run)
+
+    def _run_all(self, saved: dict[str, Any] | None) -> None:
+        """Run all that may fail in the middle of a training."""
+        run = self.run
+        self._begin_callbacks(saved)
+        with self.progress, self.interrupts:
+            self.progress.update(run.done, None)
+            with self.net.backend.computing():
+                self._run_epochs()
+            self._save()
+            self._check_for_interrupt()
+
+    def _begin_callbacks(self, saved: dict[str, Any] | None) -> None:
+        for i, callback in enumerate(self.run.callbacks):
+            callback.on_train_begin(self.run)
+            if saved is not None:
+                restore_callback(callback, saved["callbacks"][i])
+
+    def _end_callbacks(self) -> None:
+        for callback in self.run.callbacks:
+            callback.on_train_end(self.run)
+
+    def _save(self) -> None:
+        if self.checkpointer is not None:
+            self.checkpointer.save(self.run)
 
     # -- epochs -------------------------------------------------------------------------------------------
 
@@ -137,8 +156,8 @@ class Loop:
         """Run epochs of several steps each."""
         run = self.run
         while not run.finished:
-            with run.source.open_blocks(run.training.epoch, run.position, self._check_for_interrupt) as blocks:
-                for block in blocks:
+            with run.source.open_blocks(run.training.epoch, run.position, self._poll) as blocks:
+                for block in self._look_at_blocks(blocks):
                     self._data, self._batch = block.data, block.batch
                     run.shares.append(block.shares)
                     for rows in block.groups:
@@ -215,8 +234,8 @@ class Loop:
         numbers = backend.per_step(coefficients, net.dtype, constant=self._constant)
         n_keys = net.n_keys * self._count_batches(order)
         keys = backend.per_step(step_keys(net.seed, state.step, length, n_keys), "int32") if n_keys else None
-        rows = None if order is None else backend.rows_per_step(order)
-        program = self._make_program(gather=order is not None)
+        rows = None if order is None else backend.rows_per_step(self._take_own(order))
+        program = self._make_program(order)
         began = time.perf_counter()
         carry = (net.params, state.slots, net.state)
         with backend.threads(net.count_work(self._count_rows(order)), updates=True):
@@ -225,7 +244,7 @@ class Loop:
         state.step += length
         state.optimizer_step += length
         if length == self._segment:
-            self._segment *= find_growth(time.perf_counter() - began)
+            self._grow_segment(find_growth(time.perf_counter() - began))
         total = float(losses.sum())
         if not math.isfinite(total):
             self._check_losses(losses)
@@ -237,9 +256,14 @@ class Loop:
         """Return the batches of a step."""
         if self._batch is None:
             return 1
-        assert self._data is not None
-        rows = self._data[0].shape[0] if order is None else order.shape[1]
-        return int(-(-rows // self._batch))
+        return int(-(-self._count_step_rows(order) // self._batch))
+
+    def _count_step_rows(self, order: np.ndarray | None) -> int:
+        """Return the rows of a step, of all its batches."""
+        if order is not None:
+            return int(order.shape[1])
+        assert self.run.source.rows is not None  # what is taken as a whole is in memory
+        return self.run.source.rows
 
     def _count_rows(self, order: np.ndarray | None) -> int:
         """Return the rows of a batch; of a shorter one at the end of an epoch, those of the others."""
@@ -250,9 +274,16 @@ class Loop:
         assert order is not None  # batches that come as they are have an order within their block
         return int(order.shape[1])
 
-    def _make_program(self, gather: bool) -> Callable[..., tuple[Any, np.ndarray]]:
+    def _take_own(self, order: np.ndarray) -> np.ndarray:
+        """Return the rows that each step takes here."""
+        return order
+
+    def _grow_segment(self, factor: int) -> None:
+        self._segment *= factor
+
+    def _make_program(self, order: np.ndarray | None) -> Callable[..., tuple[Any, np.ndarray]]:
         """Return the loop over steps, compiled where the backend can; kept by the network for the next ``fit``."""
-        net, optimizer = self.net, self.run.training.optimizer
+        net, optimizer, gather = self.net, self.run.training.optimizer, order is not None
         penalties, clip, batch = self.run.settings.penalties, self.run.settings.clip, self._batch
 
         def make() -> Any:
@@ -291,6 +322,14 @@ class Loop:
         )
 
     # -- between steps ------------------------------------------------------------------------------------
+
+    def _look_at_blocks(self, blocks: Iterable[Block]) -> Iterable[Block]:
+        """Return the blocks of an epoch."""
+        return blocks
+
+    def _poll(self) -> None:
+        """Called while a block is waited for."""
+        self._check_for_interrupt()
 
     def _pause(self, epoch_done: bool) -> None:
         """Write a checkpoint that is due, and see whether Ctrl-C was pressed."""

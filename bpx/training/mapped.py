@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import mmap
 from collections.abc import Callable, Generator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -12,12 +12,15 @@ from bpx.backend.transfer import check_real, library_of
 from bpx.core.model import Data, Model
 from bpx.errors import InputError
 from bpx.rng import SHUFFLE, generator
-from bpx.training.batches import cut_batches, drop_steps
-from bpx.training.class_weights import sum_by_class, weigh_classes
+from bpx.training.batches import cut_batches, drop_steps, fetch_weight, list_own_columns, sum_shares
+from bpx.training.class_weights import sum_by_class, weigh_by_class, weigh_classes
 from bpx.training.fingerprint import fingerprint_on_host
 from bpx.training.settings import Settings
 from bpx.training.sources import Block
 from bpx.training.streams import Stream, count_bytes
+
+if TYPE_CHECKING:
+    from bpx.distributed.communicator import Communicator
 
 CHUNKS_PER_BLOCK = 16
 """Chunks of neighboring rows that a block of a mapped array is put together from, where batches are small enough."""
@@ -91,6 +94,19 @@ class MappedArrays:
             release_pages(array)
         return x, y, weight
 
+    def take(self, rows: np.ndarray) -> Data:
+        """Return rows of some numbers in ascending order, checked, on the device; of none, arrays without rows."""
+        chosen = rows if rows.size else np.zeros(1, dtype=np.int64)
+        weight = None if self.weight is None else self.weight[chosen]
+        try:
+            x, y, weight = self.net.place(np.asarray(self.x)[chosen], self.y[chosen, ...], weight, whole=False)
+        except InputError as error:
+            raise InputError(f"some of rows {chosen[0]} to {chosen[-1]}: {error}") from None
+        for array in (self.x, self.y, self.weight):
+            release_pages(array)
+        part = slice(0, rows.size)
+        return x[part, ...], y[part, ...], None if weight is None else weight[part]
+
 
 class MappedStream(Stream):
     """Arrays in files, larger than the memory limit, read in chunks of neighboring rows.
@@ -121,7 +137,8 @@ class MappedStream(Stream):
                 f"a step that takes all {arrays.rows} samples takes {arrays.rows * arrays.row_bytes} bytes, which is "
                 f"above the memory_limit of {memory_limit}; give a batch_size"
             )
-        self.step_size, self.batch_size = size, settings.choose_batch_size(self.rows)
+        self.step_size: int = size
+        self.batch_size = settings.choose_batch_size(self.rows)
         self.batch = None if settings.accumulate == 1 else self.batch_size
         self.steps_per_epoch = -(-arrays.rows // size)
         room = self.block_bytes // arrays.row_bytes
@@ -136,6 +153,10 @@ class MappedStream(Stream):
         self.chunk_rows = max(1, room // CHUNKS_PER_BLOCK // size) * size
         self.chunks_per_block = room // self.chunk_rows
         self._table = weigh_classes(net, settings.class_weight, self._sum_by_class)
+        self._communicator: Communicator | None = None
+
+    def share_out(self, communicator: Communicator) -> None:
+        self._communicator = communicator
 
     def _list_spans(self) -> list[tuple[int, int]]:
         rows, size = self.arrays.rows, self.chunk_rows
@@ -158,10 +179,31 @@ class MappedStream(Stream):
             groups = cut_batches(self._draw_order(rows, epoch, number), self.step_size)
             steps = sum(map(len, groups))
             left = drop_steps(groups, first)
-            if left:
+            if left and self._communicator is not None:
+                yield self._make_own_block(self._communicator, chosen, left)
+            elif left:
                 yield self._make_block([self.arrays.read(begin, stop) for begin, stop in chosen], left, self.batch)
+            if left:
                 poll()
             first = max(0, first - steps)
+
+    def _make_own_block(
+        self, communicator: Communicator, spans: list[tuple[int, int]], groups: list[np.ndarray]
+    ) -> Block:
+        """Return a block of which only the rows that this process takes are read."""
+        own = [group[:, list_own_columns(communicator, group.shape[1], self.batch)] for group in groups]
+        in_file = np.concatenate([np.arange(begin, stop) for begin, stop in spans])
+        chosen = np.sort(np.concatenate([rows.reshape(-1) for rows in own]))
+        places = np.full(in_file.size, -1)
+        order = np.argsort(in_file[chosen])  # chunks are not in the order of the file, in which it is read
+        x, y, weight = self.arrays.take(in_file[chosen][order])
+        places[chosen[order]] = np.arange(chosen.size)
+        weight = weigh_by_class(self.net, y, weight, self._table)
+        data: Data = (x, y, weight)
+        shares = sum_shares([places[rows] for rows in own], fetch_weight(self.net, data))
+        if weight is None:
+            shares = sum_shares(groups, None)
+        return Block(data, groups, shares, self.batch, places)
 
     def describe(self) -> dict[str, Any]:
         return {**self.arrays.describe(), "memory_limit": self.memory_limit}

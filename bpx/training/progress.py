@@ -1,10 +1,12 @@
-"""The progress bar of a training: tqdm's, on standard error, and only where a person sees it."""
+"""The progress bar of a training: tqdm's, on standard error or in a notebook, and only where a person sees it."""
 
 from __future__ import annotations
 
 import sys
 import time
 from typing import Any
+
+from bpx.markup import is_notebook
 
 PATIENCE_SECONDS = 1.0
 """A bar appears when a training has taken this long, unless it was asked for."""
@@ -13,13 +15,18 @@ REFRESH_SECONDS = 0.1
 """A bar is drawn anew at most this often: drawing it after each short epoch would take longer than the epoch."""
 
 
+def _has_a_reader() -> bool:
+    """Tell whether a person sees what is shown: standard error is a terminal, or a notebook runs this."""
+    return is_notebook() or (sys.stderr is not None and sys.stderr.isatty())
+
+
 class Progress:
     """A bar of epochs that appears late or not at all.
 
     Parameters
     ----------
     wanted : bool or None
-        Whether to show a bar; None: where standard error is a terminal and the training takes a while.
+        Whether to show a bar; None: in a terminal or a notebook, and where the training takes a while.
     epochs : int
         Epochs to come.
     steps_per_epoch : int
@@ -34,7 +41,7 @@ class Progress:
         self._began = time.perf_counter()
         self._drawn = 0.0
         self._loss: float | None = None
-        self._possible = sys.stderr.isatty() if wanted is None and sys.stderr is not None else bool(wanted)
+        self._possible = bool(wanted) if wanted is not None else _has_a_reader()
 
     def __enter__(self) -> Progress:
         return self
@@ -43,6 +50,10 @@ class Progress:
         if self._bar is not None:
             self._show_loss()
             self._bar.close()
+
+    def silence(self) -> None:
+        """Show no bar: another process does."""
+        self._possible = False
 
     def update(self, epochs: float, loss: float | None) -> None:
         """Say that some epochs, or a part of one, are done."""
@@ -54,7 +65,7 @@ class Progress:
         if self._bar is None:
             if not self.wanted and now - self._began < PATIENCE_SECONDS:
                 return
-            from tqdm import tqdm
+            from tqdm.auto import tqdm  # a terminal's bar, or a notebook's
 
             self._bar = tqdm(
                 total=self.epochs,

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from bpx.core.model import Data
+
+if TYPE_CHECKING:
+    from bpx.distributed.communicator import Communicator
 
 
 class Block(NamedTuple):
@@ -24,12 +27,16 @@ class Block(NamedTuple):
         How much each step counts in the mean loss: its samples, or the sum of their weights.
     batch : int or None
         Samples of a batch, where a step takes several; None where a step is one batch.
+    places : array of int or None
+        Where only the rows of this process are in ``data``: the place there of each row of the block, or -1. ``shares``
+        count these rows alone then, if they have weights. None: all rows are there, each at its own place.
     """
 
     data: Data
     groups: list[np.ndarray]
     shares: np.ndarray
     batch: int | None = None
+    places: np.ndarray | None = None
 
 
 class Source:
@@ -43,6 +50,8 @@ class Source:
         None where that is not known before the end of the first epoch.
     batch_size : int or None
         Samples of a batch; None where the batches come as they are.
+    step_size : int or None
+        Samples of a step, of all its batches; None where the batches come as they are.
     batch : int or None
         The same where a step takes several batches; None where it is one.
     whole : tuple (x, y, weight) or None
@@ -54,6 +63,7 @@ class Source:
     rows: int | None = None
     steps_per_epoch: int | None = None
     batch_size: int | None = None
+    step_size: int | None = None
     batch: int | None = None
     whole: Data | None = None
     unweighted: Data | None = None
@@ -73,6 +83,10 @@ class Source:
             Called now and then while a block is waited for; what it raises ends the waiting.
         """
         raise TypeError(f"{type(self).__name__} defines no blocks")
+
+    def share_out(self, communicator: Communicator) -> None:
+        """Leave out, from now on, what other processes take, where that spares reading it."""
+        return
 
     def describe(self) -> dict[str, Any]:
         """Return what must be the same for a training to continue exactly, as plain data."""

@@ -24,6 +24,7 @@ GROUPS = {
     "Tables": ("bpx.tables",),
     "Data sets": ("bpx.datasets",),
     "Backends": ("bpx.backend",),
+    "Several processes": ("bpx.distributed",),
     "Errors and warnings": ("bpx.errors",),
 }
 """The groups in the order of the reference, each with the modules that it takes its names from.
@@ -89,20 +90,36 @@ def find_group(home: str) -> str:
 
 def group_public_names() -> dict[str, list[PublicName]]:
     """Return the public names by the titles of their groups, both in the order of the reference."""
-    names = sorted(find_public_names(), key=lambda public: public.name.lower())
+    names = sorted(find_public_names(), key=lambda public: public.name.rpartition(".")[2].lower())
     titles = [*GROUPS, *sorted({find_group(public.home) for public in names} - set(GROUPS))]
     groups = {title: [public for public in names if find_group(public.home) == title] for title in titles}
     return {title: members for title, members in groups.items() if members}
 
 
-def find_members(cls: type) -> list[str]:
-    """Return the methods and properties that the page of a class describes.
+class Member(NamedTuple):
+    """A method or property that the page of a class describes.
+
+    Attributes
+    ----------
+    name : str
+    is_property : bool
+    parent : type
+        The class that defines it: the class of the page itself, or one that has no page.
+    """
+
+    name: str
+    is_property: bool
+    parent: type
+
+
+def find_members(cls: type) -> list[Member]:
+    """Return the methods and properties that the page of a class describes, its own first.
 
     They are those with a docstring of their own, in the class itself or in a parent of bpx that is not public: what a
     public parent describes is on that parent's page.
     """
     public = {public.value for public in find_public_names() if public.is_class}
-    members: dict[str, None] = {}
+    members: dict[str, Member] = {}
     for parent in cls.__mro__:
         if parent is not cls and (parent in public or not parent.__module__.startswith("bpx")):
             continue
@@ -110,5 +127,5 @@ def find_members(cls: type) -> list[str]:
             function = value.fget if isinstance(value, property) else getattr(value, "__func__", value)
             own = inspect.isroutine(function) and function.__module__.startswith("bpx")
             if own and not name.startswith("_") and function.__doc__:
-                members[name] = None
-    return list(members)
+                members.setdefault(name, Member(name, isinstance(value, property), parent))
+    return list(members.values())

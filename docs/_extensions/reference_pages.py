@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 import sys
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -26,9 +27,12 @@ def write_name_page(public: PublicName) -> str:
     lines = [underline(public.name), f".. currentmodule:: {public.name.rpartition('.')[0]}\n"]
     if public.is_class:
         lines.append(f".. autoclass:: {public.name}")
-        members = find_members(public.value)
-        if members:
-            lines.append(f"   :members: {', '.join(members)}")
+        for parent, members in groupby(find_members(public.value), key=lambda member: member.parent):
+            if parent is not public.value:
+                lines.append(f"\n   .. rubric:: From its parent ``{parent.__module__}.{parent.__qualname__}``")
+            for member in members:
+                kind = "autoproperty" if member.is_property else "automethod"
+                lines.append(f"\n   .. {kind}:: {public.name}.{member.name}")
     elif public.is_function:
         lines.append(f".. autofunction:: {public.name}")
     else:
@@ -61,14 +65,18 @@ def name_group_page(title: str) -> str:
     return "group-" + re.sub(r"\W+", "-", title.lower())
 
 
-def write_index(titles: list[str]) -> str:
-    """Return the first page of the reference."""
-    pages = "\n".join(f"   {name_group_page(title)}" for title in titles)
-    return (
-        f"{underline('Reference')}\nEvery public name of bpx has a page, made from its docstring. Each says what is "
-        "computed, forward and\nbackward, what goes in and comes out, and what is refused; its example is run by the "
-        f"tests.\n\n.. toctree::\n   :maxdepth: 2\n\n{pages}\n"
+def write_index(groups: dict[str, list[PublicName]]) -> str:
+    """Return the first page of the reference: the groups with their names."""
+    lines = [underline("Reference")]
+    lines.append(
+        "Every public name of bpx has a page, made from its docstring. Each says what is computed, forward and\n"
+        "backward, what goes in and comes out, and what is refused; its example is run by the tests.\n"
     )
+    for title, members in groups.items():
+        names = ", ".join(f":py:obj:`~{public.name}`" for public in members)
+        lines.append(f":doc:`{title} <{name_group_page(title)}>`\n   {names}\n")
+    lines += [".. toctree::", "   :hidden:", "", *(f"   {name_group_page(title)}" for title in groups)]
+    return "\n".join(lines) + "\n"
 
 
 def write_pages(app: Sphinx) -> None:
@@ -76,7 +84,7 @@ def write_pages(app: Sphinx) -> None:
     folder = Path(app.srcdir) / FOLDER
     folder.mkdir(exist_ok=True)
     groups = group_public_names()
-    pages = {"index": write_index(list(groups))}
+    pages = {"index": write_index(groups)}
     for title, members in groups.items():
         pages[name_group_page(title)] = write_group_page(title, members)
         pages |= {public.name: write_name_page(public) for public in members}
@@ -86,6 +94,11 @@ def write_pages(app: Sphinx) -> None:
         path = folder / f"{name}.rst"
         if not path.exists() or path.read_text("utf-8") != text:
             path.write_text(text, "utf-8")
+
+
+def keep_initials(app: Sphinx, what: str, name: str, value: Any, options: Any, lines: list[str]) -> None:
+    """Keep a reference that begins with an initial, ``D. E. Rumelhart``, from being taken for item D of a list."""
+    lines[:] = [re.sub(r"^(\s*)([A-Z]\. )", r"\1\\\2", line) for line in lines]
 
 
 class ReferenceResolver:
@@ -134,5 +147,6 @@ class ReferenceResolver:
 def setup(app: Sphinx) -> dict[str, bool]:
     """Tell Sphinx when to call."""
     app.connect("builder-inited", write_pages, priority=100)  # before autosummary looks for pages
+    app.connect("autodoc-process-docstring", keep_initials, priority=900)  # after numpydoc
     app.connect("missing-reference", ReferenceResolver())
     return {"parallel_read_safe": True, "parallel_write_safe": True}

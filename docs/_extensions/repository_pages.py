@@ -67,8 +67,6 @@ def copy_texts(app: Sphinx) -> None:
         page = Path(app.srcdir) / f"{docname}.md"
         page.parent.mkdir(exist_ok=True)
         text = mend_links((ROOT / path).read_text("utf-8"), path, docname)
-        if not text.startswith("# "):
-            text = f"# {page.stem.replace('-', ' ').capitalize()}\n\n{text}"
         if not page.exists() or page.read_text("utf-8") != text:
             page.write_text(text, "utf-8")
 

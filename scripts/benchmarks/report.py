@@ -1,4 +1,4 @@
-"""The report: plain text for a terminal, Markdown for the README, and one JSON object."""
+"""The report: plain text for a terminal, Markdown for the documentation, and one JSON object."""
 
 from __future__ import annotations
 

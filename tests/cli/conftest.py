@@ -7,6 +7,8 @@ import sys
 
 import pytest
 
+collect_ignore = ["memory_of_training.py"]
+
 
 @pytest.fixture(autouse=True)
 def _state(monkeypatch, tmp_path_factory):

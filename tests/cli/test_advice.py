@@ -33,6 +33,7 @@ NOT_ON_THE_COMMAND_LINE = {
     "files/pytorch.py": "no command exchanges state dicts",
     "gradient_check.py": "no command checks gradients",
     "health": "no command diagnoses",
+    "layers/members.py:shared_input": "bpx train joins members itself",
     "losses/members.py": "--loss does not take it",
     "metrics": "no command takes metrics",
     "naming.py": "pickles",

@@ -86,11 +86,11 @@ def test_every_command_knows_them(how, target, as_json, files, tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("target", ["y", "class"])
-@pytest.mark.parametrize("members", ["fast", "default"])
+@pytest.mark.parametrize("members", ["fast", "default", "best"])
 def test_the_onnx_file_equals_predict(members, target, as_json, files, tmp_path):
     runtime = pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
     pytest.importorskip("onnx", reason="onnx is not installed")
-    from bpx.cli.model_files import load_model
+    from bpx.recipes.model_file import load_model
     from bpx.tables import parse_columns, read_table
 
     table, new = files

@@ -15,7 +15,7 @@ import bpx
 
 pl = pytest.importorskip("polars", reason="tables need polars: the extra table")
 
-from bpx.cli.model_files import load_model  # noqa: E402
+from bpx.recipes.model_file import load_model  # noqa: E402
 from bpx.tables import parse_columns, read_table  # noqa: E402
 
 ROOT = Path(__file__).parent.parent.parent

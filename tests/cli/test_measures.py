@@ -9,7 +9,7 @@ import polars as pl
 
 import bpx
 from bpx.cli.measures import count_confusions, measure_model, predict_classes
-from bpx.cli.model_files import Model
+from bpx.recipes.model_file import Model
 from bpx.tables import prepare
 
 
@@ -28,7 +28,8 @@ def make_model(y, outputs, loss, **options):
 def test_classes_are_measured_by_what_is_predicted(outputs, loss, output):
     labels = np.random.default_rng(1).choice(["no", "yes"], 500, p=[0.8, 0.2]).tolist()
     model, x, y = make_model(labels, outputs, loss, output=output)
-    numbers, matrix = measure_model(model, x, y)
+    measured = measure_model(model, [(x, y)])
+    numbers, matrix = measured.numbers, measured.matrix
     found = predict_classes(model, x)
     assert 0 < found.sum() < len(y)
     np.testing.assert_array_equal(matrix, count_confusions(y, found, 2))
@@ -43,7 +44,8 @@ def test_classes_are_measured_by_what_is_predicted(outputs, loss, output):
 def test_numbers_are_measured_in_the_units_of_the_target():
     target = (50 + 10 * np.random.default_rng(1).normal(size=300)).tolist()
     model, x, y = make_model(target, 1, "squared_error")
-    numbers, matrix = measure_model(model, x, y)
+    measured = measure_model(model, [(x, y)])
+    numbers, matrix = measured.numbers, measured.matrix
     found = model.preprocessor.decode_target(model.network.predict(x))
     assert matrix is None
     assert numbers["mae"] == pytest.approx(np.abs(found - target).mean())

@@ -40,7 +40,8 @@ def test_what_is_drawn(as_json, command, monkeypatch, tmp_path):
     assert drawn["history"].validation_loss[-1] == pytest.approx(data["held_out_loss"], rel=1e-6)
     assert drawn["history"].validation_metrics["accuracy"][-1] == pytest.approx(data["accuracy"])
     assert drawn["class_names"] == ("0", "1")
-    assert drawn["feature_names"] == ["x1 (standardized)", "x2 (standardized)"]
+    assert drawn["feature_names"] == ["x1", "x2"]
+    assert drawn["baseline"] == data["baseline"]["accuracy"]
     assert "held-out" in drawn["title"]
     # Drawing changes no number.
     without = as_json(*arguments)
@@ -127,3 +128,30 @@ def test_without_matplotlib_it_says_how_to_install_it(tmp_path):
     assert 'pip install "bpx-backprop[plot]"' in ran.stderr
     assert ran.stderr.count("\n") == 1
     assert json.loads(run().stdout)["plot"] is None
+
+
+def test_the_picture_of_a_table_has_its_names_units_and_baseline(as_json, monkeypatch, tmp_path):
+    pytest.importorskip("polars", reason="tables need polars: the extra table")
+    import bpx.plot
+
+    figures = []
+    monkeypatch.setattr(bpx.plot, "save", lambda figure, path: figures.append(figure))
+    rng = np.random.default_rng(7)
+    mass, age = rng.uniform(1000.0, 5000.0, 200), rng.integers(0, 90, 200)
+    pairs = list(zip(mass, age, strict=True))
+    rows = [f'{m:.0f} kg,{a},{"big" if m > 3000 else "small"},"${m * 2000:,.0f}"\n' for m, a in pairs]
+    (tmp_path / "t.csv").write_text("mass,age,kind,price\n" + "".join(rows))
+    options = ("--preset", "fast", "--epochs", 2, "--plot", tmp_path / "p.png")
+    data = as_json("train", tmp_path / "t.csv", "--target", "kind", "--drop", "price", *options)
+    ax = figures[0].axes[-1]
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("mass (kg)", "age")
+    ticks = {label.get_text(): place for label, place in zip(ax.get_xticklabels(), ax.get_xticks(), strict=True)}
+    spread = ticks["4,000"] - ticks["2,000"]
+    assert spread == pytest.approx(2000.0 / mass.std(), rel=0.1)
+    labels = [text.get_text() for text in figures[0].axes[1].get_legend().get_texts()]
+    assert labels[-1] == f"baseline: {data['baseline']['accuracy']:.3g}"
+    data = as_json("train", tmp_path / "t.csv", "--target", "price", "--drop", "kind", *options)
+    ax = figures[1].axes[-1]
+    assert ax.get_xlabel() == "true price ($)"
+    (said,) = ax.get_legend().get_texts()
+    assert f"always {float(format(data['baseline']['answer'], '.4g')):,.10g}: off by " in said.get_text()

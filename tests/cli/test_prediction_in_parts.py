@@ -12,7 +12,7 @@ import pytest
 pl = pytest.importorskip("polars", reason="tables need polars: the extra table")
 
 from bpx.backend import get_backend  # noqa: E402
-from bpx.cli import prediction  # noqa: E402
+from bpx.cli import encoded_rows, measures, prediction  # noqa: E402
 from bpx.tables import parts, writing  # noqa: E402
 
 ROWS = 12_000
@@ -93,7 +93,7 @@ def in_parts(monkeypatch):
         monkeypatch.setattr(parts, "LARGEST_WHOLE", 0 if small else 2**40)
         monkeypatch.setattr(parts, "BYTES_A_PART", 50_001 if small else 2**40)
         monkeypatch.setattr(parts, "CELLS_A_PART", 9001 if small else 2**30)
-        monkeypatch.setattr(prediction, "_VALUES_ENCODED", 20_003 if small else 2**40)
+        monkeypatch.setattr(encoded_rows, "_VALUES_ENCODED", 20_003 if small else 2**40)
         monkeypatch.setattr(writing, "ROWS_A_GROUP", 1000)
 
     return choose
@@ -171,7 +171,7 @@ def test_memory_does_not_grow_with_the_rows(command, model, monkeypatch, tmp_pat
     """Python's own memory, of a file of four times as many rows; polars' is that of one part."""
     monkeypatch.setattr(parts, "LARGEST_WHOLE", 0)
     monkeypatch.setattr(parts, "BYTES_A_PART", 100_000)
-    monkeypatch.setattr(prediction, "_VALUES_ENCODED", 50_000)
+    monkeypatch.setattr(encoded_rows, "_VALUES_ENCODED", 50_000)
     peaks = []
     for times in (1, 1, 4):
         data = write(tmp_path / "rows.csv", pl.concat([make_rows()] * times))
@@ -182,6 +182,86 @@ def test_memory_does_not_grow_with_the_rows(command, model, monkeypatch, tmp_pat
     assert peaks[2] < 1.3 * peaks[1], peaks
 
 
+def make_labelled(rows):
+    """Give rows a target: gaps, another spelling and a class that training never saw far behind among them."""
+    size = rows["size"].cast(pl.Float64, strict=False).fill_null(0.0)
+    y = (
+        (size + pl.Series(np.random.default_rng(1).normal(size=rows.height)) > 0)
+        .cast(pl.String)
+        .replace("true", "True")
+    )
+    y = y.replace("false", "False")
+    at = pl.Series(range(rows.height))
+    y = y.set(at % 997 == 3, "").set(at % 4999 == 4998, "perhaps").set(at == rows.height - 3, "TRUE")
+    return rows.with_columns(y=y)
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_an_evaluation_in_parts_is_that_of_the_whole(command, in_parts, model, tmp_path, monkeypatch, name):
+    monkeypatch.setattr(measures, "_VALUES_A_PART", 1)  # as many rows as the network takes at a time
+    data, found = write(tmp_path / name, make_labelled(make_rows())), []
+    for small in (False, True):
+        in_parts(small)
+        for options in ((), ("--json",)):
+            result = command("evaluate", model, data, *options)
+            assert result.exit_code == 0, result.stderr
+            found.append((result.stdout, result.stderr))
+    assert found[:2] == found[2:]
+    data = json.loads(found[-1][0])
+    assert data["rows"] == ROWS - len(range(3, ROWS, 997))
+    assert data["unseen_classes"] == {"perhaps": 2}
+    notes = "\n".join(data["notes"])
+    assert "13 rows without the target 'y' left out" in notes
+    assert "target 'y': classes in another spelling than in training, taken as those: 'TRUE' as 'True'" in notes
+    assert "2 rows of classes that the training never saw, counted as wrong" in notes
+    assert "with day and month in another order than in training, read so: 'when'" in notes
+
+
+def test_numbers_are_evaluated_in_parts_too(command, in_parts, tmp_path):
+    rows = make_rows().select("kind", "n", size=pl.col("size").replace("oops", ""))
+    rows[:500].write_csv(tmp_path / "t.csv")
+    model = tmp_path / "m"
+    train = ["train", tmp_path / "t.csv", "--target", "size", "--epochs", 2, "-o", model, "--preset", "fast"]
+    assert command(*train).exit_code == 0
+    data, found = write(tmp_path / "rows.csv", rows), []
+    for small in (False, True):
+        in_parts(small)
+        found += [command("evaluate", model, data, *options).stdout for options in ((), ("--json",))]
+    assert found[:2] == found[2:]
+    assert json.loads(found[1])["rows"] == ROWS - 16
+
+
+def test_a_fault_far_behind_is_named_by_its_row(command, in_parts, model, tmp_path):
+    in_parts(True)
+    rows = make_labelled(make_rows()).with_columns(y=pl.Series(["True"] * (ROWS - 1) + ["maybe"]))
+    result = command("evaluate", model, write(tmp_path / "rows.csv", rows), "--strict", "--unseen", "ignore")
+    assert result.exit_code == 2
+    rows = rows.with_columns(size=pl.lit("1"), kind=pl.lit("v"), when=pl.lit("2011-02-03"))
+    result = command("evaluate", model, write(tmp_path / "rows.csv", rows), "--strict")
+    assert result.exit_code == 2
+    assert f"got 'maybe' in row {ROWS:,}" in result.stderr
+    for y, said in (("", "no row has the target 'y'"), ("maybe", "no row has a class that the training saw")):
+        result = command("evaluate", model, write(tmp_path / "rows.csv", rows.with_columns(y=pl.lit(y))))
+        assert result.exit_code == 2
+        assert said in result.stderr
+
+
+def test_the_memory_of_an_evaluation_does_not_grow_with_the_columns_of_its_rows(command, model, monkeypatch, tmp_path):
+    """What is kept of a row is its target; Python's own memory, as above."""
+    monkeypatch.setattr(parts, "LARGEST_WHOLE", 0)
+    monkeypatch.setattr(parts, "BYTES_A_PART", 100_000)
+    monkeypatch.setattr(encoded_rows, "_VALUES_ENCODED", 50_000)
+    monkeypatch.setattr(measures, "_VALUES_A_PART", 1)
+    peaks = []
+    for times in (1, 1, 4):
+        data = write(tmp_path / "rows.csv", pl.concat([make_labelled(make_rows())] * times))
+        tracemalloc.start()
+        assert command("evaluate", model, data).exit_code == 0
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[2] - peaks[1] < 40 * 3 * ROWS, peaks  # targets, some copies of them; a row is more
+
+
 class Terminal(io.StringIO):
     def isatty(self):
         return True
@@ -189,11 +269,11 @@ class Terminal(io.StringIO):
 
 @pytest.mark.parametrize("stream", [Terminal, io.StringIO])
 def test_a_terminal_shows_a_bar_unless_json_is_asked_for(in_parts, model, monkeypatch, tmp_path, stream):
-    from bpx.cli.model_files import load_model
     from bpx.cli.sources import FileOptions
+    from bpx.recipes.model_file import load_model
 
     in_parts(True)
-    monkeypatch.setattr(prediction, "_PATIENCE_SECONDS", 0.0)
+    monkeypatch.setattr(encoded_rows, "_PATIENCE_SECONDS", 0.0)
     data = write(tmp_path / "rows.csv", make_rows())
     shown = []
     for bar in (True, False):

@@ -234,9 +234,9 @@ def test_bad_options_end_before_any_work(mistake, monkeypatch, tmp_path, argumen
 
 def test_a_read_only_folder_is_found_before_the_training(mistake, monkeypatch, tmp_path):
     pytest.importorskip("typer", reason="the command line needs typer and rich: the extra cli")
-    from bpx.cli import model_files
+    from bpx.cli import places
 
-    monkeypatch.setattr(model_files.os, "access", lambda path, mode: False)
+    monkeypatch.setattr(places.os, "access", lambda path, mode: False)
     assert "is read-only" in mistake("train", "moons", "--output", tmp_path / "net.safetensors")
 
 

@@ -216,7 +216,10 @@ def run_folder(as_json, tmp_path):
     ("arguments", "words"),
     [
         (("moons",), "DATASET (moons) cannot be given"),
-        (("--hidden", "8"), "--hidden cannot be given; what can be: --epochs, --backend, --threads, --output, --plot"),
+        (
+            ("--hidden", "8"),
+            "--hidden cannot be given; what can be: --epochs, --backend, --threads, --output, --card, --plot",
+        ),
         (("--learning-rate", "0.1", "--seed", "5"), "--learning-rate, --seed cannot be given"),
         (("--checkpoint", "other"), "--checkpoint cannot be given"),
         (("--epochs", "0"), "--epochs must be at least 1, got 0"),

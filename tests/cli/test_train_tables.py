@@ -301,6 +301,24 @@ def test_declared_types_go_on_with_a_resumed_training(as_json, tmp_path):
     assert whole["loss"] == resumed["loss"]
 
 
+def test_the_best_preset_is_resumed_and_says_how_many_networks_it_keeps(as_json, command, tmp_path, monkeypatch):
+    path, run = tmp_path / "numbers.csv", tmp_path / "run"
+    rng = np.random.default_rng(0)
+    path.write_text("a,b,y\n" + "".join(f"{a:.3f},{b:.3f},{a * b:.3f}\n" for a, b in rng.normal(size=(150, 2))))
+    options = ("--target", "y", "--preset", "best", "--epochs", 2)
+    monkeypatch.setattr("bpx.recipes.training.select_groups", lambda *_: (1, 2))
+    said = command("train", path, *options, "--checkpoint", run).stdout
+    assert "24 networks of 2-64-64-1, numbers in 24 bins (8 without), silu" in said
+    assert "2 epochs (7 for 8 of them), batches of 64" in said
+    assert "16 of the 24 networks: they fit rows they set aside best" in said
+    (run / "network-12" / "trained.safetensors").unlink()
+    data = as_json("train", "--resume", run, "-o", tmp_path / "resumed.safetensors")
+    assert data["members"] == 16
+    as_json("train", path, *options, "-o", tmp_path / "whole.safetensors")
+    whole, resumed = (as_json("evaluate", tmp_path / f"{name}.safetensors", path) for name in ("whole", "resumed"))
+    assert whole["loss"] == resumed["loss"]
+
+
 @pytest.mark.parametrize("option", ["--text", "--number", "--category"])
 def test_types_are_for_files(mistake, option):
     assert f"{option} is for files" in mistake("train", "moons", option, "x1")

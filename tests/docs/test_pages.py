@@ -2,7 +2,8 @@
 
 In a page, blocks of Python run one after the other with the same names. A block of text right behind one is what it
 prints, or the error that it raises. Of the shell, the commands of bpx run; what is installed has to be an extra.
-Pages that are notebooks run as the site's build runs them: every cell, in order.
+A page with cells is a notebook, which runs as the build of the site runs it: every cell, in order; its blocks of Python
+are there to be read.
 """
 
 from __future__ import annotations
@@ -27,8 +28,9 @@ spec = importlib.util.spec_from_file_location("readme_blocks", ROOT / "scripts" 
 readme_blocks = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(readme_blocks)
 
-PAGES = sorted(DOCS.glob("*.md"))
-NOTEBOOKS = sorted((DOCS / "tutorials").glob("*.md"))
+TEXTS = sorted([*DOCS.glob("*.md"), *(DOCS / "tutorials").glob("*.md")])
+NOTEBOOKS = [page for page in TEXTS if "```{code-cell}" in page.read_text("utf-8")]
+PAGES = [page for page in TEXTS if page not in NOTEBOOKS]
 
 OTHER_TESTS = {
     "onnx.md": "tests/test_onnx_training.py, tests/cli/test_export_command.py",
@@ -101,9 +103,7 @@ def test_the_code_of_a_page_does_what_the_page_says(page, tmp_path, monkeypatch)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "page", _ids(page for page in [*PAGES, *NOTEBOOKS] if "{code-cell}" in page.read_text("utf-8"))
-)
+@pytest.mark.parametrize("page", _ids(NOTEBOOKS))
 def test_the_cells_of_a_notebook_run(page, tmp_path, monkeypatch):
     matplotlib = pytest.importorskip("matplotlib", reason="needs matplotlib, for the pictures of the notebooks")
     matplotlib.use("agg")
@@ -113,7 +113,8 @@ def test_the_cells_of_a_notebook_run(page, tmp_path, monkeypatch):
     assert cells
     names = {"__name__": "__main__"}
     for cell in cells:
-        exec(compile(cell, page.name, "exec"), names)
+        code = re.sub(r"\A(?::[\w-]+:.*\n)+", "", cell)  # what MyST-NB is told of the cell
+        exec(compile(code, page.name, "exec"), names)
     pyplot.close("all")
 
 
@@ -134,7 +135,7 @@ def _commands(page):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("page", _ids(p for p in [*PAGES, *NOTEBOOKS] if _commands(p) and p.name not in FOLLOWED))
+@pytest.mark.parametrize("page", _ids(page for page in TEXTS if _commands(page) and page.name not in FOLLOWED))
 def test_the_commands_of_a_page_run(page, tmp_path):
     """In one folder, in their order."""
     _write_tables(tmp_path)
@@ -186,7 +187,7 @@ def test_a_page_can_be_followed_from_top_to_bottom(page, tmp_path, monkeypatch):
     assert texts
 
 
-@pytest.mark.parametrize("page", _ids(page for page in [*PAGES, *NOTEBOOKS]))
+@pytest.mark.parametrize("page", _ids(TEXTS))
 def test_what_a_page_installs_is_an_extra(page):
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["optional-dependencies"]
     named = re.findall(r"(?:\"\.|bpx-backprop)\[([\w,-]+)\]", page.read_text("utf-8"))
@@ -199,7 +200,7 @@ def _linked(page):
 
 
 @pytest.mark.skipif(not (ROOT / ".ci" / "run").is_file(), reason="needs the checkout, to follow the links in it")
-@pytest.mark.parametrize("page", _ids(page for page in [*PAGES, *NOTEBOOKS] if _linked(page)))
+@pytest.mark.parametrize("page", _ids(page for page in TEXTS if _linked(page)))
 def test_the_links_of_a_page_lead_somewhere(page):
     """Those to generated pages are followed by scripts/check_site.py."""
     for link in _linked(page):

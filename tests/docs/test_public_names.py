@@ -57,11 +57,23 @@ def test_the_longest_prefix_decides():
     assert public_names.find_group("bpx.layers_of_others") == "bpx.layers_of_others"
 
 
+def _described(cls):
+    return {member.name for member in public_names.find_members(cls)}
+
+
 def test_a_page_has_the_methods_of_parents_that_have_no_page():
-    assert {"fit", "predict", "predict_proba"} <= set(public_names.find_members(bpx.sklearn.MLPClassifier))
-    assert "set_fit_request" not in public_names.find_members(bpx.sklearn.MLPClassifier)  # scikit-learn's own
-    assert {"forward", "backward", "output_shape"} <= set(public_names.find_members(bpx.Layer))
-    assert "forward" not in public_names.find_members(bpx.ReLU)  # as on the page of bpx.Layer
+    assert {"fit", "predict", "predict_proba"} <= _described(bpx.sklearn.MLPClassifier)
+    assert "set_fit_request" not in _described(bpx.sklearn.MLPClassifier)  # scikit-learn's own
+    assert {"forward", "backward", "output_shape"} <= _described(bpx.Layer)
+    assert "forward" not in _described(bpx.ReLU)  # as on the page of bpx.Layer
+
+
+def test_a_class_s_own_methods_come_first():
+    members = public_names.find_members(bpx.Network)
+    own = [member.parent is bpx.Network for member in members]
+    assert own == sorted(own, reverse=True)
+    kinds = {member.name: member.is_property for member in members}
+    assert (kinds["fit"], kinds["to"], kinds["params"]) == (False, False, True)
 
 
 DOCUMENTED = [pytest.param(public, id=public.name) for public in NAMES if public.is_class or public.is_function]

@@ -8,6 +8,7 @@ from networks import unregistered
 
 import bpx
 from bpx.explanation.formulas import write_forward
+from bpx.explanation.opening import open_blocks
 from bpx.explanation.symbols import Symbol, make_symbols, mark_element, parse_weight
 from bpx.formulas import Formula
 from bpx.layers import LAYERS
@@ -17,7 +18,8 @@ from bpx.optimizers import OPTIMIZERS
 SETTINGS = {
     "Linear": (3, 3), "LayerNorm": (3,), "BatchNorm": (3,), "LeakyReLU": (0.25,), "Dropout": (0.5,),
     "Residual": ([bpx.Linear(3, 3), bpx.Tanh()],), "Embedding": (4, 3),
-    "NTKLinear": (3, 3), "Members": (3, 2), "MemberLinear": (3, 2, 2), "Scale": (3,), "Parametric": ("mish", 3),
+    "NTKLinear": (3, 3), "Members": (3, 2), "MemberColumns": ([1, 1], [False, True], 2),
+    "MemberLinear": (3, 2, 2), "Scale": (3,), "Parametric": ("mish", 3),
     "PiecewiseLinear": ([[-1.0, 0.0, 2.0]] * 3,), "Periodic": (3, 2, 2), "PBLD": (3, 2, 2),
     "Columns": ([1, 2], [bpx.Embedding(4, 1), bpx.Linear(2, 2)]),
 }  # fmt: skip
@@ -51,7 +53,7 @@ def assert_whole(formula):
 KNOWN = {
     "sigma", "frac", "tanh", "max", "begin", "end", "cases", "text", "odot", "Phi", "ln", "sum", "mathrm", "gamma",
     "beta", "sqrt", "mu", "partial", "delta", "top", "cdot", "hat", "quad", "leftarrow", "Delta", "tfrac", "varphi",
-    "sin", "cos", "min", "pi",
+    "sin", "cos", "min", "pi", "bigl", "bigr",
 }  # fmt: skip
 """Commands of LaTeX that KaTeX and MathJax know."""
 
@@ -60,7 +62,7 @@ KNOWN = {
 def test_every_layer_has_its_formulas(kind):
     layer = LAYERS[kind](*SETTINGS.get(kind, ()))
     inputs = [bpx.Flatten()] if kind == "Flatten" else []
-    if kind in ("Members", "MemberLinear"):
+    if kind in ("Members", "MemberColumns", "MemberLinear"):
         first = [bpx.Linear(3, 3), *([bpx.Members(3, 2)] if kind == "MemberLinear" else []), layer]
         heads = bpx.MemberLinear(layer.output_shape(None)[1], 2, 2, own=("weight", "bias"))
         net = bpx.Network([*first, heads], loss=bpx.MeanOverMembers(loss=bpx.SquaredError()), dtype="float64")
@@ -77,7 +79,8 @@ def test_every_layer_has_its_formulas(kind):
         assert_whole(formula)
     told = trace.steps[0].layers[len(inputs) + 1]
     if kind != "Linear":
-        assert told["a"].formula.text.startswith("a⁽¹⁾ = ")
+        number = "²" if kind == "Residual" else "¹"  # the Linear within the block is counted
+        assert told["a"].formula.text.startswith(f"a⁽{number}⁾ = ")
         assert f"{kind}(" not in told["a"].formula.text  # a formula of its own, not the general one
 
 
@@ -164,7 +167,8 @@ def test_settings_are_in_the_formula():
 
 def test_values_are_numbered_by_their_linear_layer():
     layers = [bpx.Flatten(), bpx.Linear(2, 2), bpx.ReLU(), bpx.Dropout(0.5), bpx.Linear(2, 1)]
-    assert [symbol.of().text for symbol in make_symbols(layers)] == ["x", "a⁽⁰⁾", "z⁽¹⁾", "a⁽¹˒¹⁾", "a⁽¹⁾", "z⁽²⁾"]
+    symbols = make_symbols(open_blocks(layers))
+    assert [symbol.of().text for symbol in symbols] == ["x", "a⁽⁰⁾", "z⁽¹⁾", "a⁽¹˒¹⁾", "a⁽¹⁾", "z⁽²⁾"]
 
 
 def test_the_symbol_of_one_weight_counts_from_one():

@@ -45,9 +45,9 @@ def assert_same(state, step):
         near(told["d_output"], layer["delta" if linear else "dL/da"].values, "the gradient that arrives")
         back = "dL/dinputs" if "dL/dinputs" in layer.quantities else "delta"
         near(told["d_input"], layer[back].values, "the gradient that goes on")
-        if not linear and layer.kind != "Softmax":  # whose slopes the page takes as it needs them
+        if not linear and layer.kind not in ("Softmax", "LayerNorm"):  # whose slopes the page takes as it needs them
             near(told["slope"], layer["da/dz"].values, "da/dz")
-        for name, key in (("weight", "w"), ("bias", "b")) if linear else ():
+        for name, key in (("weight", "w"), ("bias", "b")) if "w" in layer.quantities else ():
             near(told["params"][name], layer[key].values, name)
             near(told["gradients"][name], layer[f"dL/d{key}"].values, f"gradient of {name}")
             near(told["changes"][name], layer[f"update {key}"].values, f"update of {name}")
@@ -115,6 +115,63 @@ def test_every_loss(shown, loss, generator):
     x, y = generator.normal(size=(4, 3)), np.eye(2)[[0, 1, 1, 0]]
     net = bpx.Network([bpx.Linear(3, 4), bpx.Tanh(), bpx.Linear(4, 2)], loss=loss, dtype="float64")
     assert_same(shown(net, x, y, "all", learning_rate=0.2), bpx.explain(net, x, y, optimizer=bpx.SGD(0.2)).steps[0])
+
+
+NORMALIZED = [
+    [bpx.Linear(3, 4), bpx.LayerNorm(4), bpx.ReLU(), bpx.Linear(4, 3)],
+    [bpx.LayerNorm(3), bpx.Linear(3, 4, frozen=("weight",)), bpx.BatchNorm(4), bpx.Tanh(), bpx.Linear(4, 3)],
+    [bpx.Linear(3, 4), bpx.BatchNorm(4, frozen=("weight",)), bpx.Dropout(0.4), bpx.Linear(4, 3), bpx.LayerNorm(3)],
+]
+
+
+@pytest.mark.parametrize("layers", NORMALIZED, ids=str)
+def test_normalizations(shown, layers, generator):
+    x, y = generator.normal(size=(6, 3)), np.arange(6) % 3
+    net = bpx.Network(layers, loss="cross_entropy", dtype="float64")
+    net.fit(x, y, epochs=5, batch_size=3, optimizer=bpx.SGD(0.3))
+    linear = next(k for k, layer in enumerate(layers) if isinstance(layer, bpx.Linear))
+    state = shown(net, x, y, "all", learning_rate=0.2, weight=f"{linear}.weight[1,2]")
+    trace = bpx.explain(net, x, y, optimizer=bpx.SGD(0.2))
+    assert_same(state, trace.steps[0])
+    assert_same_chain(state["weight"], trace, f"{linear}.weight[1,2]")
+
+
+def assert_same_chain(told, trace, key):
+    """The chain of a parameter, and for the sample that is shown, each path of it."""
+    assert told["key"] == key
+    assert told["gradient"] == pytest.approx(trace.chain(key).total, rel=1e-9, abs=1e-15)
+    shares = [trace.chain(key, sample=n).total for n in range(trace.samples)]
+    np.testing.assert_allclose(told["contributions"], shares, rtol=1e-9, atol=1e-15)
+    assert sum(path["product"] for path in told["paths"]) == pytest.approx(told["sum"], rel=1e-12, abs=1e-15)
+    assert min(abs(share - told["sum"]) for share in shares) < 1e-12
+
+
+@pytest.mark.parametrize("sample", ["all", "1"])
+def test_residual_blocks(shown, sample, generator):
+    """The page opens a block; what goes in, comes out and comes back, and all gradients, are those of the whole."""
+    x, y = generator.normal(size=(6, 3)), np.arange(6) % 3
+    inner = bpx.Residual([bpx.Linear(4, 4), bpx.SiLU()])
+    block = bpx.Residual([bpx.BatchNorm(4), inner, bpx.Linear(4, 4, bias=False), bpx.Tanh(), bpx.LayerNorm(4)])
+    net = bpx.Network([bpx.Linear(3, 4), block, bpx.Linear(4, 3)], loss="cross_entropy", dtype="float64")
+    net.fit(x, y, epochs=3, batch_size=3, optimizer=bpx.SGD(0.3))
+    rows = slice(None) if sample == "all" else slice(1, 2)
+    for key in ("0.weight[1,2]", "1.1.0.weight[3,2]", "1.1.0.bias[0]", "1.2.weight[0,1]", "2.weight[3,2]"):
+        state = shown(net, x, y, sample, learning_rate=0.2, weight=key)
+        trace = bpx.explain(net, x[rows], y[rows], optimizer=bpx.SGD(0.2))
+        assert_same_chain(state["weight"], trace, key)
+    step = trace.steps[0]
+    assert state["loss_after"] == pytest.approx(step.loss_after, rel=1e-9)
+    told, whole = state["layers"], step.layers[1]
+    kinds = ["BatchNorm", "Linear", "SiLU", "Shortcut", "Linear", "Tanh", "LayerNorm", "Shortcut"]
+    assert [layer["kind"] for layer in told[1:-1]] == kinds
+    np.testing.assert_allclose(told[1]["input"], whole["inputs"].values, rtol=1e-9)
+    np.testing.assert_allclose(told[8]["output"], whole["a"].values, rtol=1e-9)
+    np.testing.assert_allclose(told[8]["d_output"], whole["dL/da"].values, rtol=1e-9)
+    np.testing.assert_allclose(told[1]["d_input"], step.layers[0]["delta"].values, rtol=1e-9, atol=1e-15)
+    for number, prefix in ((1, "0"), (2, "1.0"), (5, "2"), (7, "4")):
+        for name, gradient in told[number]["gradients"].items():
+            expected = whole[f"dL/d{prefix}.{name}"].values
+            np.testing.assert_allclose(gradient, expected, rtol=1e-9, atol=1e-15, err_msg=f"{prefix}.{name}")
 
 
 def test_images(shown):

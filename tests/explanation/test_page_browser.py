@@ -82,7 +82,7 @@ def _compare(state: Data, expected: Data) -> None:
 def test_steps_forward_and_back_through_everything(page: Page, data: Data) -> None:
     page.open(data)
     count = page.state()["step"]["count"]
-    assert not page.find("[data-role=back]").is_enabled()
+    assert page.find("[data-role=back]").get_attribute("aria-disabled") == "true"
     seen = []
     for index in range(count):
         step = page.state()["step"]
@@ -95,7 +95,7 @@ def test_steps_forward_and_back_through_everything(page: Page, data: Data) -> No
         seen.append((step["part"], step["kind"], step["layer"]))
         if index < count - 1:
             page.click("[data-role=next]")
-    assert not page.find("[data-role=next]").is_enabled()
+    assert page.find("[data-role=next]").get_attribute("aria-disabled") == "true"
     parts = [part for part, _, _ in seen]
     assert list(dict.fromkeys(parts)) == ["forward", "error", "backward", "update"]
     assert parts == sorted(parts, key=["forward", "error", "backward", "update"].index)
@@ -612,6 +612,11 @@ def test_a_template_without_data_says_so(driver: Any, tmp_path: Path) -> None:
     driver.get((tmp_path / "page.html").as_uri())
     assert "This page is a template" in driver.find_element(By.CSS_SELECTOR, ".failure").text
     assert driver.get_log("browser") == []
+
+
+def test_a_layer_that_the_page_does_not_know_is_named(page: Page, xor: Data) -> None:
+    page.open({**xor, "layers": [*xor["layers"][:3], {"kind": "<b>Doubled</b>"}]})
+    assert page.find(".failure").text == "This page cannot explain a layer of kind “<b>Doubled</b>”."
 
 
 def test_the_committed_page_is_what_its_source_builds() -> None:

@@ -86,7 +86,9 @@ def test_a_network_that_does_not_train_on_says_that_the_updates_are_not_its_own(
     net.fit(X, Y, epochs=1, optimizer=bpx.Adam(0.01))
     (note,) = page_data(net, X, Y)["notes"]
     assert note.startswith("This network trains with Adam(")
-    assert note.endswith("; the updates on this page are plain gradient descent.")
+    assert note.endswith("; the update in the walk through a step is plain gradient descent.")
+    (note,) = page_data(net, X, Y, optimizer=bpx.AdamW(0.1))["notes"]
+    assert note.endswith("is plain gradient descent, and so are the steps that the page takes itself.")
     assert "notes" not in page_data(net, X, Y, optimizer=bpx.SGD(0.5))
 
 
@@ -146,11 +148,11 @@ def test_a_large_network_gets_as_many_snapshots_as_there_is_room_for(tmp_path):
     x, y = np.random.default_rng(0).normal(size=(8, 100)), np.arange(8)
     net = bpx.mlp([100, 200, 8])
     data = page_data(net, x, y, epochs=30, optimizer="adam")
-    assert 2 <= len(data["snapshots"]) < 6
+    assert 2 <= len(data["snapshots"]) < 4
     write_page(tmp_path / "page.html", net, x, y, epochs=30, optimizer="adam")
     assert (tmp_path / "page.html").stat().st_size < 1_000_000
     with pytest.raises(bpx.InputError, match="the page would take"):
-        write_page(tmp_path / "too_large.html", bpx.mlp([600, 600, 8]), np.ones((8, 600)), y)
+        write_page(tmp_path / "too_large.html", bpx.mlp([100, 20, 8]), x, y, max_bytes=400_000)
     assert not (tmp_path / "too_large.html").exists()
 
 
@@ -187,6 +189,7 @@ def test_moments_are_denser_at_the_start():
         ({"samples": [4]}, "samples are rows 0 to 3 of x, got [4]"),
         ({"sample": 4}, "sample must be a row of x, 0 to 3, got 4"),
         ({"weight": "1.weight[0,0]"}, "names no parameter"),
+        ({"weight": "0.weight"}, "a weight is named LAYER.NAME[INDEX]"),
         ({"learning_rate": 0.0}, "learning_rate must be above 0"),
         ({"optimizer": "adma"}, "did you mean 'adam'?"),
     ],
@@ -200,9 +203,9 @@ def test_mistakes(arguments, message):
 @pytest.mark.parametrize(
     ("layer", "loss"),
     [
-        (bpx.LayerNorm(2), "squared_error"),
+        (bpx.Mish(), "squared_error"),
         (bpx.GELU(approximate="tanh"), "squared_error"),
-        (bpx.Residual([bpx.Tanh()]), "squared_error"),
+        (bpx.Residual([bpx.Tanh(), bpx.Mish()]), "squared_error"),
         (bpx.Tanh(), "poisson"),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, bpx.Layer) else value,
@@ -211,3 +214,52 @@ def test_what_the_page_cannot_show_is_refused_before_any_work(layer, loss):
     net = bpx.Network([bpx.Linear(2, 2), layer, bpx.Linear(2, 1)], loss=loss)
     with pytest.raises(bpx.InputError, match=r"the page cannot show .*; bpx.explain takes any|the page cannot show"):
         page_data(net, X, Y)
+
+
+class Doubled(bpx.Linear):
+    """A user's own layer, with a pass of its own."""
+
+    def forward(self, xp, params, x, context=None):
+        y, cache = super().forward(xp, params, x, context)
+        return 2 * y, cache
+
+
+@pytest.mark.parametrize("layers", [[Doubled(2, 2)], [bpx.Residual([Doubled(2, 2)])]], ids=["alone", "in a block"])
+def test_a_layer_of_the_users_own_is_refused_and_named(layers, tmp_path):
+    net = bpx.Network([bpx.Linear(2, 2), *layers, bpx.Linear(2, 1)], loss="squared_error")
+    with pytest.raises(bpx.InputError, match=r"the page cannot show layer 1(\.0)?, Doubled.*print its trace instead"):
+        write_page(tmp_path / "page.html", net, X, Y)
+    with pytest.raises(bpx.InputError, match="the page cannot show layer 1"):
+        bpx.lab(net, X, Y, tmp_path / "page.html", browser=False)
+    assert not (tmp_path / "page.html").exists()
+
+
+def test_residual_blocks_are_opened():
+    block = bpx.Residual([bpx.BatchNorm(2), bpx.Residual([bpx.Linear(2, 2)]), bpx.Dropout(0.1)])
+    net = bpx.Network([bpx.Linear(2, 2), block, bpx.LayerNorm(2), bpx.Linear(2, 1)], loss="squared_error")
+    data = page_data(net, X, Y, epochs=2, snapshots=[0, 2], weight="1.1.0.weight[0,1]")
+    told = [(layer["kind"], layer.get("name"), layer.get("from")) for layer in data["layers"]]
+    assert told == [
+        ("Linear", None, None), ("BatchNorm", "1.0", None), ("Linear", "1.1.0", None), ("Shortcut", "1.1", 2),
+        ("Dropout", "1.2", None), ("Shortcut", "1", 1), ("LayerNorm", "2", None), ("Linear", "3", None),
+    ]  # fmt: skip
+    assert data["start"]["weight"] == "2.weight[0,1]"
+    assert data["title"] == "A 2-2-2-1 network"
+    for snapshot in data["snapshots"]:
+        names = [list(params) for params in snapshot["params"]]
+        whole = ["weight", "bias"]
+        assert names == [whole, [*whole, "running_mean", "running_var"], whole, [], [], [], whole, whole]
+    first, last = (np.array(snapshot["params"][1]["running_mean"]) for snapshot in data["snapshots"])
+    assert not first.any()
+    assert last.any(), "the statistics of their moment"
+    with pytest.raises(bpx.InputError, match="'2.bias\\[0\\]' is one of another layer"):
+        page_data(net, X, Y, weight="2.bias[0]")
+
+
+def test_a_trace_keeps_the_statistics_of_its_steps():
+    net = bpx.Network([bpx.Linear(2, 2), bpx.BatchNorm(2), bpx.Linear(2, 1)], loss="squared_error", dtype="float64")
+    trace = bpx.explain(net, X, Y, 2, optimizer=bpx.SGD(0.1), training=True)
+    states = [step.records[1].state["running_mean"] for step in trace.steps]
+    assert not states[0].any()
+    net.fit(X, Y, epochs=1, optimizer=bpx.SGD(0.1), batch_size=None)
+    np.testing.assert_array_equal(states[1], net.state[1]["running_mean"])

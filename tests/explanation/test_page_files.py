@@ -86,6 +86,38 @@ def test_a_network_that_came_from_bpx_goes_back_to_it(tmp_path):
             np.testing.assert_array_equal(one[name], other[name])
 
 
+def test_a_network_with_blocks_goes_back_to_bpx(tmp_path):
+    inner = bpx.Residual([bpx.Linear(3, 3), bpx.SiLU()])
+    block = bpx.Residual([bpx.BatchNorm(3, momentum=0.2), inner, bpx.LayerNorm(3, eps=1e-3), bpx.Dropout(0.25)])
+    layers = [bpx.Linear(2, 3), block, bpx.BatchNorm(3, frozen=("bias",)), bpx.Residual([bpx.Tanh()]), bpx.Linear(3, 2)]
+    net = bpx.Network(layers, loss="cross_entropy", dtype="float64", seed=5)
+    x = np.random.default_rng(0).normal(size=(8, 2))
+    net.fit(x, np.arange(8) % 2, epochs=3)
+    (told,) = run_page({"job": "save", "page": json.dumps(page_data(net, x, np.arange(8) % 2))})
+    again = read_network(tmp_path, told["result"])
+    assert again.layers == net.layers
+    np.testing.assert_array_equal(again.predict(x), net.predict(x))
+    for one, other in zip(again.state, net.state, strict=True):
+        assert one.keys() == other.keys()
+        for name in one:
+            np.testing.assert_array_equal(one[name], other[name])
+
+
+@pytest.mark.parametrize("norm", ["LayerNorm", "BatchNorm"])
+def test_a_table_learned_with_blocks_predicts_the_same_in_bpx(norm, tmp_path):
+    rows = [f"{a},{b},{a * b}" for a in range(6) for b in range(8)]
+    plan = {"hidden": [5, 5, 4], "activation": "ReLU", "norm": norm, "dropout": 0.1, "shortcuts": True}
+    text = "\n".join(["a,b,product", *rows])
+    (told,) = run_page({"job": "table", "text": text, "title": "t.csv", "page": PAGE, "plan": plan, "steps": 60})
+    net = read_network(tmp_path, told["result"]["file"])
+    kinds = [norm, "ReLU", "Dropout"]
+    assert [layer.kind for layer in net.layers] == ["Linear", *kinds, "Residual", "Linear", *kinds, "Linear"]
+    assert [layer.kind for layer in net.layers[4].layers] == ["Linear", *kinds], "where the units are as many"
+    expected = np.array(told["result"]["outputs"])
+    np.testing.assert_allclose(net.predict(np.array(told["result"]["raw"])), expected, rtol=1e-6, atol=1e-9)
+    assert np.ptp(expected) > 1, "it has learned something"
+
+
 def make_rows(line, count=12):
     return "\n".join(["a,b", *(line for _ in range(count))])
 
@@ -120,11 +152,18 @@ def test_gaps_other_separators_and_tables_without_names():
     assert "1 rows with gaps are left out." in data["notes"]
 
 
+def test_numbers_near_the_largest_do_not_overflow():
+    rows = [f"{(-1) ** k * 10.0**300},{k % 2}" for k in range(20)]
+    (told,) = run_page({"job": "table", "text": "\n".join(rows), "title": "t", "page": PAGE, "plan": {}, "steps": 5})
+    assert {row[0] for row in told["result"]["data"]["training"]["x"]} == {-1.0, 1.0}
+    assert np.isfinite(told["result"]["outputs"]).all()
+
+
 def test_links():
     state = {
         "plan": {
-            "source": "moons", "hidden": [4, 3], "activation": "ReLU", "optimizer": {"kind": "adam"}, "batchSize": None,
-            "seed": 2,
+            "source": "moons", "hidden": [4, 3], "activation": "ReLU", "norm": "LayerNorm", "dropout": 0.2,
+            "shortcuts": True, "optimizer": {"kind": "adam"}, "batchSize": None, "seed": 2,
         },
         "learningRate": 0.03,
         "step": 7,
@@ -153,6 +192,9 @@ def test_links():
         ("#rate=", "the learning rate is “”"),
         ("#batch=0", "the size of a batch is “0”"),
         ("#seed=1.5", "the seed is “1.5”"),
+        ("#norm=GroupNorm", "there is no normalization “GroupNorm”"),
+        ("#dropout=1", "dropout is “1”"),
+        ("#shortcuts=maybe", "there is no choice of shortcuts “maybe”"),
         ("#part=sideways", "there is no part of a step “sideways”"),
         ("#__proto__=1", "which means nothing here"),
         ("#<b>=1", "it says “<b>”"),

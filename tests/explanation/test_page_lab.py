@@ -150,6 +150,48 @@ def test_data_layers_activation_and_optimizer_can_be_chosen(page):
         assert page.state()["lab"]["hidden"] == [5, 3], "nothing is lost"
 
 
+def test_normalization_dropout_and_shortcuts_can_be_chosen(page):
+    page.open(make_moons()[-1])
+    page.choose("source", "circles")
+    type_hidden(page, "6, 6")
+    page.choose("norm", "BatchNorm")
+    page.choose("dropout", "0.1")
+    page.choose("shortcuts", "yes")
+    page.choose("optimizer", "adam")
+    page.find("[data-role=learning-rate]").send_keys(Keys.CONTROL, "a", Keys.NULL, "0.03")
+    kinds = ["Linear", "BatchNorm", "Tanh", "Dropout"]
+    assert [layer["kind"] for layer in page.state()["layers"]] == [*kinds, *kinds, "Shortcut", "Linear"]
+    shortcut = page.find("[data-shortcut='8'] title").get_attribute("textContent")
+    assert shortcut.endswith("from hidden layer 1 to hidden layer 2")
+    press(page, "train-step", 60)
+    state = page.state()
+    assert state["lab"]["curve"]["heldOut"][-1] < 0.6 * state["lab"]["curve"]["heldOut"][0]
+    assert not np.allclose(state["layers"][1]["params"]["running_mean"], 0), "training moves the running statistics"
+    assert page.find("[data-role=key]").text == state["weight"]["key"]
+    press(page, "reset")
+    np.testing.assert_array_equal(page.state()["layers"][1]["params"]["running_mean"], 0)
+    address = page.find("[data-role=link]").get_attribute("href")
+    before = page.state()["layers"]
+    page.driver.get("about:blank")
+    page.driver.get(address)
+    assert page.state()["layers"] == before, "the link holds them"
+    page.choose("parameter", "4:weight")
+    assert page.state()["weight"]["key"].startswith("4.0.weight["), "as bpx names the layer of the block"
+
+
+def test_the_walk_says_that_it_shows_plain_gradient_descent(page):
+    page.open(make_moons(optimizer=bpx.Adam(0.05))[-1])
+    for kind in ("change", "after"):
+        page.go_to(kind)
+        assert "The walk shows plain gradient descent; Train and One step take those of Adam" in page.find(".lead").text
+    page.choose("optimizer", "sgd")
+    page.go_to("change")
+    assert "plain" not in page.find(".lead").text
+    state = page.state()
+    rate, layer = state["learning_rate"], state["layers"][0]
+    np.testing.assert_allclose(layer["changes"]["weight"], -rate * np.array(layer["gradients"]["weight"]), rtol=1e-12)
+
+
 def test_the_loss_curve_follows_the_learning_rate(page):
     data = page_data(notebook_network(), X, Y, epochs=100, optimizer=bpx.SGD(0.5))
     page.open(data)
@@ -226,6 +268,61 @@ def test_a_table_is_dropped_trained_and_saved(page, tmp_path):
     wait(page, "document.querySelector('[data-role=problem]') !== null")
     assert "bad.csv is no table" in page.find("[data-role=problem]").text
     assert page.state()["lab"]["curve"] == curve, "nothing is lost"
+
+
+def test_a_model_that_is_not_finite_is_said_to_be(page):
+    for number in (np.nan, np.inf):
+        net = bpx.mlp([2, 3, 1], "tanh", loss="squared_error", dtype="float64")
+        net.params[0]["weight"][1, 1] = number
+        page.open(page_data(net, X, Y))
+        assert page.find(".notices p").text.startswith("Some weights of this network are not finite")
+        for _ in range(page.state()["step"]["count"]):
+            press(page, "next")
+        press(page, "train-step")
+        assert "grown without bound" in page.find("[data-role=progress]").text
+    page.choose("source", "moons")
+    assert page.find_all(".notices") == [], "another network is finite"
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "words"),
+    [
+        ("picture.png", "\x89PNG\r\n\x1a\n\0\0\0", "picture.png is no text"),
+        ("story.txt", "Once upon a time\nthere was a network.", "story.txt is no table"),
+        ("words.csv", "\n".join(f"word {k},{k % 2}" for k in range(30)), "has no numbers to learn column 2 from"),
+        (
+            "million.csv",
+            "a,b\n" + "1,0\n2,1\n" * 500_000,
+            "million.csv has 1,000,000 rows; the page takes up to 20,000",
+        ),
+        ("same.csv", "a,b\n" + "\n".join(f"{k},yes" for k in range(30)), "All rows of same.csv have the same b"),
+        ("huge.csv", "1,2\n" * 5_000_001, "huge.csv is larger than 20 MB"),
+    ],
+    ids=lambda value: value if value.endswith((".csv", ".txt", ".png")) else "",
+)
+def test_a_file_that_cannot_be_learned_from_is_said_to_be(page, name, text, words):
+    page.open(make_moons()[-1])
+    press(page, "train-step", 3)
+    before = page.state()
+    drop(page, name, text)
+    wait(page, "document.querySelector('[data-role=problem]') !== null")
+    assert words in page.find("[data-role=problem]").text
+    assert page.state() == before, "nothing is lost"
+
+
+def test_a_folder_is_no_file(page):
+    page.open(make_moons()[-1])
+    page.run(
+        """
+        const file = new File([], "data");
+        file.text = () => Promise.reject(new DOMException("A directory", "NotReadableError"));
+        const event = new Event("drop", { bubbles: true });
+        event.dataTransfer = { files: [file] };
+        document.body.dispatchEvent(event);
+        """
+    )
+    wait(page, "document.querySelector('[data-role=problem]') !== null")
+    assert page.find("[data-role=problem]").text == "data cannot be read: a file with a table, please, and no folder."
 
 
 def test_a_link_holds_the_state(page):

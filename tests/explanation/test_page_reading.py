@@ -355,6 +355,9 @@ def check_panel(read, told, index):
     assert read["kicker"].lower().startswith(part)
     assert read["formulas"], place
     whole = {0, 1, 2, told.trace.samples, told.sizes[0]}
+    if layer is not None and told.layers[layer].kind == "Dropout":
+        (rate,) = read_numbers(told.layers[layer].description)
+        whole |= {rate.value, round(1 - rate.value, 12)}
     for number in read_numbers(read["lead"]):
         assert number.value in {*whole, *range(len(told.sizes)), -1, told.rate}, read["lead"]
     operands = np.concatenate([np.ravel(getattr(o, "values", o)) for o in list_operands(told, kind, layer)])
@@ -638,3 +641,59 @@ def test_other_networks_at_every_step(page, generator, make):
         page.choose("snapshot", str(moment))
         told = Told(net, x, y, data, moment=moment, sample=sample, shown=1, weight=options["weight"])
         assert_walks(page, told, role)
+
+
+# -- normalizations and residual blocks -------------------------------------------------------------------------------
+
+
+def find_unit(kind, layer, told, row, step):
+    """Return the number of unit 1 that a step computes, from the page's state, or from the trace what is not in it."""
+    if kind in ("weighted", "activation"):
+        return told["output"][row][1]
+    if kind in ("delta", "back"):
+        return told["d_input"][row][1]
+    if kind == "slope":
+        return told["slope"][row][1] if told["slope"] else step.layers[layer]["da/dz"].values[row, 1, 1]
+    if "Norm" in told.get("kind", ""):
+        return told[{"dscale": "gradients", "change": "changes", "new": "new_params"}[kind]]["weight"][1]
+    return None
+
+
+@pytest.mark.parametrize("sample", ["1", "all"])
+def test_formulas_of_normalizations_and_blocks(page, generator, sample):
+    """The last number of the formula of one unit, at every step, is that of the trace."""
+    x, y = generator.normal(size=(5, 2)), np.array([0, 2, 1, 1, 0])
+    block = bpx.Residual([bpx.BatchNorm(3), bpx.Linear(3, 3), bpx.Tanh()])
+    layers = [bpx.LayerNorm(2), bpx.Linear(2, 3), bpx.LayerNorm(3), bpx.SiLU(), bpx.Dropout(0.2), block]
+    net = bpx.Network([*layers, bpx.Linear(3, 3)], loss="cross_entropy", dtype="float64", seed=3)
+    net.fit(x, y, epochs=5, optimizer=bpx.SGD(0.3))
+    page.open(page_data(net, x, y, samples=range(5)))
+    page.choose("sample", sample)
+    if sample == "all":
+        page.choose("shown", "1")
+    rows = slice(None) if sample == "all" else slice(1, 2)
+    step = bpx.explain(net, x[rows], y[rows], optimizer=bpx.SGD(page.state()["learning_rate"])).steps[0]
+    seen = set()
+    for _ in range(page.state()["step"]["count"]):
+        state = page.state()
+        kind, layer = state["step"]["kind"], state["step"]["layer"]
+        told = {} if layer is None else state["layers"][layer]
+        if layer is not None and page.find_all("[data-role=unit]"):
+            page.choose("unit", "1")
+        expected = find_unit(kind, layer, told, state["row"], step)
+        if expected is not None:
+            text = page.run("return [...document.querySelectorAll('.step-panel .formula')].at(-1).textContent")
+            numbers = read_numbers(text.replace("×10", "e").replace("\u2061", ""))
+            assert numbers[-1].is_that_of(expected), f"{kind} {layer}: {text}"
+            seen.add((kind, told["kind"]))
+        page.run("document.querySelector('[data-role=next]').click()")
+    for norm in ("LayerNorm", "BatchNorm"):
+        assert {kind for kind, name in seen if name == norm} >= {
+            "activation",
+            "dscale",
+            "slope",
+            "delta",
+            "change",
+            "new",
+        }
+    assert {kind for kind, name in seen if name == "Shortcut"} == {"activation", "slope", "delta"}

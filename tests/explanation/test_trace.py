@@ -1,6 +1,7 @@
 """What a trace holds: every quantity by its textbook name, right, and as table, data and JSON."""
 
 import json
+import pickle
 
 import numpy as np
 import pytest
@@ -145,11 +146,54 @@ def test_several_layers_after_one_linear_layer_are_numbered():
     layers = [bpx.Linear(2, 3), bpx.LayerNorm(3), bpx.ReLU(), bpx.Residual([bpx.Linear(3, 3)]), bpx.Linear(3, 1)]
     step = bpx.explain(bpx.Network(layers, dtype="float64"), X, Y).steps[0]
     outputs = [layer.quantities.get("a", layer.quantities.get("z")).symbol.text for layer in step.layers]
-    assert outputs == ["z⁽¹⁾", "a⁽¹˒¹⁾", "a⁽¹˒²⁾", "a⁽¹⁾", "z⁽²⁾"]
+    assert outputs == ["z⁽¹⁾", "a⁽¹˒¹⁾", "a⁽¹⁾", "a⁽²⁾", "z⁽³⁾"]
     assert step.layers[1]["dL/dw"].symbol.text == "∂L/∂γ⁽¹˒¹⁾"
     assert "delta" in step.layers[1].quantities
     assert step.layers[2]["dL/dinputs"].symbol.text == "∂L/∂a⁽¹˒¹⁾"
     assert sorted(step.layers[3].quantities)[:4] == ["0.bias", "0.weight", "a", "dL/d0.bias"]
+
+
+@pytest.mark.parametrize("training", [False, True])
+def test_a_residual_block_is_opened(training):
+    """Its layers' quantities are those of the layers in a row, and with the shortcut they are those of the block."""
+    inner = bpx.Residual([bpx.Linear(3, 3, frozen=("bias",)), bpx.Dropout(0.3)])
+    block = bpx.Residual([bpx.BatchNorm(3), inner, bpx.Tanh(), bpx.Linear(3, 3, bias=False)])
+    net = bpx.Network([bpx.Linear(2, 3), block, bpx.Linear(3, 1)], loss="squared_error", dtype="float64", seed=3)
+    net.fit(X, Y, epochs=3, optimizer="adam")
+    trace = bpx.explain(net, X, Y, training=training)
+    step = trace.steps[0]
+    whole = step.layers[1]
+    norm, nested, _, last = whole.layers
+    linear, dropout = nested.layers
+    places = [layer.place for layer in (whole, *whole.layers, *nested.layers)]
+    assert places == ["1", "1.0", "1.1", "1.2", "1.3", "1.1.0", "1.1.1"]
+    np.testing.assert_array_equal(norm["inputs"].values, step.layers[0]["z"].values)
+    np.testing.assert_array_equal(nested["a"].values, dropout["a"].values + norm["a"].values)
+    np.testing.assert_array_equal(whole["a"].values, last["z"].values + norm["inputs"].values)
+    np.testing.assert_array_equal(last["delta"].values, whole["dL/da"].values)
+    np.testing.assert_array_equal(nested["dL/dinputs"].values, linear["dL/dinputs"].values + nested["dL/da"].values)
+    np.testing.assert_array_equal(whole["delta"].values, norm["delta"].values + whole["dL/da"].values)
+    for layer, prefix in ((norm, "0"), (linear, "1.0"), (last, "3")):
+        for short, long in (("w", "weight"), ("b", "bias")):
+            for mark in ("", "dL/d", "update ", "new "):
+                if f"{mark}{short}" in layer.quantities:
+                    other = whole[f"{mark}{prefix}.{long}"]
+                    np.testing.assert_array_equal(layer[f"{mark}{short}"].values, other.values)
+    assert not linear["update b"].values.any(), "frozen"
+    assert linear["dL/db"].values.any()
+    assert linear["z"].formula.text == "z⁽²⁾ = a⁽¹⁾ W⁽²⁾ + b⁽²⁾"
+    assert nested["a"].formula.text == "a⁽²˒²⁾ = a⁽²˒¹⁾ + a⁽¹⁾"
+    assert whole["a"].formula.text == "a⁽³⁾ = z⁽³⁾ + z⁽¹⁾"
+    assert whole["delta"].formula.text == "δ⁽¹⁾ = [δ⁽¹⁾] + ∂L/∂a⁽³⁾"
+    assert norm["delta"].formula.text.startswith("[δ⁽¹⁾")
+    assert linear["dL/dinputs"].formula.text == "[∂L/∂a⁽¹⁾] = δ⁽²⁾ W⁽²⁾ᵀ"
+    text = str(trace)
+    assert "block(" not in text
+    for place in places:
+        assert f"\n{place} " in text
+    told = json.loads(trace.to_json())["steps"][0]["layers"][1]
+    assert told["layers"][1]["layers"][0]["quantities"]["z"]["values"] == linear["z"].values.tolist()
+    assert pickle.loads(pickle.dumps(trace)).steps[0].records[1].inner[0].y is not None
 
 
 def test_json_holds_every_number_exactly():

@@ -102,7 +102,34 @@ def test_numbers_are_white_on_dark_cells():
     assert inks["0"] not in ("white", "black")
 
 
-def test_many_classes_have_colors_alone_and_few_names():
+def test_56_classes_are_all_named_and_counted():
+    rng = np.random.default_rng(0)
+    true = np.arange(3000) % 56
+    given = np.where(rng.random(3000) < 0.9, true, (true + 1) % 56)
+    labels = [f"product line {i:02d} of all" for i in range(56)]
+    ax = bpx.plot.confusion_matrix(true, given, class_names=labels)
+    ax.figure.canvas.draw()
+    assert names(ax)[0] == names(ax)[1] == [f"product line {i:02d}…" for i in range(56)]
+    assert {text.get_text() for text in ax.texts} == {str(n) for n in np.unique(ax_counts(true, given)) if n}
+    assert len(ax.texts) == np.count_nonzero(ax_counts(true, given))  # no zeros
+    cell = ax.get_window_extent().height / 56
+    assert all(label.get_window_extent().height < 1.2 * cell for label in ax.get_yticklabels())
+    assert all(label.get_fontsize() >= 6.0 for label in ax.get_yticklabels())
+    assert all(text.get_window_extent().width < cell and text.get_fontsize() >= 4.5 for text in ax.texts)
+
+
+def ax_counts(true, given):
+    counts = np.zeros((56, 56), dtype=int)
+    np.add.at(counts, (true, given), 1)
+    return counts
+
+
+def test_a_baseline_is_said_beside_the_accuracy():
+    ax = bpx.plot.confusion_matrix(TRUE, GIVEN, baseline=0.5)
+    assert ax.get_title() == "accuracy 66.7%, 4 of 6 (baseline 50.0%)"
+
+
+def test_more_classes_have_colors_alone_and_few_names():
     rng = np.random.default_rng(0)
     true = rng.integers(120, size=3000)
     ax = bpx.plot.confusion_matrix(true, true)

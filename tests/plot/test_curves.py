@@ -117,3 +117,11 @@ def test_wrong_arguments(arguments, said):
 def test_wrong_names(names, said):
     with pytest.raises(bpx.InputError, match=said):
         bpx.plot.learning_curves(history(), names=names)
+
+
+def test_baselines_are_dotted_lines():
+    history = bpx.History(loss=[1.0, 0.5], metrics={"accuracy": [0.8, 0.9]}, epoch=[1, 2])
+    ax = bpx.plot.learning_curves(history, names=["accuracy"], baselines={"accuracy": 0.01, "loss": 2.0})
+    assert [line.get_linestyle() for line in ax.get_lines()] == ["-", ":"]
+    assert ax.get_legend().get_texts()[-1].get_text() == "baseline: 0.01"
+    assert ax.get_yscale() == "linear"  # the curve alone decides

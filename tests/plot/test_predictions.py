@@ -22,6 +22,16 @@ def test_one_output():
     assert ax.get_legend() is None
 
 
+def test_a_baseline_is_a_line_and_how_far_off_it_is():
+    true = np.array([100_000.0, 200_000.0, 400_000.0])
+    ax = bpx.plot.predictions(true, true + 12_340.0, names=["rent ($)"], baseline=233_333.0)
+    assert ax.get_title().endswith(", off by 12,340 on average")
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["always 233,300: off by 111,100 on average"]
+    assert list(ax.get_lines()[-1].get_ydata()) == [233_333.0, 233_333.0]
+    ax.figure.canvas.draw()
+    assert "200,000" in [label.get_text() for label in ax.get_xticklabels()]
+
+
 def test_several_outputs():
     true = np.array([[0.0, 1.0], [1.0, 1.0]])
     ax = bpx.plot.predictions(true, true + np.array([[0.0, 0.1], [0.5, 0.1]]), names=["width", "height"])

@@ -10,9 +10,11 @@ from bpx.plot.style import COLORS, MARKERS, color, make_figure, marker
 
 X, Y = bpx.datasets.xor()
 NET = bpx.mlp([2, 2, 1], loss="binary_cross_entropy")
+FOUND = bpx.find_learning_rate(NET, X, Y, steps=10)
 
 USES = {
     "learning_curves": lambda: bpx.plot.learning_curves(bpx.History(loss=[1.0], epoch=[1])),
+    "learning_rates": lambda: bpx.plot.learning_rates(FOUND),
     "confusion_matrix": lambda: bpx.plot.confusion_matrix([0, 1], [0, 1]),
     "decision_boundary": lambda: bpx.plot.decision_boundary(NET, X, Y),
     "weight_histograms": lambda: bpx.plot.weight_histograms(NET),

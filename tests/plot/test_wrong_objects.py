@@ -16,6 +16,7 @@ RIGHT = {
     "decision_boundary": {"net": NET, "x": X, "y": Y, "resolution": 10},
     "gradient_histograms": {"net": NET, "x": X, "y": Y},
     "learning_curves": {"history": HISTORY},
+    "learning_rates": {"found": bpx.find_learning_rate(NET, X, Y, steps=10)},
     "predictions": {"y_true": [1.0, 2.0], "y_pred": [1.0, 3.0]},
     "save": {"figure": None, "path": "picture.png"},
     "training_report": {"net": NET, "history": HISTORY, "x": X, "y": Y},

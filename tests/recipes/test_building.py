@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 import bpx
-from bpx.recipes.building import build_network, choose_width, find_edges
+from bpx.recipes.building import build_network, choose_width, find_bins, find_edges
 from bpx.recipes.presets import PRESETS, Recipe, choose_recipe
 
 NUMPY = bpx.get_backend("numpy")
@@ -95,3 +95,32 @@ def test_presets_differ_in_members():
     assert fast == 1 < default < best
     with pytest.raises(bpx.InputError, match="unknown preset 'quick'"):
         choose_recipe("quick", 1000, classes=True)
+
+
+def test_several_networks_share_their_bins():
+    x = np.random.default_rng(0).normal(size=(100, 3))
+    settings = Recipe((8,), 3, 1e-2, bins=4).decide()
+    numbers = (True, False, True)
+    edges = find_bins(settings, x, numbers)
+    assert edges == [find_edges(x[:, 0], 4), None, find_edges(x[:, 2], 4)]
+    shared = build_network(settings, x[:5], numbers, 2, "identity", NUMPY, 1, edges=edges)
+    alone = build(x, numbers, 1)
+    assert shared.layers == alone.layers
+    np.testing.assert_array_equal(shared.predict(x), alone.predict(x))
+
+
+def test_the_bins_of_an_ensemble_are_found_once(monkeypatch, tmp_path):
+    pl = pytest.importorskip("polars", reason="tables need polars: the extra table")
+    pytest.importorskip("typer", reason="the command line needs typer and rich: the extra cli")
+    from bpx.cli.prepared_training import PreparedTraining
+    from bpx.cli.train_options import TrainOptions
+    from bpx.recipes import building
+
+    x = np.random.default_rng(0).normal(size=(60, 2))
+    pl.DataFrame({"a": x[:, 0], "b": x[:, 1], "y": x.sum(axis=1)}).write_csv(tmp_path / "t.csv")
+    found, look = [], building.find_edges
+    monkeypatch.setattr(building, "find_edges", lambda values, bins: found.append(bins) or look(values, bins))
+    run = PreparedTraining.prepare(TrainOptions(str(tmp_path / "t.csv"), "y", epochs=1), NUMPY)
+    run.train()
+    assert run.settings.members == 8
+    assert found == [24, 24]

@@ -7,6 +7,8 @@ import bpx
 from bpx.recipes import training
 from bpx.recipes.building import build_network
 from bpx.recipes.presets import Recipe
+from bpx.recipes.selection import measure_predictions
+from bpx.recipes.settings import Variant
 from bpx.recipes.training import Rows, average_histories, count_aside, deal_folds, train_network
 from bpx.training.history import History
 
@@ -67,7 +69,7 @@ def test_several_networks_set_every_row_aside_once():
 def test_what_is_foretold_comes_of_networks_that_did_not_learn_from_the_row(monkeypatch):
     """Targets of one fold are turned around: only the networks that learn from it change."""
     settings, rows = decide(patience=6, members=5), make()
-    monkeypatch.setattr(training, "_CALIBRATED_BY", 10**9)
+    monkeypatch.setattr(training, "_JUDGED_BY", 10**9)
     fold = deal_folds(150, 5, 1, rows.classes)[2]
     turned = rows.y.copy()
     turned[fold] = 1 - turned[fold]
@@ -149,3 +151,81 @@ def test_weights_of_rows_count():
     plain, weighted = (train(decide(epochs=3), Rows(rows.x, rows.y, w, rows.y)) for w in (None, weight))
     share = [(found.network.predict(rows.x)[:, 1]).mean() for found in (plain, weighted)]
     assert share[1] > share[0] + 0.1
+
+
+VARIANTS = (Variant(), Variant(bins=False), Variant(longer=2.0))
+
+
+def test_variants_share_out_the_members():
+    settings = decide(members=8, patience=3, variants=VARIANTS)
+    parts = settings.split()
+    assert [(part.members, part.bins, part.epochs, part.patience) for part in parts] == [
+        (3, 3, 6, 3),
+        (3, 0, 6, 3),
+        (2, 3, 12, 6),
+    ]
+    assert [settings.of_network(i).bins for i in range(8)] == [3, 3, 3, 0, 0, 0, 3, 3]
+    assert [settings.of_network(i).epochs for i in (0, 3, 6, 7)] == [6, 6, 12, 12]
+    assert [part.members for part in dataclasses.replace(settings, members=2).split()] == [1, 1]
+
+
+def test_a_longer_training_has_a_longer_schedule():
+    recipe = dataclasses.replace(RECIPE, schedule="cosine", variants=VARIANTS, members=3)
+    rates = [part.optimizer.learning_rate for part in recipe.decide().split()]
+    assert [rate.length for rate in rates] == [6, 6, 12]
+    constant = dataclasses.replace(recipe, schedule=None).decide().split()
+    assert constant[2].optimizer == constant[0].optimizer
+
+
+def test_all_variants_are_dealt_the_same_folds(monkeypatch):
+    seen = []
+
+    def foretell(networks, each, rows, made=training._foretell):
+        seen.append(each)
+        return made(networks, each, rows)
+
+    monkeypatch.setattr(training, "_foretell", foretell)
+    train(decide(patience=2, members=8, variants=VARIANTS), make())
+    assert [len(each) for each in seen] == [3, 3, 2]
+    for each in seen[1:]:
+        assert all(np.array_equal(a, b) for a, b in zip(each, seen[0], strict=False))
+    assert count_aside(decide(patience=2, members=8, variants=VARIANTS), 150) == 30 == len(seen[0][0])
+
+
+@pytest.mark.parametrize("classes", [True, False])
+def test_the_variants_are_kept_whose_mean_is_best(classes, monkeypatch):
+    """With those that were not kept taken out, it is the network that a training of the others alone makes."""
+    rows = make(classes)
+    settings = decide(patience=6, members=15, variants=VARIANTS, loss="cross_entropy" if classes else "squared_error")
+    each = {}
+    for choice in ((0,), (1,), (0, 1, 2), (1, 2)):
+        monkeypatch.setattr(training, "select_groups", lambda *_, choice=choice: choice)
+        each[choice] = train(settings, rows)
+    first, second, whole = (each[choice].network.predict(rows.x) for choice in ((0,), (1,), (0, 1, 2)))
+    assert [found.network.output_shape[0] for found in each.values()] == [5, 5, 15, 10]
+    third = 2.0 * each[1, 2].network.predict(rows.x) - second
+    np.testing.assert_allclose(whole, (first + second + third) / 3.0, rtol=1e-4, atol=1e-6)
+    outputs = (each[0,].outputs + each[1,].outputs + 2.0 * each[1, 2].outputs - each[1,].outputs) / 3.0
+    np.testing.assert_allclose(each[0, 1, 2].outputs, outputs, rtol=1e-4, atol=1e-6)
+    monkeypatch.undo()
+    found = train(settings, rows)
+    assert len(found.aside) == 150
+    losses = {
+        choice: measure_predictions(one.outputs, one.network.loss.loss, rows.y, rows.classes)
+        for choice, one in each.items()
+    }
+    assert measure_predictions(found.outputs, found.network.loss.loss, rows.y, rows.classes) <= min(losses.values())
+
+
+def test_all_variants_are_kept_where_too_few_rows_say_which():
+    for changes, n in (({"members": 3}, 90), ({"members": 3, "class_weight": "balanced"}, 150), ({"members": 3}, 15)):
+        found = train(decide(patience=3, variants=VARIANTS, **changes), make(n=n))
+        assert found.network.output_shape == (3, 2)
+
+
+def test_a_training_of_variants_goes_on_where_it_was_left(tmp_path):
+    settings, rows = decide(patience=4, members=6, variants=VARIANTS), make()
+    whole = train(settings, rows, checkpoint=tmp_path)
+    (tmp_path / "network-4" / "trained.safetensors").unlink()
+    again = train(settings, rows, checkpoint=tmp_path, resume=tmp_path)
+    np.testing.assert_array_equal(again.network.predict(rows.x), whole.network.predict(rows.x))

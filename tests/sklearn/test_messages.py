@@ -44,14 +44,11 @@ CASES = {
     "column of targets": lambda m: m.MLPRegressor(max_iter=1).fit(X, np.ones((4, 1))),
     "a size of 0": lambda m: m.MLPClassifier(hidden_layer_sizes=(3, 0)).fit(X, Y),
     "size below 0": lambda m: m.MLPClassifier(hidden_layer_sizes=-1).fit(X, Y),
-    "solver": lambda m: m.MLPClassifier(solver="rmsprop").fit(X, Y),
     "alpha": lambda m: m.MLPClassifier(alpha=-1.0).fit(X, Y),
     "batch_size": lambda m: m.MLPClassifier(batch_size=0).fit(X, Y),
-    "learning_rate": lambda m: m.MLPClassifier(learning_rate="wild").fit(X, Y),
     "momentum": lambda m: m.MLPRegressor(momentum=1.5).fit(X, Y),
     "beta_1": lambda m: m.MLPRegressor(beta_1=1).fit(X, Y),
     "n_iter_no_change": lambda m: m.MLPRegressor(n_iter_no_change=1.5).fit(X, Y),
-    "loss": lambda m: m.MLPRegressor(loss="hinge").fit(X, Y),
     "random_state": lambda m: m.MLPRegressor(random_state="seed").fit(X, Y),
     "few of a class": lambda m: m.MLPClassifier(early_stopping=True).fit(X, [0, 0, 0, 1]),
     "few to validate": lambda m: m.MLPRegressor(early_stopping=True).fit(X, Y),
@@ -246,3 +243,20 @@ def test_a_batch_whose_classes_all_weigh_0_is_a_batch_of_nothing(solver):
         e.fit(x, y)
     assert np.isfinite(e.loss_curve_).all()
     assert all(np.isfinite(a).all() for a in (*e.coefs_, *e.intercepts_))
+
+
+@pytest.mark.parametrize(
+    "parameters, words",
+    [
+        ({"solver": "rprop"}, ["'lbfgs'", "'adamw'", "'rmsprop'", "bpx.optimizers.base.Optimizer"]),
+        ({"learning_rate": "wild"}, ["'constant'", "'adaptive'", "bpx.optimizers.schedules.Schedule"]),
+        ({"loss": "hinge"}, ["'squared_error'", "'huber'", "'quantile'", "bpx.losses.base.Loss"]),
+        ({"normalization": "group"}, ["'batch'", "'layer'", "None"]),
+    ],
+    ids=str,
+)
+def test_what_scikit_learn_has_fewer_of_is_listed(parameters, words):
+    (name,) = parameters
+    with pytest.raises(ValueError, match=f"The '{name}' parameter of MLPRegressor must be") as raised:
+        ours.MLPRegressor(**parameters).fit(X, Y)
+    assert all(word in str(raised.value) for word in words)

@@ -15,6 +15,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
+import bpx
 from bpx.errors import InputError
 from bpx.sklearn import TableClassifier, TableRegressor
 
@@ -217,6 +218,40 @@ def test_its_file_is_that_of_the_command(fitted, tmp_path):
     label, p = session.run(["label", "probabilities"], {c["input"]: parsed[c["name"]] for c in said["columns"]})
     assert label.reshape(-1).tolist() == found.predict(frame).tolist()
     np.testing.assert_allclose(p, found.predict_proba(frame), atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", [TableClassifier, TableRegressor])
+def test_the_best_preset_is_one_network_and_one_file(kind, monkeypatch, tmp_path):
+    """All three kinds of networks, those without bins too, are in one network, with intervals, and in one ONNX file."""
+    pytest.importorskip("onnx", reason="ONNX files need onnx: the extra onnx")
+    onnxruntime = pytest.importorskip("onnxruntime", reason="the file is run by onnxruntime")
+    from bpx.recipes import training
+    from bpx.tables import parse_columns
+
+    frame, y = make_table(150, seed=3)
+    new, _ = make_table(20, seed=4)
+    classes = kind is TableClassifier
+    y = np.array(["x", "y"])[(y > np.median(y)).astype(int)] if classes else y
+    monkeypatch.setattr(training, "select_groups", lambda outputs, *_: tuple(range(len(outputs))))
+    found = kind("best", max_iter=4, members=15, random_state=0).fit(frame, y)
+    assert found.network_.output_shape[0] == 15
+    assert sum(isinstance(layer, bpx.Members) for layer in found.network_.layers) == 1
+    said = found.export_onnx(tmp_path / "best.onnx")
+    session = onnxruntime.InferenceSession(str(tmp_path / "best.onnx"), providers=["CPUExecutionProvider"])
+    parsed = parse_columns(new, found.preprocessor_)
+    got = session.run(None, {c["input"]: parsed[c["name"]] for c in said["columns"]})
+    if classes:
+        np.testing.assert_allclose(got[1], found.predict_proba(new), atol=1e-5)
+        assert found.temperature_ != 1.0
+    else:
+        predicted = found.predict(new)
+        np.testing.assert_allclose(got[0].reshape(-1), predicted, rtol=1e-5)
+        low, high = found.predict_interval(new, coverage=0.8).T
+        assert (low < predicted).all()
+        assert (predicted < high).all()
+    monkeypatch.undo()
+    chosen = kind("best", max_iter=4, members=15, random_state=0).fit(frame, y)
+    assert chosen.network_.output_shape[0] in (5, 10, 15)
 
 
 def test_what_cannot_be_learned_is_refused():

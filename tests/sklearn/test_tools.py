@@ -36,7 +36,7 @@ def test_the_parameters_are_those_of_scikit_learn_and_some_more(name):
         assert mine[parameter].default == their.default
         assert mine[parameter].kind == their.kind
     more = set(mine) - set(known)
-    assert more == {"dropout", "backend", "device", "callbacks", "precision", "progress"} | (
+    assert more == {"normalization", "dropout", "backend", "device", "callbacks", "precision", "progress"} | (
         {"class_weight"} if name == "MLPClassifier" else set()
     )
 
@@ -134,10 +134,11 @@ def test_names_of_features(iris):
 
 def test_the_docstrings_name_every_parameter_and_attribute(iris):
     for cls in (MLPClassifier, MLPRegressor):
-        described = inspect.getdoc(cls).partition("Notes\n")[0]  # not indented, whichever the Python
+        described = inspect.getdoc(cls).partition("See Also\n")[0]  # not indented, whichever the Python
         e = cls(max_iter=1).fit(*iris, validation_data=iris)
         names = [*cls().get_params(), *(n for n in vars(e) if n.endswith("_") and not n.startswith("_"))]
         entries = re.findall(r"^(\w+(?:, \w+)*) : ", described, flags=re.MULTILINE)
         documented = {name for entry in entries for name in entry.split(", ")}
         assert set(names) <= documented | {"feature_names_in_"}
-        assert documented <= set(names) | {"feature_names_in_"}
+        assert documented <= {*names, "network_", "feature_names_in_"}
+        assert isinstance(e.network_, bpx.Network)

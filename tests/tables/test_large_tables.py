@@ -20,7 +20,7 @@ def small_parts(monkeypatch):
     """Take few values, rows, features and bytes for many, so that small tables are done as large ones are."""
     monkeypatch.setattr(values, "_VALUES_AT_A_TIME", 16)
     monkeypatch.setattr(values, "_SAMPLE", 16)
-    monkeypatch.setattr(encoding, "_ROWS_A_BLOCK", 7)
+    monkeypatch.setattr(encoding, "_VALUES_A_BLOCK", 100)
     monkeypatch.setattr(encoding, "_FEATURES_A_BLOCK", 3)
     monkeypatch.setattr(csv_parsing, "_BYTES_A_BLOCK", 13)
 
@@ -229,3 +229,14 @@ def test_classes_are_split_by_number_as_by_name(strict):
     by_name = split(len(ids), 0.2, 3, [names[i] for i in ids], strict=strict)
     for one, other in zip(split_classes(numbers, labels, 0.2, 3, strict), by_name, strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+def test_a_table_that_is_used_up_is_prepared_alike():
+    table = make_table().with_columns(y=pl.Series(["", *(["0", "1"] * 149), "1"]))  # one row has no target
+    kept = prepare(table, "y", dtype="float32")
+    assert table.width == 8
+    used_up = prepare(table, "y", dtype="float32", release=True)
+    assert table.width == 0
+    for name in ("x_train", "y_train", "x_validation", "y_validation", "train_rows", "validation_rows"):
+        np.testing.assert_array_equal(getattr(used_up, name), getattr(kept, name))
+    assert used_up.notes == kept.notes

@@ -6,9 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bpx.errors import InputError
+from bpx.recipes.training import deal_folds
 from bpx.tables import split
 
-TRAIN, HELD_OUT = [0, 1, 2, 3, 5, 6, 9], [4, 7, 8]
+TRAIN, HELD_OUT = [0, 2, 3, 5, 6, 7, 9], [1, 4, 8]
 
 
 def test_a_seed_gives_one_split_and_it_stays():
@@ -88,3 +89,12 @@ def test_an_impossible_split_is_refused(arguments, message):
     with pytest.raises(InputError) as caught:
         split(*arguments, strict=True)
     assert str(caught.value).startswith(message)
+
+
+@pytest.mark.parametrize("seed", [0, 1, 42])
+def test_a_column_of_the_same_seed_is_not_what_rows_are_held_out_by(seed):
+    """Toy tables are drawn from ``default_rng(0)``, and split by the seed 0 unless told otherwise."""
+    column = np.random.default_rng(seed).uniform(size=2000)
+    _, held_out = split(len(column), 0.2, seed=seed)
+    assert abs(column[held_out].mean() - 0.5) < 0.06  # five deviations of a mean of 400
+    assert abs(column[deal_folds(len(column), 5, seed=seed)[0]].mean() - 0.5) < 0.06

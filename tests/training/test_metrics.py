@@ -31,7 +31,7 @@ def _cases(generator):
 
 
 @pytest.mark.parametrize("weighted", [False, True])
-@pytest.mark.parametrize("name", ["macro_f1", "roc_auc", "r2", "mean_absolute_error"])
+@pytest.mark.parametrize("name", [name for name in METRICS if name != "accuracy"])
 def test_without_scikit_learn_the_numbers_are_the_same(name, weighted, generator, monkeypatch):
     pytest.importorskip("sklearn")
     kinds = ("values", "one value") if METRICS[name].kind == "values" else (
@@ -46,7 +46,7 @@ def test_without_scikit_learn_the_numbers_are_the_same(name, weighted, generator
             without.setitem(sys.modules, "sklearn.metrics", None)
             own = METRICS[name].compute(y, p, weight)
         assert own == pytest.approx(theirs, rel=1e-12), kind
-        assert 0.0 < own < 3.0 or name == "r2"
+        assert 0.0 < own < 3.0 or name in ("r2", "matthews_corrcoef")
 
 
 def test_scikit_learn_is_the_reference(generator):
@@ -56,6 +56,14 @@ def test_scikit_learn_is_the_reference(generator):
     assert METRICS["roc_auc"].compute(y, p, None) == pytest.approx(reference.roc_auc_score(y, p, multi_class="ovr"))
     assert METRICS["macro_f1"].compute(y, p, None) == pytest.approx(
         reference.f1_score(y, p.argmax(axis=1), average="macro")
+    )
+    decided = p.argmax(axis=1)
+    assert METRICS["balanced_accuracy"].compute(y, p, None) == reference.balanced_accuracy_score(y, decided)
+    assert METRICS["matthews_corrcoef"].compute(y, p, None) == reference.matthews_corrcoef(y, decided)
+    assert METRICS["log_loss"].compute(y, p, None) == reference.log_loss(y, p)
+    assert METRICS["brier_score"].compute(y, p, None) == pytest.approx(reference.brier_score_loss(y, p))
+    assert METRICS["average_precision"].compute(y, p, None) == pytest.approx(
+        reference.average_precision_score(np.eye(4)[y], p, average="macro")
     )
     for k in (1, 2, 3):
         assert scores.top_k_accuracy(y, p, k) == reference.top_k_accuracy_score(y, p, k=k)
@@ -221,3 +229,38 @@ def test_a_function_that_returns_no_number_is_an_error():
     x, y = networks.classes(ROWS)
     with pytest.raises(bpx.InputError, match="the metric 'broken' must return a number, got None"):
         bpx.mlp([4, 3]).fit(x, y, epochs=1, metrics=[("broken", lambda y, p: None)])
+
+
+@pytest.mark.parametrize("installed", [True, False])
+def test_metrics_of_classes_by_hand(installed, monkeypatch):
+    if installed:
+        pytest.importorskip("sklearn")
+    else:
+        monkeypatch.setitem(sys.modules, "sklearn", None)
+    y, p = np.array([0, 0, 0, 1]), np.array([0.1, 0.2, 0.9, 0.8])  # three of four are right
+    names = ("balanced_accuracy", "matthews_corrcoef", "average_precision", "log_loss", "brier_score")
+    found = {name: METRICS[name].compute(y, p, None) for name in names}
+    assert found["balanced_accuracy"] == pytest.approx((2 / 3 + 1) / 2)
+    assert found["matthews_corrcoef"] == pytest.approx((1 * 2 - 1 * 0) / np.sqrt(2 * 1 * 3 * 2))
+    assert found["average_precision"] == pytest.approx(1 / 2)
+    assert found["log_loss"] == pytest.approx(-np.log([0.9, 0.8, 0.1, 0.8]).mean())
+    assert found["brier_score"] == pytest.approx(np.mean([0.01, 0.04, 0.81, 0.04]))
+    sure = METRICS["log_loss"].compute(y, np.array([1.0, 0.0, 0.0, 1.0], np.float32), None)
+    assert sure == pytest.approx(-np.log(np.finfo(np.float32).eps) / 4, rel=1e-5)  # wrong with certainty: not infinite
+    alone = np.zeros(4, int)
+    assert METRICS["balanced_accuracy"].compute(alone, p, None) == 0.5
+    assert METRICS["matthews_corrcoef"].compute(alone, np.full(4, 0.1), None) == 0.0
+
+
+def test_metrics_of_probabilities_are_followed_and_lower_ones_are_better():
+    x, y = bpx.datasets.moons(120, seed=0)
+    net = bpx.mlp([2, 8, 1], loss="binary_cross_entropy", seed=0)
+    names = ["log_loss", "brier_score", "average_precision", "balanced_accuracy", "matthews_corrcoef"]
+    stop = bpx.EarlyStopping("validation_brier_score", patience=50)
+    history = net.fit(
+        x, y, epochs=20, optimizer=bpx.Adam(0.02), metrics=names, validation_data=(x, y), callbacks=[stop]
+    )  # fmt: skip
+    assert stop.best == min(history.validation_metrics["brier_score"])
+    assert history.metrics["log_loss"] == pytest.approx(history.validation_loss, rel=1e-5)
+    with pytest.raises(bpx.InputError, match="average_precision needs samples of at least two classes"):
+        net.evaluate(x, np.zeros(120), metrics=names)

@@ -275,7 +275,9 @@ def _check_epochs(run: FitRun, path: Path, counters: dict[str, int]) -> None:
     )
 
 
-def find_differences(here: Any, there: Any, name: str = "") -> list[str]:
+def find_differences(
+    here: Any, there: Any, name: str = "", places: tuple[str, str] = ("here", "in the checkpoint")
+) -> list[str]:
     """Return what differs between two descriptions in plain data, one line of text each: ``name: here, there``.
 
     Parameters
@@ -284,19 +286,25 @@ def find_differences(here: Any, there: Any, name: str = "") -> list[str]:
         Dicts are compared key by key, lists of equal length item by item.
     name : str
         Where they come from.
+    places : tuple of str
+        What the two sides are called.
     """
     if isinstance(here, dict) and isinstance(there, dict) and here.get("kind") == there.get("kind"):
         keys = [*here, *(key for key in there if key not in here)]
-        found = [find_differences(here.get(key), there.get(key), f"{name}.{key}" if name else str(key)) for key in keys]
+        found = [
+            find_differences(here.get(key), there.get(key), f"{name}.{key}" if name else str(key), places)
+            for key in keys
+        ]
         return [line for lines in found for line in lines]
     if isinstance(here, list) and isinstance(there, list) and len(here) == len(there):
-        found = [find_differences(a, b, f"{name}[{i}]") for i, (a, b) in enumerate(zip(here, there, strict=True))]
+        pairs = enumerate(zip(here, there, strict=True))
+        found = [find_differences(a, b, f"{name}[{i}]", places) for i, (a, b) in pairs]
         return [line for lines in found for line in lines]
     if here == there or (here != here and there != there):
         return []
     if name.endswith(".hash"):
         return [f"{name.removesuffix('.hash')} holds other numbers"]
-    return [f"{name} is {_show(here)} here and {_show(there)} in the checkpoint"]
+    return [f"{name} is {_show(here)} {places[0]} and {_show(there)} {places[1]}"]
 
 
 def _show(value: Any) -> str:

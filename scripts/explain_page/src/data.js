@@ -47,6 +47,7 @@ export function readData(text) {
   }
   check(raw.format === FORMAT, `This page reads the format ${FORMAT}; the data are “${raw.format}”.`);
   const data = unpackAll(raw);
+  if (data.summary) return data;
   checkLayers(data.layers);
   check(data.loss.kind in losses, `This page cannot explain the loss “${data.loss.kind}”.`);
   check(data.snapshots.length > 0, "The data hold no snapshot of the network.");

@@ -8,25 +8,40 @@ import { listenForArrows } from "./keyboard.js";
 import { listenForFiles } from "./lab/dropping.js";
 import { followLearningRate } from "./lab/forecast.js";
 import { createPlayer } from "./lab/player.js";
+import { watchGoals, writeAddress } from "./lesson/watching.js";
 import { createModel, snapshotOf } from "./model.js";
 import { createActions, createStore, initialState } from "./store.js";
-import { followSystem } from "./theme.js";
+import { currentTheme, followSystem, setTheme } from "./theme.js";
 import { App } from "./view/App.jsx";
+import { Summary } from "./view/Summary.jsx";
+
+function showSummary(root, data) {
+  followSystem(() => {});
+  render(<Summary data={data} />, root);
+  document.getElementById("arithmetic").textContent = "Its numbers were computed by bpx";
+  window.bpx = { data, engine };
+}
 
 function start(root, text) {
   const data = readData(text);
+  document.title = data.title;
+  if (data.summary) return showSummary(root, data);
   const model = createModel();
-  const begin = initialState(data);
-  const store = createStore({ ...begin, weight: model(begin).weight });
-  const actions = { ...createActions(store), ...createPlayer(store) };
+  const store = createStore({ ...initialState(data), theme: currentTheme() });
+  const actions = { ...createActions(store), ...createPlayer(store), chooseTheme };
+  function chooseTheme(theme) {
+    setTheme(theme);
+    store.set({ theme });
+  }
   const draw = () => render(<App model={model(store.get())} actions={actions} />, root);
   store.subscribe(draw);
   followLearningRate(store);
   actions.follow(location.hash);
-  followSystem(draw);
-  listenForArrows(actions);
+  watchGoals(store);
+  writeAddress(store, actions);
+  followSystem((theme) => store.set({ theme }));
+  listenForArrows(store, actions);
   listenForFiles(actions);
-  document.title = data.title;
   draw();
   window.bpx = {
     get data() {

@@ -2,7 +2,6 @@
 // of the chosen weight. Recomputed only when something it depends on has changed.
 
 import { chain, trainingStep } from "./engine/engine.js";
-import { parameterKey } from "./network.js";
 import { sessionOf } from "./session.js";
 import { renewed } from "./steps.js";
 
@@ -30,10 +29,9 @@ export function createModel() {
   return function model(state) {
     const { data } = state;
     const { net, steps } = sessionOf(data);
+    const { weight } = state;
     const params = state.own?.params ?? data.snapshots[state.snapshot].params;
-    const pass = passOf(data, params, state.sample, state.learningRate);
     const row = state.sample === "all" ? state.shown : 0;
-    const weight = state.weight ?? strongestFirstWeight(net, pass);
     const fresh = renewed(steps, state.step);
     const unitOf = (block) => state.units[block.index] ?? defaultUnit(net, block, weight);
     return {
@@ -42,12 +40,18 @@ export function createModel() {
       steps,
       state,
       step: steps[state.step],
-      pass,
+      params,
       row,
       weight,
-      batch: pass.x.length,
+      batch: state.sample === "all" ? data.samples.x.length : 1,
       learningRate: state.learningRate,
-      chain: chainOf(data, pass, row, weight),
+      // Computed where they are asked for: while training plays, most of the page rests.
+      get pass() {
+        return passOf(data, params, state.sample, state.learningRate);
+      },
+      get chain() {
+        return chainOf(data, this.pass, row, weight);
+      },
       isRenewed: (layer) => fresh.has(layer),
       unitOf,
       weightIn: (block) =>
@@ -63,19 +67,6 @@ function defaultUnit(net, block, weight) {
   const fed = net.blocks.find(({ linear }) => linear === weight.layer);
   if (block === fed) return weight.j;
   return block.index === fed.index - 1 && weight.name === "weight" ? weight.i : 0;
-}
-
-/** The weight to begin with, unless the data name one: that of the first layer with the largest gradient. */
-function strongestFirstWeight({ layers }, pass) {
-  const layer = layers.findIndex(({ kind }) => kind === "Linear");
-  let best = { layer, name: "weight", i: 0, j: 0 };
-  const size = ({ i, j }) => Math.abs(pass.grads[layer].weight[i][j]);
-  pass.grads[layer].weight.forEach((row, i) =>
-    row.forEach((_, j) => {
-      if (size({ i, j }) > size(best)) best = { ...best, i, j };
-    }),
-  );
-  return best;
 }
 
 /** Everything on the page as plain data, for tests and for the curious: window.bpx.state(). */
@@ -95,6 +86,7 @@ export function snapshotOf(model) {
       curve: state.own?.curve ?? null,
       forecast: state.forecast,
     },
+    lesson: state.lesson && { number: state.lesson.index + 1, is_done: state.lesson.isDone },
     sample: state.sample,
     row: model.row,
     learning_rate: state.learningRate,
@@ -116,7 +108,7 @@ export function snapshotOf(model) {
       new_params: pass.newParams[k],
     })),
     weight: {
-      key: parameterKey(weight),
+      key: net.keyOf(weight),
       ...weight,
       gradient: model.chain.gradient,
       sum: model.chain.sum,

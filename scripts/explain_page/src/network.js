@@ -1,7 +1,7 @@
 // The network as a reader sees it: blocks (a Linear layer with the activations after it) and names for every value.
 //
 // values[v] is the input (v = 0) or the output of layer v - 1. Block 0 is the input; block l >= 1 holds the l-th
-// Linear layer. z is a Linear layer's output, a what its activations make of it; a block without activation has only z.
+// Linear layer, and the layers after it: activations, normalizations, the ends of shortcuts. z is a Linear layer's output, a what its activations make of it; a block without activation has only z.
 
 const superscript = (text) =>
   [...text].map((c) => "⁰¹²³⁴⁵⁶⁷⁸⁹"["0123456789".indexOf(c)] ?? { ",": "˒" }[c] ?? c).join("");
@@ -19,6 +19,7 @@ export function describe(data) {
     }
   });
   for (const block of blocks) nameValues(block, symbols);
+  const placeOf = (k) => layers[k].name ?? String(k);
   nameBlocks(blocks);
   const outputs = blocks.at(-1);
   const unitName = (block, unit) =>
@@ -30,6 +31,11 @@ export function describe(data) {
     symbols,
     imageShape: shape ?? guessImageShape(samples.x, features),
     hasBias: (k) => "bias" in data.snapshots[0].params[k],
+    /** What bpx calls a layer, and a parameter in it. */
+    placeOf,
+    keyOf: (weight) => parameterKey({ ...weight, layer: placeOf(weight.layer) }),
+    /** The layers that end a shortcut which begins at a value. */
+    shortcutsFrom: (value) => layers.flatMap(({ from }, end) => (from === value ? [end] : [])),
     isFrozen: (k, name) => (layers[k].frozen ?? []).includes(name),
     blockOfLayer: (k) => blocks.findLast((block) => block.linear !== null && block.linear <= k) ?? blocks[0],
     unitName,
@@ -56,6 +62,7 @@ function symbol(letter, mark, block) {
   return {
     letter,
     block,
+    mark,
     tex: (sub = "") => `${letter}${up}${sub === "" ? "" : `_{${sub}}`}`,
     text: `${letter}${mark ? `⁽${superscript(mark)}⁾` : ""}`,
     gradTex: (sub = "") =>
@@ -81,6 +88,16 @@ function guessImageShape(rows, names) {
   const isSquare = size >= 16 && side * side === size;
   const areColumns = names?.some((name) => !/^(pixel|px|p|x)?[\s_,.\d()[\]-]*$/i.test(name));
   return isSquare && !areColumns && rows.every((row) => row.every((value) => value >= 0)) ? [side, side] : null;
+}
+
+/** Numbers of the layers, in groups: each residual block with the end of its shortcut is one, any other layer another. */
+export function blocksOf(layers) {
+  const groups = [];
+  layers.forEach(({ from }, k) => {
+    const inside = from === undefined ? [] : groups.splice(groups.findIndex(([first]) => first >= from)).flat();
+    groups.push([...inside, k]);
+  });
+  return groups;
 }
 
 /** The key of a parameter as bpx's command line writes it, such as 0.weight[1,0] or 2.bias[0]. */

@@ -3,6 +3,8 @@
 
 export const PARTS = ["forward", "error", "backward", "update"];
 
+const hasParameters = ({ kind }) => kind === "Linear" || kind.endsWith("Norm");
+
 export function listSteps({ layers, blocks, blockOfLayer, hasBias }) {
   const steps = [];
   const add = (part, kind, layer, extra = {}) => {
@@ -13,19 +15,21 @@ export function listSteps({ layers, blocks, blockOfLayer, hasBias }) {
   layers.forEach(({ kind }, k) => add("forward", kind === "Linear" ? "weighted" : "activation", k, { value: k + 1 }));
   add("error", "loss", null);
   add("error", "error", null, { dValue: layers.length });
-  const firstLinear = layers.findIndex(({ kind }) => kind === "Linear");
-  for (let k = layers.length - 1; k >= firstLinear; k -= 1) {
+  const first = layers.findIndex(hasParameters);
+  for (let k = layers.length - 1; k >= first; k -= 1) {
     if (layers[k].kind === "Linear") {
       add("backward", "dweight", k);
       if (hasBias(k)) add("backward", "dbias", k);
-      if (k > firstLinear) add("backward", "back", k, { dValue: k });
+      if (k > first) add("backward", "back", k, { dValue: k });
     } else {
+      if (hasParameters(layers[k])) add("backward", "dscale", k);
+      if (k === first) break;
       add("backward", "slope", k);
       add("backward", "delta", k, { dValue: k });
     }
   }
-  layers.forEach(({ kind }, k) => {
-    if (kind !== "Linear") return;
+  layers.forEach((layer, k) => {
+    if (!hasParameters(layer)) return;
     add("update", "change", k);
     add("update", "new", k);
   });

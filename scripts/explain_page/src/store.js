@@ -4,6 +4,7 @@ import { trainingStep } from "./engine/engine.js";
 import { readLink } from "./lab/link.js";
 import { dataOf, planOf } from "./lab/plan.js";
 import { readTable } from "./lab/table.js";
+import { lessonSteps } from "./lesson/steps.js";
 import { parseKey } from "./network.js";
 import { sessionOf } from "./session.js";
 
@@ -25,13 +26,14 @@ function startOf(data) {
   const start = data.start ?? {};
   const lively = firstLivelySample(data, start.snapshot ?? 0);
   const sample = start.sample ?? lively;
+  const snapshot = start.snapshot ?? 0;
   return {
     data,
     step: 0,
-    snapshot: start.snapshot ?? 0,
+    snapshot,
     sample,
     shown: sample === "all" ? lively : sample,
-    weight: start.weight ? parseKey(start.weight) : null,
+    weight: start.weight ? parseKey(start.weight) : strongestFirstWeight(data, snapshot, sample),
     units: {},
     path: null,
     own: null,
@@ -51,6 +53,7 @@ export function initialState(data) {
     learningRate: data.learning_rate,
     playing: false,
     speed: "steady",
+    lesson: null,
   };
 }
 
@@ -70,6 +73,21 @@ function firstLivelySample(data, snapshot) {
     0,
     sizes.findIndex((size) => size >= 0.5 * middle && size > 0),
   );
+}
+
+/** The weight to begin with: that of the first layer with the largest gradient. */
+function strongestFirstWeight({ layers, loss, samples, snapshots }, snapshot, sample) {
+  const layer = layers.findIndex(({ kind }) => kind === "Linear");
+  const take = (rows) => (sample === "all" ? rows : [rows[sample]]);
+  const pass = trainingStep({ layers, loss }, snapshots[snapshot].params, take(samples.x), take(samples.y), 0);
+  const { weight } = pass.grads[layer];
+  let [i, j] = [0, 0];
+  weight.forEach((row, from) =>
+    row.forEach((gradient, to) => {
+      if (Math.abs(gradient) > Math.abs(weight[i][j])) [i, j] = [from, to];
+    }),
+  );
+  return { layer, name: "weight", i, j };
 }
 
 export function createActions(store) {
@@ -103,7 +121,9 @@ export function createActions(store) {
       const { plan, given, table, data, learningRate } = store.get();
       const next = { ...plan, ...change };
       try {
-        const made = ["hidden", "source", "activation", "seed", "target"].some((key) => key in change);
+        const made = ["hidden", "source", "activation", "norm", "dropout", "shortcuts", "seed", "target"].some(
+          (key) => key in change,
+        );
         if (!made) return store.set({ plan: next, problem: null });
         const fresh = dataOf(next, given, table);
         if (fresh === data) return store.set({ plan: next, problem: null });
@@ -114,6 +134,27 @@ export function createActions(store) {
       }
     },
     complain: (problem) => store.set({ problem }),
+    /** Go to a step of the lesson: the page becomes what it shows. What the page was before waits in `home`. */
+    goToLesson(index) {
+      const before = store.get();
+      const { scene, at, view, rate, speed = "steady" } = lessonSteps[index];
+      const made = scene();
+      const data = { ...made, start: { ...made.start, view } };
+      const begun = initialState(data);
+      const [kind, layer] = at;
+      store.set({
+        ...begun,
+        step: sessionOf(data).steps.findIndex((step) => step.kind === kind && step.layer === layer),
+        learningRate: rate ?? begun.learningRate,
+        speed,
+        lesson: { index, isDone: false, home: before.lesson?.home ?? before },
+      });
+    },
+    /** Give the page back as it was before the lesson. */
+    leaveLesson() {
+      const { lesson } = store.get();
+      if (lesson) store.set({ ...lesson.home, playing: false });
+    },
     /** Learn from a table that the reader dropped; one that cannot be read is said, and nothing changes. */
     takeTable(text, title) {
       const { table: before } = store.get();
@@ -137,6 +178,11 @@ export function createActions(store) {
       try {
         const asked = readLink(hash);
         if (!asked) return;
+        if (asked.lesson !== undefined) {
+          this.goToLesson(asked.lesson - 1);
+          return;
+        }
+        this.leaveLesson();
         if (asked.rate !== undefined) store.set({ learningRate: asked.rate });
         this.choosePlan(asked.plan);
         if (store.get().problem) return;

@@ -18,6 +18,6 @@ export function followSystem(onChange) {
   apply();
   wish.addEventListener("change", () => {
     apply();
-    onChange();
+    onChange(currentTheme());
   });
 }

@@ -1,33 +1,42 @@
 // The chain rule for one weight: every path from it to the loss, the factors along each, and their sum.
 //
-// A path starts at the unit that the weight feeds and picks one unit in every later layer. Its product is
+// A path starts at the unit that the weight feeds and picks one unit in every later layer, or takes the shortcut around
+// the layers of a residual block, whose factor is 1. Its product is
 //     dz_j/dw  *  (one factor per layer crossed)  *  dL/d(output)
 // and the products of all paths add up to the gradient. Where there are more paths than a person reads, those that
 // pass through the same unit of the next layer are summed by what backpropagation already knows there: dL/d(unit).
 
-import { softmaxSlope } from "./layers/softmax.js";
+import { layerRules, mixes } from "./layers/index.js";
 
 export const MAX_PATHS = 64;
 
-const mixes = (layer) => layer.kind === "Linear" || layer.kind === "Softmax";
 const widthOf = (step, k) => step.values[k + 1][0].length;
 
 /** How many paths lead from the output of layer `start` to the loss. */
 function countPaths(layers, step, start) {
-  let count = 1;
-  for (let k = start + 1; k < layers.length; k += 1) if (mixes(layers[k])) count *= widthOf(step, k);
-  return count;
+  const counts = new Array(layers.length).fill(1);
+  for (let k = layers.length - 2; k >= start; k -= 1) {
+    const through = (mixes(layers[k + 1]) ? widthOf(step, k + 1) : 1) * counts[k + 1];
+    counts[k] = shortcutsFrom(layers, k + 1).reduce((sum, end) => sum + counts[end], through);
+  }
+  return counts[start];
 }
 
-/** The local derivative d(value k+1)[to] / d(value k)[from] of layer k, for one sample. */
-function localSlope(layers, step, row, k, from, to) {
-  if (layers[k].kind === "Linear")
-    return { kind: "weight", layer: k, from, to, value: step.params[k].weight[from][to] };
-  if (layers[k].kind === "Softmax") {
-    return { kind: "slope", layer: k, from, to, value: softmaxSlope(step.values[k + 1][row], to, from) };
-  }
-  return { kind: "slope", layer: k, from, to, value: step.slopes[k][row][to] };
+/** The layers that end a shortcut which begins at a value. */
+const shortcutsFrom = (layers, value) => layers.flatMap(({ from }, end) => (from === value ? [end] : []));
+
+/** The derivative d(value k+1)[to] / d(value k)[from] of layer k, which is not Linear, for one sample. */
+export function slopeOf(layers, step, row, k, from, to) {
+  if (!mixes(layers[k])) return step.slopes[k][row][to];
+  const [x, y] = [step.values[k][row], step.values[k + 1][row]];
+  return layerRules[layers[k].kind].slopeBetween(layers[k], step.params[k], x, y, from, to);
 }
+
+/** The factor of a path at layer k. */
+const localSlope = (layers, step, row, k, from, to) =>
+  layers[k].kind === "Linear"
+    ? { kind: "weight", layer: k, from, to, value: step.params[k].weight[from][to] }
+    : { kind: "slope", layer: k, from, to, value: slopeOf(layers, step, row, k, from, to) };
 
 const product = (factors) => factors.reduce((total, factor) => total * factor.value, 1);
 
@@ -48,6 +57,10 @@ function walk(layers, step, row, k, unit, factors, stopEarly, found) {
     } else {
       walk(layers, step, row, next, to, extended, stopEarly, found);
     }
+  }
+  for (const end of shortcutsFrom(layers, next)) {
+    const around = { kind: "shortcut", layer: end, from: unit, to: unit, value: 1 };
+    walk(layers, step, row, end, unit, [...factors, around], stopEarly, found);
   }
 }
 

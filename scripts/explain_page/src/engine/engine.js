@@ -3,7 +3,7 @@
 // what it belongs to.
 
 import { mapArray } from "./arrays.js";
-import { layerRules } from "./layers/index.js";
+import { layerRules, parameterNames } from "./layers/index.js";
 import { losses, probabilities } from "./losses.js";
 
 export { chain } from "./chain.js";
@@ -13,7 +13,8 @@ export function forwardPass(layers, params, x, context) {
   const values = [x];
   const caches = [];
   layers.forEach((layer, k) => {
-    const { y, cache } = layerRules[layer.kind].forward(layer, params[k], values[k], context);
+    const seen = layer.from === undefined ? context : { ...context, shortcut: values[layer.from] };
+    const { y, cache } = layerRules[layer.kind].forward(layer, params[k], values[k], seen);
     values.push(y);
     caches.push(cache);
   });
@@ -36,14 +37,24 @@ export function lossOf(loss, output, y) {
   };
 }
 
-/** Backward through all layers: dValues[k] is dL/dvalues[k]; grads has one entry per layer. */
-export function backward(layers, params, caches, dOutput) {
+/** What comes back to value k: through layer k, and where a shortcut begins there, from its end too. */
+function collect(layers, dValues, k, dx) {
+  const ends = layers.flatMap(({ from }, end) => (from === k ? [dValues[end + 1]] : []));
+  return ends.reduce((sum, dy) => sum.map((row, n) => row.map((d, i) => d + dy[n][i])), dx);
+}
+
+/**
+ * Backward through all layers: dValues[k] is dL/dvalues[k]; grads has one entry per layer. Training has no use for the
+ * gradient of the inputs, dValues[0], and leaves it out.
+ */
+export function backward(layers, params, caches, dOutput, { inputGradient = true } = {}) {
   const dValues = new Array(layers.length + 1).fill(null);
   const grads = [];
   dValues[layers.length] = dOutput;
   for (let k = layers.length - 1; k >= 0; k -= 1) {
-    const result = layerRules[layers[k].kind].backward(layers[k], params[k], caches[k], dValues[k + 1]);
-    dValues[k] = result.dx;
+    const { backward: back } = layerRules[layers[k].kind];
+    const result = back(layers[k], params[k], caches[k], dValues[k + 1], { inputGradient: inputGradient || k > 0 });
+    dValues[k] = result.dx && collect(layers, dValues, k, result.dx);
     grads[k] = result.grads;
   }
   return { dValues, grads };
@@ -53,16 +64,23 @@ export function backward(layers, params, caches, dOutput) {
 const slopesOf = (layers, params, { values, caches }) =>
   layers.map((layer, k) => layerRules[layer.kind].slopes?.(layer, params[k], caches[k], values[k]) ?? null);
 
+/** What normalizations made of their inputs before γ and β, a matrix for each; null for other layers. */
+const standardizedOf = (layers, { caches }) =>
+  layers.map(({ kind }, k) => {
+    if (kind === "LayerNorm") return caches[k].map(({ n }) => n);
+    return kind === "BatchNorm" ? caches[k].n : null;
+  });
+
 /** Plain gradient descent: the changes -learning_rate * gradient (0 where frozen) and the parameters after them. */
 export function update(layers, params, grads, learningRate) {
   const changes = params.map((layerParams, k) => {
     const frozen = layers[k].frozen ?? [];
     const change = (name) => mapArray(grads[k][name], (g) => (frozen.includes(name) ? 0 : -learningRate * g));
-    return Object.fromEntries(Object.keys(layerParams).map((name) => [name, change(name)]));
+    return Object.fromEntries(parameterNames(layers[k], layerParams).map((name) => [name, change(name)]));
   });
   const add =
     (layerParams, k) =>
-    ([name, array]) => [name, mapArray(array, (w, dw) => w + dw, changes[k][name])];
+    ([name, array]) => [name, name in changes[k] ? mapArray(array, (w, dw) => w + dw, changes[k][name]) : array];
   const newParams = params.map((layer, k) => Object.fromEntries(Object.entries(layer).map(add(layer, k))));
   return { changes, newParams };
 }
@@ -86,6 +104,7 @@ export function trainingStep(network, params, x, y, learningRate) {
     probabilities: loss.kind.endsWith("cross_entropy") ? output.map((row) => probabilities(loss.kind, row)) : null,
     loss: lossNow,
     slopes: slopesOf(layers, params, pass),
+    standardized: standardizedOf(layers, pass),
     ...back,
     ...step,
     newLoss: lossOf(loss, newOutput, y).value,

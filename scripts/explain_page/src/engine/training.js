@@ -2,6 +2,7 @@
 
 import { copyParams, makeZeros, rowsOf } from "./arrays.js";
 import { backward, forward, forwardPass, lossOf } from "./engine.js";
+import { layerRules, parameterNames } from "./layers/index.js";
 import { optimizers } from "./optimizers.js";
 import { createRandom, shuffled } from "./random.js";
 
@@ -19,11 +20,11 @@ export function createRun(network, params, data, settings) {
   const random = createRandom(settings.seed ?? 0);
   const rule = optimizers[settings.optimizer.kind](settings.optimizer);
   const run = { params: copyParams(params), step: 0, learningRate: settings.learningRate, advance };
-  const slots = run.params.map((layer) =>
+  const slots = run.params.map((params, k) =>
     Object.fromEntries(
-      Object.entries(layer).map(([name, array]) => [
+      parameterNames(layers[k], params).map((name) => [
         name,
-        Array.from({ length: rule.slots }, () => rowsOf(makeZeros(array))),
+        Array.from({ length: rule.slots }, () => rowsOf(makeZeros(params[name]))),
       ]),
     ),
   );
@@ -44,17 +45,18 @@ export function createRun(network, params, data, settings) {
     const [x, y] = takeBatch();
     const { values, caches } = forwardPass(layers, run.params, x, { training: true, random: random.uniform });
     const { dOutput } = lossOf(loss, values.at(-1), y);
-    const { grads } = backward(layers, run.params, caches, dOutput);
+    const { grads } = backward(layers, run.params, caches, dOutput, { inputGradient: false });
     run.step += 1;
-    run.params.forEach((layer, k) => {
-      for (const [name, array] of Object.entries(layer)) {
+    run.params.forEach((params, k) => {
+      for (const name of parameterNames(layers[k], params)) {
         if (layers[k].frozen?.includes(name)) continue;
         const gradient = rowsOf(grads[k][name]);
-        rowsOf(array).forEach((w, row) => {
+        rowsOf(params[name]).forEach((w, row) => {
           const kept = slots[k][name].map((slot) => slot[row]);
           rule.update(w, gradient[row], kept, run.learningRate, run.step);
         });
       }
+      Object.assign(params, layerRules[layers[k].kind].nextState?.(layers[k], params, caches[k]));
     });
   }
 

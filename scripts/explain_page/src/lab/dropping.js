@@ -5,7 +5,16 @@ const MAX_FILE = 20_000_000;
 export async function takeFile(file, actions) {
   if (!file) return;
   if (file.size > MAX_FILE) actions.complain(`${file.name} is larger than 20 MB; train it with “bpx train”.`);
-  else actions.takeTable(await file.text(), file.name);
+  else {
+    let text;
+    try {
+      text = await file.text();
+    } catch {
+      actions.complain(`${file.name} cannot be read: a file with a table, please, and no folder.`);
+      return;
+    }
+    actions.takeTable(text, file.name);
+  }
 }
 
 export function listenForFiles(actions) {

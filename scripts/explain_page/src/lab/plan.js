@@ -1,17 +1,21 @@
 // What a reader may choose of a network, and the page's data that follow from it.
 //
-// A plan is { source: "given", "table" or a key of `datasets`, hidden: [units, ...], activation, optimizer, batchSize,
-// seed }. "given" is the data that the page came with; a plan that changes nothing of them is the page as it came.
+// A plan is { source: "given", "table" or a key of `datasets`, hidden: [units, ...], activation, norm, dropout, shortcuts,
+// optimizer, batchSize, seed }; norm is null or the kind of normalization before each activation, dropout the share left
+// out after it, and shortcuts are around each hidden layer that has as many units as the one before it. "given" is the data that the page came with; a plan that changes nothing of them is the page as it came.
 
 import { FORMAT } from "../data.js";
 import { initialize } from "../engine/initialize.js";
 import { createRandom } from "../engine/random.js";
 import { lossOver } from "../engine/training.js";
 import { datasets } from "./datasets.js";
+import { blocksOf } from "../network.js";
 import { PlanError } from "./plan_error.js";
 import { dataOfTable } from "./table.js";
 
 export const ACTIVATIONS = ["Tanh", "ReLU", "Sigmoid", "LeakyReLU", "GELU", "SiLU", "Softplus", "Identity"];
+export const NORMS = ["LayerNorm", "BatchNorm"];
+export const DROPOUTS = [0, 0.1, 0.2, 0.5];
 export const OPTIMIZERS = {
   sgd: "Gradient descent",
   momentum: "Momentum",
@@ -26,18 +30,24 @@ const MAX_UNITS = 128;
 const ROWS = 200;
 const SHOWN = 24;
 
-/** The plan that a page's own network follows; null as its activation where it has several. */
+/**
+ * The plan that a page's own network follows; null as its activation where it has several, and as its norm, dropout and
+ * shortcuts what most of its layers have.
+ */
 export function planOf(data) {
   const linears = data.layers.filter(({ kind }) => kind === "Linear");
   const last = data.layers.findLastIndex(({ kind }) => kind === "Linear");
   const kinds = new Set(data.layers.slice(0, last).map(({ kind }) => kind));
-  kinds.delete("Linear");
-  kinds.delete("Dropout");
+  for (const kind of ["Linear", "Dropout", "Shortcut", ...NORMS]) kinds.delete(kind);
+  const has = (kind) => data.layers.some((layer) => layer.kind === kind);
   const [only] = kinds;
   return {
     source: "given",
     hidden: linears.slice(0, -1).map(({ n_out: units }) => units),
     activation: kinds.size === 1 && ACTIVATIONS.includes(only) ? only : null,
+    norm: NORMS.find(has) ?? null,
+    dropout: data.layers.find(({ kind }) => kind === "Dropout")?.rate ?? 0,
+    shortcuts: has("Shortcut"),
     optimizer: data.optimizer,
     batchSize: data.batch_size ?? null,
     seed: 0,
@@ -54,13 +64,32 @@ export function readHidden(text) {
   return sizes;
 }
 
-function makeLayers(nIn, hidden, nOut, activation) {
-  const sizes = [nIn, ...hidden, nOut];
-  return sizes.slice(1).flatMap((units, k) => {
-    const linear = { kind: "Linear", n_in: sizes[k], n_out: units, frozen: [] };
-    if (k === hidden.length) return [linear];
-    return [linear, activation === "LeakyReLU" ? { kind: activation, slope: 0.01 } : { kind: activation }];
+function makeLayers(nIn, nOut, { hidden, activation, norm, dropout, shortcuts }) {
+  const layers = [];
+  const sizes = [nIn, ...hidden];
+  hidden.forEach((units, k) => {
+    const start = layers.length;
+    const isBlock = shortcuts && k > 0 && sizes[k] === units;
+    layers.push({ kind: "Linear", n_in: sizes[k], n_out: units, frozen: [] });
+    if (norm === "LayerNorm") layers.push({ kind: norm, n_features: units, eps: 1e-5, frozen: [] });
+    if (norm === "BatchNorm") layers.push({ kind: norm, n_features: units, eps: 1e-5, momentum: 0.1, frozen: [] });
+    layers.push(activation === "LeakyReLU" ? { kind: activation, slope: 0.01 } : { kind: activation });
+    if (dropout > 0) layers.push({ kind: "Dropout", rate: dropout });
+    if (isBlock) layers.push({ kind: "Shortcut", from: start });
   });
+  return named([...layers, { kind: "Linear", n_in: sizes.at(-1), n_out: nOut, frozen: [] }]);
+}
+
+/** Layers with the names that bpx gives them, where these are not their numbers: "2.0" is the first of the block 2. */
+function named(layers) {
+  const blocks = blocksOf(layers);
+  return blocks.flatMap((block, place) =>
+    block.map((k, n) => {
+      const isEnd = layers[k].kind === "Shortcut";
+      const name = block.length > 1 && !isEnd ? `${place}.${n}` : String(place);
+      return name === String(k) ? layers[k] : { ...layers[k], name };
+    }),
+  );
 }
 
 /** Rows as the losses take them: one-hot for three classes and more, one number for two classes or a number. */
@@ -94,11 +123,16 @@ function takeData(plan, given, table) {
 /** The page's data of a plan, with new weights; the page as it came where the plan changes nothing of it. */
 export function dataOf(plan, given, table) {
   const original = planOf(given);
-  const isOriginal = ["source", "seed", "activation"].every((key) => plan[key] === original[key]);
+  const isOriginal = ["source", "seed", "activation", "norm", "dropout", "shortcuts"].every(
+    (key) => plan[key] === original[key],
+  );
   if (isOriginal && String(plan.hidden) === String(original.hidden)) return given;
   const data = takeData(plan, given, table);
   const { training } = data;
-  const layers = makeLayers(training.x[0].length, plan.hidden, training.y[0].length, plan.activation ?? "Tanh");
+  const layers = makeLayers(training.x[0].length, training.y[0].length, {
+    ...plan,
+    activation: plan.activation ?? "Tanh",
+  });
   const weights = layers.reduce((sum, { n_in: nIn = 0, n_out: nOut = 0 }) => sum + nIn * nOut, 0);
   if (weights > MAX_WEIGHTS)
     throw new PlanError(

@@ -1,4 +1,5 @@
-// Plays the training: a few steps a frame, the new weights handed to the page after each frame.
+// Plays the training: a few steps a frame. The new weights and their losses are handed to the page less often, because
+// to measure a loss over all rows takes as long as several steps, and to draw the page longer than a frame.
 
 import { copyParams } from "../engine/arrays.js";
 import { createRun, lossOver } from "../engine/training.js";
@@ -10,7 +11,9 @@ export const SPEEDS = {
   fast: { steps: 10, every: 1 },
   fastest: { steps: 1000, every: 1 },
 };
-const FRAME = 12; // milliseconds of a frame that training may take
+const FRAME = 8; // milliseconds of a frame that training may take
+const REST = 50; // milliseconds between two times that the page is told, at least
+const SHARE = 4; // and so many times as long as it took to measure the losses
 const MOST_POINTS = 400;
 
 /** Half the points of a curve, the newest among them, once there are too many. */
@@ -24,6 +27,7 @@ export function createPlayer(store) {
   let run = null;
   let begun = null; // what the run began from; another choice of the reader begins another run
   let frames = 0;
+  let told = { at: 0, took: 0, step: 0 }; // when the page was last told, and of which step of the run
 
   const paramsOf = ({ own, data, snapshot }) => own?.params ?? data.snapshots[snapshot].params;
 
@@ -37,6 +41,7 @@ export function createPlayer(store) {
       run = createRun({ layers: data.layers, loss: data.loss }, paramsOf(state), data.training, settings);
       run.before = own?.taken ?? 0;
       begun = key;
+      told = { at: 0, took: 0, step: 0 };
     }
     run.learningRate = state.learningRate;
     return run;
@@ -45,6 +50,7 @@ export function createPlayer(store) {
   function publish() {
     const { data, own, snapshot } = store.get();
     const network = { layers: data.layers, loss: data.loss };
+    const began = performance.now();
     const params = copyParams(run.params);
     const train = lossOver(network, params, data.training);
     const heldOut = lossOver(network, params, data.held_out);
@@ -56,6 +62,7 @@ export function createPlayer(store) {
       heldOut: [...start.heldOut, heldOut],
     };
     begun[1] = params;
+    told = { at: performance.now(), took: performance.now() - began, step: run.step };
     const isLost = !Number.isFinite(train);
     store.set({ own: { params, taken, curve: thin(curve) }, ...(isLost ? { playing: false } : {}), snapshot });
   }
@@ -66,7 +73,7 @@ export function createPlayer(store) {
     heldOut: [lossOver(network, params, data.held_out)],
   });
 
-  function frame() {
+  function frame(now) {
     const { playing, speed } = store.get();
     if (!playing) return;
     const { steps, every } = SPEEDS[speed];
@@ -75,7 +82,7 @@ export function createPlayer(store) {
       const going = currentRun();
       const end = performance.now() + FRAME;
       for (let n = 0; n < steps && performance.now() < end; n += 1) going.advance(1);
-      publish();
+      if (now - told.at > Math.max(REST, SHARE * told.took)) publish();
     }
     requestAnimationFrame(frame);
   }
@@ -86,7 +93,12 @@ export function createPlayer(store) {
       store.set({ playing: true });
       requestAnimationFrame(frame);
     },
-    pause: () => store.set({ playing: false }),
+    pause() {
+      if (!store.get().playing) return;
+      const going = currentRun();
+      if (going.step !== told.step) publish();
+      store.set({ playing: false });
+    },
     step(count = 1) {
       currentRun().advance(count);
       publish();

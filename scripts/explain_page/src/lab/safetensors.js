@@ -1,5 +1,7 @@
 // The network of the page as a file that `bpx.load` reads: safetensors, with bpx's description and checksum in it.
 
+import { layerRules } from "../engine/layers/index.js";
+
 const encoder = new TextEncoder();
 
 const TABLE = Array.from({ length: 256 }, (_, n) => {
@@ -16,10 +18,11 @@ function crc32(bytes, before = 0) {
 }
 
 /** The parameters as { name, shape, values }, in the order of their names, which is that of the checksum. */
-function listArrays(params) {
+function listArrays(layers, params) {
+  const isState = (k, name) => layerRules[layers[k].kind].state?.includes(name);
   const arrays = params.flatMap((layer, k) =>
     Object.entries(layer).map(([name, array]) => ({
-      name: `params.${k}.${name}`,
+      name: `${isState(k, name) ? "state" : "params"}.${layers[k].name ?? k}.${name}`,
       shape: Array.isArray(array[0]) ? [array.length, array[0].length] : [array.length],
       bytes: new Uint8Array(new Float64Array(array.flat()).buffer),
     })),
@@ -41,21 +44,39 @@ function checksum(metadata, arrays) {
 }
 
 /** A layer as bpx's files describe it. */
-function describeLayer({ kind, n_in: nIn, n_out: nOut, frozen = [], slope, rate }, params) {
+function describeLayer({ kind, n_in: nIn, n_out: nOut, n_features, frozen = [], slope, rate, eps, momentum }, params) {
   if (kind === "Linear") return { kind, n_in: nIn, n_out: nOut, bias: "bias" in params, frozen };
   if (kind === "LeakyReLU") return { kind, slope };
+  if (kind === "LayerNorm") return { kind, n_features, eps, frozen };
+  if (kind === "BatchNorm") return { kind, n_features, eps, momentum, frozen };
   return kind === "Dropout" ? { kind, rate } : { kind };
+}
+
+/** The layers as bpx's files describe them: a residual block holds its layers, and its shortcut is no layer. */
+function describeLayers(layers, params) {
+  const described = [];
+  layers.forEach((layer, k) => {
+    if (layer.kind !== "Shortcut") described.push({ number: k, config: describeLayer(layer, params[k]) });
+    else {
+      const inside = described.splice(described.findIndex(({ number }) => number >= layer.from));
+      described.push({
+        number: inside[0].number,
+        config: { kind: "Residual", layers: inside.map(({ config }) => config) },
+      });
+    }
+  });
+  return described.map(({ config }) => config);
 }
 
 /** The bytes of the file: `network` is { layers, loss }. */
 export function writeNetwork({ layers, loss }, params) {
   const description = {
-    layers: layers.map((layer, k) => describeLayer(layer, params[k])),
+    layers: describeLayers(layers, params),
     loss,
     dtype: "float64",
     seed: 0,
   };
-  const arrays = listArrays(params);
+  const arrays = listArrays(layers, params);
   const metadata = { format: "bpx", version: "2", network: JSON.stringify(description) };
   const header = { __metadata__: { ...metadata, checksum: checksum(metadata, arrays) } };
   let end = 0;

@@ -83,9 +83,12 @@ function columnsOf(name, cells) {
   return words.map((word) => ({ name: `${name}=${word}`, values: cells.map((cell) => (cell === word ? 1 : 0)) }));
 }
 
+/** Numbers with mean 0 and standard deviation 1; the largest is divided out first, so that no square overflows. */
 function standardized(values) {
-  const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
-  const scale = Math.sqrt(values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / values.length) || 1;
+  const size = values.reduce((largest, value) => Math.max(largest, Math.abs(value)), 0) || 1;
+  const mean = size * (values.reduce((sum, value) => sum + value / size, 0) / values.length);
+  const squares = values.reduce((sum, value) => sum + (value / size - mean / size) ** 2, 0);
+  const scale = size * Math.sqrt(squares / values.length) || 1;
   return { mean, scale, values: values.map((value) => (value - mean) / scale) };
 }
 

@@ -1,6 +1,7 @@
-// Name, formula and slope of each activation in TeX; z and a stand for what the caller puts in, symbol or number.
+// Name, formula and slope of each activation in TeX, and why it is there; z and a stand for what the caller puts in, symbol or number.
 
 import { exactTex } from "./format.js";
+import { structureText } from "./structure_text.js";
 
 /** TeX allows one superscript: a symbol that has a mark already stands in parentheses. */
 const squared = (a) => (a.includes("^") && !a.startsWith("(") ? `\\bigl(${a}\\bigr)^2` : `${a}^2`);
@@ -53,7 +54,9 @@ export const activationText = {
     name: "dropout",
     value: (z) => z,
     slope: () => "1",
-    why: "It drops units only while training; the page explains the network as it predicts, so nothing is dropped.",
+    why: ({ rate }) =>
+      `While it trains, each number is left out with probability ${rate}, and those that stay are divided by ` +
+      `${Number((1 - rate).toPrecision(12))}. The walk shows the network as it predicts, so nothing is left out here.`,
   },
   Softmax: {
     name: "softmax",
@@ -62,3 +65,12 @@ export const activationText = {
     why: "It turns numbers into shares that add up to 1, so each output depends on every input.",
   },
 };
+
+/** What a layer other than Linear is called. */
+export const layerName = ({ kind }) => (structureText[kind] ?? activationText[kind]).name;
+
+/** Why it is there, in a sentence or two. */
+export function reasonFor(layer, net) {
+  const { why } = structureText[layer.kind] ?? activationText[layer.kind];
+  return typeof why === "string" ? why : why(layer, net);
+}

@@ -1,6 +1,6 @@
 // The factors of a chain in words and TeX.
 
-import { activationText } from "./activation_text.js";
+import { layerName } from "./activation_text.js";
 import { parameterTex } from "../network.js";
 import { partial, w } from "./tex.js";
 
@@ -21,7 +21,11 @@ export function factorText(net, weight, factor) {
     }),
     slope: () => ({
       tex: partial(output.tex(to + 1), input.tex(from + 1)),
-      name: `slope of the ${activationText[net.layers[layer].kind].name}`,
+      name: `slope of the ${layerName(net.layers[layer])}`,
+    }),
+    shortcut: () => ({
+      tex: partial(output.tex(to + 1), net.symbols[net.layers[layer].from].tex(from + 1)),
+      name: "the shortcut around a residual block",
     }),
     error: () => ({ tex: partial("L", output.tex(unit + 1)), name: "error of the output" }),
     rest: () => ({ tex: `${output.gradTex(unit + 1)}`, name: "all paths from here on, summed" }),
@@ -49,6 +53,7 @@ export function pathName(net, weight, { factors }) {
   const stops = [start, unitLabel(net, block, weight.j)];
   for (const { kind, layer, from, to } of factors) {
     if (kind === "weight") stops.push(unitLabel(net, net.blockOfLayer(layer), to));
+    if (kind === "shortcut") stops.push("shortcut");
     if (kind === "slope" && from !== to) stops.push(unitLabel(net, net.blockOfLayer(layer), to));
   }
   stops.push(factors.at(-1).kind === "rest" ? "… L" : "L");

@@ -1,6 +1,7 @@
 // Formulas of the way forward and of the loss; see formulas.js for what a rule gets and gives.
 
 import { activationText } from "./activation_text.js";
+import { structureText } from "./structure_text.js";
 import { lossText, targetsOf } from "./loss_text.js";
 import { aligned, B, inner, isSmall, matrix, num, partial, plus, sumOf, term, W } from "./tex.js";
 
@@ -42,14 +43,22 @@ export const forwardFormulas = {
     const [z, a] = [net.symbols[layer], net.symbols[layer + 1]];
     const [input, output] = [pass.values[layer][row], pass.values[layer + 1][row]];
     const spec = net.layers[layer];
-    const text = activationText[spec.kind];
     const j = unitOf(block);
+    const matrices = isSmall(output.length) && output.length > 1 ? `${a.tex()} = ${matrix([output])}` : null;
+    const structure = structureText[spec.kind]?.forward({ net, pass, row, layer, unit: j });
+    if (structure)
+      return {
+        symbols: `${a.tex("j")} = ${structure.symbols}`,
+        matrices,
+        unit: aligned(a.tex(j + 1), [structure.filled, num(output[j])]),
+      };
+    const text = activationText[spec.kind];
     const sum =
       spec.kind === "Softmax" ? sumOf(input.map((v) => ({ tex: `e^{${num(v)}}`, value: Math.exp(v) }))) : null;
     const filled = sum ? `\\frac{e^{${num(input[j])}}}{${sum.tex}}` : text.value(inner(input[j]), spec);
     return {
       symbols: `${a.tex("j")} = ${text.value(z.tex("j"), spec).replace("z_k", z.tex("k"))}`,
-      matrices: isSmall(output.length) && output.length > 1 ? `${a.tex()} = ${matrix([output])}` : null,
+      matrices,
       unit: aligned(a.tex(j + 1), [filled, num(output[j])]),
       omitted: sum?.omitted,
     };

@@ -3,7 +3,7 @@
 // Returns a list of { caption, kind: "vector" | "matrix", layer, name, rows, rowNames, columnNames }; the cells of a
 // "matrix" are parameters that can be chosen.
 
-import { softmaxSlope } from "../engine/layers/softmax.js";
+import { slopeOf } from "../engine/chain.js";
 
 /** One sample: a row per unit, a column per quantity given as [symbol, values]. */
 const perUnit = (caption, names, ...quantities) => ({
@@ -34,7 +34,7 @@ function parameters(model, { layer, block }, source, what) {
   if (source[layer].weight) {
     tables.push({
       ...common,
-      caption: `${what} ${layer}.weight`,
+      caption: `${what} ${net.placeOf(layer)}.weight`,
       name: "weight",
       rows: source[layer].weight,
       rowNames: unitNames(net, from),
@@ -43,7 +43,7 @@ function parameters(model, { layer, block }, source, what) {
   if (source[layer].bias) {
     tables.push({
       ...common,
-      caption: `${what} ${layer}.bias`,
+      caption: `${what} ${net.placeOf(layer)}.bias`,
       name: "bias",
       rows: [source[layer].bias],
       rowNames: ["bias"],
@@ -51,6 +51,16 @@ function parameters(model, { layer, block }, source, what) {
   }
   return tables;
 }
+
+/** γ and β of a normalization. */
+const scales = ({ net }, { layer, block }, source, what) => [
+  perUnit(`${what}: scale and shift`, unitNames(net, block), ["γ", source[layer].weight], ["β", source[layer].bias]),
+];
+
+const parametersOrScales = (model, step, source, what) =>
+  model.net.layers[step.layer].kind === "Linear"
+    ? parameters(model, step, source, what === "Update" ? "Update of" : what)
+    : scales(model, step, source, what);
 
 export function tablesOf(model, step) {
   const { net, pass, row, batch } = model;
@@ -70,14 +80,15 @@ export function tablesOf(model, step) {
     slope: () => [
       pass.slopes[layer]
         ? one("Slope", `∂${net.symbols[layer + 1].text}/∂${net.symbols[layer].text}`, pass.slopes[layer])
-        : jacobian(pass.values[layer + 1][row], unitNames(net, block)),
+        : jacobian(unitNames(net, block), (from, to) => slopeOf(net.layers, pass, row, layer, from, to)),
     ],
     delta: () => gradient(layer),
     dweight: () => parameters(model, step, pass.grads, "Gradient of").slice(0, 1),
     dbias: () => parameters(model, step, pass.grads, "Gradient of").slice(1),
     back: () => gradient(layer, net.blocks[block.index - 1]),
-    change: () => parameters(model, step, pass.changes, "Update of"),
-    new: () => parameters(model, step, pass.newParams, "New"),
+    dscale: () => scales(model, step, pass.grads, "Gradient"),
+    change: () => parametersOrScales(model, step, pass.changes, "Update"),
+    new: () => parametersOrScales(model, step, pass.newParams, "New"),
     gradients: () => parameters(model, step, pass.grads, "Gradient of"),
     after: () => [
       perUnit(
@@ -90,11 +101,11 @@ export function tablesOf(model, step) {
   return rules[kind]();
 }
 
-/** Softmax has a slope for every pair of units: a row per input, a column per output. */
-const jacobian = (output, names) => ({
+/** A layer that mixes its inputs has a slope for every pair of units: a row per input, a column per output. */
+const jacobian = (names, slope) => ({
   caption: "Slope, from input (row) to output (column)",
   kind: "vector",
-  rows: names.map((_, from) => names.map((__, to) => softmaxSlope(output, to, from))),
+  rows: names.map((_, from) => names.map((__, to) => slope(from, to))),
   rowNames: names,
   columnNames: names,
 });

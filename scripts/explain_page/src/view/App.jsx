@@ -10,6 +10,7 @@ import { Walk } from "./Controls.jsx";
 import { NetworkFigure } from "./figure/NetworkFigure.jsx";
 import { Header } from "./Header.jsx";
 import { Lab } from "./lab/Lab.jsx";
+import { Lesson } from "./Lesson.jsx";
 import { PlayBar } from "./lab/PlayBar.jsx";
 import { Notices } from "./Notices.jsx";
 import { Settings } from "./Settings.jsx";
@@ -19,22 +20,26 @@ import { Training } from "./Training.jsx";
 export function App({ model, actions }) {
   const stage = useRef(null);
   const isLab = model.state.given.start?.view === "lab"; // what it learns comes before how
-  const shownStep = useRef(model.state.step);
+  const shown = useRef(model.state);
   useEffect(() => {
-    if (shownStep.current === model.state.step) return;
-    shownStep.current = model.state.step;
+    const before = shown.current;
+    shown.current = model.state;
+    if (before.step === model.state.step || before.lesson?.index !== model.state.lesson?.index) return;
     bringIntoView(stage.current.querySelector(".step-panel"));
   });
   return (
     <>
-      <Header model={model} />
+      <Calm model={model}>{() => <Header model={model} actions={actions} />}</Calm>
       <main>
-        <Notices model={model} />
-        <Lab model={model} actions={actions} />
+        {model.state.lesson && <Lesson model={model} actions={actions} />}
+        <Calm model={model}>{() => <Notices model={model} />}</Calm>
+        <Calm model={model}>{() => <Lab model={model} actions={actions} />}</Calm>
         <PlayBar model={model} actions={actions} />
         {isLab && <Training model={model} actions={actions} />}
-        <Settings model={model} actions={actions} />
-        <Walk model={model} actions={actions} />
+        <Calm model={model} every={500}>
+          {() => <Settings model={model} actions={actions} />}
+        </Calm>
+        <Calm model={model}>{() => <Walk model={model} actions={actions} />}</Calm>
         <p class="visually-hidden" role="status" aria-live="polite" data-role="announcer">
           {announcement(model)}
         </p>

@@ -1,6 +1,6 @@
 // One weight and its chain rule: every path to the loss, the factors along it, and the sum that is the gradient.
 
-import { parameterKey, parameterTex } from "../network.js";
+import { parameterTex } from "../network.js";
 import { cutOff, factorText, pathName } from "../text/chain_text.js";
 import { exact, format, plural } from "../text/format.js";
 import { partial } from "../text/tex.js";
@@ -18,7 +18,7 @@ export function ChainPanel({ model, actions }) {
   return (
     <section class="chain-panel" aria-labelledby="chain-title">
       <p class="kicker">
-        <b>chain rule</b> <code data-role="key">{parameterKey(weight)}</code>
+        <b>chain rule</b> <code data-role="key">{net.keyOf(weight)}</code>
       </p>
       <h2 id="chain-title">
         One weight, all the way to the loss <Tex tex={tex} />

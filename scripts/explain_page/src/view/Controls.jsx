@@ -1,6 +1,7 @@
 // The bar that walks through the step: four parts to jump to, back and next.
 
 import { PARTS } from "../steps.js";
+import { PushButton } from "./PushButton.jsx";
 
 const title = (part) => part[0].toUpperCase() + part.slice(1);
 
@@ -33,29 +34,27 @@ export function Walk({ model, actions }) {
         })}
       </ol>
       <div class="moves">
-        <button
-          type="button"
+        <PushButton
           data-role="back"
-          disabled={state.step === 0}
+          isOff={state.step === 0}
           onClick={() => actions.move(-1)}
           aria-keyshortcuts="ArrowLeft"
         >
           <span aria-hidden="true">←</span> Back
-        </button>
+        </PushButton>
         <output class="count" aria-label={`Step ${state.step + 1} of ${steps.length}`}>
           {state.step + 1}
           <span aria-hidden="true"> / {steps.length}</span>
         </output>
-        <button
-          type="button"
+        <PushButton
           class="primary"
           data-role="next"
-          disabled={state.step === last}
+          isOff={state.step === last}
           onClick={() => actions.move(1)}
           aria-keyshortcuts="ArrowRight"
         >
           Next <span aria-hidden="true">→</span>
-        </button>
+        </PushButton>
       </div>
     </nav>
   );

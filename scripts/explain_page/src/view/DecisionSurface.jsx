@@ -45,13 +45,13 @@ export function DecisionSurface({ model, actions }) {
   const frame = useRef(null);
   const width = Math.min(420, useWidth(frame, 360));
   const height = width - MARGIN.left - MARGIN.right + MARGIN.top + MARGIN.bottom;
-  const { data, net, pass, state } = model;
+  const { data, net, params, state } = model;
   const { x: samples, y: targets } = data.samples;
   const { training, held_out: heldOut } = data;
   const [xs, ys] = [0, 1].map((k) => padded([...samples, ...training.x].map((row) => row[k])));
   const { output } = state;
   const grid = state.playing ? MOVING_GRID : GRID;
-  const values = useMemo(() => surface(model, pass.params, output, xs, ys, grid), [data, pass.params, output, grid]);
+  const values = useMemo(() => surface(model, params, output, xs, ys, grid), [data, params, output, grid]);
   const { middle, reach, levels } = levelsOf(values, model, output, targets);
   const [x, y] = [
     scaleLinear(xs, [MARGIN.left, width - MARGIN.right]),
@@ -124,7 +124,14 @@ export function DecisionSurface({ model, actions }) {
             </select>{" "}
           </label>
         )}
-        The output over the plane: <i class="swatch negative" /> below and <i class="swatch positive" /> above{" "}
+        The output over the plane:{" "}
+        <span class="key">
+          <i class="swatch negative" /> below
+        </span>{" "}
+        and{" "}
+        <span class="key">
+          <i class="swatch positive" /> above
+        </span>{" "}
         {format(middle, 2)}, the line. Squares are samples with a target above it, circles the others; the ring marks
         the sample shown{training.x.length > samples.length && ", small ones are rows of the training"}
         {heldOut && ", hollow ones are held out"}.
@@ -168,8 +175,8 @@ function inputName(net, k) {
   return /^\d+$/.test(name) ? `Input ${name}` : name;
 }
 
-function describe({ data, net, pass }, output) {
-  const rows = forward(data.layers, pass.params, data.samples.x).at(-1);
+function describe({ data, net, params }, output) {
+  const rows = forward(data.layers, params, data.samples.x).at(-1);
   const values = rows.map((row) => (probabilities(net.loss.kind, row) ?? row)[output]);
   const some = values
     .slice(0, 8)

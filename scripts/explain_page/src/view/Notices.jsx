@@ -6,7 +6,9 @@ import { MAX_EDGES } from "./figure/edges.js";
 import { styleOf } from "./figure/layout.js";
 
 export function Notices({ model }) {
-  const notices = [frozenNotice(model), summaryNotice(model), ...(model.data.notes ?? [])].filter(Boolean);
+  const notices = [finiteNotice(model), frozenNotice(model), summaryNotice(model), ...(model.data.notes ?? [])].filter(
+    Boolean,
+  );
   if (notices.length === 0) return null;
   return (
     <aside class="notices" aria-label="Notes">
@@ -14,6 +16,15 @@ export function Notices({ model }) {
         <p key={n}>{text}</p>
       ))}
     </aside>
+  );
+}
+
+function finiteNotice({ pass }) {
+  const isFinite = (array) => (Array.isArray(array) ? array.every(isFinite) : Number.isFinite(array));
+  if (pass.params.every((layer) => Object.values(layer).every(isFinite))) return null;
+  return (
+    "Some weights of this network are not finite (NaN or infinity), and nothing that is computed from them is. " +
+    "A training whose learning rate is too large ends like this: go back to an earlier step, or reset it."
   );
 }
 

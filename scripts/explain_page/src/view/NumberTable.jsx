@@ -5,6 +5,7 @@ import { useState } from "preact/hooks";
 
 import { parameterKey, sameWeight } from "../network.js";
 import { exact, format } from "../text/format.js";
+import { PushButton } from "./PushButton.jsx";
 import { Scroller } from "./Scroller.jsx";
 
 const MAX_ROWS = 64;
@@ -108,15 +109,15 @@ function Pager({ what, total, first, size, onMove }) {
   const last = Math.min(total, first + size);
   return (
     <p class="pager">
-      <button type="button" disabled={first === 0} onClick={() => onMove(Math.max(0, first - size))}>
+      <PushButton isOff={first === 0} onClick={() => onMove(Math.max(0, first - size))}>
         Earlier {what}
-      </button>
+      </PushButton>
       <span>
         {what} {first + 1}–{last} of {total}
       </span>
-      <button type="button" disabled={last === total} onClick={() => onMove(first + size)}>
+      <PushButton isOff={last === total} onClick={() => onMove(first + size)}>
         Later {what}
-      </button>
+      </PushButton>
     </p>
   );
 }

@@ -5,15 +5,25 @@ import { useLayoutEffect, useRef } from "preact/hooks";
 import { currentTheme } from "../theme.js";
 
 let colors = {};
-const channels = (color) => [1, 3, 5].map((at) => parseInt(color.slice(at, at + 2), 16));
+
+/** A color of the styles as red, green and blue, whatever notation it has there. */
+function channelsOf(name) {
+  const probe = document.createElement("i");
+  probe.style.cssText = `color: var(--${name}); forced-color-adjust: none`;
+  document.body.append(probe);
+  const { color } = getComputedStyle(probe);
+  probe.remove();
+  return color
+    .match(/[\d.]+/g)
+    .slice(0, 3)
+    .map(Number);
+}
 
 /** The colors of the theme that is set, as channels; read once, because reading them makes the browser stop and measure. */
 function colorsOf(theme) {
   if (colors.theme !== theme) {
-    const style = getComputedStyle(document.documentElement);
-    const read = (name) => channels(style.getPropertyValue(`--${name}`).trim());
     const names = ["panel", "positive", "negative", "ink"];
-    colors = { theme, ...Object.fromEntries(names.map((name) => [name, read(name)])) };
+    colors = { theme, ...Object.fromEntries(names.map((name) => [name, channelsOf(name)])) };
   }
   return colors;
 }
@@ -22,14 +32,15 @@ function colorsOf(theme) {
 function paint(canvas, values, [rows, columns], signed) {
   const { panel: paper, positive, negative: low, ink: black } = colorsOf(currentTheme());
   const high = signed ? positive : black;
-  const largest = Math.max(1e-300, ...values.map(Math.abs));
+  const largest = values.reduce((most, value) => Math.max(most, Math.abs(value)), 1e-300);
   const image = new ImageData(columns, rows);
-  values.forEach((value, k) => {
-    const share = Math.abs(value) / largest || 0;
-    const ink = value < 0 ? low : high;
-    paper.forEach((part, c) => (image.data[4 * k + c] = Math.round(part + (ink[c] - part) * share)));
-    image.data[4 * k + 3] = 255;
-  });
+  const { data } = image;
+  for (let k = 0; k < values.length; k += 1) {
+    const share = Math.abs(values[k]) / largest || 0;
+    const ink = values[k] < 0 ? low : high;
+    for (let c = 0; c < 3; c += 1) data[4 * k + c] = Math.round(paper[c] + (ink[c] - paper[c]) * share);
+    data[4 * k + 3] = 255;
+  }
   canvas.getContext("2d").putImageData(image, 0, 0);
 }
 

@@ -55,14 +55,17 @@ function Formula({ label, tex, main = false }) {
   );
 }
 
-const ABOUT_WEIGHT = new Set(["dweight", "change", "new"]);
+/** Steps about the weights of a Linear layer. */
+const isAboutWeight = ({ kind, layer }, net) =>
+  kind === "dweight" || (["change", "new"].includes(kind) && net.layers[layer].kind === "Linear");
 
 /** The formula for one unit, with a menu of units; steps about weights spell out the chosen weight instead. */
 function UnitFormula({ model, actions, step, formulas }) {
   const { net } = model;
   const block = step.kind === "back" ? net.blocks[step.block.index - 1] : step.block;
   const names = unitNames(net, block);
-  const choosable = !ABOUT_WEIGHT.has(step.kind) && step.kind !== "loss" && names.length > 1;
+  const aboutWeight = isAboutWeight(step, net);
+  const choosable = !aboutWeight && step.kind !== "loss" && names.length > 1;
   return (
     <div class="formula-row">
       {choosable ? (
@@ -84,7 +87,7 @@ function UnitFormula({ model, actions, step, formulas }) {
           </label>
         </p>
       ) : (
-        <p class="formula-label">{ABOUT_WEIGHT.has(step.kind) ? "For one weight" : "With its numbers"}</p>
+        <p class="formula-label">{aboutWeight ? "For one weight" : "With its numbers"}</p>
       )}
       <Scroller label="Formula with numbers" fits>
         <Tex tex={formulas.unit} display />

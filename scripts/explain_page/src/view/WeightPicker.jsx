@@ -10,8 +10,8 @@ export function WeightPicker({ model, actions }) {
   const block = net.blockOfLayer(weight.layer);
   const source = net.blocks[block.index - 1];
   const kinds = linears.flatMap(({ linear, spoken }) => [
-    [`${linear}:weight`, `${linear}.weight, into ${spoken}`],
-    ...(net.hasBias(linear) ? [[`${linear}:bias`, `${linear}.bias, of ${spoken}`]] : []),
+    [`${linear}:weight`, `${net.placeOf(linear)}.weight, into ${spoken}`],
+    ...(net.hasBias(linear) ? [[`${linear}:bias`, `${net.placeOf(linear)}.bias, of ${spoken}`]] : []),
   ]);
   const chooseKind = (value) => {
     const [layer, name] = value.split(":");

@@ -1,5 +1,6 @@
-// Where the page is one column, the step's explanation stands below the drawing: after a step it is brought into view.
+// What the reader came to is scrolled into view, where the browser does not see to it.
 
+// Where the page is one column, the step's explanation stands below the drawing.
 const ONE_COLUMN = "(max-width: 1180px)";
 
 /** Scroll so that the panel begins in the middle of the window, below the end of the drawing, unless it is in view. */
@@ -10,4 +11,11 @@ export function bringIntoView(panel) {
   if (top >= 0 && top <= 0.6 * height) return;
   const isCalm = window.matchMedia("(prefers-reduced-motion: reduce)").matches;
   window.scrollBy({ top: top - 0.45 * height, behavior: isCalm ? "instant" : "smooth" });
+}
+
+/** Firefox does not scroll to a part of a drawing that gets the focus from the keyboard. */
+export function bringFocusIntoView({ target }) {
+  const { top, bottom } = target.getBoundingClientRect();
+  const isSeen = top >= 0 && bottom <= window.innerHeight;
+  if (!isSeen && target.matches(":focus-visible")) target.scrollIntoView({ block: "center", behavior: "instant" });
 }

@@ -25,4 +25,6 @@ export const softmaxLayer = {
     });
     return { dx, grads: {} };
   },
+
+  slopeBetween: (layer, params, x, y, from, to) => softmaxSlope(y, to, from),
 };

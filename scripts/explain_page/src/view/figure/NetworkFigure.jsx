@@ -4,6 +4,7 @@ import { useRef } from "preact/hooks";
 
 import { reached } from "../../steps.js";
 import { plural } from "../../text/format.js";
+import { bringFocusIntoView } from "../bring_into_view.js";
 import { Scroller } from "../Scroller.jsx";
 import { useWidth } from "../use_width.js";
 import { Edges } from "./Edges.jsx";
@@ -11,18 +12,19 @@ import { largestWeight, litBy, MAX_EDGES } from "./edges.js";
 import { layoutNetwork } from "./layout.js";
 import { LossColumn } from "./LossColumn.jsx";
 import { Nodes } from "./Nodes.jsx";
+import { Shortcuts } from "./Shortcuts.jsx";
 
 export function NetworkFigure({ model, actions }) {
   const frame = useRef(null);
   const layout = layoutNetwork(model.net, useWidth(frame, 640));
-  const { net, state, steps, pass } = model;
+  const { net, state, steps, params } = model;
   const seen = reached(steps, state.step);
   const lit = litBy(model);
-  const scale = largestWeight(pass.params);
+  const scale = largestWeight(params);
   const lossReached = state.step >= steps.findIndex(({ kind }) => kind === "loss");
   const linears = net.blocks.slice(1);
   return (
-    <figure class="network" ref={frame}>
+    <figure class="network" ref={frame} onFocusIn={bringFocusIntoView}>
       <Scroller label="Drawing of the network">
         <svg
           width={layout.width}
@@ -43,6 +45,7 @@ export function NetworkFigure({ model, actions }) {
               isFirstStop={n === 0 && model.weight.name === "weight"}
             />
           ))}
+          <Shortcuts net={net} layout={layout} lit={lit} />
           <LossColumn model={model} layout={layout} lit={lit} isReached={lossReached} />
           {layout.columns
             .filter((column) => !isCells(column))

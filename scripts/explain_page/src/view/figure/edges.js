@@ -24,17 +24,19 @@ export function isLabelled(from, to, i, j, spelled) {
 export function largestWeight(params) {
   let largest = 0;
   for (const { weight } of params) {
-    for (const row of weight ?? []) for (const value of row) largest = Math.max(largest, Math.abs(value));
+    if (!Array.isArray(weight?.[0])) continue; // the scale of a normalization is no edge
+    for (const row of weight) for (const value of row) largest = Math.max(largest, Math.abs(value));
   }
   return largest || 1;
 }
 
-/** What the chain of the chosen weight touches: edges "layer:i:j", units "block:unit", outputs "unit". */
+/** What the chain of the chosen weight touches: edges "layer:i:j", units "block:unit", outputs "unit", ends of shortcuts. */
 export function litBy({ chain, weight, net, state }) {
   const block = net.blockOfLayer(weight.layer);
   const edges = new Set();
   const units = new Set([`${block.index}:${weight.j}`]);
   const outputs = new Set();
+  const shortcuts = new Set();
   if (weight.name === "weight") {
     edges.add(`${weight.layer}:${weight.i}:${weight.j}`);
     units.add(`${block.index - 1}:${weight.i}`);
@@ -46,9 +48,10 @@ export function litBy({ chain, weight, net, state }) {
         edges.add(`${layer}:${from}:${to}`);
         units.add(`${net.blockOfLayer(layer).index}:${to}`);
       }
-      if (kind === "slope") units.add(`${net.blockOfLayer(layer).index}:${to}`);
+      if (kind === "slope" || kind === "shortcut") units.add(`${net.blockOfLayer(layer).index}:${to}`);
+      if (kind === "shortcut") shortcuts.add(layer);
       if (kind === "error") outputs.add(unit);
     }
   }
-  return { edges, units, outputs };
+  return { edges, units, outputs, shortcuts };
 }

@@ -8,6 +8,7 @@
 const HEAD = 62;
 const FOOT = 34;
 const LOSS = { w: 58, h: 40 };
+export const ROOM_FOR_SHORTCUTS = 36;
 const RAIL = 8; // room for the line from the outputs to a loss below them
 const LETTER = 0.6; // width of a letter, in sizes of the font, on the safe side
 
@@ -145,7 +146,8 @@ export function layoutNetwork(net, available) {
   const loss = isNarrow
     ? { ...LOSS, x: output.middle - LOSS.w / 2, y: below }
     : { ...LOSS, x: output.x + output.w + right - LOSS.w, y: HEAD + Math.min(MOST_ABOVE + 40, (content - LOSS.h) / 2) };
-  const height = Math.max(HEAD + content + FOOT, isNarrow ? below + LOSS.h + 6 : 0);
+  const room = net.layers.some(({ from }) => from !== undefined) ? ROOM_FOR_SHORTCUTS : 0;
+  const height = Math.max(HEAD + content + FOOT, isNarrow ? below + LOSS.h + 6 : 0) + room;
   return { width, height, columns, loss, notes, isNarrow, hasRoundOutputs };
 }
 

@@ -5,9 +5,9 @@ import { useState } from "preact/hooks";
 import { datasets } from "../../lab/datasets.js";
 import { takeFile } from "../../lab/dropping.js";
 import { writeLink } from "../../lab/link.js";
-import { ACTIVATIONS, BATCH_SIZES, OPTIMIZERS, readHidden } from "../../lab/plan.js";
+import { ACTIVATIONS, BATCH_SIZES, DROPOUTS, NORMS, OPTIMIZERS, readHidden } from "../../lab/plan.js";
 import { foldScaling, writeNetwork } from "../../lab/safetensors.js";
-import { activationText } from "../../text/activation_text.js";
+import { activationText, layerName } from "../../text/activation_text.js";
 
 export function Lab({ model, actions }) {
   const { plan, given, table, problem } = model.state;
@@ -53,8 +53,32 @@ export function Lab({ model, actions }) {
         label="Activation"
         role="activation"
         value={plan.activation ?? ""}
-        options={plan.activation ? activations : [["", "several"], ...activations]}
+        options={plan.activation ? activations : [["", plan.hidden.length === 0 ? "none" : "several"], ...activations]}
         onChange={(activation) => actions.choosePlan({ activation })}
+      />
+      <Choice
+        label="Normalization"
+        role="norm"
+        value={plan.norm ?? "none"}
+        options={[["none", "none"], ...NORMS.map((kind) => [kind, layerName({ kind }).replace(" normalization", "")])]}
+        onChange={(norm) => actions.choosePlan({ norm: norm === "none" ? null : norm })}
+      />
+      <Choice
+        label="Dropout"
+        role="dropout"
+        value={String(plan.dropout)}
+        options={withOwn(DROPOUTS, plan.dropout).map((rate) => [String(rate), rate === 0 ? "none" : rate])}
+        onChange={(rate) => actions.choosePlan({ dropout: Number(rate) })}
+      />
+      <Choice
+        label="Shortcuts"
+        role="shortcuts"
+        value={plan.shortcuts ? "yes" : "no"}
+        options={[
+          ["no", "none"],
+          ["yes", "around equal layers"],
+        ]}
+        onChange={(shortcuts) => actions.choosePlan({ shortcuts: shortcuts === "yes" })}
       />
       <Choice
         label="Optimizer"
@@ -78,7 +102,7 @@ export function Lab({ model, actions }) {
       <button type="button" data-role="download" onClick={() => download(model)}>
         Save for Python
       </button>
-      {link && (
+      {link && !model.state.lesson && (
         <a data-role="link" href={link}>
           Link to this state
         </a>
@@ -93,8 +117,8 @@ export function Lab({ model, actions }) {
 }
 
 /** Hand the network to the reader as a file, which `bpx.load` reads. */
-function download({ data, pass }) {
-  const file = new Blob([writeNetwork(data, foldScaling(pass.params, data.scaling))]);
+function download({ data, params }) {
+  const file = new Blob([writeNetwork(data, foldScaling(params, data.scaling))]);
   const link = document.createElement("a");
   link.href = URL.createObjectURL(file);
   link.download = "network.safetensors";

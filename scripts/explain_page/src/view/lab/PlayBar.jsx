@@ -1,6 +1,7 @@
 // The training of the page's own: play, one step, back to the start, how fast; and how far it has come.
 
 import { format } from "../../text/format.js";
+import { PushButton } from "../PushButton.jsx";
 
 const SPEED_NAMES = { slow: "Slow", steady: "Steady", fast: "Fast", fastest: "As fast as it goes" };
 
@@ -17,12 +18,12 @@ export function PlayBar({ model, actions }) {
       >
         <span aria-hidden="true">{playing ? "❚❚" : "▶"}</span> {playing ? "Pause" : "Train"}
       </button>
-      <button type="button" data-role="train-step" disabled={playing} onClick={() => actions.step()}>
+      <PushButton data-role="train-step" isOff={playing} onClick={() => actions.step()}>
         One step
-      </button>
-      <button type="button" data-role="reset" disabled={!own} onClick={actions.forgetSteps}>
+      </PushButton>
+      <PushButton data-role="reset" isOff={!own} onClick={actions.forgetSteps}>
         Reset
-      </button>
+      </PushButton>
       <label>
         <span class="visually-hidden">Speed</span>
         <select value={speed} data-role="speed" onChange={(event) => actions.chooseSpeed(event.currentTarget.value)}>

@@ -10,15 +10,15 @@ const GRID = 24;
 const MOST = 64;
 
 export function UnitViews({ model, actions }) {
-  const { net, data, pass } = model;
+  const { net, data, params } = model;
   const hidden = net.blocks.slice(1, -1);
   const isPlane = net.blocks[0].size === 2;
   if (!isPlane && !net.imageShape) return null;
   const blocks = isPlane ? hidden : net.blocks.slice(1, 2);
   if (blocks.length === 0) return null;
-  const values = isPlane ? forward(data.layers, pass.params, planePoints(data)) : null;
+  const values = isPlane ? forward(data.layers, params, planePoints(data)) : null;
   const viewOf = (block, unit) =>
-    isPlane ? values[block.last].map((row) => row[unit]) : pass.params[block.linear].weight.map((row) => row[unit]);
+    isPlane ? values[block.last].map((row) => row[unit]) : params[block.linear].weight.map((row) => row[unit]);
   return (
     <figure class="unit-views">
       {blocks.map((block) => (
@@ -49,7 +49,15 @@ export function UnitViews({ model, actions }) {
         {isPlane
           ? "What each hidden unit sees: its output over the plane of the two inputs"
           : "What each unit of the first layer looks for: its weights over the pixels"}
-        , <i class="swatch negative" /> negative and <i class="swatch positive" /> positive, each on its own scale.
+        ,{" "}
+        <span class="key">
+          <i class="swatch negative" /> negative
+        </span>{" "}
+        and{" "}
+        <span class="key">
+          <i class="swatch positive" /> positive
+        </span>
+        , each on its own scale.
       </figcaption>
     </figure>
   );

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from bpx.backend import Backend
-from bpx.errors import FileFormatError, InputError
+from bpx.errors import FileFormatError
 from bpx.files import save
 from bpx.network import Network, load_with_extra
 from bpx.tables import Preprocessor
 
-__all__ = ["Model", "check_place", "load_model", "save_model"]
+__all__ = ["Model", "load_model", "load_model_or_network", "save_model"]
 
 Array = np.ndarray[Any, Any]
 
@@ -49,44 +48,13 @@ class Model:
         return np.eye(self.preprocessor.n_outputs)[y]
 
 
-def check_place(path: str, option: str, *inputs: str | None, advice: str = "name another file") -> None:
-    """Raise unless a file can be written there, before any work is done for it.
-
-    Parameters
-    ----------
-    path : str
-    option : str
-        The option that names it.
-    *inputs : str or None
-        Files that the command reads, which it is not to write over.
-    advice : str
-        What to do about it if it would.
+def save_model(path: str | os.PathLike[str], model: Model, card: str | None = None) -> None:
+    """Write a model to a safetensors file, with a model card if there is one.
 
     Raises
     ------
     InputError
-        If the path is a folder, its folder is missing or read-only, or it is one of the inputs, by whatever name or
-        link.
-    """
-    file = Path(path)
-    for name in inputs:
-        if name is not None and file.exists() and Path(name).exists() and file.samefile(name):
-            raise InputError(f"{option} {path} is {name}, which this command reads; {advice}")
-    if file.is_dir():
-        raise InputError(f"{option} {path} is a folder; name a file in it")
-    if not file.parent.is_dir():
-        raise InputError(f"{option} {path}: there is no folder {file.parent}")
-    if not os.access(file.parent, os.W_OK):
-        raise InputError(f"{option} {path}: the folder {file.parent} is read-only")
-
-
-def save_model(path: str, model: Model) -> None:
-    """Write a model to a safetensors file.
-
-    Raises
-    ------
-    InputError
-        If it cannot be written there.
+        If it cannot be written there, or the card is no text.
     """
     extra = {
         "format": FORMAT,
@@ -94,10 +62,10 @@ def save_model(path: str, model: Model) -> None:
         "preprocessing": model.preprocessor.to_dict(),
         "training": model.training,
     }
-    save(model.network, path, extra=extra)
+    save(model.network, path, extra=extra, card=card)
 
 
-def load_model(path: str, backend: Backend) -> Model:
+def load_model(path: str | os.PathLike[str], backend: Backend) -> Model:
     """Read a model that `save_model` wrote.
 
     Raises
@@ -117,7 +85,7 @@ def load_model(path: str, backend: Backend) -> Model:
     return loaded
 
 
-def load_model_or_network(path: str, backend: Backend) -> Model | Network:
+def load_model_or_network(path: str | os.PathLike[str], backend: Backend) -> Model | Network:
     """Read a model that `save_model` wrote, or a network that `bpx.Network.save` did.
 
     Raises

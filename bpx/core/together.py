@@ -1,0 +1,90 @@
+"""Measuring and predicting by several processes: each takes a part of the samples, and all get all of the results."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from bpx.backend.base import Array
+from bpx.backend.transfer import host_array, library_of
+from bpx.core.evaluation import check_metrics, measure
+from bpx.core.model import Data, Model
+from bpx.errors import InputError
+from bpx.metrics import Metric
+
+if TYPE_CHECKING:
+    from bpx.distributed.communicator import Communicator
+
+
+def measure_together(
+    net: Model, communicator: Communicator, x: Any, y: Any, weight: Any, metrics: Sequence[Metric]
+) -> dict[str, float]:
+    """Return loss and metrics of samples of which each process takes a part.
+
+    Raises
+    ------
+    InputError
+        On all of them, if the data is not what the network takes, or not the same on all.
+    """
+    placed: list[Data] = []
+
+    def place() -> list[int]:
+        data = [_take_array(x), _take_array(y), None if weight is None else _take_array(weight)]
+        check_metrics(net, metrics, None)
+        lengths = [len(each) for each in data if each is not None]
+        if len(set(lengths)) > 1:
+            net.place(*data)  # which says what is wrong
+        own, part = _find_own(communicator, lengths[0])
+        x_own, y_own, w_own = net.place(data[0][own], data[1][own], None if weight is None else data[2][own], False)
+        placed.append((x_own[part, ...], y_own[part, ...], None if w_own is None else w_own[part]))
+        return lengths
+
+    with communicator.guarding():
+        _check_same(communicator, communicator.together(place))
+        return measure(net, placed, metrics, communicator)
+
+
+def predict_together(net: Model, communicator: Communicator, x: Any) -> Array:
+    """Return the predictions of samples of which each process takes a part; all get all, on the device.
+
+    Raises
+    ------
+    InputError
+        On all of them, if the samples are not what the network takes, or not the same on all.
+    """
+    backend = net.backend
+    made: list[Any] = []
+
+    def predict() -> int:
+        samples = _take_array(x)
+        own, part = _find_own(communicator, len(samples) if samples.ndim else 0)
+        with backend.computing():
+            predictions = net.compute_predictions(net.place_samples(samples[own], look=True))
+        made.append(backend.to_numpy(predictions[part, ...]))
+        return len(samples)
+
+    with communicator.guarding():
+        _check_same(communicator, communicator.together(predict))
+        parts = communicator.gather(made[0])
+        return backend.xp.concat([backend.asarray(part) for part in parts])
+
+
+def _take_array(data: Any) -> Any:
+    """Return data whose rows can be counted and taken: arrays as they are, lists as arrays of the host."""
+    return data if hasattr(data, "shape") and library_of(data) is not None else host_array(data)
+
+
+def _find_own(communicator: Communicator, rows: int) -> tuple[slice, slice]:
+    """Return the rows to read of some rows, at least one, and which of those are this process's, perhaps none."""
+    first, end = communicator.find_part(rows)
+    if first < end:
+        return slice(first, end), slice(None)
+    return slice(0, 1), slice(0, 0)
+
+
+def _check_same(communicator: Communicator, said: list[Any]) -> None:
+    """Raise, on all processes, unless they were given as many rows."""
+    for rank, each in enumerate(said):
+        if each != said[0]:
+            error = InputError(f"rank {rank} was given other data than rank 0: {each} rows, and {said[0]} there")
+            raise communicator.mark(error)

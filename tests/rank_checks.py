@@ -1,0 +1,64 @@
+"""What several ranks refuse, take over and say at the start: ``python rank_checks.py``, by a launcher."""
+
+import re
+import warnings
+
+import numpy as np
+import pytest
+
+import bpx
+from bpx.distributed.communicator import connect
+from bpx.training.sharing import SharedLoop
+
+
+def refuses(text: str, net, *data, **options) -> None:
+    """Assert that ``fit`` raises an InputError with a text, on every rank, and that the ranks can go on."""
+    with pytest.raises(bpx.InputError, match=re.escape(text)):
+        net.fit(*data, **{"epochs": 1, **options}, distributed=True)
+
+
+def main() -> None:
+    rank, size = bpx.distributed.rank(), bpx.distributed.size()
+    draw = np.random.default_rng(0)
+    x, y = draw.normal(size=(40, 3)), draw.integers(0, 2, size=40)
+
+    net = bpx.mlp([3, 4, 2], loss="cross_entropy", seed=None, dtype="float64")
+    communicator = connect(net.backend)
+    assert (communicator.rank, communicator.size) == (rank, size)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        net.fit(x, y, epochs=2, batch_size=1, distributed=True)
+    said = [str(warning.message) for warning in caught if "batches of 1 rows are shared out" in str(warning.message)]
+    assert len(said) == (rank == 0), said
+    assert len(set(communicator.gather(net.seed))) == 1  # the operating system chose one for each
+    assert len(set(communicator.gather(net.params[0]["weight"].tobytes()))) == 1
+
+    refuses("optimizer 'lbfgs' cannot be used by several processes", net, x, y, optimizer="lbfgs")
+    refuses("a generator cannot be used by several processes", net, ((x, y) for _ in range(1)))
+    refuses("x must have shape", net, x[:, :2] if rank == 1 else x, y)
+    refuses("x holds 1 value that is NaN", net, np.where(np.arange(40)[:, None] == 7, [np.nan, 0, 0], x), y)
+    few = slice(0, 30 + rank)
+    with pytest.raises(bpx.InputError, match="rank 1 was given other data than rank 0"):
+        net.evaluate(x[few], y[few], distributed=True)
+    with pytest.raises(bpx.InputError, match="rank 1 was given other data than rank 0"):
+        net.predict(x[few], distributed=True)
+
+    # What one rank changes in the middle of a training is found at its end.
+    save = SharedLoop._save
+
+    def spoil(loop):
+        save(loop)
+        if rank == 1:
+            loop.net.params[0]["weight"][...] += 1e-9
+
+    SharedLoop._save = spoil
+    with pytest.raises(RuntimeError, match="rank 1 has ended with other parameters than rank 0"):
+        net.fit(x, y, epochs=1, distributed=True)
+    SharedLoop._save = save
+
+    net.fit(x, y, epochs=1, progress=True, callbacks=[bpx.ProgressPrinter()], distributed=True)
+    print(f"rank {rank} of {size} is done")
+
+
+if __name__ == "__main__":
+    main()
