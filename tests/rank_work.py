@@ -74,6 +74,8 @@ def list_cases():
         "accumulate all": ("values", {"batch_size": 27, "accumulate": 2}),
         "averaged": ("values", {"batch_size": 8, "optimizer": bpx.Averaged(bpx.Adam(0.01))}),
         "order": ("values", {"batch_size": 8, "shuffle": False}),
+        "rows": ("values", {"batch_size": 8, "rows": np.arange(3, 50)}),
+        "rows of the whole set": ("values", {"batch_size": None, "rows": np.arange(3, 50)}),
         "callbacks": ("classes", {"batch_size": 8, "callbacks": [HalveRate(), print_nothing], "metrics": "accuracy"}),
         "stopping": ("classes", {"batch_size": 8, "epochs": 12, "callbacks": [stop], "validate": True}),
         "plateau": ("values", {

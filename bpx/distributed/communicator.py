@@ -255,7 +255,7 @@ def _open_engine(backend: Backend) -> Engine | None:
     if launch.kind == "torchrun":
         raise InputError(
             f"torchrun connects networks on the backend 'torch', and this one is on {backend.spec!r}; start the "
-            'program by mpirun or srun, or make the network with backend="torch"'
+            "program by mpirun or srun, or make the network with backend='torch'"
         )
     if not backend.sums_in_place:
         raise InputError(

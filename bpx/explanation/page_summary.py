@@ -59,8 +59,8 @@ def make_summary_data(
     n_params = sum(q.summary["count"] for layer in step.layers for q in layer if q.key.startswith("new "))
     said = (
         f"This network has {n_params:,} parameters, too many for a page that holds and computes each of them: its "
-        "training step is summarized here, as computed by bpx. bpx.explain keeps every number, and a page of any size "
-        "can be asked for with max_bytes=None."
+        "training step is summarized here, as computed by bpx. A trace keeps every number, and so does a page whose "
+        "size is not limited (max_bytes in Python, --max-bytes 0 at the command line)."
     )
     return {
         "format": PAGE_FORMAT,

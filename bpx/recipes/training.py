@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ from bpx.recipes.settings import Settings
 from bpx.recipes.widening import widen_networks
 from bpx.tables.splitting import order_rows, split
 from bpx.training.checkpoints.folder import list_checkpoints
+from bpx.training.class_weights import weigh_classes
 from bpx.training.history import History
 
 __all__ = ["LEAST_SET_ASIDE", "Rows", "Trained", "average_histories", "count_aside", "deal_folds", "train_network"]
@@ -178,7 +180,7 @@ def _fit(network: Network, settings: Settings, rows: Rows, aside: Array, watched
     callbacks = list(how.pop("callbacks", ()))
     learned = None
     if aside.size:
-        watched = rows.take(aside)
+        watched = _weigh_classes(network, settings, rows, rows.take(aside))
         learned = np.delete(np.arange(len(rows)), aside)
         callbacks.insert(0, EarlyStopping(patience=settings.patience or settings.epochs))
     return network.fit(
@@ -203,6 +205,17 @@ def _is_first() -> bool:
     from bpx.distributed import rank
 
     return rank() == 0
+
+
+def _weigh_classes(network: Network, settings: Settings, rows: Rows, watched: Rows) -> Rows:
+    """Return rows to stop by, weighted as the loss of the training weighs their classes."""
+    if settings.class_weight is None or rows.classes is None:
+        return watched
+    classes, weight = rows.classes, rows.weight
+    each = weigh_classes(network, settings.class_weight, lambda n: np.bincount(classes, weights=weight, minlength=n))
+    factors = np.ones(len(watched)) if each is None else each[watched.classes]
+    factors = factors if watched.weight is None else factors * watched.weight
+    return dataclasses.replace(watched, weight=factors) if factors.sum() > 0.0 else watched
 
 
 def _foretell(networks: Sequence[Network], each: Sequence[Array], rows: Rows) -> tuple[Array, Array]:

@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-from types import SimpleNamespace
 
 from bpx.backend.jax_backend import JaxBackend
 
@@ -52,7 +51,7 @@ def test_on_a_gpu_float32_is_computed_in_float32(jax, monkeypatch):
     place = JaxBackend("cpu")
     with place.computing():
         assert jax.config.jax_default_matmul_precision is None
-    monkeypatch.setattr(place, "_device", SimpleNamespace(platform="gpu"))
+    monkeypatch.setattr(place, "platform", "gpu")
     with place.computing():
         assert jax.config.jax_default_matmul_precision == "highest"
     with jax.default_matmul_precision("tensorfloat32"), place.computing():

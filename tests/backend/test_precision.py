@@ -135,10 +135,8 @@ def test_on_cuda_pytorch_takes_tf32_for_the_time_of_a_product_alone(torch):
 
 
 def test_on_an_accelerator_jax_has_its_own_setting(jax, monkeypatch):
-    from types import SimpleNamespace
-
     place = bpx.get_backend("jax:cpu:0")
-    monkeypatch.setattr(place, "_device", SimpleNamespace(platform="gpu"))
+    monkeypatch.setattr(place, "platform", "gpu")
     presets = jax.lax.DotAlgorithmPreset
     assert place.make_matmul("tf32").keywords == {"precision": presets.TF32_TF32_F32}
     assert place.make_matmul("bfloat16").keywords == {"precision": presets.BF16_BF16_F32}

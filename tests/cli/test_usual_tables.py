@@ -207,7 +207,7 @@ def test_rows_that_are_set_aside_are_not_trained_on(as_json, monkeypatch):
     fit, seen = bpx.Network.fit, []
 
     def fit_seen(net, x, y, **options):
-        seen.append((x, options["validation_data"][0]))
+        seen.append((x[options["rows"]], options["validation_data"][0]))
         return fit(net, x, y, **options)
 
     monkeypatch.setattr(bpx.Network, "fit", fit_seen)

@@ -15,7 +15,6 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-import bpx
 from bpx.errors import InputError
 from bpx.sklearn import TableClassifier, TableRegressor
 
@@ -235,7 +234,7 @@ def test_the_best_preset_is_one_network_and_one_file(kind, monkeypatch, tmp_path
     monkeypatch.setattr(training, "select_groups", lambda outputs, *_: tuple(range(len(outputs))))
     found = kind("best", max_iter=4, members=15, random_state=0).fit(frame, y)
     assert found.network_.output_shape[0] == 15
-    assert sum(isinstance(layer, bpx.Members) for layer in found.network_.layers) == 1
+    assert sum(getattr(layer, "shared_input", False) for layer in found.network_.layers) == 1
     said = found.export_onnx(tmp_path / "best.onnx")
     session = onnxruntime.InferenceSession(str(tmp_path / "best.onnx"), providers=["CPUExecutionProvider"])
     parsed = parse_columns(new, found.preprocessor_)
