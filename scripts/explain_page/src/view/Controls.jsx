@@ -1,4 +1,5 @@
-// The bar that walks through the step: four parts to jump to, back and next.
+// The bar that walks through the step: four parts to jump to, back and next. During the lesson, which has a back and a next
+// of its own, it says that it is the walk.
 
 import { PARTS } from "../steps.js";
 import { PushButton } from "./PushButton.jsx";
@@ -43,6 +44,7 @@ export function Walk({ model, actions }) {
           <span aria-hidden="true">←</span> Back
         </PushButton>
         <output class="count" aria-label={`Step ${state.step + 1} of ${steps.length}`}>
+          {state.lesson && <span aria-hidden="true">walk </span>}
           {state.step + 1}
           <span aria-hidden="true"> / {steps.length}</span>
         </output>
