@@ -172,6 +172,22 @@ class TestInThePage:
         top = page.run("return document.querySelector('.step-panel').getBoundingClientRect().top")
         assert 0 <= top <= 0.6 * 900
 
+    def test_on_a_phone_what_is_done_is_said_below_and_leads_back(self, page):
+        page.look(390, motion="reduce")
+        self.follow(page, "#lesson=1")
+        assert page.find_all("[data-role=lesson-return]") == []
+        page.go_to("loss")
+        button = page.find("[data-role=lesson-return]")
+        assert "Done: back to the lesson" in button.text
+        page.assert_fits(390)
+        place = "return document.querySelector('.lesson').getBoundingClientRect().top"
+        assert page.run(place) < -200, "the lesson is out of sight"
+        button.click()
+        assert 0 <= page.run(place) < 200
+        assert page.run("return document.activeElement.dataset.role") == "lesson-next"
+        page.look(1280, motion="reduce")
+        assert not page.find("[data-role=lesson-return]").is_displayed()
+
     def meet(self, page, number, *acts):
         """Do what a step asks for, from a page that was opened by its link; it is done then and not before."""
         self.follow(page, f"#lesson={number}")

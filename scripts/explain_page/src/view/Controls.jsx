@@ -2,6 +2,7 @@
 // of its own, it says that it is the walk.
 
 import { PARTS } from "../steps.js";
+import { LessonReturn } from "./Lesson.jsx";
 import { PushButton } from "./PushButton.jsx";
 
 const title = (part) => part[0].toUpperCase() + part.slice(1);
@@ -35,6 +36,7 @@ export function Walk({ model, actions }) {
         })}
       </ol>
       <div class="moves">
+        {state.lesson?.isDone && <LessonReturn />}
         <PushButton
           data-role="back"
           isOff={state.step === 0}

@@ -96,6 +96,23 @@ export function Lesson({ model, actions }) {
   );
 }
 
+/** On a phone, where the lesson is out of sight while its task is done: says that it is, and leads back. */
+export function LessonReturn() {
+  return (
+    <button
+      type="button"
+      class="lesson-return"
+      data-role="lesson-return"
+      onClick={() => {
+        scrollTo(document.querySelector(".lesson"));
+        document.querySelector("[data-role=lesson-next]").focus({ preventScroll: true });
+      }}
+    >
+      <span aria-hidden="true">✓</span> Done: back to the lesson
+    </button>
+  );
+}
+
 function scrollTo(element) {
   const isCalm = window.matchMedia("(prefers-reduced-motion: reduce)").matches;
   element.scrollIntoView({ block: "start", behavior: isCalm ? "instant" : "smooth" });
