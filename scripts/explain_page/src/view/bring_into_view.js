@@ -5,13 +5,14 @@ const ONE_COLUMN = "(max-width: 1180px)";
 
 /**
  * Scroll so that the panel begins in the middle of the window, below the end of the drawing, unless it is in view. Where
- * it stands beside the drawing, it is enough that its beginning is not below the window, as it is under a lesson.
+ * it stands beside the drawing, it moves only if it begins at the window's end or below, as it does under a lesson.
  */
 export function bringIntoView(panel) {
   const isBelowDrawing = window.matchMedia(ONE_COLUMN).matches;
   const { top } = panel.getBoundingClientRect();
   const height = window.innerHeight;
-  if (top <= 0.6 * height && (top >= 0 || !isBelowDrawing)) return;
+  const isInView = isBelowDrawing ? top >= 0 && top <= 0.6 * height : top <= 0.8 * height;
+  if (isInView) return;
   const isCalm = window.matchMedia("(prefers-reduced-motion: reduce)").matches;
   window.scrollBy({ top: top - 0.45 * height, behavior: isCalm ? "instant" : "smooth" });
 }
