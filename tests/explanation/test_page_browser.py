@@ -496,6 +496,20 @@ def test_very_large_tables_come_in_windows(page: Page) -> None:
     assert page.find_all(".picker [data-cell='0.weight[99,0]']")
 
 
+def test_small_inputs_read_well_in_the_menu(page: Page, xor: Data) -> None:
+    inputs = [[0.94, 0.0961], [0.0031, -0.05], [1, 0.00012], [250.126, 0.1]]
+    samples = {**xor["samples"], "x": inputs}
+    page.open({**xor, "samples": samples})
+    names = [option.text for option in page.find_all("[data-role=sample] option") if option.text.startswith("x[")]
+    shown = [name.partition(" →")[0] for name in names]
+    assert shown == [
+        "x[0] = (0.94, 0.096)",
+        "x[1] = (0.0031, −0.050)",
+        "x[2] = (1, 1.20×10⁻⁴)",
+        "x[3] = (250.13, 0.10)",
+    ]
+
+
 # -- a page for everyone ----------------------------------------------------------------------------------------------
 
 

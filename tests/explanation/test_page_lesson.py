@@ -122,9 +122,9 @@ class TestInThePage:
             ("Exclusive or, biases fixed, trained", "weighted", 0, 10_000, 0.5),
             ("Exclusive or, biases fixed, trained", "dweight", 0, 10_000, 0.5),
             ("Exclusive or, biases trained too", "loss", None, 0, 0.5),
-            ("Exclusive or, learned", "weighted", 0, 10_000, 0.5),
+            ("Exclusive or, learned", "activation", 1, 10_000, 0.5),
             ("Exclusive or, biases trained too", "slope", 3, 0, 2),
-            ("A line through five points", "change", 0, 0, 1.1),
+            ("A line through five points", "weighted", 0, 0, 1.1),
             ("Two blobs, units that are dead", "slope", 1, 0, 0.5),
             ("Two blobs, units that leak", "slope", 1, 0, 0.5),
         ]
@@ -150,6 +150,43 @@ class TestInThePage:
         assert (self.read(page), page.state()["step"]["kind"]) == ("step 3 of 10", "activation")
         page.driver.back()
         self.wait(page, "document.querySelector('[data-role=lesson-progress]').textContent.startsWith('step 4')")
+
+    def test_back_keeps_the_focus_at_the_first_step(self, page):
+        from selenium.webdriver.common.keys import Keys
+
+        self.follow(page, "#lesson=2")
+        page.find("[data-role=lesson-back]").send_keys(Keys.ENTER)
+        assert self.read(page) == "step 1 of 10"
+        assert page.run("return document.activeElement.dataset.role") == "lesson-back"
+        page.find("[data-role=lesson-back]").send_keys(Keys.ENTER)
+        assert self.read(page) == "step 1 of 10"
+        assert page.find("[data-role=lesson-back]").get_attribute("aria-disabled") == "true"
+
+    @pytest.mark.parametrize("width", [390, 1280])
+    def test_the_walk_says_its_name_and_comes_into_view(self, page, width):
+        page.look(width, motion="reduce")
+        assert page.find(".walk .count").text == "1 / 18"
+        self.follow(page, "#lesson=1")
+        assert page.find(".walk .count").text == "walk 1 / 21", "two pairs of Back and Next are told apart"
+        self.press(page, "next")
+        top = page.run("return document.querySelector('.step-panel').getBoundingClientRect().top")
+        assert 0 <= top <= 0.6 * 900
+
+    def test_on_a_phone_what_is_done_is_said_below_and_leads_back(self, page):
+        page.look(390, motion="reduce")
+        self.follow(page, "#lesson=1")
+        assert page.find_all("[data-role=lesson-return]") == []
+        page.go_to("loss")
+        button = page.find("[data-role=lesson-return]")
+        assert "Done: back to the lesson" in button.text
+        page.assert_fits(390)
+        place = "return document.querySelector('.lesson').getBoundingClientRect().top"
+        assert page.run(place) < -200, "the lesson is out of sight"
+        button.click()
+        assert 0 <= page.run(place) < 200
+        assert page.run("return document.activeElement.dataset.role") == "lesson-next"
+        page.look(1280, motion="reduce")
+        assert not page.find("[data-role=lesson-return]").is_displayed()
 
     def meet(self, page, number, *acts):
         """Do what a step asks for, from a page that was opened by its link; it is done then and not before."""

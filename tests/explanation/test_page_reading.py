@@ -411,7 +411,7 @@ def check_chain(read, told, index):
     cells = [[row[-1]] for row in read["factors"]["rows"]]
     assert_table(cells, [[factor.value] for factor in paths[0].factors], "factors")
     assert_reads(read["factors"]["foot"][-1], paths[0].product, "product")
-    old = [row[0].endswith("before the update") for row in read["factors"]["rows"]]
+    old = [name.endswith("before the update") for name in read["factors"]["names"]]
     crossed = [f.layer in renewed and n > 0 for n, f in enumerate(paths[0].factors)]
     assert old == crossed, "weights on the way are those of the backward pass"
     totals = [told.trace.chain(told.weight).total, told.trace.chain(told.weight).gradient]

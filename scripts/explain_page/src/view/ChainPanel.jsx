@@ -69,13 +69,13 @@ function Factors({ model: { net, weight, chain, isRenewed }, path }) {
           const { tex, name } = factorText(net, weight, factor);
           return (
             <tr key={n} class={factor.kind}>
-              <th scope="row">
+              <td class="factor">
                 <Tex tex={tex} />
-              </th>
-              <td class="meaning">
+              </td>
+              <th scope="row" class="meaning">
                 {name}
                 {factor.kind === "weight" && isRenewed(factor.layer) && ", before the update"}
-              </td>
+              </th>
               <td class="sign">{n > 0 && "×"}</td>
               <td class="value" data-role="factor" data-value={exact(factor.value)}>
                 {format(factor.value)}

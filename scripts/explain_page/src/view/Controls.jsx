@@ -1,6 +1,8 @@
-// The bar that walks through the step: four parts to jump to, back and next.
+// The bar that walks through the step: four parts to jump to, back and next. During the lesson, which has a back and a next
+// of its own, it says that it is the walk.
 
 import { PARTS } from "../steps.js";
+import { LessonReturn } from "./Lesson.jsx";
 import { PushButton } from "./PushButton.jsx";
 
 const title = (part) => part[0].toUpperCase() + part.slice(1);
@@ -34,6 +36,7 @@ export function Walk({ model, actions }) {
         })}
       </ol>
       <div class="moves">
+        {state.lesson?.isDone && <LessonReturn />}
         <PushButton
           data-role="back"
           isOff={state.step === 0}
@@ -43,6 +46,7 @@ export function Walk({ model, actions }) {
           <span aria-hidden="true">←</span> Back
         </PushButton>
         <output class="count" aria-label={`Step ${state.step + 1} of ${steps.length}`}>
+          {state.lesson && <span aria-hidden="true">walk </span>}
           {state.step + 1}
           <span aria-hidden="true"> / {steps.length}</span>
         </output>

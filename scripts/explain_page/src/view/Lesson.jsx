@@ -4,6 +4,7 @@ import { useEffect, useRef } from "preact/hooks";
 
 import { writeLink } from "../lab/link.js";
 import { lessonSteps } from "../lesson/steps.js";
+import { PushButton } from "./PushButton.jsx";
 
 /** Where on the page each of the two views has what the words are about. */
 const PLACES = {
@@ -48,15 +49,14 @@ export function Lesson({ model, actions }) {
         {`Lesson, step ${number} of ${count}: ${title}. ${lesson.isDone ? `Done: ${goal.says}` : words.join(" ")}`}
       </p>
       <div class="lesson-moves">
-        <button
-          type="button"
+        <PushButton
           data-role="lesson-back"
-          disabled={lesson.index === 0}
+          isOff={lesson.index === 0}
           aria-keyshortcuts="Shift+ArrowLeft"
           onClick={() => actions.goToLesson(lesson.index - 1)}
         >
           <span aria-hidden="true">←</span> Back<span class="visually-hidden"> in the lesson</span>
-        </button>
+        </PushButton>
         <span class="lesson-progress" data-role="lesson-progress">
           step {number} of {count}
           <progress value={number} max={count} aria-hidden="true" />
@@ -93,6 +93,23 @@ export function Lesson({ model, actions }) {
         </span>
       </div>
     </section>
+  );
+}
+
+/** On a phone, where the lesson is out of sight while its task is done: says that it is, and leads back. */
+export function LessonReturn() {
+  return (
+    <button
+      type="button"
+      class="lesson-return"
+      data-role="lesson-return"
+      onClick={() => {
+        scrollTo(document.querySelector(".lesson"));
+        document.querySelector("[data-role=lesson-next]").focus({ preventScroll: true });
+      }}
+    >
+      <span aria-hidden="true">✓</span> Done: back to the lesson
+    </button>
   );
 }
 

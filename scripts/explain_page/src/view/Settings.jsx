@@ -5,8 +5,10 @@ import { useState } from "preact/hooks";
 import { format } from "../text/format.js";
 import { Picture } from "./Picture.jsx";
 
-const vector = (values) =>
-  values.length <= 4 ? `(${values.map((v) => format(v, 2)).join(", ")})` : `${values.length} numbers`;
+/** Two decimals, and more where they would say little: 0.94, but 0.096 and 0.0031. */
+const short = (value) => format(value, Math.abs(value) >= 0.1 ? 2 : Math.abs(value) >= 0.01 ? 3 : 4);
+
+const vector = (values) => (values.length <= 4 ? `(${values.map(short).join(", ")})` : `${values.length} numbers`);
 
 /** A sample in one line: its index, what goes in, and its target (the class where targets are one-hot). */
 function sampleName({ data, net }, n) {
