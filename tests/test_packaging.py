@@ -144,6 +144,26 @@ def test_what_the_workflow_runs_is_pinned_and_may_read_alone():
 
 
 @needs_checkout
+def test_what_a_release_runs_is_pinned_and_writes_where_it_must():
+    text = (ROOT / ".github" / "workflows" / "release.yml").read_text("utf-8")
+    uses = re.findall(r"uses: *(.+)", text)
+    assert len(uses) == text.count("uses:") > 6
+    for action in uses:
+        assert re.fullmatch(r"(actions|pypa)/[\w-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", action), action
+    assert re.findall(r"^permissions:\n((?: +.+\n)+)", text, re.MULTILINE) == ["  contents: read\n"]
+    jobs = {
+        job: re.findall(r"[\w-]+: write", body)
+        for job, body in re.findall(r"(?ms)^  (\w+):\n(.*?)(?=^  \w+:|\Z)", text)
+    }
+    assert {job: right for job, right in jobs.items() if right} == {
+        "upload": ["id-token: write"],
+        "announce": ["contents: write"],
+    }
+    assert "password" not in text
+    assert "secrets." not in text
+
+
+@needs_checkout
 def test_the_tools_are_locked_by_hashes_and_name_no_index():
     tools = ROOT / ".github" / "tools"
     lines = (tools / "tools.txt").read_text("utf-8").replace("\\\n", "").splitlines()

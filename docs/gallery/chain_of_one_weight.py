@@ -30,3 +30,7 @@ plt.show()
 
 # %%
 print(sum(shares), net.gradients(x, y)[1][0]["weight"][0, 1])
+
+# %%
+# All of it as a page: click into it, and the arrow keys walk through the step.
+trace
