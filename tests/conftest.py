@@ -27,10 +27,16 @@ collect_ignore = [
     "closeness.py",
     "compiled_kernels.py",
     "differences.py",
+    "explanation/bidi.py",
     "invented_arrays.py",
     "networks.py",
+    "rank_checks.py",
+    "rank_resume.py",
+    "rank_trouble.py",
+    "rank_work.py",
     "recorded.py",
     "rehearsed.py",
+    "started_ranks.py",
 ]
 """Modules that tests import; they hold no tests and no doctests."""
 

@@ -63,8 +63,6 @@ class SharedStep:
     Parameters
     ----------
     loss : Loss
-    dtype : str
-        Of the network's arrays.
     communicator : Communicator
     sizes : sequence of int
         Rows of each batch of the step.
@@ -79,9 +77,8 @@ class SharedStep:
         Where each batch's part lies in the rows that are here.
     """
 
-    def __init__(self, loss: Loss, dtype: str, communicator: Communicator, sizes: Sequence[int]) -> None:
+    def __init__(self, loss: Loss, communicator: Communicator, sizes: Sequence[int]) -> None:
         self._mean = loss.reduction == "mean"
-        self._dtype = dtype
         self._sum = communicator.sum
         self.loss: Any = SummedLoss(loss)
         self.rows = sum(sizes)
@@ -107,7 +104,7 @@ class SharedStep:
         """
         arrays = list_leaves(grads)
         if self._buffer is None:
-            self._make_buffer(xp, arrays)
+            self._make_buffer(xp, arrays, value)
         assert self._buffer is not None
         for view, array in zip(self._views, arrays, strict=True):
             view[...] = array
@@ -124,12 +121,13 @@ class SharedStep:
                 numbers /= xp.where(mass > 0.0, mass, xp.ones_like(mass))
         return xp.sum(self._buffer[-2:-1]), rebuild(grads, iter(self._views)), mass
 
-    def _make_buffer(self, xp: Any, arrays: Sequence[Array]) -> None:
+    def _make_buffer(self, xp: Any, arrays: Sequence[Array], value: Array) -> None:
         """Make the buffer: the gradients, the loss, the sum of the weights."""
         ends = [0]
         for array in arrays:
             ends.append(ends[-1] + math.prod(array.shape))
-        self._buffer = xp.zeros((ends[-1] + 2,), dtype=getattr(xp, self._dtype))
+        one = xp.reshape(value, (1,))
+        self._buffer = xp.zeros_like(xp.concat([*(xp.reshape(array, (-1,)) for array in arrays), one, one]))
         self._views = [
             xp.reshape(self._buffer[start:stop], array.shape)
             for start, stop, array in zip(ends[:-1], ends[1:], arrays, strict=True)

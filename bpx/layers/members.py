@@ -361,7 +361,7 @@ class MemberLinear(Layer):
 
     def _show_each(self, xp: Any, y: Array) -> Array:
         """Return outputs of each member, (batch, k, n), where there is one for all."""
-        return y if y.shape[1] == self.k else y * xp.ones((self.k, 1), dtype=y.dtype)
+        return y if y.shape[1] == self.k else xp.concat([y] * self.k, axis=1)
 
     def output_shape(self, shape: Shape | None) -> Shape | None:
         if self.shared_input:

@@ -32,7 +32,8 @@ def _mean_over_batch(xp: Any, part: Part | None, *arrays: Array) -> list[Array]:
     """Return the means of arrays over the rows of a batch, of which a part may be here; summed up together."""
     if part is None or part.sum is None:
         return [xp.mean(array, axis=0) for array in arrays]
-    total = part.sum(xp.stack([xp.sum(array, axis=0) for array in arrays])) / part.rows
+    sums = [xp.sum(array, axis=0, keepdims=True) for array in arrays]
+    total = part.sum(xp.concat(sums, axis=0)) / part.rows
     return [total[i, ...] for i in range(len(arrays))]
 
 

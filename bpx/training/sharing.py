@@ -410,7 +410,7 @@ class SharedLoop(Loop):
         sizes = tuple(size for _, size in cut_step(self._count_step_rows(order), batch))
 
         def make() -> Any:
-            shared = SharedStep(net.loss, net.dtype, self.communicator, sizes)
+            shared = SharedStep(net.loss, self.communicator, sizes)
             step = make_step(net, optimizer, penalties, clip, gather, batch, shared)
             return net.backend.loop(step)  # never from a tape: ranks could differ in when they write one
 

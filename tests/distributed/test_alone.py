@@ -119,7 +119,7 @@ def test_no_rows_have_no_loss(on_numpy):
 
 
 def test_parts_of_the_batches_of_a_step_lie_behind_each_other():
-    shared = SharedStep(bpx.SquaredError(), "float64", _Thirds(1), [8, 8, 1])
+    shared = SharedStep(bpx.SquaredError(), _Thirds(1), [8, 8, 1])
     assert shared.rows == 17
     assert shared.slices == [slice(0, 3), slice(3, 6), slice(6, 6)]
 

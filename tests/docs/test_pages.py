@@ -33,6 +33,7 @@ NOTEBOOKS = [page for page in TEXTS if "```{code-cell}" in page.read_text("utf-8
 PAGES = [page for page in TEXTS if page not in NOTEBOOKS]
 
 OTHER_TESTS = {
+    "distributed.md": "tests/distributed",
     "onnx.md": "tests/test_onnx_training.py, tests/cli/test_export_command.py",
     "write-a-backend.md": "tests/backend/test_others.py",
 }
@@ -138,6 +139,8 @@ def _commands(page):
 @pytest.mark.parametrize("page", _ids(page for page in TEXTS if _commands(page) and page.name not in FOLLOWED))
 def test_the_commands_of_a_page_run(page, tmp_path):
     """In one folder, in their order."""
+    if any("bpx export" in line for line in _commands(page)):
+        pytest.importorskip("ndonnx", reason="ndonnx is not installed")
     _write_tables(tmp_path)
     for line in _commands(page):
         _run_commands(line, tmp_path)
