@@ -85,8 +85,11 @@ def make_frame(page: str, title: str, height: int = 900) -> str:
     height : int
         In pixels.
     """
+    # On one line: what converts a notebook or a script's output may indent lines, trim them and expand tabs, and a page
+    # whose script is another than its policy names does not run.
+    source = escape(page).replace("\n", "&#10;").replace("\t", "&#9;")
     return (
-        f'<iframe title="{escape(title)}" sandbox="allow-scripts allow-downloads" srcdoc="{escape(page)}" '
+        f'<iframe title="{escape(title)}" sandbox="allow-scripts allow-downloads" srcdoc="{source}" '
         f'width="100%" height="{height}" style="border:1px solid #8888;border-radius:6px"></iframe>'
     )
 
