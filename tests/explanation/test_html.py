@@ -81,12 +81,15 @@ def test_a_trace_shows_its_page_in_a_frame_that_reaches_nothing(net):
             if tag == "iframe":
                 found.append(dict(attrs))
 
-    Frames().feed(trace._repr_html_())
+    html = trace._repr_html_()
+    Frames().feed(html)
     (frame,) = found
     assert frame["sandbox"] == "allow-scripts allow-downloads", "no access to the notebook"
     assert frame["srcdoc"].startswith("<!doctype html>")
     assert "\n" in frame["srcdoc"]
-    assert not {"\n", "\t"} & set(html), "lines and tabs would change on the way, and with them the script's hash"
+    assert not {"\n", "\t"} & set(
+        html[html.index("<iframe") :]
+    )  # they would change on the way, and the script's hash with them
     assert "default-src 'none'" in frame["srcdoc"]
     assert "One training step of Linear(2, 2" in frame["title"]
 
