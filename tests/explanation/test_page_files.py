@@ -96,7 +96,7 @@ def test_a_network_with_blocks_goes_back_to_bpx(tmp_path):
     (told,) = run_page({"job": "save", "page": json.dumps(page_data(net, x, np.arange(8) % 2))})
     again = read_network(tmp_path, told["result"])
     assert again.layers == net.layers
-    np.testing.assert_array_equal(again.predict(x), net.predict(x))
+    np.testing.assert_allclose(again.predict(x), net.predict(x), rtol=1e-12)  # where arrays lie decides the last bit
     for one, other in zip(again.state, net.state, strict=True):
         assert one.keys() == other.keys()
         for name in one:
