@@ -12,7 +12,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +49,9 @@ class Connection:
         self.socket = websocket.create_connection(url, timeout=TIMEOUT, suppress_origin=True)
         self.sent = 0
         self.said: list[str] = []
+
+    def close(self) -> None:
+        self.socket.close()
 
     def command(self, method: str, /, **params: Any) -> dict[str, Any]:
         self.sent += 1
@@ -205,7 +208,8 @@ def open_chromium(profile: Path, forced_colors: bool = False) -> Iterator[Tab]:
         if forced_colors:
             features = [{"name": "forced-colors", "value": "active"}]
             driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
-        yield Tab(Connection(driver.capabilities["webSocketUrl"]), "chromium")
+        with closing(Connection(driver.capabilities["webSocketUrl"])) as connection:
+            yield Tab(connection, "chromium")
 
 
 @contextmanager
@@ -220,11 +224,10 @@ def open_firefox(profile: Path, forced_colors: bool = False) -> Iterator[Tab]:
         command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=os.environ | {"HOME": str(profile)}
     )
     try:
-        connection = Connection(_read_address(process) + "/session")
-        connection.command("session.new", capabilities={})
-        yield Tab(connection, "firefox")
-        connection.command("browser.close")
-        connection.socket.close()
+        with closing(Connection(_read_address(process) + "/session")) as connection:
+            connection.command("session.new", capabilities={})
+            yield Tab(connection, "firefox")
+            connection.command("browser.close")
     finally:
         process.terminate()
         process.wait(20)
