@@ -27,7 +27,6 @@ collect_ignore = [
     "closeness.py",
     "compiled_kernels.py",
     "differences.py",
-    "explanation/bidi.py",
     "invented_arrays.py",
     "networks.py",
     "rank_checks.py",

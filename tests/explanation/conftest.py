@@ -7,7 +7,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-collect_ignore = ["browser.py", "page_data.py", "page_reading.py", "random_networks.py"]
+collect_ignore = ["bidi.py", "browser.py", "page_data.py", "page_reading.py", "random_networks.py"]
 
 
 @pytest.fixture(scope="package")
