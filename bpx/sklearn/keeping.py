@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, get_args
@@ -50,16 +51,16 @@ def describe_arrays(names: Sequence[str], classes: Any) -> Preprocessor:
     return Preprocessor(columns, target, (), "refuse", ())
 
 
-class Kept:
+class Kept(ABC):
     """An estimator whose fitted network can be looked at, explained, kept and exported."""
 
     network_: Network
     history_: History
     n_iter_: int
 
+    @abstractmethod
     def _describe_preprocessing(self) -> Preprocessor | None:
         """Return what makes the network's inputs of samples; None where a sample has several targets."""
-        raise NotImplementedError
 
     def _list_array(self) -> list[str] | None:
         """Return the names of the features where samples are arrays; None where they are tables."""

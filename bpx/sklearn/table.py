@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from abc import abstractmethod
 from collections.abc import Mapping
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, ClassVar, Self
@@ -242,9 +243,9 @@ class TableEstimator(Kept, TellsCallbacks, BaseEstimator):  # type: ignore[misc]
         check_consistent_length(y, np.empty(frame.height))
         return self.preprocessor_.transform(frame), self._encode_targets(y)
 
+    @abstractmethod
     def _encode_targets(self, y: Array) -> Array:
         """Return targets as the network takes them."""
-        raise NotImplementedError
 
     def _describe_preprocessing(self) -> Preprocessor:
         return self.preprocessor_
