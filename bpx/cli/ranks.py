@@ -41,7 +41,7 @@ class Ranks:
             return cls(None)
         from bpx.distributed.communicator import connect
 
-        return cls(connect(choose_backend(backend, threads)))
+        return cls(connect(choose_backend(backend, threads), "bpx train"))
 
     @property
     def leads(self) -> bool:
@@ -67,6 +67,6 @@ class Ranks:
         else:
             self._communicator.lead(function)
 
-    def guarding(self) -> AbstractContextManager[None]:
-        """Have what is raised on one rank alone end all."""
-        return contextlib.nullcontext() if self._communicator is None else self._communicator.guarding()
+    def calling(self) -> AbstractContextManager[None]:
+        """Begin with all ranks; what is raised in the block on one rank alone ends all."""
+        return contextlib.nullcontext() if self._communicator is None else self._communicator.calling("bpx train")

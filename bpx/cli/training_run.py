@@ -113,7 +113,7 @@ def _train(printer: Printer, plan: Plan, held: contextlib.ExitStack, *, resumed:
 
     before: list[Any] = []
     ranks = Ranks.find(plan.backend, plan.threads)
-    held.enter_context(ranks.guarding())
+    held.enter_context(ranks.calling())
     if not ranks.leads:
         printer.silence()
     ranks.lead(check)

@@ -39,7 +39,7 @@ def measure_together(
         placed.append((x_own[part, ...], y_own[part, ...], None if w_own is None else w_own[part]))
         return lengths
 
-    with communicator.guarding():
+    with communicator.calling("evaluate"):
         _check_same(communicator, communicator.together(place))
         return measure(net, placed, metrics, communicator)
 
@@ -63,7 +63,7 @@ def predict_together(net: Model, communicator: Communicator, x: Any) -> Array:
         made.append(backend.to_numpy(predictions[part, ...]))
         return len(samples)
 
-    with communicator.guarding():
+    with communicator.calling("predict"):
         _check_same(communicator, communicator.together(predict))
         parts = communicator.gather(made[0])
         return backend.xp.concat([backend.asarray(part) for part in parts])

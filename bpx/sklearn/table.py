@@ -207,8 +207,11 @@ class TableEstimator(Kept, TellsCallbacks, BaseEstimator):  # type: ignore[misc]
         if self.distributed:
             from bpx.distributed.communicator import connect
 
-            communicator = connect(backend)
-            seed = seed if communicator is None else int(communicator.broadcast(seed))
+            name = f"{type(self).__name__}.fit"
+            communicator = connect(backend, name)
+            if communicator is not None:
+                with communicator.calling(name):
+                    seed = int(communicator.broadcast(seed))
         return seed
 
     def _name_target(self, target: Any) -> Any:
