@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from bpx.backend.base import Array
 from bpx.backend.transfer import host_array, library_of
+from bpx.backend.trees import list_leaves
 from bpx.core.evaluation import check_metrics, measure
 from bpx.core.model import Data, Model
 from bpx.errors import InputError
@@ -28,7 +32,7 @@ def measure_together(
     """
     placed: list[Data] = []
 
-    def place() -> list[int]:
+    def place() -> dict[str, Any]:
         data = [_take_array(x), _take_array(y), None if weight is None else _take_array(weight)]
         check_metrics(net, metrics, None)
         lengths = [len(each) for each in data if each is not None]
@@ -37,7 +41,8 @@ def measure_together(
         own, part = _find_own(communicator, lengths[0])
         x_own, y_own, w_own = net.place(data[0][own], data[1][own], None if weight is None else data[2][own], False)
         placed.append((x_own[part, ...], y_own[part, ...], None if w_own is None else w_own[part]))
-        return lengths
+        found = {name: _describe_array(array) for name, array in zip(("x", "y", "sample_weight"), data, strict=True)}
+        return {**found, "metrics": [metric.name for metric in metrics], **_describe_network(net)}
 
     with communicator.calling("evaluate"):
         _check_same(communicator, communicator.together(place))
@@ -55,13 +60,13 @@ def predict_together(net: Model, communicator: Communicator, x: Any) -> Array:
     backend = net.backend
     made: list[Any] = []
 
-    def predict() -> int:
+    def predict() -> dict[str, Any]:
         samples = _take_array(x)
         own, part = _find_own(communicator, len(samples) if samples.ndim else 0)
         with backend.computing():
             predictions = net.compute_predictions(net.place_samples(samples[own], look=True))
         made.append(backend.to_numpy(predictions[part, ...]))
-        return len(samples)
+        return {"x": _describe_array(samples), **_describe_network(net)}
 
     with communicator.calling("predict"):
         _check_same(communicator, communicator.together(predict))
@@ -82,9 +87,26 @@ def _find_own(communicator: Communicator, rows: int) -> tuple[slice, slice]:
     return slice(0, 1), slice(0, 0)
 
 
-def _check_same(communicator: Communicator, said: list[Any]) -> None:
-    """Raise, on all processes, unless they were given as many rows."""
+def _describe_array(array: Any) -> str:
+    """Return what an array is, without a look at its numbers: each process reads its own rows only."""
+    return "nothing" if array is None else f"{array.dtype} of shape {tuple(array.shape)}"
+
+
+def _describe_network(net: Model) -> dict[str, Any]:
+    """Return what must be the same of a network that several processes compute with."""
+    digest = hashlib.blake2b(digest_size=8)
+    for array in list_leaves([net.params, net.state]):
+        digest.update(np.ascontiguousarray(net.backend.to_numpy(array)).tobytes())
+    layers = [type(layer).__name__ for layer in net.layers]
+    return {"the layers": layers, "the loss": type(net.loss).__name__, "the parameters' hash": digest.hexdigest()}
+
+
+def _check_same(communicator: Communicator, said: list[dict[str, Any]]) -> None:
+    """Raise, on all processes, unless they were given data of the same kind, and the same network."""
     for rank, each in enumerate(said):
-        if each != said[0]:
-            error = InputError(f"rank {rank} was given other data than rank 0: {each} rows, and {said[0]} there")
-            raise communicator.mark(error)
+        differences = [
+            f"{name}: {each[name]}, and {said[0][name]} there" for name in each if each[name] != said[0][name]
+        ]
+        if names:
+            found = "; ".join(f"{name}: {each[name]}, and {said[0][name]} there" for name in names)
+            raise communicator.mark(InputError(f"rank {rank} was given something else than rank 0; {found}"))

@@ -388,6 +388,7 @@ def _pack(error: Exception | None) -> bytes | None:
 
 
 _connected: Communicator | None = None
+_connecting = threading.Lock()
 
 
 def find_place() -> tuple[int, int] | None:
@@ -416,13 +417,14 @@ def connect(backend: Backend, call: str = "what all do together") -> Communicato
         If another process has ended without coming here.
     """
     global _connected
-    if _connected is None:
-        engine = _open_engine(backend, call)
-        if engine is None or engine.size == 1:
-            return None
-        _connected = Communicator(engine)
-        _install_hook()
-    return _connected
+    with _connecting:
+        if _connected is None:
+            engine = _open_engine(backend, call)
+            if engine is None or engine.size == 1:
+                return None
+            _connected = Communicator(engine)
+            _install_hook()
+        return _connected
 
 
 def _install_hook() -> None:
