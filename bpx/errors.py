@@ -166,9 +166,12 @@ class LostRankError(BpxError, RuntimeError):
     ----------
     ranks : tuple of int
         Those that have ended, as far as it is known.
+    told : bool
+        Whether one of them has told people why.
     """
 
     ranks: tuple[int, ...] = ()
+    told: bool = False
 
 
 class FileWarning(UserWarning):

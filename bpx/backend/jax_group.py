@@ -6,6 +6,7 @@ import atexit
 import contextlib
 import os
 import pickle
+import sys
 import time
 from collections.abc import Callable, Iterator
 from functools import cache
@@ -78,7 +79,7 @@ def _end(board: KeyBoard) -> None:
     That waits for minutes where another process has ended all of them in between.
     """
     with contextlib.suppress(Exception):  # the service may have ended already
-        board.post(LEFT)
+        board.post(FAILED if hasattr(sys, "last_value") else LEFT)  # Python has printed what nobody caught
         while set(words := board.read().values()) - {LEFT}:
             if FAILED in words:
                 os._exit(1)

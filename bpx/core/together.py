@@ -104,9 +104,7 @@ def _describe_network(net: Model) -> dict[str, Any]:
 def _check_same(communicator: Communicator, said: list[dict[str, Any]]) -> None:
     """Raise, on all processes, unless they were given data of the same kind, and the same network."""
     for rank, each in enumerate(said):
-        differences = [
-            f"{name}: {each[name]}, and {said[0][name]} there" for name in each if each[name] != said[0][name]
-        ]
+        names = [name for name in each if each[name] != said[0][name]]
         if names:
             found = "; ".join(f"{name}: {each[name]}, and {said[0][name]} there" for name in names)
             raise communicator.mark(InputError(f"rank {rank} was given something else than rank 0; {found}"))

@@ -147,10 +147,12 @@ class Attendance:
         """Raise `LostRankError` if another process has left word that it has ended."""
         if self._list_lost():
             time.sleep(GRACE_SECONDS)  # others may be ending as well, and each is named
-            raise make_loss(self._list_lost(), self._call, self._rank)
+            error = make_loss(self._list_lost(), self._call, self._rank)
+            error.told = FAILED in self._board.read().values()
+            raise error
 
     def _list_lost(self) -> list[int]:
-        return sorted(rank for rank, word in self._board.read().items() if word == LEFT)
+        return sorted(rank for rank, word in self._board.read().items() if word in (LEFT, FAILED))
 
     def _warn(self, waited: float) -> None:
         """Tell people who is waited for: rank 0 does so, or rank 1 where it waits for that one."""
@@ -237,7 +239,7 @@ def _tell_end() -> None:
     with contextlib.suppress(Exception):  # nothing that fails here may trouble a program that ends
         board = _open_board()
         if board is not None:
-            board.post(LEFT)
+            board.post(FAILED if hasattr(sys, "last_value") else LEFT)  # Python has printed what nobody caught
 
 
 def _open_board() -> Board | None:

@@ -354,7 +354,7 @@ def _mark(error: Raised, speaks: bool) -> Raised:
 
 def _mark_loss(error: LostRankError, rank: int) -> LostRankError:
     """Return the exception for ranks that have ended; of those that are left, the first tells people."""
-    return _mark(error, all(lower in error.ranks for lower in range(rank)))
+    return _mark(error, not error.told and all(lower in error.ranks for lower in range(rank)))
 
 
 def _write(text: str) -> None:
