@@ -152,7 +152,7 @@ class Command(TyperCommand):
                 return super().invoke(ctx)
             except BpxError as error:
                 if not _is_told_elsewhere(error):
-                    complain(str(error))
+                    complain(_describe(error))
                 raise typer.Exit(MISTAKE) from error
 
 
@@ -243,6 +243,12 @@ def _is_told_elsewhere(error: BaseException | None) -> bool:
             return True
         error = error.__context__
     return False
+
+
+def _describe(error: BpxError) -> str:
+    """Return the message of an error, and where it comes from: of several processes one that is not the first."""
+    notes = (note for note in getattr(error, "__notes__", ()) if note.startswith("on rank "))
+    return "; ".join([str(error), *(note for note in notes if not note.startswith("on rank 0 "))])
 
 
 def complain(message: str, context: Any = None) -> None:

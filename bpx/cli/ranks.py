@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from bpx.cli.group import choose_backend
 from bpx.distributed.launchers import find_launch
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from bpx.distributed.communicator import Communicator
 
 __all__ = ["Ranks"]
+
+Result = TypeVar("Result")
 
 
 class Ranks:
@@ -66,6 +68,14 @@ class Ranks:
             function()
         else:
             self._communicator.lead(function)
+
+    def together(self, function: Callable[[], Result]) -> Result:
+        """Do something on every rank, and return what it returns here; what it raises on one is raised on all."""
+        if self._communicator is None:
+            return function()
+        results: list[Result] = []
+        self._communicator.together(lambda: results.append(function()))
+        return results[0]
 
     def calling(self) -> AbstractContextManager[None]:
         """Begin with all ranks; what is raised in the block on one rank alone ends all."""
