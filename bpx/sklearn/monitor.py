@@ -9,6 +9,7 @@ from bpx.backend.base import Array
 from bpx.core.model import Model
 from bpx.sklearn.architecture import Weights, copy_weights
 from bpx.sklearn.internals import Tasks
+from bpx.sklearn.ranks import compute_outputs_together
 from bpx.sklearn.samples import Samples
 from bpx.sklearn.session import Session
 from bpx.training.callback import Callback, Run
@@ -83,8 +84,6 @@ class ValidationCurves(Callback):
         held = self.samples
         if self.communicator is None or net.backend.sums_inside:
             return self._judge(net, net.compute_outputs(held.x))
-        from bpx.sklearn.sharing import compute_outputs_together
-
         z = compute_outputs_together(net, held.x, self.communicator)
         return self.communicator.lead(lambda: self._judge(net, z))
 

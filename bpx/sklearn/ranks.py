@@ -12,14 +12,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from sklearn.utils import check_random_state
 
-from bpx.backend.base import Backend
+from bpx.backend.base import Array, Backend
+from bpx.core.model import Model
 from bpx.distributed.launchers import find_launch
 from bpx.errors import InputError
 
 if TYPE_CHECKING:
     from bpx.distributed.communicator import Communicator
 
-__all__ = ["draw_alike", "joining"]
+__all__ = ["compute_outputs_together", "draw_alike", "joining"]
 
 
 @contextlib.contextmanager
@@ -102,3 +103,11 @@ def draw_alike(random_state: Any, communicator: Communicator | None) -> np.rando
             own = np.random.RandomState()  # NumPy's global one stays as it is
         own.set_state(state)
     return own
+
+
+def compute_outputs_together(net: Model, x: Array, communicator: Communicator) -> Array:
+    """Return the outputs for samples of which each rank computes a part; all get all."""
+    first, end = communicator.find_part(x.shape[0])
+    own = net.backend.to_numpy(net.compute_outputs(x[first:end, ...])) if first < end else None
+    parts = [part for part in communicator.gather(own) if part is not None]
+    return net.backend.asarray(np.concatenate(parts))

@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bpx.backend.base import Array
 from bpx.backend.transfer import to_numpy
 from bpx.core.model import Model
-from bpx.sklearn.fitting import EstimatorBatches, EstimatorLoop
+from bpx.sklearn.loop import EstimatorBatches, EstimatorLoop
 from bpx.sklearn.samples import is_sparse
 from bpx.training.callback import Callback
 from bpx.training.fingerprint import fingerprint_on_host
@@ -120,11 +119,3 @@ def _fingerprint_sparse(x: Any) -> dict[str, Any]:
     for array, dtype in ((x.data, np.float64), (x.indices, np.int64), (x.indptr, np.int64)):
         digest.update(np.ascontiguousarray(array, dtype).tobytes())
     return {"shape": shape, "hash": digest.hexdigest()}
-
-
-def compute_outputs_together(net: Any, x: Array, communicator: Communicator) -> Array:
-    """Return the outputs for samples of which each rank computes a part; all get all."""
-    first, end = communicator.find_part(x.shape[0])
-    own = net.backend.to_numpy(net.compute_outputs(x[first:end, ...])) if first < end else None
-    parts = [part for part in communicator.gather(own) if part is not None]
-    return net.backend.asarray(np.concatenate(parts))
