@@ -1,7 +1,8 @@
 """Fits of estimators, saved as arrays: run alone, and by mpirun or torchrun with any number of ranks.
 
 ``python rank_estimators.py OUT BACKEND NAMES`` writes ``OUT/NAME.RANK.npz`` for each of the cases that a JSON list
-names. Draws that no number fixes differ from rank to rank, so that only rank 0's can give the numbers of one process.
+names. Behind that, for jax.distributed, an address, the number of the process, and how many there are. Draws that no
+number fixes differ from rank to rank, so that only rank 0's can give the numbers of one process.
 """
 
 import json
@@ -144,13 +145,18 @@ def collect(model, x):
 
 def main() -> None:
     out = Path(sys.argv[1])
+    rank = bpx.distributed.rank()
+    if len(sys.argv) > 4:
+        import jax
+
+        rank = int(sys.argv[5])
+        jax.distributed.initialize(sys.argv[4], process_id=rank, num_processes=int(sys.argv[6]))
     if sys.argv[2] != "numpy":
         HOW["backend"] = sys.argv[2]
     cases = list_cases()
     names = json.loads(sys.argv[3]) if len(sys.argv) > 3 else list(cases)
     warnings.simplefilter("ignore", ConvergenceWarning)
     warnings.filterwarnings("ignore", message=".*ranks share the|.*is bound to one|.*of them have none")
-    rank = bpx.distributed.rank()
     for name in names:
         np.random.seed(rank)  # noqa: NPY002 - what estimators draw from by default
         np.savez(out / f"{name}.{rank}.npz", **collect(*cases[name]()))

@@ -153,8 +153,11 @@ class MultilayerPerceptron(Kept, TellsCallbacks, BaseEstimator, ABC):  # type: i
         if incremental and self.early_stopping:
             raise ValueError("partial_fit does not support early_stopping=True")
         backend = self._choose_backend(X)
-        if getattr(self, "distributed", False):
-            backend = backend.spread() or backend
+        if communicator is not None and backend.name == "jax":
+            raise InputError(
+                f"{type(self).__name__} cannot be trained by several processes of JAX, which share rows out inside of "
+                "the network's own loop: use NetworkClassifier or NetworkRegressor, or another backend"
+            )
         dtype = name_dtype(X) if first else name_dtype(self.coefs_[0])
         require_dtype(backend, dtype)
         precision = getattr(self, "precision", "float32")  # estimators of earlier versions have none
