@@ -75,6 +75,7 @@ def test_the_example_of_a_table_runs(tmp_path, monkeypatch):
     pytest.importorskip("polars")
     pytest.importorskip("sklearn")
     names = _run_python("A table", tmp_path, monkeypatch)
+    assert any("read as numbers: 'size' ('20 m2' is 20)" in note for note in names["model"].notes_)
     low, high = names["model"].predict_interval(names["flat"], coverage=0.9).T
     rent = np.array(names["rent"])
     assert np.mean((low <= rent) & (rent <= high)) > 0.8
