@@ -5,7 +5,7 @@ main memory, and what NCCL would do is done by MPI or gloo. A recording is the s
 stand-ins want a sum to be recorded on all ranks or on none, and recordings to be repeated that were made together; they
 raise where NCCL would wait for ever. Prints how many steps were repeated on each rank.
 
-With "lost" instead of NAMES, rank 1 is killed, and the others wait for the device in a call that no signal ends.
+With "lost" instead of NAMES, rank 1 is killed in a sum, and the others wait for its part in a call that no signal ends.
 """
 
 import contextlib
@@ -32,10 +32,20 @@ from bpx.backend.recording import CaptureError
 captured.PLAIN_STEPS = 2
 
 
+def lose(rank):
+    """Kill rank 1; wait on the others as for a card whose sum lacks a part."""
+    if rank == 1:
+        sys.stdout.write(f"HAPPENS {time.time()}\n")
+        sys.stdout.flush()
+        os.kill(os.getpid(), signal.SIGKILL)
+    while True:
+        time.sleep(1.0)  # a handler of a signal runs, and it goes on
+
+
 class Recordings(CapturingBackend):
     """Recordings that are calls; knows which of them a sum is made in."""
 
-    repeats = False
+    repeats, loses = False, False
     refuses = -1
     """The rank that can record nothing."""
 
@@ -87,6 +97,8 @@ class Nccl:
 
     def allReduce(self, source, target, count, kind, operation, stream):
         assert (source, operation, stream) == (target, self.NCCL_SUM, 77)
+        if self.backend.loses:
+            lose(self.world.Get_rank())
         said = self.world.allgather((count, kind, self.backend.inside))
         if len(set(said)) > 1:
             raise AssertionError(f"ranks would wait for each other: {said}")
@@ -136,17 +148,11 @@ def make_torch_cards():
     distributed.is_nccl_available = lambda: True
 
     class Gloo(torch_group.TorchSum):
-        """Sums up by gloo; with ``loses`` set, rank 1 is killed, and the others wait for its part."""
-
-        engine, loses = "gloo", False
+        engine = "gloo"
 
         def __call__(self, array):
-            if self.loses and self._communicator.rank == 1:
-                sys.stdout.write(f"HAPPENS {time.time()}\n")
-                sys.stdout.flush()
-                os.kill(os.getpid(), signal.SIGKILL)
-            while self.loses:
-                time.sleep(1.0)  # a handler of a signal runs, and it goes on
+            if backend.loses:
+                lose(self._communicator.rank)
             said = self._communicator.gather((tuple(array.shape), backend.inside))
             if len(set(said)) > 1:
                 raise AssertionError(f"ranks would wait for each other: {said}")
@@ -166,19 +172,15 @@ def make_torch_cards():
                 get_device_properties=lambda device: card, set_device=lambda device: None,
                 synchronize=lambda device: None,
             )  # fmt: skip
-            self.sum = Gloo(SimpleNamespace(cuda=cuda, zeros=torch.zeros), self._device, communicator)
-            return self.sum
+            return Gloo(SimpleNamespace(cuda=cuda, zeros=torch.zeros), self._device, communicator)
 
     backend = TorchCards()
     return backend
 
 
-def lose(backend):
-    """Train until rank 1 is killed."""
-
+def train_until_one_is_lost(backend):
     def order(epoch):
-        if epoch == 3:
-            backend.sum.loses = True
+        backend.loses = epoch == 3
         return np.random.default_rng(epoch).permutation(rank_work.ROWS)
 
     net = rank_work.make_net("classes", backend)
@@ -191,7 +193,7 @@ def main() -> None:
     warnings.filterwarnings("ignore", message=".*ranks share the|.*is bound to one|.*of them have none")
     backend = CupyCards() if library == "cupy" else make_torch_cards()
     if sys.argv[3] == "lost":
-        lose(backend)
+        train_until_one_is_lost(backend)
     for name in json.loads(sys.argv[3]):
         backend.begin()
         rank = bpx.distributed.rank()
