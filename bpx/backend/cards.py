@@ -96,8 +96,25 @@ def leave(communicator: Any, why: str) -> None:
     os._exit(1)
 
 
-def close(function: Callable[[], Any]) -> None:
-    """Call what closes a connection, at the end of the process, which is not held up if it does not return."""
-    thread = threading.Thread(target=function, daemon=True)
-    thread.start()
-    thread.join(LOST_SECONDS)
+class Closing:
+    """Closes a connection when called, at the end of the process, which is not held up where that does not return.
+
+    Parameters
+    ----------
+    function : callable
+        Closes the connection, in a thread that is made now: at its end an interpreter makes no more.
+    """
+
+    def __init__(self, function: Callable[[], Any]) -> None:
+        self._function = function
+        self._called = threading.Event()
+        self._thread = threading.Thread(target=self._close, daemon=True)
+        self._thread.start()
+
+    def __call__(self) -> None:
+        self._called.set()
+        self._thread.join(LOST_SECONDS)
+
+    def _close(self) -> None:
+        self._called.wait()
+        self._function()

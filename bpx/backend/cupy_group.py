@@ -8,7 +8,7 @@ import time
 from typing import Any
 
 from bpx.backend.base import Array
-from bpx.backend.cards import check_cards, check_switch, close, leave
+from bpx.backend.cards import Closing, check_cards, check_switch, leave
 from bpx.errors import InputError
 
 POLL_SECONDS = 1.0
@@ -49,9 +49,9 @@ class CupySum:
             self._nccl = nccl.NcclCommunicator(communicator.size, unique, communicator.rank)
             self(cupy.zeros(1, dtype="float32"))  # a first sum, outside of any recording, shows whether it works
             cupy.cuda.get_current_stream().synchronize()
-        self._open = True
+        self._lock, self._open = threading.Lock(), True
         threading.Thread(target=self._watch, args=(nccl.NcclError,), daemon=True).start()
-        atexit.register(self._close)
+        atexit.register(Closing(self._close))
 
     def __call__(self, array: Array) -> Array:
         """Give the device the work to replace an array by the sum of all processes' arrays; return it."""
@@ -65,14 +65,16 @@ class CupySum:
         while self._open:
             time.sleep(POLL_SECONDS)
             try:
-                if self._open:
-                    self._nccl.check_async_error()
+                with self._lock:
+                    if self._open:
+                        self._nccl.check_async_error()
             except error_class as error:
                 leave(self._communicator, f"NCCL has lost another rank ({error})")
 
     def _close(self) -> None:
-        self._open = False
-        close(self._nccl.abort)  # nothing is under way, and to destroy it would wait for the others
+        with self._lock:
+            self._open = False
+        self._nccl.abort()  # nothing is under way, and to destroy it would wait for the others
 
 
 def _check_available(nccl: Any) -> None:
@@ -80,5 +82,5 @@ def _check_available(nccl: Any) -> None:
     if not nccl.available:
         raise InputError(
             "several processes on CuPy need NCCL, which CuPy does not find; install the package nvidia-nccl-cu12, or "
-            "nvidia-nccl-cu13 for CUDA 13"
+            "nvidia-nccl-cu13 for CUDA 13, where CuPy 14 looks for it"
         )

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import Any, ClassVar
 
 from bpx.backend.base import Array
-from bpx.backend.cards import LOST_SECONDS, check_cards, check_switch, close, leave
+from bpx.backend.cards import LOST_SECONDS, Closing, check_cards, check_switch, leave
 from bpx.errors import InputError, LostRankError
 
 POLL_SECONDS = 0.01
@@ -44,7 +44,7 @@ class TorchGroup:
         self._torch, self._distributed = torch, distributed
         if not distributed.is_initialized():
             distributed.init_process_group("gloo", timeout=PATIENCE)
-            atexit.register(self._leave)
+            atexit.register(Closing(self._leave))
         self._group = distributed.new_group(backend="gloo", timeout=PATIENCE)
         self._aside = distributed.new_group(backend="gloo", timeout=PATIENCE)  # for those who have failed
         self.rank: int = distributed.get_rank()
@@ -99,9 +99,6 @@ class TorchGroup:
             raise LostRankError(f"another rank has ended: {error}") from error
 
     def _leave(self) -> None:
-        close(self._destroy)
-
-    def _destroy(self) -> None:
         with contextlib.suppress(Exception):
             self._distributed.destroy_process_group()
 
@@ -140,14 +137,14 @@ class TorchSum:
         communicator.together(lambda: _check_available(distributed))
         check_cards(communicator, str(torch.cuda.get_device_properties(device).uuid))
         self._distributed, self._communicator = distributed, communicator
-        torch.cuda.set_device(device)  # PyTorch waits for the current device before it records
-        self._group = distributed.new_group(backend=self.engine, timeout=PATIENCE)
-        self(torch.zeros(1, device=device))  # a first sum, outside of any recording, shows whether it works
-        torch.cuda.synchronize(device)
         aside = distributed.new_group(backend="gloo", timeout=PATIENCE)
         others = range(1, communicator.size) if communicator.rank == 0 else (0,)
         self._watches = [Watch(torch, distributed, communicator, rank, aside) for rank in others]
         atexit.register(self._leave)
+        torch.cuda.set_device(device)  # PyTorch waits for the current device before it records
+        self._group = distributed.new_group(backend=self.engine, timeout=PATIENCE)
+        self(torch.zeros(1, device=device))  # a first sum, outside of any recording, shows whether it works
+        torch.cuda.synchronize(device)
 
     def __call__(self, array: Array) -> Array:
         """Give the device the work to replace a tensor by the sum of all processes' tensors; return it."""

@@ -266,7 +266,7 @@ def test_leaving_says_why():
 def test_a_connection_that_does_not_close_holds_nothing_up(monkeypatch):
     monkeypatch.setattr(cards, "LOST_SECONDS", 0.05)
     began = time.monotonic()
-    cards.close(lambda: time.sleep(5.0))
+    cards.Closing(lambda: time.sleep(5.0))()
     assert time.monotonic() - began < 2.0
 
 
