@@ -22,6 +22,10 @@ PATIENCE = datetime.timedelta(days=7)
 """How long a sum waits for the others, which may be measuring or writing; torch's own 30 minutes could be too short."""
 
 
+LEFT_SECONDS = 60.0
+"""How long a process may be at the same work that another one has left in good order; the two may end it apart."""
+
+
 class TorchGroup:
     """All processes of a program that torchrun started, and what they say on their CPUs.
 
@@ -154,7 +158,7 @@ class TorchSum:
 
     def _leave(self) -> None:
         for watch in self._watches:
-            watch.speak()
+            watch.leave()
         for watch in self._watches:
             watch.thread.join(LOST_SECONDS)
 
@@ -183,12 +187,16 @@ class Watch:
     def __init__(self, torch: Any, distributed: Any, communicator: Any, rank: int, group: Any) -> None:
         self._distributed, self._communicator, self._rank, self._group = distributed, communicator, rank, group
         self._said, self._heard = torch.zeros(1), torch.zeros(1)
-        self._lock, self._spoken = threading.Lock(), False
+        self._lock, self._spoken, self._leaving = threading.Lock(), False, threading.Event()
         self.thread = threading.Thread(target=self._listen, daemon=True)
         self.thread.start()
 
-    def speak(self) -> None:
-        """Say the word, once."""
+    def leave(self) -> None:
+        """Say that this process leaves in good order."""
+        self._leaving.set()
+        self._speak()
+
+    def _speak(self) -> None:
         with self._lock:
             spoken, self._spoken = self._spoken, True
         if not spoken:
@@ -196,14 +204,15 @@ class Watch:
                 self._distributed.send(self._said, dst=self._rank, group=self._group)
 
     def _listen(self) -> None:
+        patience = LEFT_SECONDS
         try:
             self._distributed.recv(self._heard, src=self._rank, group=self._group)
-            self.speak()  # so that the other's thread ends before its interpreter does
+            self._speak()  # so that the other's thread ends before its interpreter does
         except RuntimeError:
-            pass
+            patience = LOST_SECONDS
         began = self._communicator.works_since
         if began is not None:
-            time.sleep(LOST_SECONDS)
+            self._leaving.wait(patience)
             if began == self._communicator.works_since:
                 why = f"rank {self._rank} has ended, and the device waits for its part of a sum"
                 leave(self._communicator, why)

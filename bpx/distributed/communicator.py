@@ -167,10 +167,17 @@ class Communicator:
         return [each for each, _ in said]
 
     @contextlib.contextmanager
-    def guarding(self) -> Iterator[None]:
-        """Have what is raised in the block on this rank alone end all ranks, which would wait for it for ever."""
+    def guarding(self, works: bool = True) -> Iterator[None]:
+        """Have what is raised in the block on this rank alone end all ranks, which would wait for it for ever.
+
+        Parameters
+        ----------
+        works : bool
+            Whether all ranks are at work together until the block ends; otherwise one may have done earlier.
+        """
         before = self.works_since
-        self.works_since = time.monotonic() if before is None else before
+        if works and before is None:
+            self.works_since = time.monotonic()
         try:
             yield
         except BaseException as error:

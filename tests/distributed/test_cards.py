@@ -270,6 +270,47 @@ def test_a_connection_that_does_not_close_holds_nothing_up(monkeypatch):
     assert time.monotonic() - began < 2.0
 
 
+class Wire:
+    """The other process as far as one that watches it hears of it."""
+
+    def __init__(self, word):
+        self.word, self.sent = word, []
+
+    def recv(self, message, src, group):
+        if not self.word:
+            raise RuntimeError("connection closed by peer")
+
+    def send(self, message, dst, group):
+        self.sent.append(dst)
+
+
+@pytest.mark.parametrize(
+    ("word", "at_work", "ended"),
+    [
+        (False, True, True),  # lost in the middle
+        (False, False, False),  # lost while this one waits for nobody
+        (True, True, False),  # left in good order, and there is time
+        (True, False, False),
+    ],
+)
+def test_a_watch_ends_a_process_that_waits_for_one_that_is_lost(word, at_work, ended, connect, monkeypatch):
+    torch = pytest.importorskip("torch")
+    from bpx.backend import torch_group
+
+    said, wire, communicator = [], Wire(word), connect()
+    monkeypatch.setattr(torch_group, "LOST_SECONDS", 0.05)
+    monkeypatch.setattr(torch_group, "leave", lambda communicator, why: said.append(why))
+    with communicator.guarding(works=at_work):
+        watch = torch_group.Watch(torch, wire, communicator, 1, None)
+        watch.thread.join(0.5)
+        assert said == ["rank 1 has ended, and the device waits for its part of a sum"] * ended
+    watch.leave()
+    watch.thread.join(5.0)
+    assert not watch.thread.is_alive()
+    assert len(said) == ended
+    assert wire.sent == [1]  # its word, once
+
+
 # -- recordings that all make, or none ----------------------------------------------------------------------------
 
 
