@@ -16,7 +16,8 @@ import bpx
 
 HERE = Path(__file__).parent
 SCRIPTS = {
-    name: HERE / f"rank_{name}.py" for name in ("work", "resume", "trouble", "checks", "estimators", "estimator_checks")
+    name: HERE / f"rank_{name}.py"
+    for name in ("work", "resume", "trouble", "checks", "cards", "estimators", "estimator_checks")
 }
 
 
