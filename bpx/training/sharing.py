@@ -48,6 +48,11 @@ LOOKED_AT_ROWS = 64
 COUNTS = ("step", "optimizer_step", "epoch", "rate_scale")
 """What a training state holds beside the optimizer's settings and arrays."""
 
+NO_LBFGS = (
+    "optimizer 'lbfgs' cannot be used by several processes: SciPy leads it, and a line search that rounds differently "
+    "on two of them would part them; use another optimizer, or leave distributed out"
+)
+
 _said: set[str] = set()
 """What was warned about in this process: the ranks are the same in every training."""
 
@@ -99,7 +104,7 @@ def _fit(
         def prepare() -> None:
             settings, checkpointer = check()
             source, validation = open_data(settings)
-            _check_possible(net, settings, source)
+            check_possible(net, settings, source)
             run = SharedRun(net, source, validation, settings, communicator)
             loops.append(SharedLoop(run, checkpointer, communicator))
 
@@ -109,13 +114,16 @@ def _fit(
         return loop.train()
 
 
-def _check_possible(net: Model, settings: Settings, source: Source) -> None:
-    """Raise for what one process can do and several cannot."""
+def check_possible(net: Model, settings: Settings, source: Source) -> None:
+    """Raise for what one process can do and several cannot.
+
+    Raises
+    ------
+    InputError
+        For L-BFGS, batches that are given once, and layers whose own code looks at the batch.
+    """
     if isinstance(settings.optimizer, LBFGS):
-        raise InputError(
-            "optimizer 'lbfgs' cannot be used by several processes: SciPy leads it, and a line search that rounds "
-            "differently on two of them would part them; use another optimizer, or leave distributed out"
-        )
+        raise InputError(NO_LBFGS)
     if isinstance(source, IterableStream) and source.batches.once:
         raise InputError(
             "a generator cannot be used by several processes, which could not see that theirs give the same batches in "
@@ -259,7 +267,8 @@ class SharedLoop(Loop):
             "bpx": __version__,
             "network": json.loads(describe_network(run.net)[0]["network"]),
             "precision": run.net.precision,
-            "backend": run.net.backend.name if self._inside else run.net.backend.spec,
+            "backend": run.net.backend.name,
+            "device": None if self._inside else run.net.backend.device.partition(":")[0],  # of each rank another one
             "epochs": run.epochs,
             "training": {name: getattr(state, name) for name in COUNTS},
             **run.describe(),
