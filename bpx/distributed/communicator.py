@@ -109,6 +109,8 @@ class Communicator:
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
         self.rank, self.size, self.name = engine.rank, engine.size, engine.name
+        launch = find_launch()
+        self._parent = os.getppid() if launch is not None and launch.kind == "torchrun" else None
         self._calls = 0
         self._holder: int | None = None
         self._names: list[str] = []
@@ -166,6 +168,11 @@ class Communicator:
     def gather(self, value: Any) -> list[Any]:
         """Return every rank's value in the order of the ranks, on every rank."""
         return self.engine.gather(value)
+
+    @property
+    def is_abandoned(self) -> bool:
+        """Whether the launcher has gone, and with it who would end this process; MPI ends it by itself."""
+        return self._parent is not None and os.getppid() != self._parent
 
     # -- how all ranks begin alike ----------------------------------------------------------------------------
 
@@ -500,7 +507,7 @@ def _report_uncaught(
         _connected.report_uncaught(error, show)
 
 
-def _open_engine(backend: Backend, call: str) -> Engine | None:
+def _open_engine(backend: Backend, call: str = "what all do together") -> Engine | None:
     launch = find_launch()
     if launch is not None:
         try:

@@ -444,7 +444,7 @@ class SharedLoop(Loop):
         def look() -> tuple[bool, int]:
             if self._leads and self.checkpointer is not None:
                 self.checkpointer.save_if_due(self.run, epoch_done)
-            return self.interrupts.caught, self._factor
+            return self.interrupts.caught or self.communicator.is_abandoned, self._factor
 
         said = self.communicator.together(look)
         self._segment *= said[0][1]
@@ -469,7 +469,8 @@ class SharedLoop(Loop):
         if ranks:
             error = self.communicator.lead(lambda: make_interrupted(self.run, self.checkpointer))
             who = "rank" if len(ranks) == 1 else "ranks"
-            error.add_note(f"{who} {', '.join(map(str, ranks))} of {self.communicator.size} caught a signal to end")
+            why = "lost the launcher" if self.communicator.is_abandoned else "caught a signal to end"
+            error.add_note(f"{who} {', '.join(map(str, ranks))} of {self.communicator.size} {why}")
             raise self.communicator.mark(error)
 
 

@@ -59,6 +59,18 @@ def test_what_happens_to_one_rank_ends_all(tmp_path, kind):
         assert bpx.load(path).n_params > 0
 
 
+def test_ranks_whose_launcher_is_killed_end_with_a_checkpoint(tmp_path):
+    folder = tmp_path / "checkpoints"
+    running = ranks.start(2, "trouble", "launcher", folder, "torch", launcher="torchrun")
+    while not (line := running.stdout.readline()).startswith("HAPPENS"):
+        assert line, running.communicate()
+    running.kill()
+    assert ranks.wait_until_none_is_left(["launcher", str(folder)], LIMIT) == []
+    _, stderr = running.communicate(timeout=LIMIT)
+    assert stderr.count("ranks 0, 1 of 2 lost the launcher") == 1, stderr
+    assert all(bpx.load(path).n_params > 0 for path in folder.glob("checkpoint-*"))
+
+
 def test_a_network_of_another_backend_is_refused(tmp_path):
     folder = tmp_path / "checkpoints"
     code, _, stderr = ranks.finish(ranks.start(2, "trouble", "none", folder, "numpy", launcher="torchrun"), 90.0)
