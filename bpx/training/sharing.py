@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from bpx._version import __version__
+from bpx.backend.base import StepRows
 from bpx.backend.trees import list_leaves, rebuild
 from bpx.core.evaluation import measure
 from bpx.core.model import Data, Model
@@ -147,10 +148,12 @@ class SharedRun(FitRun):
             isinstance(each, FunctionCallback) or not type(each).__module__.startswith("bpx.")
             for each in self.callbacks
         )
-        if not net.backend.sums_inside:
-            source.share_out(communicator)
-            if validation is not None:
-                validation.share_out(communicator)
+        source.share_out(communicator)
+        if validation is not None and not net.backend.sums_inside:
+            validation.share_out(communicator)
+
+    def _prepare_source(self) -> None:
+        return  # the ranks look at it together, when they have agreed that they have the same
 
     def _measure_pieces(self, pieces: Iterable[Data]) -> dict[str, float]:
         if self.net.backend.sums_inside:
@@ -204,7 +207,6 @@ class SharedLoop(Loop):
         self.interrupts = Interrupts(terminations=True)
         self._leads = communicator.rank == 0
         self._factor = 1
-        self._places: np.ndarray | None = None
         if not self._leads:
             self.progress.silence()
         self._inside = run.net.backend.sums_inside
@@ -234,6 +236,7 @@ class SharedLoop(Loop):
                     f"{shorten('; '.join(found))}"
                 )
                 raise communicator.mark(error)
+        self.run.source.prepare(communicator)
         self.run.share_place()
         cores = communicator.gather(_find_cores())
         if self._leads:
@@ -353,15 +356,17 @@ class SharedLoop(Loop):
             block = found[0]
             if block is None:
                 return
-            self._places = block.places
             yield self._sum_shares(block)
 
     def _describe_block(self, block: Block) -> Any:
         """Return the sizes of a block's steps, and a hash of some of its rows where it is not known yet."""
         shapes = [group.shape for group in block.groups]
+        if block.shared:  # the order is the seed's, and the rows are those of each rank
+            return shapes
         orders = [hashlib.blake2b(group.tobytes()).hexdigest() for group in block.groups]
-        if self.run.source.whole is not None or block.places is not None:
+        if self.run.source.whole is not None:
             return shapes, orders
+        assert not isinstance(block.data, StepRows)
         digest = hashlib.blake2b()
         n = block.data[0].shape[0]
         rows = self.net.backend.asarray(np.unique(np.linspace(0, n - 1, min(n, LOOKED_AT_ROWS)).astype(np.int64)))
@@ -373,11 +378,11 @@ class SharedLoop(Loop):
 
     def _sum_shares(self, block: Block) -> Block:
         """Return a block whose shares count the rows of all ranks."""
-        if block.places is None or block.data[2] is None:
+        if block.summed:
             return block
         shares = np.sum(np.array(self.communicator.gather(block.shares)), axis=0)
         check_mass("the weights of samples in a batch", float(shares.max()), self.net.dtype, whole=False)
-        return block._replace(shares=shares)
+        return block._replace(shares=shares, summed=True)
 
     # -- steps --------------------------------------------------------------------------------------------
 
@@ -393,8 +398,7 @@ class SharedLoop(Loop):
     def _take_own(self, order: np.ndarray) -> np.ndarray:
         if self._inside:
             return order
-        own = order[:, list_own_columns(self.communicator, order.shape[1], self._batch)]
-        return own if self._places is None else self._places[own]
+        return order[:, list_own_columns(self.communicator, order.shape[1], self._batch)]
 
     def _count_rows(self, order: np.ndarray | None) -> int:
         return super()._count_rows(order) if self._inside else -(-super()._count_rows(order) // self.communicator.size)
