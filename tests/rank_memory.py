@@ -1,0 +1,81 @@
+"""What a rank reads and holds of files larger than memory: ``python rank_memory.py FOLDER LIMIT OUT``, by a launcher.
+
+FOLDER has the files ``x0.npy``, ``x1.npy`` ... and as many ``y0.npy`` ...; ``OUT/memory.RANK.json`` gets, for each call, by
+how many bytes the peak of the resident memory was above what was resident before it ("peak"; Linux keeps account of it, and
+begins anew where it is told to), the most of memory that is no file's that was seen now and then ("anonymous"), and
+what was read of the files through their maps ("rows").
+"""
+
+import json
+import sys
+import threading
+import warnings
+from pathlib import Path
+
+import numpy as np
+
+import bpx
+from bpx.core.file_rows import FileRows
+
+STATUS = Path("/proc/self/status")
+
+
+def look(name: str) -> int:
+    """Return a number of bytes that Linux tells of this process."""
+    lines = STATUS.read_text("utf-8").splitlines()
+    return 1024 * next(int(line.split()[1]) for line in lines if line.startswith(name))
+
+
+def watch(done: threading.Event, seen: list[int]) -> None:
+    while not done.wait(0.002):
+        seen.append(look("RssAnon"))
+
+
+def count_rows(count: list[int]) -> None:
+    """Have each row of samples that is taken of files counted from now on."""
+    read, take = FileRows._read, FileRows._take
+
+    def read_and_count(self, start, stop):
+        count[0] += (stop - start) * (self.ndim > 1)
+        return read(self, start, stop)
+
+    def take_and_count(self, rows):
+        count[0] += rows.size * (self.ndim > 1)
+        return take(self, rows)
+
+    FileRows._read, FileRows._take = read_and_count, take_and_count
+
+
+def main() -> None:
+    warnings.filterwarnings("ignore", message=".*ranks share the|.*is bound to one")
+    folder, limit, out = Path(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3])
+    n = len(list(folder.glob("x*.npy")))
+    x, y = ([np.load(folder / f"{name}{i}.npy", mmap_mode="r") for i in range(n)] for name in "xy")
+    width = x[0].shape[1]
+    net = bpx.mlp([width, 4, 3], seed=0)
+    options = {"batch_size": 64, "class_weight": "balanced", "distributed": True, "progress": False}
+    net.fit(np.ones((640, width), np.float32), np.arange(640) % 3, epochs=1, **options)  # what is loaded and kept
+    net.evaluate(np.ones((640, width), np.float32), np.arange(640) % 3, distributed=True)
+    calls = {
+        "fit": lambda: net.fit(x, y, epochs=2, memory_limit=limit, **options),
+        "validate": lambda: net.fit(x, y, epochs=1, memory_limit=limit, validation_data=(x, y), **options),
+        "evaluate": lambda: net.evaluate(x, y, memory_limit=limit, metrics=["accuracy"], distributed=True),
+        "predict": lambda: net.predict(x, memory_limit=limit, distributed=True),
+    }
+    count, found = [0], {}
+    count_rows(count)
+    for name, call in calls.items():
+        seen, done, count[0] = [look("RssAnon")], threading.Event(), 0
+        watcher = threading.Thread(target=watch, args=(done, seen))
+        Path("/proc/self/clear_refs").write_text("5")
+        before, anonymous = look("VmRSS"), seen[0]
+        watcher.start()
+        call()
+        done.set()
+        watcher.join()
+        found[name] = {"peak": look("VmHWM") - before, "anonymous": max(seen) - anonymous, "rows": count[0]}
+    (out / f"memory.{bpx.distributed.rank()}.json").write_text(json.dumps(found))
+
+
+if __name__ == "__main__":
+    main()
