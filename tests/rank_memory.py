@@ -1,9 +1,10 @@
-"""What a rank reads and holds of files larger than memory: ``python rank_memory.py FOLDER LIMIT OUT``, by a launcher.
+"""What a rank reads and holds of files larger than memory, by a launcher: ``python rank_memory.py FOLDER LIMIT BACKEND``.
 
-FOLDER has the files ``x0.npy``, ``x1.npy`` ... and as many ``y0.npy`` ...; ``OUT/memory.RANK.json`` gets, for each call, by
-how many bytes the peak of the resident memory was above what was resident before it ("peak"; Linux keeps account of it, and
-begins anew where it is told to), the most of memory that is no file's that was seen now and then ("anonymous"), and
-what was read of the files through their maps ("rows").
+FOLDER has the files ``x0.npy``, ``x1.npy`` ... and as many ``y0.npy`` ...; it gets ``memory.RANK.json``. For each call that
+says by how many bytes the peak of the resident memory was above what was resident before it ("peak": Linux keeps
+account of it, and begins anew where it is told to), the most that was seen of what is no file's ("anonymous"), and how
+many rows of samples were taken of the files ("rows"). For jax.distributed, an address, the number of the process, and how
+many there are follow.
 """
 
 import json
@@ -48,11 +49,15 @@ def count_rows(count: list[int]) -> None:
 
 def main() -> None:
     warnings.filterwarnings("ignore", message=".*ranks share the|.*is bound to one")
-    folder, limit, out = Path(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3])
+    folder, limit = Path(sys.argv[1]), int(sys.argv[2])
+    if len(sys.argv) > 4:
+        import jax
+
+        jax.distributed.initialize(sys.argv[4], process_id=int(sys.argv[5]), num_processes=int(sys.argv[6]))
     n = len(list(folder.glob("x*.npy")))
     x, y = ([np.load(folder / f"{name}{i}.npy", mmap_mode="r") for i in range(n)] for name in "xy")
     width = x[0].shape[1]
-    net = bpx.mlp([width, 4, 3], seed=0)
+    net = bpx.mlp([width, 4, 3], seed=0, backend=sys.argv[3])
     options = {"batch_size": 64, "class_weight": "balanced", "distributed": True, "progress": False}
     net.fit(np.ones((640, width), np.float32), np.arange(640) % 3, epochs=1, **options)  # what is loaded and kept
     net.evaluate(np.ones((640, width), np.float32), np.arange(640) % 3, distributed=True)
@@ -74,7 +79,7 @@ def main() -> None:
         done.set()
         watcher.join()
         found[name] = {"peak": look("VmHWM") - before, "anonymous": max(seen) - anonymous, "rows": count[0]}
-    (out / f"memory.{bpx.distributed.rank()}.json").write_text(json.dumps(found))
+    (folder / f"memory.{bpx.distributed.rank()}.json").write_text(json.dumps(found))
 
 
 if __name__ == "__main__":

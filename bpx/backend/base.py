@@ -379,6 +379,10 @@ class Backend(ABC):
         """Return the devices of this process that can share the rows of a batch out among them, or None."""
         return None
 
+    def own_device(self) -> Backend:
+        """Return one device of this process, where it can compute without the other processes."""
+        return self
+
     def list_own_columns(self, rows: int) -> np.ndarray:
         """Return which of the rows of a step the devices of this process take, in ascending order."""
         return np.arange(rows)

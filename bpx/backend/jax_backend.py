@@ -222,6 +222,7 @@ class JaxMesh(JaxBackend):
 
     def __init__(self, first: JaxBackend) -> None:
         self._jax = first._jax
+        self._first = first
         self.device = first.device
         sharding, devices = self._jax.sharding, self._jax.devices(first.platform)
         mesh = sharding.Mesh(np.array(devices), ("rows",))
@@ -272,6 +273,9 @@ class JaxMesh(JaxBackend):
             return run(carry, data, inputs, length)
 
         return run_dealt
+
+    def own_device(self) -> JaxBackend:
+        return self._first
 
     def list_own_columns(self, rows: int) -> np.ndarray:
         taken = np.zeros(rows, dtype=bool)

@@ -240,17 +240,17 @@ class MappedArrays:
         except InputError as error:
             raise InputError(f"rows {start} to {stop - 1}: {error}") from None
 
-    def read_targets(self, start: int, stop: int) -> tuple[Array, Array | None]:
-        """Return targets and weights of some rows, checked, on the device; of the samples nothing is read."""
+    def read_targets(self, start: int, stop: int, backend: Backend) -> tuple[Array, Array | None]:
+        """Return targets and weights of some rows, checked, on a backend; of the samples nothing is read."""
         net, n = self.net, stop - start
         n_out = net.output_shape[-1] if net.output_shape else None
         weight = None if self.weight is None else self.weight[start:stop]
         try:
-            with net.backend.computing():
+            with backend.computing():
                 y = samples.place_targets(
-                    net.backend, self.y[start:stop, ...], net.loss, n, n_out, net.dtype, self.x.shape[1]
+                    backend, self.y[start:stop, ...], net.loss, n, n_out, net.dtype, self.x.shape[1]
                 )
-                return y, samples.place_weights(net.backend, weight, n, net.dtype, whole=False)
+                return y, samples.place_weights(backend, weight, n, net.dtype, whole=False)
         except InputError as error:
             raise InputError(f"rows {start} to {stop - 1}: {error}") from None
 

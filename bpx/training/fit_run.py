@@ -201,13 +201,16 @@ class FitRun:
                 logs[name] = found[name]
                 history.metrics.setdefault(name, []).append(found[name])
         if self.validation is not None:
-            found = self._measure_pieces(self.validation.place_pieces())
+            found = self._measure_validation(self.validation)
             logs["validation_loss"] = found["loss"]
             history.validation_loss.append(found["loss"])
             for name in names:
                 logs[f"validation_{name}"] = found[name]
                 history.validation_metrics.setdefault(name, []).append(found[name])
         return logs
+
+    def _measure_validation(self, validation: HeldOut) -> dict[str, float]:
+        return self._measure_pieces(validation.place_pieces())
 
     def _measure_pieces(self, pieces: Iterable[Data]) -> dict[str, float]:
         return measure(self.net, pieces, self.metrics)

@@ -119,8 +119,10 @@ class MappedStream(Stream):
 
     def _sum_section(self, start: int, stop: int, n_classes: int) -> np.ndarray:
         total, rows = np.zeros(n_classes), min(self.chunk_rows, PREDICT_ROWS)
+        backend = self.net.backend.own_device()
         for first in range(start, stop, rows):
-            total += sum_by_class(self.net, *self.arrays.read_targets(first, min(first + rows, stop)), n_classes)
+            y, weight = self.arrays.read_targets(first, min(first + rows, stop), backend)
+            total += sum_by_class(self.net, y, weight, n_classes)
         return total
 
     def _make_blocks(self, epoch: int, first: int, poll: Callable[[], None]) -> Generator[Block, None, None]:

@@ -21,6 +21,7 @@ from bpx._version import __version__
 from bpx.backend.base import StepRows
 from bpx.backend.trees import list_leaves, rebuild
 from bpx.core.evaluation import measure
+from bpx.core.file_rows import MappedArrays
 from bpx.core.model import Data, Model
 from bpx.core.samples import check_mass
 from bpx.core.sharing import SharedStep, check_shareable
@@ -144,6 +145,7 @@ class SharedRun(FitRun):
     ) -> None:
         super().__init__(net, source, validation, settings)
         self._communicator = communicator
+        self._twin: Model | None = None
         self._may_change_weights = any(
             isinstance(each, FunctionCallback) or not type(each).__module__.startswith("bpx.")
             for each in self.callbacks
@@ -154,6 +156,28 @@ class SharedRun(FitRun):
 
     def _prepare_source(self) -> None:
         return  # the ranks look at it together, when they have agreed that they have the same
+
+    def _measure_validation(self, validation: HeldOut) -> dict[str, float]:
+        if validation.mapped is None or not self.net.backend.sums_inside:
+            return super()._measure_validation(validation)
+        mapped, size = validation.mapped, self._communicator.size
+        arrays = MappedArrays(self._copy_here(), mapped.x, mapped.y, mapped.weight, mapped.memory_limit)
+        pieces = arrays.read_pieces(self._communicator.find_part(arrays.rows), size)
+        return measure(arrays.net, pieces, self.metrics, self._communicator)
+
+    def _copy_here(self) -> Model:
+        """Return the network on one device of this process, where it computes with rows that the others have not."""
+        net, place = self.net, self.net.backend.own_device()
+        if self._twin is None:
+            self._twin = Model.without_arrays(
+                layers=net.layers, loss=net.loss, dtype=net.dtype, seed=net.seed, backend=place, precision=net.precision
+            )
+        params, state = (
+            [{name: place.asarray(net.backend.to_numpy(array)) for name, array in part.items()} for part in arrays]
+            for arrays in (net.params, net.state)
+        )
+        self._twin.adopt(params, state)
+        return self._twin
 
     def _measure_pieces(self, pieces: Iterable[Data]) -> dict[str, float]:
         if self.net.backend.sums_inside:
