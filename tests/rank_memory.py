@@ -1,10 +1,10 @@
-"""What a rank reads and holds of files larger than memory, by a launcher: ``python rank_memory.py FOLDER LIMIT BACKEND``.
+"""What a rank reads and holds of files larger than memory: ``rank_memory.py FOLDER LIMIT BACKEND``, by a launcher.
 
-FOLDER has the files ``x0.npy``, ``x1.npy`` ... and as many ``y0.npy`` ...; it gets ``memory.RANK.json``. For each call that
-says by how many bytes the peak of the resident memory was above what was resident before it ("peak": Linux keeps
+FOLDER has the files ``x0.npy``, ``x1.npy`` ... and as many ``y0.npy`` ...; it gets ``memory.RANK.json``. For each call
+that says by how many bytes the peak of the resident memory was above what was resident before ("peak": Linux keeps
 account of it, and begins anew where it is told to), the most that was seen of what is no file's ("anonymous"), and how
-many rows of samples were taken of the files ("rows"). For jax.distributed, an address, the number of the process, and how
-many there are follow.
+many rows of samples were taken of the files ("rows"). For jax.distributed, an address, the number of the process, and
+how many there are follow.
 """
 
 import json

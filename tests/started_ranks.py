@@ -15,7 +15,7 @@ import pytest
 import bpx
 
 HERE = Path(__file__).parent
-SCRIPTS = {name: HERE / f"rank_{name}.py" for name in ("work", "resume", "trouble", "checks")}
+SCRIPTS = {name: HERE / f"rank_{name}.py" for name in ("work", "resume", "trouble", "checks", "memory")}
 
 
 def list_launcher(ranks: int, launcher: str) -> list[str]:
@@ -100,6 +100,17 @@ def wait_until_none_is_left(words: list[str], seconds: float = 5.0) -> list[int]
 def load(path: Path) -> dict[str, np.ndarray]:
     with np.load(path) as file:
         return dict(file)
+
+
+def save_parts(folder: Path, rows: int, width: int, parts: int = 4) -> None:
+    """Write samples of three classes into files ``x0.npy``, ``y0.npy`` ..., for the script that looks at memory."""
+    line = np.random.default_rng(0).random((1, width), dtype=np.float32)
+    for i in range(parts):
+        shape = (rows // parts, width)
+        x = np.lib.format.open_memmap(folder / f"x{i}.npy", mode="w+", dtype=np.float32, shape=shape)
+        x[:] = line
+        x.flush()
+        np.save(folder / f"y{i}.npy", np.arange(shape[0]) % 3)
 
 
 def compare(alone: dict[str, np.ndarray], ranks: list[dict[str, np.ndarray]], tolerance: float = 1e-10) -> None:

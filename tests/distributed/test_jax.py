@@ -9,7 +9,17 @@ import started_ranks as ranks
 
 pytestmark = pytest.mark.slow
 
-CASES = ["sgd", "rmsprop", "whole", "penalties weighed", "clip norm", "accumulate", "averaged", "validation"]
+CASES = [
+    "sgd",
+    "rmsprop",
+    "whole",
+    "penalties weighed",
+    "clip norm",
+    "accumulate",
+    "averaged",
+    "validation",
+    "mapped list",
+]
 """Compiling takes a while."""
 
 DEVICES = "--xla_force_host_platform_device_count=4"
@@ -49,7 +59,7 @@ def _start_two(*arguments, **more):
 def test_the_numbers_of_two_processes_are_those_of_one_device(tmp_path):
     alone = tmp_path / "1"
     alone.mkdir()
-    names = json.dumps(["sgd", "whole", "callbacks", "validation"])
+    names = json.dumps(["sgd", "whole", "callbacks", "validation", "mapped list"])
     ranks.run(1, "work", alone, "numpy", names)
     for running in _start_two("work", tmp_path, "jax", names):
         code, stdout, stderr = ranks.finish(running, 240.0)
@@ -57,6 +67,18 @@ def test_the_numbers_of_two_processes_are_those_of_one_device(tmp_path):
     for name in json.loads(names):
         found = [ranks.load(tmp_path / f"{name}.{rank}.npz") for rank in range(2)]
         ranks.compare(ranks.load(alone / f"{name}.0.npz"), found)
+
+
+def test_each_process_reads_the_rows_of_its_devices_alone(tmp_path):
+    rows = 8192
+    ranks.save_parts(tmp_path, rows, 8)
+    for running in _start_two("memory", tmp_path, 100_000, "jax"):
+        code, stdout, stderr = ranks.finish(running, 240.0)
+        assert code == 0, stdout + stderr
+    for rank in range(2):
+        found = json.loads((tmp_path / f"memory.{rank}.json").read_text("utf-8"))
+        for name, passes in (("fit", 2), ("validate", 2), ("evaluate", 1), ("predict", 1)):
+            assert abs(found[name]["rows"] - passes * rows // 2) < 600, (name, found)
 
 
 @pytest.mark.parametrize(
