@@ -10,16 +10,8 @@ import started_ranks as ranks
 pytestmark = pytest.mark.slow
 
 CASES = [
-    "sgd",
-    "rmsprop",
-    "whole",
-    "penalties weighed",
-    "clip norm",
-    "accumulate",
-    "averaged",
-    "validation",
-    "mapped list",
-]
+    "sgd", "rmsprop", "whole", "penalties weighed", "clip norm", "accumulate", "averaged", "validation", "mapped list",
+]  # fmt: skip
 """Compiling takes a while."""
 
 DEVICES = "--xla_force_host_platform_device_count=4"
@@ -71,14 +63,13 @@ def test_the_numbers_of_two_processes_are_those_of_one_device(tmp_path):
 
 def test_each_process_reads_the_rows_of_its_devices_alone(tmp_path):
     rows = 8192
-    ranks.save_parts(tmp_path, rows, 8)
-    for running in _start_two("memory", tmp_path, 100_000, "jax"):
+    ranks.save_parts(tmp_path, rows, 520)  # so large that not all of it is hashed
+    for running in _start_two("memory", tmp_path, 4_000_000, "jax"):
         code, stdout, stderr = ranks.finish(running, 240.0)
         assert code == 0, stdout + stderr
     for rank in range(2):
         found = json.loads((tmp_path / f"memory.{rank}.json").read_text("utf-8"))
-        for name, passes in (("fit", 2), ("validate", 2), ("evaluate", 1), ("predict", 1)):
-            assert abs(found[name]["rows"] - passes * rows // 2) < 600, (name, found)
+        assert abs(found["validate"]["rows"] - rows) < 600, found  # half of them to train on, half to measure on
 
 
 @pytest.mark.parametrize(
