@@ -1,10 +1,9 @@
-"""What a rank reads and holds of files larger than memory: ``rank_memory.py FOLDER LIMIT BACKEND``, by a launcher.
+"""What a rank reads and holds of files larger than memory: ``rank_memory.py FOLDER LIMIT``, by a launcher.
 
 FOLDER has the files ``x0.npy``, ``x1.npy`` ... and as many ``y0.npy`` ...; it gets ``memory.RANK.json``. For each call
 that says by how many bytes the peak of the resident memory was above what was resident before ("peak": Linux keeps
 account of it, and begins anew where it is told to), the most that was seen of what is no file's ("anonymous"), and how
-many rows of samples were taken of the files ("rows"). For jax.distributed, an address, the number of the process, and
-how many there are follow; one call is made there.
+many rows of samples were taken of the files ("rows").
 """
 
 import json
@@ -14,9 +13,9 @@ import warnings
 from pathlib import Path
 
 import numpy as np
+from rank_work import count_rows
 
 import bpx
-from bpx.core.file_rows import FileRows
 
 STATUS = Path("/proc/self/status")
 
@@ -32,46 +31,25 @@ def watch(done: threading.Event, seen: list[int]) -> None:
         seen.append(look("RssAnon"))
 
 
-def count_rows(count: list[int]) -> None:
-    """Have each row of samples that is taken of files counted from now on."""
-    read, take = FileRows._read, FileRows._take
-
-    def read_and_count(self, start, stop):
-        count[0] += (stop - start) * (self.ndim > 1)
-        return read(self, start, stop)
-
-    def take_and_count(self, rows):
-        count[0] += rows.size * (self.ndim > 1)
-        return take(self, rows)
-
-    FileRows._read, FileRows._take = read_and_count, take_and_count
-
-
 def main() -> None:
     warnings.filterwarnings("ignore", message=".*ranks share the|.*is bound to one")
     folder, limit = Path(sys.argv[1]), int(sys.argv[2])
-    on_jax = len(sys.argv) > 4
-    if on_jax:
-        import jax
-
-        jax.distributed.initialize(sys.argv[4], process_id=int(sys.argv[5]), num_processes=int(sys.argv[6]))
     n = len(list(folder.glob("x*.npy")))
     x, y = ([np.load(folder / f"{name}{i}.npy", mmap_mode="r") for i in range(n)] for name in "xy")
     width = x[0].shape[1]
-    net = bpx.mlp([width, 4, 3], seed=0, backend=sys.argv[3])
+    net = bpx.mlp([width, 4, 3], seed=0)
     options = {"batch_size": 64, "class_weight": "balanced", "distributed": True, "progress": False}
-    if not on_jax:  # what is loaded and kept
-        net.fit(np.ones((640, width), np.float32), np.arange(640) % 3, epochs=1, **options)
-        net.evaluate(np.ones((640, width), np.float32), np.arange(640) % 3, distributed=True)
+    few = np.ones((640, width), np.float32), np.arange(640) % 3
+    net.fit(*few, epochs=1, **options)  # what is loaded and kept counts for nothing
+    net.evaluate(*few, distributed=True)
     calls = {
         "fit": lambda: net.fit(x, y, epochs=2, memory_limit=limit, **options),
         "validate": lambda: net.fit(x, y, epochs=1, memory_limit=limit, validation_data=(x, y), **options),
         "evaluate": lambda: net.evaluate(x, y, memory_limit=limit, metrics=["accuracy"], distributed=True),
         "predict": lambda: net.predict(x, memory_limit=limit, distributed=True),
     }
-    count, found = [0], {}
-    count_rows(count)
-    for name, call in [("validate", calls["validate"])] if on_jax else calls.items():
+    count, found = count_rows(), {}
+    for name, call in calls.items():
         seen, done, count[0] = [look("RssAnon")], threading.Event(), 0
         watcher = threading.Thread(target=watch, args=(done, seen))
         Path("/proc/self/clear_refs").write_text("5")

@@ -102,6 +102,18 @@ def load(path: Path) -> dict[str, np.ndarray]:
         return dict(file)
 
 
+def check_rows_read(alone: Path, folder: Path, n: int) -> None:
+    """Assert that each of some processes has read its part of the files alone, in the case "mapped list"."""
+    whole = int((alone / "rows.0.txt").read_text())
+    for rank in range(n):
+        rows = int((folder / f"rows.{rank}.txt").read_text())
+        assert 0.9 / n < rows / whole < 1.1 / n + 0.06, (
+            rank,
+            rows,
+            whole,
+        )  # the last batch, of one row, is nobody's part
+
+
 def save_parts(folder: Path, rows: int, width: int, parts: int = 4) -> None:
     """Write samples of three classes into files ``x0.npy``, ``y0.npy`` ..., for the script that looks at memory."""
     line = np.random.default_rng(0).random((1, width), dtype=np.float32)

@@ -59,17 +59,7 @@ def test_the_numbers_of_two_processes_are_those_of_one_device(tmp_path):
     for name in json.loads(names):
         found = [ranks.load(tmp_path / f"{name}.{rank}.npz") for rank in range(2)]
         ranks.compare(ranks.load(alone / f"{name}.0.npz"), found)
-
-
-def test_each_process_reads_the_rows_of_its_devices_alone(tmp_path):
-    rows = 8192
-    ranks.save_parts(tmp_path, rows, 520)  # so large that not all of it is hashed
-    for running in _start_two("memory", tmp_path, 4_000_000, "jax"):
-        code, stdout, stderr = ranks.finish(running, 240.0)
-        assert code == 0, stdout + stderr
-    for rank in range(2):
-        found = json.loads((tmp_path / f"memory.{rank}.json").read_text("utf-8"))
-        assert abs(found["validate"]["rows"] - rows) < 600, found  # half of them to train on, half to measure on
+    ranks.check_rows_read(alone, tmp_path, 2)
 
 
 @pytest.mark.parametrize(

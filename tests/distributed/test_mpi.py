@@ -69,7 +69,7 @@ order of a block, 12 bytes a row, and what the allocator keeps. Between 0 and 2 
 @pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="only Linux keeps account of a peak")
 def test_a_rank_reads_its_rows_alone_and_takes_its_part_of_the_memory(tmp_path):
     ranks.save_parts(tmp_path, ROWS, WIDTH)
-    ranks.run(2, "memory", tmp_path, MEMORY, "numpy")
+    ranks.run(2, "memory", tmp_path, MEMORY)
     for rank in range(2):
         found = json.loads((tmp_path / f"memory.{rank}.json").read_text("utf-8"))
         assert found["fit"]["peak"] > MEMORY // 8
