@@ -10,6 +10,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))  # the bpx beside these pages
 sys.path.insert(0, str(Path(__file__).parent / "_extensions"))
 
 import repository_pages
+from jupyter_client import KernelManager
 from numpydoc.xref import DEFAULT_LINKS
 
 import bpx
@@ -55,6 +56,8 @@ nb_execution_mode = "force"
 nb_execution_raise_on_error = True
 nb_execution_timeout = 120
 nb_merge_streams = True
+if hasattr(KernelManager, "transport_encryption"):  # from version 8.10 on; kernels warn of talk that is not encrypted
+    KernelManager.transport_encryption.default_value = "auto"
 
 # The gallery: scripts that run in each build.
 sphinx_gallery_conf = {

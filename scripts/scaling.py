@@ -40,6 +40,9 @@ NETWORKS = {"784-128-10": ([784, 128, 10], 128), "1024-2048-2048-10": ([1024, 20
 CLUSTERS = {"TCP, 100 Gb/s": (15e-6, 9e9), "RoCE, 100 Gb/s": (3e-6, 11.5e9), "400 Gb/s card": (3e-6, 40e9)}
 """Latency in seconds and rate in bytes a second: assumptions, not measurements."""
 
+STRONG_ROWS = 8192
+"""Rows of a batch, of all ranks together, whose strong scaling is projected; they are the work of 1,024 ranks."""
+
 RANKS = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024]
 
 SUMMED_BYTES = [4, 16_384, 407_080, 4_194_304]
@@ -177,10 +180,11 @@ def describe(name: str, found: dict[str, Any], ranks: Sequence[int]) -> list[str
     for cluster, (a, b) in CLUSTERS.items():
         alone = project(step, batch, 1, a, b)
         weak = ", ".join(f"{p}: {alone / project(step, batch, p, a, b):.2f}" for p in RANKS)
-        strong = ", ".join(f"{p}: {alone / project(step, batch / p, p, a, b):.1f}" for p in RANKS if p <= batch)
+        whole = project(step, STRONG_ROWS, 1, a, b)
+        strong = ", ".join(f"{p}: {whole / project(step, STRONG_ROWS / p, p, a, b):.1f}" for p in RANKS)
         lines += [f"    {cluster} (latency {a * 1e6:g} us, {b / 1e9:g} GB/s)"]
         lines += [f"      weak, {batch} rows a rank, efficiency by ranks   {weak}"]
-        lines += [f"      strong, {batch} rows in all, times as fast       {strong}"]
+        lines += [f"      strong, {STRONG_ROWS} rows in all, times as fast      {strong}"]
     return lines
 
 
@@ -195,15 +199,25 @@ def draw(report: dict[str, Any], path: Path) -> None:
     for (name, found), (left, right) in zip(report["networks"].items(), axes, strict=True):
         step, batch = found["model"], found["batch"]
         for cluster, (a, b) in CLUSTERS.items():
-            alone = project(step, batch, 1, a, b)
-            left.semilogx(RANKS, [alone / project(step, batch, p, a, b) for p in RANKS], base=2, label=cluster)
-            few = [p for p in RANKS if p <= batch]
-            right.loglog(few, [alone / project(step, batch / p, p, a, b) for p in few], base=2, label=cluster)
-        left.set(
-            title=f"{name}: weak, {batch} rows a rank (projection)", xlabel="ranks", ylabel="efficiency", ylim=(0, 1.05)
-        )
-        right.set(title=f"{name}: strong, {batch} rows in all (projection)", xlabel="ranks", ylabel="times as fast")
-        left.legend()
+            label = f"{cluster}: {a * 1e6:g} us, {b / 1e9:g} GB/s"
+            alone, whole = project(step, batch, 1, a, b), project(step, STRONG_ROWS, 1, a, b)
+            left.plot(RANKS, [alone / project(step, batch, p, a, b) for p in RANKS], label=label)
+            right.plot(RANKS, [whole / project(step, STRONG_ROWS / p, p, a, b) for p in RANKS], label=label)
+        right.plot(RANKS, RANKS, color="0.7", linestyle=":", label="as many times as ranks")
+        left.set(title=f"{name}, {batch} rows a rank: weak", ylabel="efficiency", ylim=(0, 1.05))
+        right.set(title=f"{name}, {STRONG_ROWS:,} rows in all: strong", ylabel="times as fast", ylim=(0.9, 512))
+        right.set_yscale("log", base=2)
+        right.yaxis.set_major_formatter("{x:g}")
+        for axis in (left, right):
+            axis.set_xscale("log", base=2)
+            axis.set_xticks(RANKS, [str(p) for p in RANKS], fontsize=8)
+            axis.set_xlabel("ranks")
+            axis.legend(fontsize=8, loc="lower right" if axis is right else "lower left")
+    figure.suptitle(
+        "PROJECTION, not measured: the step of one rank as measured on one thread of one machine,\n"
+        "the sum by the best of three ways, at a latency and a rate that are assumed",
+        fontsize=11,
+    )
     figure.tight_layout()
     figure.savefig(path)
 

@@ -8,6 +8,7 @@ import sys
 import tempfile
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 sys.path.insert(0, str(Path(__file__).parent))  # the modules beside this one, under --import-mode=importlib
 
@@ -39,6 +40,9 @@ collect_ignore = [
 ]
 """Modules that tests import; they hold no tests and no doctests."""
 
+NEED_NO_OTHER_LIBRARY = ("tests/cli/", "tests/recipes/", "tests/sklearn/", "tests/tables/")
+"""Folders of tests that do the same however many array libraries are installed, where they are not skipped."""
+
 
 def pytest_configure(config: pytest.Config) -> None:
     """Prepare PyTorch and JAX, before anything imports them."""
@@ -58,6 +62,32 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="run the tests of backends on this one alone, and fail where it is missing (repeatable; 'numpy', "
         "'torch:cuda' ...); the environment variable BPX_TEST_BACKENDS takes a list with commas",
     )  # fmt: skip
+    parser.addoption(
+        "--passed-in", type=Path, metavar="REPORT",
+        help="leave out what passed by this JUnit report, of the folders whose tests need no other library than those "
+        "there were: " + ", ".join(NEED_NO_OTHER_LIBRARY),
+    )  # fmt: skip
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    report = config.getoption("--passed-in")
+    if report is None:
+        return
+    passed = {
+        (case.get("classname"), case.get("name"))
+        for case in ElementTree.parse(report).iter("testcase")
+        if case.find("skipped") is None and case.find("failure") is None and case.find("error") is None
+    }
+    left_out = [item for item in items if item.nodeid.startswith(NEED_NO_OTHER_LIBRARY) and _name(item) in passed]
+    config.hook.pytest_deselected(items=left_out)
+    known = set(left_out)
+    items[:] = [item for item in items if item not in known]
+
+
+def _name(item: pytest.Item) -> tuple[str, str]:
+    """Return how a JUnit report names a test: its module and class with dots, and its name."""
+    path, *classes = item.nodeid.partition("[")[0].split("::")[:-1]
+    return ".".join([path.removesuffix(".py").replace("/", "."), *classes]), item.name
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

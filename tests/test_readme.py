@@ -4,6 +4,7 @@ import importlib.util
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import numpy as np
@@ -74,6 +75,7 @@ def test_the_example_of_a_table_runs(tmp_path, monkeypatch):
     pytest.importorskip("polars")
     pytest.importorskip("sklearn")
     names = _run_python("A table", tmp_path, monkeypatch)
+    assert any("read as numbers: 'size' ('20 m2' is 20)" in note for note in names["model"].notes_)
     low, high = names["model"].predict_interval(names["flat"], coverage=0.9).T
     rent = np.array(names["rent"])
     assert np.mean((low <= rent) & (rent <= high)) > 0.8
@@ -97,4 +99,17 @@ def test_each_example_has_ten_lines_at_most():
 @pytest.mark.skipif(not (ROOT / ".ci" / "run").is_file(), reason="needs the checkout, to follow the links in it")
 @pytest.mark.parametrize("link", re.findall(r"\]\(([^)#:]+)\)", README.read_text("utf-8")))
 def test_links_into_the_repository_lead_somewhere(link):
-    assert (ROOT / link).is_file()
+    # Beside the tree of files lie the runs of workflows: ../../actions/workflows/NAME of the README's own address.
+    assert (ROOT / link.replace("../../actions/", ".github/").removesuffix("/badge.svg")).is_file()
+
+
+def test_the_badges_say_what_the_metadata_says():
+    badges = re.findall(r"^\[!\[(.+?)\]\((\S+?)\)\]\((\S+?)\)$", README.read_text("utf-8"), flags=re.MULTILINE)
+    assert [text for text, _, _ in badges] == [
+        "Continuous integration", "Documentation", "Python 3.11 to 3.13", "License: BSD 3-Clause",
+    ]  # fmt: skip
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    minor = [line.rpartition(".")[2] for line in project["classifiers"] if "Python :: 3." in line]
+    assert f"Python 3.{minor[0]} to 3.{minor[-1]}" == badges[2][0]
+    assert project["requires-python"] == f">=3.{minor[0]}"
+    assert project["license"].startswith("BSD-3-Clause AND ")  # bpx itself; the rest are data and the page's packages

@@ -1,17 +1,27 @@
-"""Data that make learning hard: inputs on a bad scale, classes of very different sizes."""
+"""Data that make learning hard: inputs or targets on a bad scale, classes of very different sizes."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 import numpy as np
 
 from bpx.health.evidence import Evidence
 from bpx.health.report import Finding
+from bpx.layers.activations import ReLU, Sigmoid, Softmax, Softplus, Tanh
 from bpx.layers.stack import find_code_columns
 
 LARGE_INPUT, SMALL_INPUT = 5.0, 0.01
 """Root mean squares of a feature that are too large, and of the largest feature that are too small."""
+
+LARGE_TARGET, SMALL_TARGET = 5.0, 0.01
+"""The same of a target, beside first outputs of about 1."""
+
+REACH = {
+    Sigmoid: (0.0, 1.0), Softmax: (0.0, 1.0), Tanh: (-1.0, 1.0), ReLU: (0.0, math.inf), Softplus: (0.0, math.inf),
+}  # fmt: skip
+"""Between what the outputs of a last layer lie."""
 
 UNEVEN_SCALES = 100.0
 """Ratio of the features' scales, from the ninth decile to the first, from which they are too different."""
@@ -58,6 +68,45 @@ def find_unscaled_inputs(evidence: Evidence) -> Iterator[Finding]:
             "zero mean and unit variance for each feature (subtract the training data's mean, divide by its standard "
             "deviation), or a fixed division such as images / 255.",
         )  # fmt: skip
+
+
+def find_unscaled_targets(evidence: Evidence) -> Iterator[Finding]:
+    """Find targets beyond what the last layer gives, or on another scale than first outputs, and not yet reached.
+
+    A network has not yet reached them where their mean is nearer to them than its outputs are.
+    """
+    net, y = evidence.net, evidence.y.reshape(len(evidence.y), -1).astype(np.float64)
+    if net.loss.targets != "values":
+        return
+    last = net.layers[-1]
+    low, high = REACH.get(type(last), (-math.inf, math.inf))
+    beyond = int(((y < low) | (y > high)).any(axis=1).sum())
+    sizes = np.sqrt(np.mean(y * y, axis=0))
+    numbers = {"largest_rms": float(sizes.max()), "least": float(y.min()), "largest": float(y.max())}
+    if beyond:
+        yield Finding(
+            "unscaled_targets", "severe", len(net.layers) - 1,
+            f"{type(last).__name__} gives numbers from {low:g} to {high:g}, and {beyond} of {len(y)} samples have a "
+            f"target beyond, in all from {y.min():.4g} to {y.max():.4g}: these cannot be reached.",
+            numbers | {"beyond": beyond},
+            "a last layer that is linear (output='identity'), or targets that are brought into this range.",
+        )  # fmt: skip
+        return
+    if sizes.max() <= LARGE_TARGET and sizes.max() >= SMALL_TARGET:
+        return
+    targets, outputs = np.asarray(evidence.batch[1]), np.asarray(net.backend.to_numpy(net.predict(evidence.batch[0])))
+    if targets.size == outputs.size:
+        missed = np.mean((outputs.reshape(targets.shape) - targets) ** 2)
+        if missed < np.mean((targets - targets.mean(axis=0)) ** 2):
+            return
+    yield Finding(
+        "unscaled_targets", "warning", None,
+        f"the targets are far from the outputs of first weights, which are about 1 in size: the largest root mean "
+        f"square of a target is {sizes.max():.3g}, and the network is further from them than their own mean is.",
+        numbers,
+        "zero mean and unit variance for each target (subtract the training data's mean, divide by its standard "
+        "deviation), undone for the predictions.",
+    )  # fmt: skip
 
 
 def find_class_imbalance(evidence: Evidence) -> Iterator[Finding]:

@@ -22,6 +22,7 @@ CHECKS = (
     "learning_rate_too_high",
     "learning_rate_too_low",
     "unscaled_inputs",
+    "unscaled_targets",
     "class_imbalance",
 )
 """The illnesses that `diagnose` knows."""
@@ -82,6 +83,8 @@ def diagnose(
       slow.
     - Unscaled inputs: a feature's root mean square above 5, all below 0.01, or standard deviations a factor of 100
       apart.
+    - Unscaled targets: beyond what the last layer gives (a sigmoid: 0 to 1); or of values, a root mean square above 5,
+      or all below 0.01, while the network is further from them than their mean is.
     - Class imbalance: a factor of 10 between the largest class and the smallest.
 
     References
@@ -118,6 +121,7 @@ def diagnose(
     findings += gradients.find_frozen_parameters(evidence)
     if chosen is not None:
         findings += gradients.judge_learning_rate(evidence)
-    findings += [*data.find_unscaled_inputs(evidence), *data.find_class_imbalance(evidence)]
+    for find in (data.find_unscaled_inputs, data.find_unscaled_targets, data.find_class_imbalance):
+        findings += find(evidence)
     findings.sort(key=lambda finding: -SEVERITIES.index(finding.severity))
     return HealthReport(tuple(findings), tuple(name for name in CHECKS if name not in skipped), skipped)

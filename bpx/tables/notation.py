@@ -56,9 +56,13 @@ _CURRENCY = (
     r"(?:(?:US|AU|CA|NZ|HK|R|A|C)?[$€£¥₹₩₽₺₪฿₫₴]|(?:USD|EUR|GBP|CHF|JPY|CNY|INR|AUD|CAD|SEK|NOK|DKK|PLN|CZK|BRL|MXN|ZAR)"
     r"|Rs\.?|kr\.?|Fr\.?)"
 )
-_WORD = r"°?[A-Za-zµμΩ]+[²³]?\.?"
+_POWER = r"(?:[²³]|\^[23])"
+_AREA = r"(?:[kcdmKCDM]?[mM]|[fF][tT]|[iI][nN]|[yY][dD]|[mM][iI])[23]"  # with a plain digit: m2, but no A2
+_WORD = rf"(?:{_AREA}|°?[A-Za-zµμΩ]+{_POWER}?)\.?"
+_PART = rf"(?:100 ?)?(?:{_AREA}|[A-Za-z]+{_POWER}?)"
 _UNIT = (
-    rf"(?:%|‰|{_CURRENCY}|{_WORD}(?: [A-Za-z]+[²³]?\.?){{0,2}}(?: ?/ ?[A-Za-z]+[²³]?)?|/ ?[A-Za-z]+|[\"\u2033\u2032°])"
+    rf"(?:%(?: ?[A-Za-z]+\.?)?|‰|{_CURRENCY}|{_WORD}(?: (?:{_AREA}|[A-Za-z]+{_POWER}?)\.?){{0,2}}(?: ?/ ?{_PART})?"
+    rf"|/ ?{_PART}|[\"\u2033\u2032°])"
 )
 _DIGITS = r"(?:\d(?:[\d.,' ]*\d)?[.,]?|[.,]\d+)(?:[eE][+-]?\d+)?"
 _PATTERN = (

@@ -123,6 +123,26 @@ def tiny_inputs(case):
     return bpx.mlp([8, 16, 3], dtype=case.dtype, backend=case.backend), 1e-3 * x, y, {}
 
 
+def regression(case, scale, output="identity"):
+    """Numbers to predict, of some size, by a network that has not seen them."""
+    x, _ = blobs()
+    y = scale * (3.0 + x[:, :1])
+    net = bpx.mlp([8, 16, 1], output=output, loss="squared_error", dtype=case.dtype, backend=case.backend)
+    return net, x, y, {}
+
+
+def prices(case):
+    return regression(case, 1e5)
+
+
+def tiny_targets(case):
+    return regression(case, 1e-5)
+
+
+def beyond_a_sigmoid(case):
+    return regression(case, 1.0, "sigmoid")
+
+
 def imbalanced(case):
     x, y = blobs(150)
     keep = (y != 2) | (np.arange(150) % 50 == 2)  # 50, 50 and 3 of them
@@ -158,6 +178,9 @@ ILL = {
     unscaled: "unscaled_inputs",
     uneven_scales: "unscaled_inputs",
     tiny_inputs: "unscaled_inputs",
+    prices: "unscaled_targets",
+    tiny_targets: "unscaled_targets",
+    beyond_a_sigmoid: "unscaled_targets",
     imbalanced: "class_imbalance",
     imbalanced_binary: "class_imbalance",
     a_class_without_samples: "class_imbalance",
@@ -435,3 +458,37 @@ def test_networks_for_tables_are_looked_at_and_edges_of_bins_are_no_oversight():
     ):
         found = bpx.diagnose(bpx.Network(layers, loss=loss), x, y)
         assert "frozen_parameters" not in {finding.name for finding in found.findings}
+
+
+def test_targets_that_were_reached_are_no_illness_whatever_their_scale(on_numpy):
+    net, x, y, _ = prices(on_numpy)
+    net.fit(x, y / 1e5, epochs=100, batch_size=10, optimizer=bpx.Adam(0.01), progress=False)
+    params = on_host(net, net.params)
+    params[2] = {name: 1e5 * array for name, array in params[2].items()}
+    net.params = params
+    assert "unscaled_targets" not in bpx.diagnose(net, x, y).names
+    assert "unscaled_targets" in bpx.diagnose(net.reset(), x, y).names
+
+
+@pytest.mark.parametrize(
+    ("output", "low", "high"), [("sigmoid", 0, 1), ("tanh", -1, 1), ("relu", 0, 3), ("identity", -3, 3)]
+)
+def test_targets_within_what_a_last_layer_gives_are_reachable(on_numpy, output, low, high):
+    x, _ = blobs()
+    y = np.linspace(low, high, len(x))[:, None]
+    net = bpx.mlp([8, 16, 1], output=output, loss="squared_error", dtype=on_numpy.dtype, seed=0)
+    assert "unscaled_targets" not in bpx.diagnose(net, x, y).names
+    if output != "identity":
+        (found,) = (one for one in bpx.diagnose(net, x, y - 0.5).findings if one.name == "unscaled_targets")
+        assert found.severity == "severe"
+        assert found.numbers["beyond"] == int((y - 0.5 < low).sum()) > 0
+
+
+def test_counts_and_quantiles_have_a_scale_of_their_own(on_numpy):
+    x, _ = blobs()
+    counts = np.arange(len(x), dtype=float)
+    poisson = bpx.mlp([8, 16, 1], loss="poisson", seed=0)
+    assert "unscaled_targets" not in bpx.diagnose(poisson, x, counts).names, "its outputs are logarithms"
+    quantiles = bpx.mlp([8, 16, 3], loss=bpx.Quantile((0.1, 0.5, 0.9)), seed=0)
+    assert "unscaled_targets" in bpx.diagnose(quantiles, x, 1e5 * counts).names
+    assert "unscaled_targets" not in bpx.diagnose(quantiles, x, counts / len(x)).names

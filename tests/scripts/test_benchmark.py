@@ -344,8 +344,11 @@ def test_products_alone_are_all_of_them_in_their_precision(rehearsed: None) -> N
 
 
 @pytest.mark.slow
-def test_the_cases_of_a_device_run_where_the_processor_stands_for_it(rehearsed: None) -> None:
+def test_the_cases_of_a_device_run_where_the_processor_stands_for_it(
+    rehearsed: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
     pytest.importorskip("torch")
+    monkeypatch.setattr(device, "BLOCK_SECONDS", 1e-3)  # nothing is timed here
     cases = command_line.run_cases(["cuda-steps", "cuda-fits", "cuda-predict"], Settings.tiny())
     assert set(cases) == {
         *(f"cuda/{p}/{o}/64-32-10" for p in ("float32", "tf32", "bfloat16") for o in ("sgd", "adam")),

@@ -24,6 +24,11 @@ MANY = [str(i) for i in range(15)]
         (["46%", "5%", "0%"], [46, 5, 0], "%"),
         (["10%", "0", "20%"], [10, 0, 20], "%"),
         (["3 kg", "2kg", " 4 kg "], [3, 2, 4], "kg"),
+        (["103.4 m2", "80m2", "1,095.5 m2"], [103.4, 80, 1095.5], "m2"),
+        (["3 m^3", "2.5 m^3", "1 m^3"], [3, 2.5, 1], "m^3"),
+        (["21.5 kg/m2", "30 kg/m2", "18 kg/m2"], [21.5, 30, 18], "kg/m2"),
+        (["5.6 l/100km", "7 l/100km", "11.2 l/100km"], [5.6, 7, 11.2], "l/100km"),
+        (["5 % vol", "12.5 % vol", "40 % vol"], [5, 12.5, 40], "% vol"),
         (["1 234", "12 345", "900"], [1234, 12345, 900], ""),
         (["1\u00a0234", "12\u202f345", "900"], [1234, 12345, 900], ""),
         (["2,700", "13,500", "900"], [2700, 13500, 900], ""),
@@ -80,6 +85,11 @@ def test_other_text_is_not(values):
     found = find(values)
     assert found.notation is None
     assert found.units == ()
+
+
+def test_a_digit_is_part_of_a_unit_of_area_or_volume_alone():
+    assert find(["1 A2", "2 A2", "3 A2", "4 A2"]).notation is None
+    assert find(["12 B3", "13 B3", "14 B3", "15 B3"]).notation is None
 
 
 def test_a_unit_that_varies_and_a_share_beside_numbers_are_said_and_not_read():
