@@ -170,7 +170,7 @@ def collect(net, history, more, x, y, distributed):
     found["stop"] = np.array([len(history), bool(history.stop_reason)])
     metrics = ["r2"] if net.loss.name == "squared_error" else ["accuracy", "roc_auc", "macro_f1"]
     weight = np.linspace(0.0, 1.0, ROWS)
-    limit = 1000 if isinstance(x, list) else None
+    limit = 2500 if isinstance(x, list) else None
     for number, options in enumerate(({}, {"metrics": metrics}, {"sample_weight": weight, "metrics": metrics})):
         for n, value in net.evaluate(x, y, distributed=distributed, memory_limit=limit, **options).items():
             found[f"evaluate.{number}.{n}"] = np.array(value)

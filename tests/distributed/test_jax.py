@@ -10,7 +10,8 @@ import started_ranks as ranks
 pytestmark = pytest.mark.slow
 
 CASES = [
-    "sgd", "rmsprop", "whole", "penalties weighed", "clip norm", "accumulate", "averaged", "validation", "mapped list",
+    "sgd", "rmsprop", "whole", "penalties weighed", "clip norm", "accumulate", "averaged", "validation",
+    "mapped accumulate",
 ]  # fmt: skip
 """Compiling takes a while."""
 

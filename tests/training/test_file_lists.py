@@ -63,10 +63,9 @@ def test_training_is_that_on_one_file_to_the_bit(limit, class_weight, files, one
 
 
 def test_each_library_takes_lists_of_files(files, backend):
-    found = []
+    found, net = [], bpx.mlp([4, 3], seed=1, dtype=backend.dtype, backend=backend.spec)
     for x, y, w in files:
-        net = bpx.mlp([4, 3], seed=1, dtype=backend.dtype, backend=backend.spec)
-        net.fit(x, y, epochs=1, batch_size=6, sample_weight=w, class_weight="balanced", memory_limit=LIMIT // 2)
+        net.reset().fit(x, y, epochs=1, batch_size=6, sample_weight=w, class_weight="balanced", memory_limit=LIMIT // 2)
         measured = net.evaluate(x, y, memory_limit=LIMIT // 2)
         found.append((networks.on_host(net, net.params), measured, net.predict(x, memory_limit=LIMIT // 2)))
     assert_same_bits(found[0][0], found[1][0])
