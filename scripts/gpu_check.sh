@@ -13,6 +13,7 @@
 #     tests_torch.txt          pytest -m gpu --backend torch:cuda, where PyTorch has CUDA
 #     predict, fits, steps     scripts/benchmark.py --only cuda-predict, cuda-fits, cuda-steps, each as .txt, .json and .md
 #     tests_jax.txt            pytest -m gpu --backend jax:gpu:0, where JAX has CUDA
+#     tests_cards.txt          tests/distributed/test_cards.py: sums over two cards by NCCL, where there are two
 #     cli.txt                  what `bpx backends` says: without it the command line's parts are left out
 #     compare_backends.txt     scripts/compare_backends.py --require cupy; its data in backends.json, its chart in .png
 #     xor.txt, digits.txt      bpx xor and bpx train digits on the GPU
@@ -148,9 +149,10 @@ if "$python" -c "import sys, jax; sys.exit(jax.default_backend() != 'gpu')" 2> /
 export XLA_PYTHON_CLIENT_PREALLOCATE=false  # JAX shares the card with the others
 if [ "$jax_cuda" -eq 1 ]; then export JAX_PLATFORMS=cuda,cpu; fi
 
-tests tests_cupy 120 cupy
+apart=--ignore=tests/distributed/test_cards.py  # its tests start processes, and come below
+tests tests_cupy 120 cupy "$apart"
 if [ "$torch_cuda" -eq 1 ]; then
-  tests tests_torch 90 torch:cuda
+  tests tests_torch 90 torch:cuda "$apart"
 else
   leave_out tests_torch "there is no PyTorch with CUDA here"
 fi
@@ -158,9 +160,18 @@ measure predict cuda-predict 15
 measure fits cuda-fits 25
 measure steps cuda-steps 110
 if [ "$jax_cuda" -eq 1 ]; then
-  tests tests_jax 60 jax:gpu:0
+  tests tests_jax 60 jax:gpu:0 "$apart"
 else
   leave_out tests_jax "there is no JAX with CUDA here"
+fi
+# Each test starts two processes, so one after the other.
+if ! "$python" -c "import sys, cupy; sys.exit(cupy.cuda.runtime.getDeviceCount() < 2)" 2> /dev/null; then
+  leave_out tests_cards "there is one card here, and sums over cards need two"
+elif ! has mpi4py && [ "$torch_cuda" -eq 0 ]; then
+  leave_out tests_cards "there is no mpi4py and no PyTorch with CUDA, which start processes"
+else
+  workers=()
+  tests tests_cards 100 cupy tests/distributed/test_cards.py
 fi
 run compare_backends 40 "$python" scripts/compare_backends.py --require cupy \
   --json "$out/backends.json" --plot "$out/backends.png"

@@ -30,6 +30,7 @@ collect_ignore = [
     "differences.py",
     "invented_arrays.py",
     "networks.py",
+    "rank_cards.py",
     "rank_checks.py",
     "rank_resume.py",
     "rank_trouble.py",

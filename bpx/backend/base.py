@@ -103,6 +103,9 @@ class Backend(ABC):
     sums_in_place: bool = False
     """Whether NumPy can write into the memory of its arrays, so that MPI sums them up there."""
 
+    sums_on_cards: ClassVar[bool] = False
+    """Whether `open_sum` sums up over the cards of processes that MPI connects."""
+
     restore: ClassVar[Callable[..., Backend]]
     """Finds the backend of a spec when a pickle is read; `bpx.backend.selection` sets it."""
 
@@ -311,6 +314,9 @@ class Backend(ABC):
         ``pure`` says that ``body`` does the same to its arrays at every step, whatever is in them, and nothing else:
         NumPy may then do it again without calling ``body``. Libraries that compile or record take that for granted.
 
+        ``body.agree``, where there is one, says that a step asks other processes, which make the same steps: a backend
+        that records them does so on all or on none, see `bpx.backend.captured.CapturedLoop`.
+
         ``body.on_batch``, where there is one, is the same step on a batch whose rows are taken already: its ``data``
         are these rows, and the first of its inputs, which says what rows to take, is None. A backend may use it to take
         the rows of many steps at once.
@@ -372,6 +378,18 @@ class Backend(ABC):
         """Return the library's own connection of the processes that its launcher started, or None if it has none.
 
         `bpx.distributed.communicator.Engine` says what it can do.
+        """
+        return None
+
+    def open_sum(self, communicator: Any) -> Callable[[Array], Array] | None:
+        """Return what sums up arrays where they lie, over processes that are connected; None: their connection does.
+
+        It replaces an array by the sum of all processes' arrays, to the same bits on each, and returns it.
+
+        Raises
+        ------
+        InputError
+            On all processes, if their devices cannot be connected.
         """
         return None
 

@@ -12,6 +12,7 @@ import weakref
 from abc import abstractmethod
 from collections import Counter
 from collections.abc import Callable
+from enum import IntEnum
 from typing import Any
 
 import numpy as np
@@ -64,7 +65,7 @@ class CapturingBackend(Backend):
     def loop(self, body: Body, pure: bool = False) -> Callable[..., tuple[Any, np.ndarray]]:
         if not self.captures:
             return super().loop(body, pure)
-        on_data, on_batch = CapturedLoop(self, body), getattr(body, "on_batch", None)
+        on_data, on_batch = CapturedLoop(self, body, getattr(body, "agree", None)), getattr(body, "on_batch", None)
         return BufferedLoop(self, body, on_batch, on_data) if on_batch else on_data
 
     def gather(self, values: list[Array]) -> Array:
@@ -81,6 +82,19 @@ class CapturingBackend(Backend):
         return BufferedCall(self, function) if self.repeats else function
 
 
+class Way(IntEnum):
+    """How steps are made; of several processes all take the least that one of them would."""
+
+    PLAINLY = 0
+    """Call by call."""
+
+    RECORDING = 1
+    """By a recording that is made now."""
+
+    REPEATING = 2
+    """By one that was made before."""
+
+
 class CapturedLoop:
     """The loop over steps: plainly at first, then by recordings, one for each shape that the inputs have.
 
@@ -91,11 +105,22 @@ class CapturedLoop:
     backend : CapturingBackend
     body : callable
         As for `Backend.loop`.
+    agree : callable or None
+        ``agree(number)`` returns the least number of all processes that make these steps together; None: there is one.
+
+    Notes
+    -----
+    Where a step has sums over processes in it, NCCL asks that a sum be recorded on all or on none, and that all repeat
+    recordings that were made together. Processes may see different reasons to record, such as another number of rows,
+    an array that lies on another card, or memory that is full on one. So each says which way it would go, and all go
+    the same: once a call, and once more when a recording was made or refused. When the training ends, the recordings
+    are dropped: a connection of NCCL does not close as long as one of them lives.
     """
 
-    def __init__(self, backend: CapturingBackend, body: Body) -> None:
+    def __init__(self, backend: CapturingBackend, body: Body, agree: Callable[[int], int] | None = None) -> None:
         self._backend = backend
         self._body = body
+        self._agree = agree
         self._arrays: list[weakref.ref[Any]] = []
         self._recordings: dict[Any, _Recording] = {}
         self._made: Counter[Any] = Counter()
@@ -107,12 +132,18 @@ class CapturedLoop:
             self.drop()
             self._arrays = [weakref.ref(array) for array in arrays]
         kind = tuple(find_kind(column) for column in inputs)
+        recording = self._recordings.get(kind)
+        way = Way.RECORDING if recording is None else Way.REPEATING
         if self._refused or self._made[kind] + length <= PLAIN_STEPS:
+            way = Way.PLAINLY
+        if self._agree is not None:
+            way = Way(self._agree(way))
+        if way == Way.PLAINLY:
             self._made[kind] += length
             return carry, self._run_plainly(carry, data, inputs, length)
-        recording = self._recordings.get(kind)
-        if recording is None:
-            recording = self._recordings[kind] = _Recording(self._backend, self.step, carry, data, inputs)
+        if recording is None or way == Way.RECORDING:
+            recording = _Recording(self._backend, self.step, carry, data, inputs, self._agree)
+            self._recordings[kind] = recording
         losses = recording.run(inputs, length)
         if recording.refused:
             self._refused = True
@@ -122,6 +153,8 @@ class CapturedLoop:
     def release(self) -> None:
         """Be ready for the next fit, which tries again where a recording was refused."""
         self._refused = False
+        if self._agree is not None:
+            self.drop()
 
     def drop(self) -> None:
         """Let go of the recordings and of their memory."""
@@ -159,10 +192,18 @@ class _Recording:
         Arrays that the recording reads and writes.
     inputs : tuple
         One column for each input: their shapes and types are those of every later run.
+    agree : callable or None
+        As for `CapturedLoop`.
     """
 
     def __init__(
-        self, backend: CapturingBackend, step: Callable[..., Array], carry: Any, data: Any, inputs: tuple[Any, ...]
+        self,
+        backend: CapturingBackend,
+        step: Callable[..., Array],
+        carry: Any,
+        data: Any,
+        inputs: tuple[Any, ...],
+        agree: Callable[[int], int] | None,
     ) -> None:
         self._backend, xp = backend, backend.xp
         self._counter = backend.asarray(np.zeros(1, dtype=np.int64))
@@ -184,7 +225,7 @@ class _Recording:
             self._losses[self._counter] = step(carry, data, tuple(rows))
             self._counter += 1
 
-        self._step = RecordedStep(backend, buffered_step)
+        self._step = RecordedStep(backend, buffered_step, agree)
 
     def run(self, inputs: tuple[Any, ...], length: int) -> np.ndarray:
         """Make some steps and return their losses."""

@@ -12,6 +12,7 @@ import numpy as np
 
 from bpx.backend.base import Array, Backend, make_missing
 from bpx.backend.captured import CapturingBackend
+from bpx.backend.cards import choose_card
 from bpx.backend.kernels import THREADS, Kernels, PassKernel
 from bpx.backend.recording import CaptureError
 from bpx.errors import BackendError
@@ -58,6 +59,17 @@ def probe(index: int = 0) -> None:
         raise BackendError(f"backend 'cupy:{index}' cannot be used: it multiplied two matrices and got a wrong result")
 
 
+def _name_default() -> str:
+    """Return the number of the card that is meant where none was named; "0" where CuPy finds none."""
+    try:
+        import cupy
+
+        count = cupy.cuda.runtime.getDeviceCount()
+    except (ImportError, RuntimeError):  # `probe` says what is wrong
+        return "0"
+    return str(choose_card(count))
+
+
 def _report_missing_library(error: Exception) -> BackendError:
     """Return the error for a CUDA library that is not there; CuPy wraps its name into a page of advice."""
     first: BaseException = error
@@ -77,9 +89,10 @@ class CupyBackend(CapturingBackend):
 
     name = "cupy"
     fuses = True
+    sums_on_cards = True
 
     def __init__(self, device: str | None = None) -> None:
-        index = (device or "0").removeprefix("cuda:")
+        index = (device or _name_default()).removeprefix("cuda:")
         if not index.isdigit():
             raise BackendError(f"a CuPy device is a number, as in 'cupy:0', not {device!r}")
         probe(int(index))
@@ -212,6 +225,13 @@ class CupyBackend(CapturingBackend):
 
     def fused_loss(self, loss: Any) -> Callable[..., tuple[Array, Array] | None] | None:
         return self._kernels.fuse_loss(loss)
+
+    def open_sum(self, communicator: Any) -> Any:
+        from cupy.cuda import nccl
+
+        from bpx.backend.cupy_group import CupySum
+
+        return CupySum(self._cupy, nccl, self._index, communicator)
 
     def out_of_memory(self, error: BaseException) -> bool:
         return isinstance(error, (MemoryError, self._cupy.cuda.memory.OutOfMemoryError))

@@ -70,6 +70,8 @@ class RecordedStep:
     step : callable
         Gives the device the work of a step; what changes from one to the next lies in buffers. It is let go of as soon
         as it is recorded, for it may hold the arrays of a caller.
+    agree : callable or None
+        As for `bpx.backend.captured.CapturedLoop`: what one process cannot record, none does.
 
     Attributes
     ----------
@@ -77,8 +79,8 @@ class RecordedStep:
         Whether it could not be recorded, and so is made call by call.
     """
 
-    def __init__(self, backend: Any, step: Callable[[], None]) -> None:
-        self._backend = backend
+    def __init__(self, backend: Any, step: Callable[[], None], agree: Callable[[int], int] | None = None) -> None:
+        self._backend, self._agree = backend, agree
         self._step: Callable[[], None] | None = step
         self._launch: Callable[[], None] = step
         self.refused = False
@@ -90,6 +92,8 @@ class RecordedStep:
             step()
             times -= 1
             launch = record(self._backend.capture, step, "the training step", self._backend.spec)
+            if self._agree is not None and not self._agree(launch is not None):
+                launch = None
             self.refused = launch is None
             self._launch = launch or step
         for _ in range(times):

@@ -14,6 +14,7 @@ import numpy as np
 from bpx.backend import onednn
 from bpx.backend.base import Array, Backend, BoundNamespace, make_missing, slices
 from bpx.backend.captured import CapturingBackend
+from bpx.backend.cards import choose_card
 from bpx.backend.kernels import Kernels
 from bpx.backend.recording import CaptureError
 from bpx.backend.threads import get_chosen
@@ -63,8 +64,8 @@ class TorchBackend(CapturingBackend):
             raise BackendError(
                 f"torch knows no device {text!r}; usable here: {', '.join(TorchBackend.devices())}"
             ) from error
-        if device.type == "cuda":
-            device = torch.device("cuda", device.index or 0)
+        if device.type == "cuda" and device.index is None:
+            device = torch.device("cuda", choose_card(torch.cuda.device_count()))
         known = TorchBackend.devices()
         if str(device) not in known:
             raise BackendError(
@@ -231,16 +232,20 @@ class TorchBackend(CapturingBackend):
         return None if self._kernels is None else self._kernels.fuse_loss(loss)
 
     def open_group(self) -> Any:
-        if "TORCHELASTIC_RUN_ID" not in os.environ:
+        if "TORCHELASTIC_RUN_ID" not in os.environ or os.environ.get("WORLD_SIZE") == "1":
             return None
         from bpx.backend.torch_group import TorchGroup
 
-        if self._device.type != "cpu":
-            raise BackendError(
-                f"torchrun connects networks on the backend 'torch:cpu' so far, and this one is on {self.spec!r}: sums "
-                "over several GPUs are not there yet"
-            )
+        if self._device.type == "mps":
+            raise BackendError("torchrun connects networks on 'torch:cpu' and 'torch:cuda', and not on 'torch:mps'")
         return TorchGroup(self._torch)
+
+    def open_sum(self, communicator: Any) -> Any:
+        if self._device.type != "cuda":
+            return None
+        from bpx.backend.torch_group import TorchSum
+
+        return TorchSum(self._torch, self._device, communicator)
 
     def out_of_memory(self, error: BaseException) -> bool:
         return isinstance(error, (MemoryError, self._torch.OutOfMemoryError))

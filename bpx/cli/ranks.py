@@ -69,4 +69,4 @@ class Ranks:
 
     def guarding(self) -> AbstractContextManager[None]:
         """Have what is raised on one rank alone end all."""
-        return contextlib.nullcontext() if self._communicator is None else self._communicator.guarding()
+        return contextlib.nullcontext() if self._communicator is None else self._communicator.guarding(works=False)

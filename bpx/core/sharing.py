@@ -75,11 +75,13 @@ class SharedStep:
         What is computed of the rows that are here.
     slices : list of slice
         Where each batch's part lies in the rows that are here.
+    agree : callable
+        ``agree(number)`` returns the least number of all processes.
     """
 
     def __init__(self, loss: Loss, communicator: Communicator, sizes: Sequence[int]) -> None:
         self._mean = loss.reduction == "mean"
-        self._sum = communicator.sum
+        self._sum, self.agree = communicator.sum, communicator.agree
         self.loss: Any = SummedLoss(loss)
         self.rows = sum(sizes)
         spans = [communicator.find_part(rows) for rows in sizes]

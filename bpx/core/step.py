@@ -233,7 +233,9 @@ def make_step(
             params, slots = exchange_averages(trained, params, slots)
         return (params, slots, state), value
 
-    if net.backend.repeats:  # nobody else asks for it, and a second step takes time to make
+    if shared is not None:
+        step.agree = shared.agree  # type: ignore[attr-defined]
+    elif net.backend.repeats:  # nobody else asks for it, and a second step takes time to make
         step.on_batch = make_step(net, optimizer, penalties, clip, False, batch) if gather else step  # type: ignore[attr-defined]
     return step
 

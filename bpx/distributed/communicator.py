@@ -6,6 +6,7 @@ import contextlib
 import os
 import pickle
 import sys
+import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
@@ -68,11 +69,16 @@ class Communicator:
         How many there are.
     name : str
         What the engine is called.
+    works_since : float or None
+        When this rank began the work that it is at with the others, in seconds of some clock; None where it is at none.
     """
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self.rank, self.size, self.name = engine.rank, engine.size, engine.name
+        self.works_since: float | None = None
+        self._sum: Callable[[Array], Array] = engine.sum
+        self._sums: dict[str, Callable[[Array], Array]] = {}
         self._hook = sys.excepthook
         sys.excepthook = self._report_uncaught
 
@@ -86,9 +92,30 @@ class Communicator:
         rank = self.rank if rank is None else rank
         return rank * rows // self.size, (rank + 1) * rows // self.size
 
+    def reach(self, backend: Backend) -> None:
+        """Sum up arrays of a backend from now on, where they lie.
+
+        Raises
+        ------
+        InputError
+            On all ranks, if their devices cannot be connected.
+        """
+        if backend.spec not in self._sums:
+            with self.guarding():
+                self._sums[backend.spec] = backend.open_sum(self) or self._engine.sum
+        self._sum = self._sums[backend.spec]
+        self.name = getattr(self._sum, "name", self._engine.name)
+
     def sum(self, array: Array) -> Array:
-        """Replace an array by the sum of all ranks' arrays, to the same bits on each; return it."""
-        return self._engine.sum(array)
+        """Replace an array by the sum of all ranks' arrays, to the same bits on each; return it.
+
+        It lies on the backend that was last made known by `reach`, or on the host.
+        """
+        return self._sum(array)
+
+    def agree(self, number: int) -> int:
+        """Return the least of all ranks' numbers."""
+        return int(min(self.gather(int(number))))
 
     def sum_numbers(self, numbers: Sequence[float]) -> list[float]:
         """Return the sums of all ranks' numbers, in float64."""
@@ -140,13 +167,24 @@ class Communicator:
         return [each for each, _ in said]
 
     @contextlib.contextmanager
-    def guarding(self) -> Iterator[None]:
-        """Have what is raised in the block on this rank alone end all ranks, which would wait for it for ever."""
+    def guarding(self, works: bool = True) -> Iterator[None]:
+        """Have what is raised in the block on this rank alone end all ranks, which would wait for it for ever.
+
+        Parameters
+        ----------
+        works : bool
+            Whether all ranks are at work together until the block ends; otherwise one may have done earlier.
+        """
+        before = self.works_since
+        if works and before is None:
+            self.works_since = time.monotonic()
         try:
             yield
         except BaseException as error:
             self.settle(error)
             raise
+        finally:
+            self.works_since = before
 
     def mark(self, error: Raised, rank: int = 0) -> Raised:
         """Return an exception that all ranks raise now, of which a rank tells people."""
@@ -244,6 +282,7 @@ def connect(backend: Backend) -> Communicator | None:
         if engine is None or engine.size == 1:
             return None
         _connected = Communicator(engine)
+    _connected.reach(backend)
     return _connected
 
 
@@ -257,9 +296,11 @@ def _open_engine(backend: Backend) -> Engine | None:
             f"torchrun connects networks on the backend 'torch', and this one is on {backend.spec!r}; start the "
             "program by mpirun or srun, or make the network with backend='torch'"
         )
-    if not backend.sums_in_place:
+    if not (backend.sums_in_place or backend.sums_on_cards):
+        hint = "; start it by torchrun" if backend.name == "torch" else ""
         raise InputError(
-            f"mpirun and srun connect networks on NumPy, or on torch:cpu, and this one is on {backend.spec!r}"
+            f"mpirun and srun connect networks on NumPy, on torch:cpu or on CuPy, and this one is on {backend.spec!r}"
+            f"{hint}"
         )
     from bpx.distributed.mpi import MPIGroup
 

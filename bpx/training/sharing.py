@@ -276,7 +276,8 @@ class SharedLoop(Loop):
             "bpx": __version__,
             "network": json.loads(describe_network(run.net)[0]["network"]),
             "precision": run.net.precision,
-            "backend": run.net.backend.name if self._inside else run.net.backend.spec,
+            "backend": run.net.backend.name,
+            "device": None if self._inside else run.net.backend.device.partition(":")[0],  # of each rank another one
             "epochs": run.epochs,
             "training": {name: getattr(state, name) for name in COUNTS},
             **run.describe(),

@@ -7,6 +7,7 @@ from compiled_kernels import CXX, Compiler
 import bpx
 from bpx.backend import kernels
 from bpx.backend.kernels import LossKernels, UpdateKernel
+from bpx.core.sharing import SummedLoss
 from bpx.losses import LOSSES
 
 needs_compiler = pytest.mark.skipif(CXX is None, reason="there is no C++ compiler here")
@@ -85,6 +86,16 @@ def _compare_loss(loss, dtype, rows, columns, compiler, generator):
     assert compiler.launched == ["bpx_loss_rows", "bpx_loss_value"]
     np.testing.assert_allclose(made[0], value, rtol=50 * TOLERANCE[dtype])
     np.testing.assert_allclose(made[1], loss.backward(NP, cache), rtol=20 * TOLERANCE[dtype], atol=TOLERANCE[dtype])
+
+
+@needs_compiler
+@pytest.mark.parametrize("reduction", ["mean", "sum"])
+def test_the_loss_of_the_rows_that_a_process_has_is_two_kernels_too(reduction, compiler, generator):
+    part = SummedLoss(bpx.CrossEntropy(reduction=reduction))
+    _compare_loss(part, "float64", 6, 3, compiler, generator)
+    assert LossKernels(compiler, part)(np.zeros((0, 3)), np.zeros((0, 3)), None) is None, (
+        "of no rows it is taken plainly"
+    )
 
 
 @needs_compiler

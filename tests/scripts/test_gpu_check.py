@@ -21,6 +21,7 @@ INTERPRETER = """#!/usr/bin/env bash
 case "$1" in
   -) cat > /dev/null; echo "a machine" ;;
   -c) for name in $MISSING; do case "$2" in *"'$name'"*) exit 1 ;; esac; done
+      case "$2" in *"import sys, cupy;"*) exit "${ONE_CARD:-0}" ;; esac
       case "$2" in *"import sys, torch;"*|*"import sys, jax;"*) exit "${NO_CUDA_IN_OTHERS:-0}" ;; esac ;;
   *) echo "ran $*"
      for name in $SLOW; do case "$*" in *"$name"*) exec sleep 60 ;; esac; done
@@ -52,7 +53,8 @@ def test_every_part_runs_in_order(tmp_path: Path) -> None:
     code, report = _check(tmp_path)
     parts = [line.split()[1] for line in report.splitlines() if " (at most " in line]
     assert parts == [
-        "tests_cupy", "tests_torch", "predict", "fits", "steps", "tests_jax", "compare_backends", "xor", "digits",
+        "tests_cupy", "tests_torch", "predict", "fits", "steps", "tests_jax", "tests_cards", "compare_backends", "xor",
+        "digits",
     ]  # fmt: skip
     for part in parts:
         assert (tmp_path / "out" / f"{part}.txt").read_text().startswith("ran "), part
@@ -73,6 +75,19 @@ def test_what_needs_a_missing_package_is_left_out_and_said(tmp_path: Path) -> No
     ):  # fmt: skip
         assert reason in end
     assert "bpx xor" not in report
+    assert code == 0
+
+
+def test_sums_over_cards_are_left_out_where_there_is_one(tmp_path: Path) -> None:
+    code, report = _check(tmp_path, ONE_CARD="1")
+    assert "tests_cards: there is one card here, and sums over cards need two" in report.partition("== left out: ")[2]
+    assert "== tests_cards (at most" not in report
+    assert code == 0
+
+
+def test_sums_over_cards_need_what_starts_processes(tmp_path: Path) -> None:
+    code, report = _check(tmp_path, MISSING="mpi4py", NO_CUDA_IN_OTHERS="1")
+    assert "tests_cards: there is no mpi4py and no PyTorch with CUDA" in report.partition("== left out: ")[2]
     assert code == 0
 
 
