@@ -15,7 +15,10 @@ import pytest
 import bpx
 
 HERE = Path(__file__).parent
-SCRIPTS = {name: HERE / f"rank_{name}.py" for name in ("work", "resume", "trouble", "checks", "cards", "memory")}
+SCRIPTS = {
+    name: HERE / f"rank_{name}.py"
+    for name in ("work", "resume", "trouble", "checks", "cards", "memory", "estimators", "estimator_checks")
+}
 
 
 def list_launcher(ranks: int, launcher: str) -> list[str]:

@@ -11,7 +11,7 @@ from bpx.cli.backends_command import backends
 from bpx.cli.evaluate_command import evaluate
 from bpx.cli.explain_command import explain
 from bpx.cli.export_command import export
-from bpx.cli.group import Command, Commands
+from bpx.cli.group import Command, Commands, SharedCommand
 from bpx.cli.predict_command import predict
 from bpx.cli.show_command import show
 from bpx.cli.train_command import train
@@ -50,4 +50,4 @@ def common(
 
 
 for command in (xor, train, predict, evaluate, show, explain, export, backends):
-    app.command(cls=Command)(command)
+    app.command(cls=SharedCommand if command is train else Command)(command)

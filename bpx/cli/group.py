@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import signal
 import sys
+import time
 import warnings
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, TextIO
@@ -20,6 +22,7 @@ from bpx.markup import escape_controls
 
 if TYPE_CHECKING:
     from bpx.backend import Backend
+    from bpx.distributed.launchers import Launch
 
 __all__ = [
     "DATA",
@@ -29,6 +32,7 @@ __all__ = [
     "DecimalOption",
     "EncodingOption",
     "JsonOption",
+    "SharedCommand",
     "SheetOption",
     "StrictOption",
     "ThreadsOption",
@@ -41,6 +45,9 @@ DATA = "The data"
 
 MISTAKE, NOBODY_READS = 2, 1
 """Exit codes: of a user's mistake, and of a pipe whose reader has gone."""
+
+SECONDS_FOR_RANK_0 = 3.0
+"""How long another rank waits with a mistake, which is probably rank 0's too."""
 
 
 BackendOption = Annotated[
@@ -126,7 +133,13 @@ def choose_backend(spec: str | None, threads: int | None = None) -> Backend:
 
 
 class Command(TyperCommand):
-    """A command of bpx: one option is given once, and a mistake of the user's is told in words of the command."""
+    """A command of bpx: one option is given once, and a mistake of the user's is told in words of the command.
+
+    Where a launcher has started it several times, rank 0 alone does it.
+    """
+
+    shared = False
+    """Whether several processes do it together."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Read the arguments of the command.
@@ -147,13 +160,25 @@ class Command(TyperCommand):
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command; a mistake of the user's ends it with one line, in words of the command's own options."""
+        launch = None if self.shared else _find_launch()
+        if launch is not None and launch.rank:
+            return None
+        if launch is not None and launch.size != 1:
+            count = "several" if launch.size is None else launch.size
+            complain(f"note: started as {count} processes, of which rank 0 does this alone; bpx train is shared by all")
         with offer_options([name for option in self.params for name in option.opts]):
             try:
                 return super().invoke(ctx)
             except BpxError as error:
                 if not _is_told_elsewhere(error):
-                    complain(str(error))
+                    _tell_mistake(str(error))
                 raise typer.Exit(MISTAKE) from error
+
+
+class SharedCommand(Command):
+    """A command that several processes do together, where a launcher has started them."""
+
+    shared = True
 
 
 class Commands(TyperGroup):
@@ -171,7 +196,7 @@ class Commands(TyperGroup):
             code = super().main(args, standalone_mode=False, **extra)
             sys.stdout.flush()
         except BpxError as error:
-            complain(str(error))
+            _tell_mistake(str(error))
             code = MISTAKE
         except OSError as error:
             if not code:  # a terminal that has gone takes nothing of an exit code that says so
@@ -183,7 +208,7 @@ class Commands(TyperGroup):
             # Typer's own errors of usage: older versions take their classes from click, later ones bring them along.
             if not hasattr(error, "format_message"):
                 raise
-            complain(error.format_message(), getattr(error, "ctx", None))
+            _tell_mistake(error.format_message(), getattr(error, "ctx", None))
             code = MISTAKE
         sys.exit(code if isinstance(code, int) else 0)
 
@@ -201,7 +226,7 @@ class Commands(TyperGroup):
 
 @contextlib.contextmanager
 def _print_warnings() -> Iterator[None]:
-    """Write warnings about files as a line each on standard error."""
+    """Write warnings about files as a line each on standard error, of several processes rank 0's."""
     with warnings.catch_warnings():
         warnings.simplefilter("always", FileWarning)
         usual = warnings.showwarning
@@ -211,7 +236,9 @@ def _print_warnings() -> Iterator[None]:
             file: TextIO | None = None, line: str | None = None,
         ) -> None:  # fmt: skip
             if issubclass(category, FileWarning):
-                complain(f"warning: {message}")
+                launch = _find_launch()
+                if launch is None or not launch.rank:
+                    complain(f"warning: {message}")
             else:
                 usual(escape_controls(str(message), keep="\n"), category, filename, lineno, file, line)
 
@@ -243,6 +270,30 @@ def _is_told_elsewhere(error: BaseException | None) -> bool:
             return True
         error = error.__context__
     return False
+
+
+def _find_launch() -> Launch | None:
+    """Return how a launcher has started this process; None where it has not, or those it started are strangers."""
+    from bpx.distributed.launchers import find_launch
+
+    try:
+        return find_launch()
+    except InputError:
+        return None
+
+
+def _tell_mistake(message: str, context: Any = None) -> None:
+    """Write a mistake on standard error, on rank 0 at once.
+
+    Processes that have not met yet make the same mistakes, and a launcher ends all at the first that ends: another rank
+    waits for that, and tells its mistake if rank 0 has made none.
+    """
+    launch, communicators = _find_launch(), sys.modules.get("bpx.distributed.communicator")
+    have_met = communicators is not None and communicators.find_place() is not None
+    if launch is not None and launch.rank and not have_met:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)  # nothing is left to be told of it
+        time.sleep(SECONDS_FOR_RANK_0)
+    complain(message, context)
 
 
 def complain(message: str, context: Any = None) -> None:

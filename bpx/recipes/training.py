@@ -6,7 +6,7 @@ import dataclasses
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import reduce
+from functools import partial, reduce
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,9 @@ from bpx.training.history import History
 __all__ = ["LEAST_SET_ASIDE", "Rows", "Trained", "average_histories", "count_aside", "deal_folds", "train_network"]
 
 Array = np.ndarray[Any, Any]
+
+Lead = Callable[[Callable[[], Any]], Any]
+"""``lead(function)`` returns what ``function()`` does where it is called."""
 
 LEAST_SET_ASIDE = 20
 """Fewer rows are all trained on: a part of them would say little about the rest."""
@@ -149,22 +152,30 @@ def train_network(
     plans = [(group, own, aside) for group, own in enumerate(variants) for aside in dealt[: own.members]]
     networks: list[Network] = []
     histories: list[History] = []
+    lead: Lead = _call
     for i, (_, own, aside) in enumerate(plans):
-        kept = _Kept.of_member(checkpoint, resume, i) if len(plans) > 1 else _Kept(checkpoint, resume)
         network = build(i)
-        history = kept.read_into(network)
+        lead = _find_leader(network, how.get("distributed", False))
+        kept = lead(partial(_Kept.of_member, checkpoint, resume, i)) if len(plans) > 1 else _Kept(checkpoint, resume)
+        history = kept.read_into(network, lead)
         if history is None:
             history = _fit(network, own, rows, aside, watched, **kept.folders, **how)
-            if not how.get("distributed") or _is_first():
-                kept.write(network, history)
+            lead(partial(kept.write, network, history))
         networks.append(network)
         histories.append(history)
     groups = [[i for i, (its, _, _) in enumerate(plans) if its == group] for group in range(len(variants))]
-    foretold = [_foretell([networks[i] for i in group], [plans[i][2] for i in group], rows) for group in groups]
-    aside_rows, outputs = _find_common(foretold)
-    judges = rows.take(aside_rows)
-    outputs, temperature = _calibrate(settings, networks, judges, outputs)
-    chosen = _select(settings, networks[0], judges, outputs)
+
+    def judge() -> tuple[Array, list[Array], float, tuple[int, ...]]:
+        foretold = [_foretell([networks[i] for i in group], [plans[i][2] for i in group], rows) for group in groups]
+        aside_rows, outputs = _find_common(foretold)
+        judges = rows.take(aside_rows)
+        outputs, temperature = _calibrate(settings, networks[0], judges, outputs)
+        return aside_rows, outputs, temperature, _select(settings, networks[0], judges, outputs)
+
+    aside_rows, outputs, temperature, chosen = lead(judge)
+    if temperature != 1.0:
+        for network in networks:
+            divide_logits(network, temperature)
     members = [i for group in chosen for i in groups[group]]
     return Trained(
         join_members(widen_networks([networks[i] for i in members])),
@@ -200,11 +211,22 @@ def _fit(network: Network, settings: Settings, rows: Rows, aside: Array, watched
     )
 
 
-def _is_first() -> bool:
-    """Tell whether this is the process that writes, of those that train together."""
-    from bpx.distributed import rank
+def _call(function: Callable[[], Any]) -> Any:
+    return function()
 
-    return rank() == 0
+
+def _find_leader(network: Network, distributed: bool) -> Lead:
+    """Return what has a function called by one process, and gives its result to all that train together.
+
+    What is read, written or decided beside the training is so once: other machines may not see the folder, and may
+    round otherwise.
+    """
+    if not distributed:
+        return _call
+    from bpx.distributed.communicator import connect
+
+    communicator = connect(network.backend)
+    return _call if communicator is None else communicator.lead
 
 
 def _weigh_classes(network: Network, settings: Settings, rows: Rows, watched: Rows) -> Rows:
@@ -238,23 +260,21 @@ def _find_common(foretold: Sequence[tuple[Array, Array]]) -> tuple[Array, list[A
 
 
 def _calibrate(
-    settings: Settings, networks: Sequence[Network], aside: Rows, outputs: Sequence[Array]
+    settings: Settings, network: Network, aside: Rows, outputs: Sequence[Array]
 ) -> tuple[list[Array], float]:
-    """Give networks for classes the temperature that rows set aside ask for; return what is foretold of them then.
+    """Return what is foretold of rows set aside with the temperature that they ask for, and that temperature.
 
     It is one for all groups, that at which each fits the rows best alone, in the mean. With weights of classes,
     probabilities are those of other shares of the classes, which no rows at hand have.
     """
     classes = aside.classes
-    has_logits = networks[0].loss.targets in ("classes", "probabilities")
+    has_logits = network.loss.targets in ("classes", "probabilities")
     if classes is None or not has_logits or settings.class_weight is not None or len(aside) < _JUDGED_BY:
         return list(outputs), 1.0
     one = outputs[0].shape[1] == 1
     both = [np.hstack([1.0 - part, part]) if one else part for part in outputs]
     weight = None if aside.weight is None else np.tile(aside.weight, len(both))
     temperature = find_temperature(np.concatenate(both), np.tile(classes, len(both)), weight)
-    for network in networks:
-        divide_logits(network, temperature)
     cooled = [part.astype(np.float64) ** (1.0 / temperature) for part in both]
     cooled = [part / part.sum(axis=1, keepdims=True) for part in cooled]
     return [part[:, 1:] if one else part for part in cooled], temperature
@@ -375,13 +395,20 @@ class _Kept:
         given = {"checkpoint": self.checkpoint, "resume": self.resume}
         return {name: folder for name, folder in given.items() if folder is not None}
 
-    def read_into(self, network: Network) -> History | None:
+    def read_into(self, network: Network, lead: Lead) -> History | None:
         """Give a network the weights that it was trained to before, and return that training's history."""
-        if self.finished is None or not self.finished.is_file():
+
+        def read() -> tuple[list[dict[str, Array]], dict[str, Any]] | None:
+            if self.finished is None or not self.finished.is_file():
+                return None
+            trained, extra = load_with_extra(self.finished, "numpy")
+            return trained.params, (extra or {}).get("history", {})
+
+        found = lead(read)
+        if found is None:
             return None
-        trained, extra = load_with_extra(self.finished, network.backend)
-        network.params = trained.params
-        return History(**(extra or {}).get("history", {}))
+        network.params, history = found
+        return History(**history)
 
     def write(self, network: Network, history: History) -> None:
         """Keep a trained network."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
+import numpy as np
 from sklearn import get_config
 from sklearn.base import BaseEstimator, is_regressor
 from sklearn.utils import check_random_state, column_or_1d
@@ -39,6 +40,7 @@ from bpx.sklearn.internals import (
 from bpx.sklearn.keeping import Kept, describe_arrays
 from bpx.sklearn.objectives import make_objective, make_plain
 from bpx.sklearn.parameters import CONSTRAINTS
+from bpx.sklearn.ranks import draw_alike, joining
 from bpx.sklearn.samples import (
     Samples,
     draw_dropout_seed,
@@ -51,6 +53,9 @@ from bpx.sklearn.samples import (
 )
 from bpx.sklearn.session import Session
 from bpx.sklearn.solvers import is_stochastic
+
+if TYPE_CHECKING:
+    from bpx.distributed.communicator import Communicator
 
 
 def _check_given(name: str, data: Any) -> Any:
@@ -122,8 +127,20 @@ class MultilayerPerceptron(Kept, TellsCallbacks, BaseEstimator, ABC):  # type: i
     # -- fitting ------------------------------------------------------------------------------------------
 
     def _fit(self, X: Any, y: Any, sample_weight: Any, validation_data: Any, incremental: bool) -> None:
+        distributed = getattr(self, "distributed", False)  # estimators of earlier versions have none
+        with joining(distributed, lambda: self._choose_backend(_check_given("X", X))) as communicator:
+            self._train(X, y, sample_weight, validation_data, incremental, communicator)
+
+    def _train(
+        self, X: Any, y: Any, sample_weight: Any, validation_data: Any, incremental: bool,
+        communicator: Communicator | None,
+    ) -> None:  # fmt: skip
         sizes = list_hidden_sizes(self.hidden_layer_sizes)
         stochastic = is_stochastic(self.solver)
+        if communicator is not None and not stochastic:
+            from bpx.training.sharing import NO_LBFGS
+
+            raise InputError(NO_LBFGS)
         first = not hasattr(self, "coefs_") or not (self.warm_start or incremental)
         if not first:
             self._check_same_architecture(sizes)
@@ -136,6 +153,11 @@ class MultilayerPerceptron(Kept, TellsCallbacks, BaseEstimator, ABC):  # type: i
         if incremental and self.early_stopping:
             raise ValueError("partial_fit does not support early_stopping=True")
         backend = self._choose_backend(X)
+        if communicator is not None and backend.name == "jax":
+            raise InputError(
+                f"{type(self).__name__} cannot be trained by several processes of JAX, which share rows out inside of "
+                "the network's own loop: use NetworkClassifier or NetworkRegressor, or another backend"
+            )
         dtype = name_dtype(X) if first else name_dtype(self.coefs_[0])
         require_dtype(backend, dtype)
         precision = getattr(self, "precision", "float32")  # estimators of earlier versions have none
@@ -144,7 +166,8 @@ class MultilayerPerceptron(Kept, TellsCallbacks, BaseEstimator, ABC):  # type: i
         validation = self._place_validation(backend, validation_data, dtype)
         n_outputs = self.classes_.shape[0] if samples.y.ndim == 1 else samples.y.shape[1]
         if first:
-            self._start(X, [X.shape[1], *sizes, n_outputs], dtype)
+            draws = draw_alike(self.random_state, communicator)
+            self._start(X, [X.shape[1], *sizes, n_outputs], dtype, draws)
         elif n_outputs != self.coefs_[-1].shape[1]:
             raise ValueError(
                 f"y has {n_outputs} outputs, the fitted network has {self.coefs_[-1].shape[1]}: fit a new estimator"
@@ -153,9 +176,10 @@ class MultilayerPerceptron(Kept, TellsCallbacks, BaseEstimator, ABC):  # type: i
         self._fitted_precision = precision
         net = self._make_network(backend)
         fit = fit_by_batches if stochastic else fit_by_lbfgs
-        tasks = self.tell_callbacks(1 if incremental else self.max_iter, *given, sample_weight)
+        leads = communicator is None or communicator.rank == 0
+        tasks = self.tell_callbacks(1 if incremental else self.max_iter, *given, sample_weight, leads=leads)
         with net.occupancy:
-            best = fit(self, net, samples, validation, incremental, tasks)
+            best = fit(self, net, samples, validation, incremental, tasks, communicator)
             self.coefs_, self.intercepts_, self.normalizations_ = self._session.hand_out(net, best, X)
         tasks.end()
         if not is_finite(net):
@@ -218,9 +242,8 @@ class MultilayerPerceptron(Kept, TellsCallbacks, BaseEstimator, ABC):  # type: i
         """Return targets of a validation set, checked."""
         return y
 
-    def _start(self, X: Any, sizes: list[int], dtype: str) -> None:
+    def _start(self, X: Any, sizes: list[int], dtype: str, random_state: np.random.RandomState) -> None:
         """Draw the first weights, and forget an earlier training."""
-        random_state = check_random_state(self.random_state)
         coefs, intercepts = draw_weights(random_state, sizes, self.activation, dtype)
         self._session = Session(random_state, seed=draw_dropout_seed(random_state))
         self.coefs_, self.intercepts_ = (

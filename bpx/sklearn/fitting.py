@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
@@ -11,121 +11,95 @@ from sklearn.exceptions import ConvergenceWarning
 from bpx.core.regularization import L2
 from bpx.network import Network
 from bpx.optimizers import LBFGS, Optimizer
-from bpx.sklearn.architecture import NOT_FINITE, Weights, is_finite
+from bpx.sklearn.architecture import Weights
 from bpx.sklearn.internals import Tasks, check_optimize_result
+from bpx.sklearn.loop import EstimatorBatches, EstimatorLoop
 from bpx.sklearn.monitor import EpochMonitor, Estimator, TaskTeller, ValidationCurves
 from bpx.sklearn.samples import Samples, split
-from bpx.training.batches import Batches
 from bpx.training.callback import Callback
 from bpx.training.fit_run import FitRun
-from bpx.training.lbfgs import Outcome, minimize
-from bpx.training.loop import Loop
 from bpx.training.settings import check_settings
+
+if TYPE_CHECKING:
+    from bpx.distributed.communicator import Communicator
 
 CURVES = ("loss_curve_", "best_loss_", "validation_scores_", "validation_loss_curve_", "best_validation_score_")
 """The attributes that a training by batches appends to."""
 
 
-class EstimatorLoop(Loop):
-    """The training loop of an estimator, which ends by scikit-learn's rules.
-
-    Parameters
-    ----------
-    run : FitRun
-    tolerant : bool
-        Whether to continue with weights that are not finite, because the best ones are kept.
-
-    Attributes
-    ----------
-    outcome : Outcome
-        How L-BFGS ended.
-    """
-
-    outcome: Outcome
-
-    def __init__(self, run: FitRun, *, tolerant: bool = False) -> None:
-        super().__init__(run)
-        self.tolerant = tolerant
-
-    def _check_losses(self, losses: np.ndarray) -> None:
-        """Continue while the weights are finite: the loss of one outlier may overflow alone."""
-        if not (self.tolerant or is_finite(self.net)):
-            raise ValueError(NOT_FINITE)
-
-    def _report_large_gradients(self) -> None:
-        raise ValueError(
-            f"The squares of the gradients are beyond {self.net.dtype}, and no weight would move. The input data may "
-            "contain large values and need to be preprocessed."
-        )
-
-    def _run_lbfgs(self, optimizer: LBFGS) -> None:
-        run = self.run
-        assert run.source.whole is not None
-        self.outcome = minimize(
-            self.net, run.source.whole, optimizer, run.epochs, run.settings.penalties, self.record_iteration,
-            tolerant=True,
-        )  # fmt: skip
-
-
-def _make_run(
+def _make_loop(
     e: Estimator, net: Network, samples: Samples, *, epochs: int, batch_size: int | None, optimizer: Optimizer,
-    callbacks: list[Callback], shuffle: bool, validated: bool, tasks: Tasks,
-) -> FitRun:  # fmt: skip
-    """Return the run of one training; ``validated`` says whether a callback measures "validation_loss"."""
+    monitors: list[Callback], shuffle: bool, validated: bool, tasks: Tasks, communicator: Communicator | None = None,
+) -> EstimatorLoop:  # fmt: skip
+    """Return the loop of one training; ``validated`` says whether a monitor measures "validation_loss"."""
     rows = samples.x.shape[0]
     tellers = [TaskTeller(tasks, lambda net: e._session.make_snapshot(net, samples.given))] if tasks.listened else []
+    callbacks = [*_list_callbacks(e), *tellers]
     settings = check_settings(
         epochs=epochs, batch_size=batch_size, optimizer=optimizer, metrics=(),
-        callbacks=[*callbacks, *_list_callbacks(e), *tellers],
+        callbacks=callbacks if communicator is not None else [*monitors, *callbacks],
         shuffle=(lambda epoch: e._session.next_order(rows)) if shuffle else False, progress=e.progress,
         penalties=(L2(float(e.alpha), per_sample=True),) if e.alpha else (), clip=None, class_weight=None,
     )  # fmt: skip
-    source = Batches(net, (samples.x, samples.y, samples.weight), settings)
-    source.share_weight = None  # scikit-learn's loss of an epoch: a mean over samples, whatever they weigh
-    run = FitRun(net, source, None, settings)
+    data = (samples.x, samples.y, samples.weight)
+    if communicator is None:
+        loop = EstimatorLoop(FitRun(net, EstimatorBatches(net, data, settings), None, settings))
+    else:
+        from bpx.sklearn.sharing import SharedBatches, SharedEstimatorLoop, SharedEstimatorRun
+
+        source = SharedBatches(net, data, settings)
+        run = SharedEstimatorRun(e, net, source, settings, communicator, monitors)
+        loop = SharedEstimatorLoop(run, None, communicator)
+        loop.agree()
     if validated:
-        run.log_names = (*run.log_names, "validation_loss")
-    return run
+        loop.run.log_names = (*loop.run.log_names, "validation_loss")
+    return loop
 
 
 def fit_by_batches(
-    e: Estimator, net: Network, samples: Samples, validation: Samples | None, incremental: bool, tasks: Tasks
-) -> Weights | None:
+    e: Estimator, net: Network, samples: Samples, validation: Samples | None, incremental: bool, tasks: Tasks,
+    communicator: Communicator | None = None,
+) -> Weights | None:  # fmt: skip
     """Train by a solver that takes batches; return the best weights where early stopping decides, None otherwise."""
     if e.early_stopping and validation is None:
         samples, validation = _set_aside(e, net, samples)
     rows = samples.x.shape[0]
     _begin_curves(e, validation is not None)
-    batch_size = _choose_batch_size(e.batch_size, rows)
+    batch_size = _choose_batch_size(e.batch_size, rows, communicator)
     solver = e._session.use_solver(e.__dict__)
     best = e._session.resume(net, keep=e.early_stopping)
-    monitor = EpochMonitor(e, rows, validation, best)
-    run = _make_run(
+    monitor = EpochMonitor(e, rows, validation, best, communicator)
+    loop = _make_loop(
         e, net, samples, epochs=1 if incremental else e.max_iter, batch_size=batch_size, optimizer=solver.optimizer,
-        callbacks=[monitor], shuffle=e.shuffle, validated=validation is not None, tasks=tasks,
+        monitors=[monitor], shuffle=e.shuffle, validated=validation is not None, tasks=tasks, communicator=communicator,
     )  # fmt: skip
+    loop.tolerant, run = e.early_stopping, loop.run
     if solver.moves_rate:
         run.training.rate_scale = solver.rate_scale
     e.n_iter_ = 0
     try:
-        EstimatorLoop(run, tolerant=e.early_stopping).train()
+        loop.train()
     except KeyboardInterrupt:
-        warnings.warn("Training interrupted by user.", stacklevel=5)
+        if communicator is not None:
+            raise  # which ends all ranks
+        warnings.warn("Training interrupted by user.", stacklevel=6)
     e.history_ = run.history
     if e.n_iter_ == e.max_iter and not incremental and not run.stop_reason:
-        warnings.warn(
+        _warn(
             f"Stochastic Optimizer: Maximum iterations ({e.max_iter}) reached and the optimization hasn't converged "
             "yet.",
             ConvergenceWarning,
-            stacklevel=5,
+            communicator,
+            stacklevel=6,
         )
     return monitor.best
 
 
 def fit_by_lbfgs(
-    e: Estimator, net: Network, samples: Samples, validation: Samples | None, incremental: bool, tasks: Tasks
-) -> None:
-    """Train by L-BFGS on the whole set."""
+    e: Estimator, net: Network, samples: Samples, validation: Samples | None, incremental: bool, tasks: Tasks,
+    communicator: Communicator | None = None,
+) -> None:  # fmt: skip
+    """Train by L-BFGS on the whole set; several processes cannot."""
     e._session.resume(net, keep=False)
     given = isinstance(e.solver, LBFGS)
     optimizer = e.solver if given else LBFGS(gradient_tolerance=e.tol, max_evaluations=e.max_fun)
@@ -133,14 +107,21 @@ def fit_by_lbfgs(
     if validation is not None:
         e.validation_scores_, e.validation_loss_curve_ = [], []
         curves.append(ValidationCurves(e, validation))
-    run = _make_run(
-        e, net, samples, epochs=e.max_iter, batch_size=None, shuffle=False, callbacks=curves,
+    loop = _make_loop(
+        e, net, samples, epochs=e.max_iter, batch_size=None, shuffle=False, monitors=curves,
         optimizer=optimizer, validated=validation is not None, tasks=tasks,
     )  # fmt: skip
-    loop = EstimatorLoop(run)
     loop.train()
-    e.history_, e.loss_ = run.history, loop.outcome.fun
-    e.n_iter_ = loop.outcome.nit if run.stop_reason else check_optimize_result("lbfgs", loop.outcome, e.max_iter)
+    e.history_, e.loss_ = loop.run.history, loop.outcome.fun
+    e.n_iter_ = loop.outcome.nit if loop.run.stop_reason else check_optimize_result("lbfgs", loop.outcome, e.max_iter)
+
+
+def _warn(message: str, category: type[Warning], communicator: Communicator | None, stacklevel: int) -> None:
+    """Warn as ``warnings.warn`` does; of several processes the first one does, and all raise what becomes of it."""
+    if communicator is None:
+        warnings.warn(message, category, stacklevel=stacklevel + 1)
+    else:
+        communicator.lead(lambda: warnings.warn(message, category, stacklevel=stacklevel + 3))
 
 
 def _list_callbacks(e: Estimator) -> list[Any]:
@@ -149,14 +130,13 @@ def _list_callbacks(e: Estimator) -> list[Any]:
     return [] if callbacks is None else list(callbacks) if isinstance(callbacks, (list, tuple)) else [callbacks]
 
 
-def _choose_batch_size(batch_size: Any, rows: int) -> int:
+def _choose_batch_size(batch_size: Any, rows: int, communicator: Communicator | None) -> int:
     """Return the number of samples of a step."""
     if batch_size == "auto":
         return min(200, rows)
     if batch_size > rows:
-        warnings.warn(
-            "Got `batch_size` less than 1 or larger than sample size. It is going to be clipped", stacklevel=6
-        )
+        message = "Got `batch_size` less than 1 or larger than sample size. It is going to be clipped"
+        _warn(message, UserWarning, communicator, stacklevel=7)
     return int(min(batch_size, rows))
 
 

@@ -26,9 +26,9 @@ from sklearn.utils.validation import _check_sample_weight as check_sample_weight
 from sklearn.utils.validation import _check_y as check_y
 
 __all__ = [
-    "Interval", "Options", "StrOptions", "Tasks", "TellsCallbacks", "check_feature_names", "check_n_features",
-    "check_optimize_result", "check_same_namespace", "check_sample_weight", "check_y", "fit_context", "get_namespace",
-    "get_namespace_and_device", "supported_float_dtypes",
+    "Interval", "Options", "SilentTasks", "StrOptions", "Tasks", "TellsCallbacks", "check_feature_names",
+    "check_n_features", "check_optimize_result", "check_same_namespace", "check_sample_weight", "check_y",
+    "fit_context", "get_namespace", "get_namespace_and_device", "supported_float_dtypes",
 ]  # fmt: skip
 
 
@@ -90,6 +90,24 @@ class Tasks:
         self._context.call_on_fit_task_end(**self._data, reconstruction_attributes=attributes)
 
 
+class SilentTasks(Tasks):
+    """A fit of which another process tells scikit-learn's callbacks."""
+
+    def __init__(self, estimator: Any) -> None:
+        self._estimator = estimator
+
+    @property
+    def listened(self) -> bool:
+        """Whether there is a callback to tell, in the process that tells them."""
+        return bool(getattr(self._estimator, "_skl_callbacks", ()))
+
+    def begin(self) -> None:
+        """Tell nobody."""
+
+    def end(self, make_fitted: Callable[[], dict[str, Any]] | None = None) -> None:
+        """Tell nobody."""
+
+
 class TellsCallbacks(CallbackSupportMixin):  # type: ignore[misc]
     """An estimator with ``set_callbacks``: scikit-learn's callbacks are told of its fit and of the steps of it.
 
@@ -102,7 +120,7 @@ class TellsCallbacks(CallbackSupportMixin):  # type: ignore[misc]
     scikit-learn enhancement proposal 23 (SLEP023), "Callback API".
     """
 
-    def tell_callbacks(self, steps: int, X: Any, y: Any, sample_weight: Any = None) -> Tasks:
+    def tell_callbacks(self, steps: int, X: Any, y: Any, sample_weight: Any = None, *, leads: bool = True) -> Tasks:
         """Begin to tell the callbacks of a fit.
 
         Parameters
@@ -112,12 +130,16 @@ class TellsCallbacks(CallbackSupportMixin):  # type: ignore[misc]
         X, y : array-like
             The samples and targets that they are shown.
         sample_weight : array-like or None
+        leads : bool
+            Whether this process tells them, of those that train together.
 
         Returns
         -------
         Tasks
             The fit, begun.
         """
+        if not leads:
+            return SilentTasks(self)
         context = self._init_callback_context(max_subtasks=steps)
         metadata = None if sample_weight is None else {"sample_weight": sample_weight}
         tasks = Tasks(context, {"estimator": self, "X": X, "y": y, "metadata": metadata})

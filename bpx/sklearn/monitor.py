@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable as Function
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from bpx.backend.base import Array
 from bpx.core.model import Model
 from bpx.sklearn.architecture import Weights, copy_weights
 from bpx.sklearn.internals import Tasks
+from bpx.sklearn.ranks import compute_outputs_together
 from bpx.sklearn.samples import Samples
 from bpx.sklearn.session import Session
 from bpx.training.callback import Callback, Run
+
+if TYPE_CHECKING:
+    from bpx.distributed.communicator import Communicator
 
 
 class Estimator(Protocol):
@@ -23,6 +27,7 @@ class Estimator(Protocol):
     max_iter: int
     max_fun: int
     tol: float
+    learning_rate: Any
     shuffle: bool
     verbose: Any
     early_stopping: bool
@@ -57,20 +62,36 @@ class ValidationCurves(Callback):
     estimator : MultilayerPerceptron
         Gets ``validation_loss_curve_`` and ``validation_scores_``.
     samples : Samples
+    communicator : Communicator or None
+        The processes that share the samples out among them; the first one's numbers are those of all.
     """
 
-    def __init__(self, estimator: Estimator, samples: Samples) -> None:
+    def __init__(self, estimator: Estimator, samples: Samples, communicator: Communicator | None = None) -> None:
         self.estimator = estimator
         self.samples = samples
+        self.communicator = communicator
 
     def on_epoch_end(self, run: Run) -> None:
-        e, net, held = self.estimator, run.net, self.samples
-        z = net.compute_outputs(held.x)
-        loss = float(net.loss.forward(net.backend.xp, z, held.y, held.score_weight)[0])
+        e = self.estimator
+        loss, score = self._measure(run.net)
         e.validation_loss_curve_.append(loss)
-        e.validation_scores_.append(e.score_outputs(net, z, held))
+        e.validation_scores_.append(score)
         run.logs["validation_loss"] = loss
         run.history.validation_loss.append(loss)
+
+    def _measure(self, net: Any) -> tuple[float, float]:
+        """Return loss and score."""
+        held = self.samples
+        if self.communicator is None:
+            return self._judge(net, net.compute_outputs(held.x))
+        z = compute_outputs_together(net, held.x, self.communicator)
+        return self.communicator.lead(lambda: self._judge(net, z))
+
+    def _judge(self, net: Any, z: Array) -> tuple[float, float]:
+        """Return loss and score of outputs."""
+        held = self.samples
+        loss = float(net.loss.forward(net.backend.xp, z, held.y, held.score_weight)[0])
+        return loss, self.estimator.score_outputs(net, z, held)
 
 
 class TaskTeller(Callback):
@@ -113,6 +134,8 @@ class EpochMonitor(Callback):
         Measured after each epoch.
     best : Weights or None
         The best weights so far, where the validation's score decides; None where the training loss does.
+    communicator : Communicator or None
+        The processes that train together; each has a monitor, and the first one prints.
     """
 
     def __init__(
@@ -121,10 +144,12 @@ class EpochMonitor(Callback):
         samples: int,
         validation: Samples | None,
         best: Weights | None,
+        communicator: Communicator | None = None,
     ) -> None:
         self.estimator = estimator
         self.samples = samples
-        self.curves = None if validation is None else ValidationCurves(estimator, validation)
+        self.curves = None if validation is None else ValidationCurves(estimator, validation, communicator)
+        self.verbose = estimator.verbose if communicator is None or communicator.rank == 0 else False
         self.early_stopping = best is not None
         self.best = best
 
@@ -135,20 +160,20 @@ class EpochMonitor(Callback):
         e.n_iter_ += 1
         e.t_ += self.samples
         e.loss_curve_.append(e.loss_)
-        if e.verbose:
+        if self.verbose:
             print(f"Iteration {e.n_iter_}, loss = {e.loss_:.8f}")
         if run.whole_set and e.shuffle:
             e._session.next_order(self.samples)  # scikit-learn shuffles here too: the stream stays the same
         if self.curves is not None:
             self.curves.on_epoch_end(run)
-            if e.verbose:
+            if self.verbose:
                 print(f"Validation score: {e.validation_scores_[-1]:f}")
         e._no_improvement_count = 0 if self._improves(run.net) else e._no_improvement_count + 1
         solver.end_epoch(e.t_)
         if e._no_improvement_count > e.n_iter_no_change:
             what = "Validation score" if self.early_stopping else "Training loss"
             why = f"{what} did not improve more than tol={e.tol:f} for {e.n_iter_no_change} consecutive epochs."
-            if solver.stops(why, e.verbose):
+            if solver.stops(why, self.verbose):
                 run.stop(why)
             else:
                 e._no_improvement_count = 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import inspect
 from abc import abstractmethod
@@ -27,6 +28,7 @@ from bpx.perceptron import mlp
 from bpx.sklearn.internals import Interval, StrOptions, TellsCallbacks, check_sample_weight, fit_context
 from bpx.sklearn.keeping import Kept, describe_arrays
 from bpx.sklearn.monitor import TaskTeller
+from bpx.sklearn.ranks import draw_alike, joining
 from bpx.tables import Preprocessor
 from bpx.training.callback import list_callbacks
 from bpx.training.history import History
@@ -40,6 +42,10 @@ _GIVEN = ("n_features", "n_outputs", "seed")
 def build_perceptron(n_features: int, n_outputs: int, *, loss: str, seed: int = 0) -> Network:
     """Build the network of an estimator that was given none: one hidden layer of 100 rectified units, in float64."""
     return mlp([n_features, 100, n_outputs], loss=loss, dtype="float64", seed=seed)
+
+
+def _draw_seed(draws: np.random.RandomState) -> int:
+    return int(draws.randint(2**31 - 1))
 
 
 class NetworkEstimator(Kept, TellsCallbacks, BaseEstimator):  # type: ignore[misc]
@@ -62,6 +68,7 @@ class NetworkEstimator(Kept, TellsCallbacks, BaseEstimator):  # type: ignore[mis
         "random_state": ["random_state"],
         "callbacks": "no_validation",  # type: ignore[dict-item] # by fit
         "progress": ["boolean", None],
+        "distributed": ["boolean"],
     }
 
     build: Callable[..., Network] | None
@@ -202,19 +209,31 @@ class NetworkEstimator(Kept, TellsCallbacks, BaseEstimator):  # type: ignore[mis
         self, X: Array, y: Array, sample_weight: Any, validation_data: Any, given: tuple[Any, Any], incremental: bool
     ) -> None:
         """Train the network on samples and targets as it takes them, a new one unless the last is to go on."""
-        draws = check_random_state(self.random_state)
-        seed, split_seed = (int(draws.randint(2**31 - 1)) for _ in range(2))
-        if not (hasattr(self, "network_") and (self.warm_start or incremental)):
-            net = self._build(seed)
-            self._check_network(net)
-            self.network_ = net
+        new = not (hasattr(self, "network_") and (self.warm_start or incremental))
+        own_seed = _draw_seed(copy.deepcopy(check_random_state(self.random_state)))
+        net = self._build(own_seed) if new else self.network_
+        with joining(getattr(self, "distributed", False), lambda: net.backend) as communicator:
+            draws = draw_alike(self.random_state, communicator)
+            seed, split_seed = _draw_seed(draws), _draw_seed(draws)
+            if new:
+                net = net if seed == own_seed else self._build(seed)
+                self._check_network(net)
+                self.network_ = net
+            leads = communicator is None or communicator.rank == 0
+            self._train(X, y, sample_weight, validation_data, given, incremental, split_seed, leads)
+
+    def _train(
+        self, X: Array, y: Array, sample_weight: Any, validation_data: Any, given: tuple[Any, Any], incremental: bool,
+        split_seed: int, leads: bool,
+    ) -> None:  # fmt: skip
+        """Train the network that is there; ``leads`` says whether this process tells scikit-learn's callbacks."""
         net, targets = self.network_, self._encode_targets(y)
         if validation_data is not None:
             validation_data = self._encode_validation(validation_data)
         elif self.early_stopping and not incremental:
             X, targets, sample_weight, validation_data = self._set_aside(X, y, targets, sample_weight, split_seed)
         epochs = 1 if incremental else self.max_iter
-        tasks = self.tell_callbacks(epochs, *given, sample_weight)
+        tasks = self.tell_callbacks(epochs, *given, sample_weight, leads=leads)
         callbacks = list_callbacks(() if self.callbacks is None else self.callbacks)
         if self.early_stopping and not incremental:
             callbacks.append(EarlyStopping(patience=self.n_iter_no_change))
@@ -224,6 +243,7 @@ class NetworkEstimator(Kept, TellsCallbacks, BaseEstimator):  # type: ignore[mis
             X, targets, epochs=epochs, batch_size=self.batch_size, optimizer=self.optimizer, shuffle=self.shuffle,
             sample_weight=sample_weight, validation_data=validation_data, metrics=self.metrics, callbacks=callbacks,
             penalties=self.penalties, clip=self.clip, progress=self.progress,
+            distributed=getattr(self, "distributed", False),
         )  # fmt: skip
         self.n_iter_ = len(self.history_)
         tasks.end()
@@ -330,6 +350,10 @@ class NetworkClassifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc
         Whether `fit` continues exactly where the last one ended.
     random_state : int, RandomState or None
         Of the seed that ``build`` is given, and of the validation set. None draws another seed at each fit.
+    distributed : bool
+        Whether the processes that ``mpirun``, ``srun`` or ``torchrun`` started train together, as for
+        `bpx.Network.fit`: all call `fit` or `partial_fit` with the same samples. Where ``random_state`` is no number,
+        the first process's draws are taken. Predictions are each process's own.
 
     Attributes
     ----------
@@ -398,6 +422,7 @@ class NetworkClassifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc
         random_state: Any = None,
         callbacks: Any = None,
         progress: bool | None = False,
+        distributed: bool = False,
     ) -> None:
         self._keep(locals())
 
@@ -531,7 +556,7 @@ class NetworkRegressor(RegressorMixin, NetworkEstimator):  # type: ignore[misc]
         of which `predict` returns. None builds one hidden layer of 100 rectified units for the squared error.
     build_args, optimizer, max_iter, batch_size, shuffle, penalties, clip, metrics
         As for `NetworkClassifier`.
-    early_stopping, validation_fraction, n_iter_no_change, warm_start, random_state, callbacks, progress
+    early_stopping, validation_fraction, n_iter_no_change, warm_start, random_state, callbacks, progress, distributed
         As for `NetworkClassifier`.
 
     Attributes
@@ -579,6 +604,7 @@ class NetworkRegressor(RegressorMixin, NetworkEstimator):  # type: ignore[misc]
         random_state: Any = None,
         callbacks: Any = None,
         progress: bool | None = False,
+        distributed: bool = False,
     ) -> None:
         self._keep(locals())
 

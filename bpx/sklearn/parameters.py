@@ -47,5 +47,6 @@ CONSTRAINTS: dict[str, list[Any]] = {
     "precision": [StrOptions(set(MANTISSA_BITS))],
     "callbacks": [list, tuple, Callback, callable, None],
     "progress": ["boolean", None],
+    "distributed": ["boolean"],
 }
 """The parameters that both estimators have: scikit-learn's first, then what it lacks."""

@@ -96,6 +96,10 @@ class MLPRegressor(RegressorMixin, MultilayerPerceptron):  # type: ignore[misc]
         As for ``Network.fit``.
     progress : bool or None
         Whether to show a progress bar; None: on a terminal, if training takes a while.
+    distributed : bool
+        Whether the processes that ``mpirun``, ``srun`` or ``torchrun`` started train together, as for ``Network.fit``:
+        all call `fit` or `partial_fit` with the same samples. Where ``random_state`` is no number, the first process's
+        draws are taken; not for "lbfgs". Predictions are each process's own.
 
     Attributes
     ----------
@@ -196,6 +200,7 @@ class MLPRegressor(RegressorMixin, MultilayerPerceptron):  # type: ignore[misc]
         precision: str = "float32",
         callbacks: Any = None,
         progress: bool | None = False,
+        distributed: bool = False,
     ) -> None:
         self._keep(locals())
 

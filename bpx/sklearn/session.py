@@ -67,6 +67,12 @@ class Session:
         again.set_state(self._split_state)
         return again
 
+    def describe_draws(self) -> bytes:
+        """Return what the draws to come depend on, the same in processes that draw alike."""
+        kind, keys, *more = self.random_state.get_state(legacy=True)
+        order = np.arange(0) if self._order is None else self._order.astype(np.int64)
+        return repr((kind, more)).encode() + np.asarray(keys).tobytes() + order.tobytes()
+
     # -- the solver and the network ------------------------------------------------------------------------
 
     def use_solver(self, settings: Mapping[str, Any]) -> Solver:

@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
-from sklearn.utils import check_random_state, column_or_1d
+from sklearn.utils import column_or_1d
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_consistent_length, check_is_fitted, validate_data
 
-from bpx.backend.base import Backend
 from bpx.backend.precision import MANTISSA_BITS
 from bpx.backend.selection import get_backend
 from bpx.errors import InputError
@@ -38,6 +37,7 @@ from bpx.sklearn.internals import (
 )
 from bpx.sklearn.keeping import Kept, name_labels
 from bpx.sklearn.monitor import TaskTeller
+from bpx.sklearn.ranks import draw_alike, joining
 from bpx.tables import Preprocessor
 from bpx.tables.frames import take_frame
 from bpx.tables.splitting import split
@@ -143,11 +143,27 @@ class TableEstimator(Kept, TellsCallbacks, BaseEstimator):  # type: ignore[misc]
 
         The rows are those that were held out of everything, if any were, and else those that networks set aside.
         """
+        with joining(self.distributed, lambda: get_backend(self.backend)) as communicator:
+            seed = int(draw_alike(self.random_state, communicator).randint(2**31 - 1))
+            leads = communicator is None or communicator.rank == 0
+            return self._train(frame, types, y, sample_weight, class_weight, given, seed, leads)
+
+    def _train(
+        self,
+        frame: pl.DataFrame,
+        types: dict[str, Any],
+        y: Array,
+        sample_weight: Any,
+        class_weight: Any,
+        given: tuple[Any, Any],
+        seed: int,
+        leads: bool,
+    ) -> tuple[Array, Array]:
+        """Do what `_fit` does, by a seed; ``leads`` says whether this process tells scikit-learn's callbacks."""
         check_consistent_length(y, np.empty(frame.height))
         classes = y.dtype.kind == "i"
         weight = None if sample_weight is None else check_sample_weight(sample_weight, y)
         backend = get_backend(self.backend)
-        seed = self._draw_seed(backend)
         n = len(y)
         learned, held = np.arange(n), np.arange(0)
         if share := getattr(self, "held_out", 0.0):
@@ -171,7 +187,7 @@ class TableEstimator(Kept, TellsCallbacks, BaseEstimator):  # type: ignore[misc]
         taught = rows.take(learned) if held.size else rows
         numbers, n_outputs = preprocessor.are_numbers, preprocessor.n_outputs
         edges = find_bins(settings, taught.x, numbers)
-        tasks = self.tell_callbacks(settings.members, *given, sample_weight)
+        tasks = self.tell_callbacks(settings.members, *given, sample_weight, leads=leads)
         named = dataclasses.replace(preprocessor, target=self._name_target(preprocessor.target))
         tellers = [_MembersTeller(tasks, named)] if tasks.listened else []
         trained = train_network(
@@ -200,16 +216,6 @@ class TableEstimator(Kept, TellsCallbacks, BaseEstimator):  # type: ignore[misc]
         if held.size:
             return held, np.asarray(trained.network.predict(x[held]))
         return trained.aside, trained.outputs
-
-    def _draw_seed(self, backend: Backend) -> int:
-        """Return the seed of splits and networks: of processes that train together, the first one's."""
-        seed = int(check_random_state(self.random_state).randint(2**31 - 1))
-        if self.distributed:
-            from bpx.distributed.communicator import connect
-
-            communicator = connect(backend)
-            seed = seed if communicator is None else int(communicator.broadcast(seed))
-        return seed
 
     def _name_target(self, target: Any) -> Any:
         """Return what a target was found to be, with the labels that the caller knows."""
@@ -335,7 +341,8 @@ class TableClassifier(ClassifierMixin, TableEstimator):  # type: ignore[misc]
         As for ``bpx.Network.fit``.
     distributed : bool
         Whether the processes that ``mpirun``, ``srun`` or ``torchrun`` started train together, as for
-        ``bpx.Network.fit``: all call ``fit`` with the same samples.
+        ``bpx.Network.fit``: all call ``fit`` with the same samples. Where ``random_state`` is no number, the first
+        process's draw is taken. Predictions are each process's own.
 
     Attributes
     ----------

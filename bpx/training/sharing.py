@@ -50,6 +50,11 @@ LOOKED_AT_ROWS = 64
 COUNTS = ("step", "optimizer_step", "epoch", "rate_scale")
 """What a training state holds beside the optimizer's settings and arrays."""
 
+NO_LBFGS = (
+    "optimizer 'lbfgs' cannot be used by several processes: SciPy leads it, and a line search that rounds differently "
+    "on two of them would part them; use another optimizer, or leave distributed out"
+)
+
 _said: set[str] = set()
 """What was warned about in this process: the ranks are the same in every training."""
 
@@ -91,7 +96,7 @@ def fit_together(
         def prepare() -> None:
             settings, checkpointer = check()
             source, validation = open_data(settings)
-            _check_possible(net, settings, source)
+            check_possible(net, settings, source)
             run = SharedRun(net, source, validation, settings, communicator)
             loops.append(SharedLoop(run, checkpointer, communicator))
 
@@ -101,13 +106,16 @@ def fit_together(
         return loop.train()
 
 
-def _check_possible(net: Model, settings: Settings, source: Source) -> None:
-    """Raise for what one process can do and several cannot."""
+def check_possible(net: Model, settings: Settings, source: Source) -> None:
+    """Raise for what one process can do and several cannot.
+
+    Raises
+    ------
+    InputError
+        For L-BFGS, batches that are given once, and layers whose own code looks at the batch.
+    """
     if isinstance(settings.optimizer, LBFGS):
-        raise InputError(
-            "optimizer 'lbfgs' cannot be used by several processes: SciPy leads it, and a line search that rounds "
-            "differently on two of them would part them; use another optimizer, or leave distributed out"
-        )
+        raise InputError(NO_LBFGS)
     if isinstance(source, IterableStream) and source.batches.once:
         raise InputError(
             "a generator cannot be used by several processes, which could not see that theirs give the same batches in "

@@ -17,23 +17,78 @@ def test_alone_a_rank_is_the_first_of_one():
     assert (bpx.distributed.rank(), bpx.distributed.size()) == (0, 1)
 
 
+TOGETHER = (
+    "mpi4py", "torch.distributed", "bpx.core.sharing", "bpx.core.together", "bpx.distributed.communicator",
+    "bpx.distributed.mpi", "bpx.sklearn.sharing", "bpx.training.sharing",
+)  # fmt: skip
+"""What is for several processes alone."""
+
+
+def _check_imports(code, but=()):
+    """Assert that a program leaves all of `TOGETHER`, but for some, unimported."""
+    code += (
+        f"\nimport sys; found = set({TOGETHER}) & set(sys.modules) - set({tuple(but)})\n"
+        "found |= {name for name in sys.modules if name.endswith(('_group', 'backend.cards', 'nccl'))}\n"
+        "assert not found, found"
+    )
+    done = subprocess.run([sys.executable, "-c", code], env=ranks.make_environment(), capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
 def test_a_single_process_imports_nothing_of_it():
-    code = (
+    work = (
         "import sys, bpx\n"
         "x, y = bpx.datasets.xor()\n"
         "net = bpx.mlp([2, 3, 1], loss='squared_error')\n"
         "net.fit(x, y, epochs=2)\n"
         "net.evaluate(x, y), net.predict(x)\n"
-        "alone = {'bpx.core.sharing', 'bpx.core.together', 'bpx.training.sharing', 'bpx.distributed', 'mpi4py'}\n"
-        "assert not alone & set(sys.modules), alone & set(sys.modules)\n"
-        "net.fit(x, y, epochs=1, distributed=True)\n"
-        "alone = {'bpx.core.sharing', 'bpx.core.together', 'bpx.training.sharing', 'mpi4py', 'torch.distributed'}\n"
-        "assert not alone & set(sys.modules), alone & set(sys.modules)\n"
-        "assert 'bpx.distributed.communicator' in sys.modules\n"
-        "assert not [name for name in sys.modules if name.endswith(('_group', 'backend.cards', 'nccl'))]\n"
     )
-    done = subprocess.run([sys.executable, "-c", code], env=ranks.make_environment(), capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+    _check_imports(f"{work}assert 'bpx.distributed' not in sys.modules")
+    # Asked for, it finds that this process is alone, and loads nothing that it would need otherwise.
+    asked = f"{work}net.fit(x, y, epochs=1, distributed=True)\nassert 'bpx.distributed.communicator' in sys.modules"
+    _check_imports(asked, but=["bpx.distributed.communicator"])
+
+
+ESTIMATORS = {
+    "MLPClassifier": {"max_iter": 5, "early_stopping": True},
+    "MLPRegressor": {"max_iter": 5},
+    "NetworkClassifier": {"max_iter": 5},
+    "NetworkRegressor": {"max_iter": 5},
+    "TableClassifier": {"preset": "fast", "max_iter": 2},
+    "TableRegressor": {"preset": "fast", "max_iter": 2},
+}
+
+
+def test_an_estimator_alone_imports_nothing_of_it():
+    pytest.importorskip("sklearn", reason="scikit-learn is not installed")
+    pytest.importorskip("polars", reason="polars is not installed")
+    work = "import warnings, bpx.sklearn; warnings.simplefilter('ignore')\nx, y = bpx.datasets.moons(60, seed=0)\n"
+    for name, parameters in ESTIMATORS.items():
+        work += f"bpx.sklearn.{name}(**{parameters}).fit(x, y.ravel()).predict(x)\n"
+    _check_imports(work)
+
+
+def test_a_command_alone_imports_nothing_of_it(tmp_path):
+    pytest.importorskip("typer", reason="typer is not installed")
+    for arguments in (["train", "moons", "--epochs", "1", "-o", str(tmp_path / "model")], ["xor"]):
+        run = f"from bpx.cli.app import app\ntry: app({arguments})\nexcept SystemExit as end: assert not end.code\n"
+        _check_imports(run)
+
+
+@pytest.mark.parametrize("name", ESTIMATORS)
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_alone_a_distributed_estimator_changes_no_bit(name):
+    pytest.importorskip("sklearn", reason="scikit-learn is not installed")
+    pytest.importorskip("polars", reason="polars is not installed")
+    import bpx.sklearn
+
+    x, y = bpx.datasets.moons(60, seed=0)
+    found = []
+    for distributed in (False, True):
+        model = getattr(bpx.sklearn, name)(**ESTIMATORS[name], random_state=0, distributed=distributed)
+        model.fit(x, y.ravel())
+        found.append([array.tobytes() for part in model.network_.params for array in part.values()])
+    assert found[0] == found[1]
 
 
 def test_alone_distributed_changes_no_bit():

@@ -63,6 +63,18 @@ def test_the_numbers_of_two_processes_are_those_of_one_device(tmp_path):
     ranks.check_rows_read(alone, tmp_path, 2)
 
 
+def test_an_estimator_of_a_network_is_fitted_by_two_processes(tmp_path):
+    pytest.importorskip("sklearn", reason="scikit-learn is not installed")
+    alone = tmp_path / "1"
+    alone.mkdir()
+    names = json.dumps(["network"])
+    ranks.run(1, "estimators", alone, "numpy", names)
+    for running in _start_two("estimators", tmp_path, "jax", names):
+        code, stdout, stderr = ranks.finish(running, 240.0)
+        assert code == 0, stdout + stderr
+    ranks.compare(ranks.load(alone / "network.0.npz"), [ranks.load(tmp_path / f"network.{i}.npz") for i in range(2)])
+
+
 @pytest.mark.parametrize(
     ("kind", "said"),
     [

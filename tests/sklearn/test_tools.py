@@ -36,9 +36,8 @@ def test_the_parameters_are_those_of_scikit_learn_and_some_more(name):
         assert mine[parameter].default == their.default
         assert mine[parameter].kind == their.kind
     more = set(mine) - set(known)
-    assert more == {"normalization", "dropout", "backend", "device", "callbacks", "precision", "progress"} | (
-        {"class_weight"} if name == "MLPClassifier" else set()
-    )
+    of_bpx = {"normalization", "dropout", "backend", "device", "callbacks", "precision", "progress", "distributed"}
+    assert more == of_bpx | ({"class_weight"} if name == "MLPClassifier" else set())
 
 
 @pytest.mark.parametrize("name", ["MLPClassifier", "MLPRegressor"])
