@@ -41,3 +41,9 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted(_read_homes())
+
+
+if "PMIX_SERVER_TMPDIR" in os.environ or "TORCHELASTIC_RUN_ID" in os.environ:  # one of several, by mpirun or torchrun
+    from bpx.distributed.attendance import watch_end as _watch_end
+
+    _watch_end()

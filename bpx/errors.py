@@ -160,7 +160,18 @@ class FileFormatError(BpxError, ValueError):
 
 
 class LostRankError(BpxError, RuntimeError):
-    """Another process ended in the middle of what this one does with it; what happened is said there."""
+    """Another process has ended, and this one waits for it, or was in the middle of what they do together.
+
+    Attributes
+    ----------
+    ranks : tuple of int
+        Those that have ended, as far as it is known.
+    told : bool
+        Whether one of them has told people why.
+    """
+
+    ranks: tuple[int, ...] = ()
+    told: bool = False
 
 
 class FileWarning(UserWarning):

@@ -368,7 +368,7 @@ class Network(Model):
         if distributed:
             from bpx.distributed.communicator import connect
 
-            communicator = connect(self.backend)
+            communicator = connect(self.backend, "evaluate")
             if communicator is not None:
                 from bpx.core.together import measure_together
 
@@ -422,7 +422,7 @@ class Network(Model):
         if distributed:
             from bpx.distributed.communicator import connect
 
-            communicator = connect(self.backend)
+            communicator = connect(self.backend, "predict")
             if communicator is not None:
                 from bpx.core.together import predict_together
 

@@ -1,5 +1,8 @@
 """What several ranks refuse, take over and say at the start: ``python rank_checks.py``, by a launcher."""
 
+import contextlib
+import functools
+import io
 import re
 import warnings
 
@@ -38,9 +41,9 @@ def main() -> None:
     refuses("x must have shape", net, x[:, :2] if rank == 1 else x, y)
     refuses("x holds 1 value that is NaN", net, np.where(np.arange(40)[:, None] == 7, [np.nan, 0, 0], x), y)
     few = slice(0, 30 + rank)
-    with pytest.raises(bpx.InputError, match="rank 1 was given other data than rank 0"):
+    with pytest.raises(bpx.InputError, match="rank 1 was given something else than rank 0; x: float64 of shape"):
         net.evaluate(x[few], y[few], distributed=True)
-    with pytest.raises(bpx.InputError, match="rank 1 was given other data than rank 0"):
+    with pytest.raises(bpx.InputError, match="rank 1 was given something else than rank 0; x: float64 of shape"):
         net.predict(x[few], distributed=True)
 
     # Of files each reads its part in pieces: what is found there by one rank is raised by all, and they go on.
@@ -53,6 +56,24 @@ def main() -> None:
     refuses("some of rows", net, files, y, batch_size=2, memory_limit=900, shuffle=False)
     refuses("part 1 of y has 28 rows, and part 1 of x has 29", net, files, [y[:11], y[12:]])
     refuses("class ids must be from 0 to 1", net, files, y + 1, memory_limit=900, batch_size=2, class_weight="balanced")
+
+    with pytest.raises(bpx.InputError, match=r"else than rank 0; metrics: \['macro_f1'\], and \["):
+        net.evaluate(x, y, metrics=["macro_f1"] if rank == 1 else [], distributed=True)
+    other = bpx.mlp([3, 4, 2], loss="cross_entropy", seed=rank, dtype="float64")
+    for call in (lambda: other.predict(x, distributed=True), lambda: other.evaluate(x, y, distributed=True)):
+        with pytest.raises(bpx.InputError, match="rank 1 was given something else than rank 0; the parameters' hash: "):
+            call()
+
+    # Ranks that come to different calls, or one of which is in the middle of what it does alone.
+    call = net.predict if rank == 1 else functools.partial(net.evaluate, y=y)
+    with pytest.raises(bpx.InputError, match="rank 1 has come to predict while rank 0 has come to evaluate"):
+        call(x, distributed=True)
+
+    def evaluate_in_a_callback(run):
+        run.net.evaluate(x, y, distributed=True)
+
+    refuses("evaluate with distributed=True is for all ranks, and this is inside of fit", net, x, y,
+            callbacks=[evaluate_in_a_callback])  # fmt: skip
 
     # What one rank changes in the middle of a training is found at its end.
     save = SharedLoop._save
@@ -67,7 +88,10 @@ def main() -> None:
         net.fit(x, y, epochs=1, distributed=True)
     SharedLoop._save = save
 
-    net.fit(x, y, epochs=1, progress=True, callbacks=[bpx.ProgressPrinter()], distributed=True)
+    with contextlib.redirect_stderr(io.StringIO()) as shown:
+        net.fit(x, y, epochs=1, progress=True, callbacks=[bpx.ProgressPrinter()], distributed=True)
+    for part in ("100%", "epoch 1/1: loss "):
+        assert (part in shown.getvalue()) == (rank == 0), shown.getvalue()
     print(f"rank {rank} of {size} is done")
 
 

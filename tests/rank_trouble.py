@@ -31,7 +31,7 @@ def act() -> None:
     if KIND == "exception" and RANK == 1:
         happen()
         raise KeyError("a fault of rank one")
-    if KIND in ("SIGKILL", "SIGTERM", "SIGINT") and RANK == 1:
+    if KIND in ("SIGKILL", "SIGTERM", "SIGINT", "SIGHUP") and RANK == 1:
         happen()
         os.kill(os.getpid(), getattr(signal, KIND))
 
@@ -42,7 +42,7 @@ def order(epoch: int) -> np.ndarray:
         act()
     if KIND == "launcher" and epoch == WHEN and RANK == 0:
         happen()
-    if KIND in ("launcher", "SIGTERM", "SIGINT"):
+    if KIND in ("launcher", "SIGTERM", "SIGINT", "SIGHUP"):
         time.sleep(0.01)
     return np.random.default_rng(epoch).permutation(64)
 
@@ -84,6 +84,15 @@ def main() -> None:
         options["epochs"] = -1
     if KIND in ("other data", "other seed", "other version", "other settings", "bad argument"):
         happen()
+    if KIND in ("leaves", "leaves first", "another call"):
+        if KIND != "leaves first":
+            net.fit(x, y, **{**options, "epochs": 3}, distributed=True)
+        if RANK == 1:
+            happen()
+            if KIND != "another call":
+                return
+            net.evaluate(x, y, distributed=True)
+        net.fit(x, y, **{**options, "checkpoint": None}, distributed=True)
     if KIND == "after":
         net.fit(x, y, **{**options, "epochs": 3}, distributed=True)
         if RANK == 1:

@@ -31,6 +31,10 @@ class JaxBackend(Backend):
         self.device = _name_device(self._device)
         self.platform: str = self._device.platform
         self.xp = self._bind()
+        if jax.distributed.is_initialized():
+            from bpx.backend.jax_group import watch_end
+
+            watch_end(jax)
 
     def _bind(self) -> BoundNamespace:
         return BoundNamespace(self._jax.numpy, self._device)

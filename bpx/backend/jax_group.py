@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import os
 import pickle
-from collections.abc import Iterator
+import sys
+import time
+from collections.abc import Callable, Iterator
+from functools import cache
 from itertools import count
 from typing import Any
 
@@ -13,6 +17,73 @@ import numpy as np
 
 from bpx.backend.base import Array
 from bpx.errors import LostRankError
+
+HERE, LEFT, FAILED = "here", "left", "failed"
+"""Words: of a process that will tell its end, and as `bpx.distributed.attendance` has them."""
+
+POLL_SECONDS = 0.05
+"""How often a process that ends looks for the others."""
+
+WORDS, CALLS = "bpx/words/", "bpx/calls/"
+"""Where words and names of calls are kept in the store of JAX's coordination service."""
+
+
+class KeyBoard:
+    """Words that processes leave for each other in the store of JAX's coordination service.
+
+    Parameters
+    ----------
+    client : object
+        JAX's connection to that service.
+    rank : int
+    """
+
+    def __init__(self, client: Any, rank: int) -> None:
+        self._client, self.rank = client, rank
+
+    def post(self, word: str) -> None:
+        """Leave a word in place of the last one."""
+        self._client.key_value_set(f"{WORDS}{self.rank}", word, allow_overwrite=True)
+
+    def read(self) -> dict[int, str]:
+        """Return the last words of the others that have left one, by their ranks."""
+        found = _read_folder(self._client, WORDS)
+        return {rank: word for rank, word in found.items() if rank != self.rank}
+
+
+def _read_folder(client: Any, folder: str) -> dict[int, str]:
+    """Return what the processes have left in a folder of the store, by their ranks."""
+    return {int(key.rpartition("/")[2]): value for key, value in client.key_value_dir_get(folder)}
+
+
+def _find_client() -> Any:
+    """Return JAX's connection to its coordination service, or None; it has no public name."""
+    from jax._src import distributed
+
+    return distributed.global_state.client
+
+
+@cache
+def watch_end(jax: Any) -> None:
+    """Have this process leave word when it ends, if ``jax.distributed`` connects it with others."""
+    client = _find_client()
+    if client is not None and jax.process_count() > 1:
+        board = KeyBoard(client, jax.process_index())
+        board.post(HERE)
+        atexit.register(_end, board)
+
+
+def _end(board: KeyBoard) -> None:
+    """Say that this process has ended; wait for the others that will say so, as JAX's own end does next.
+
+    That waits for minutes where another process has ended all of them in between.
+    """
+    with contextlib.suppress(Exception):  # the service may have ended already
+        board.post(FAILED if hasattr(sys, "last_value") else LEFT)  # Python has printed what nobody caught
+        while set(words := board.read().values()) - {LEFT}:
+            if FAILED in words:
+                os._exit(1)
+            time.sleep(POLL_SECONDS)
 
 
 class JaxGroup:
@@ -37,7 +108,9 @@ class JaxGroup:
         self._utilities = multihost_utils
         self.rank: int = jax.process_index()
         self.size: int = jax.process_count()
-        self._meetings = count()
+        self._meetings, self._calls = count(), count()
+        self._client = _find_client()
+        self._board = KeyBoard(self._client, self.rank)
 
     def sum(self, array: Array) -> Array:
         """Return the sum of all processes' arrays of the host."""
@@ -57,13 +130,35 @@ class JaxGroup:
             rows = np.asarray(self._utilities.process_allgather(padded)).reshape(self.size, -1)
         return [pickle.loads(row[:n].tobytes()) for row, n in zip(rows, sizes.tolist(), strict=True)]
 
+    def begin_call(self, name: str) -> Callable[[], list[str] | None]:
+        """Begin a call; return a function that returns what each process calls, once all have come."""
+        number = next(self._calls)
+        self._client.key_value_set(f"{CALLS}{number}/{self.rank}", name)
+        if number > 1:  # all have come to the last one, and so have read those before it
+            self._client.key_value_delete(f"{CALLS}{number - 2}/{self.rank}")
+
+        def find() -> list[str] | None:
+            names = _read_folder(self._client, f"{CALLS}{number}/")
+            return [names[rank] for rank in range(self.size)] if len(names) == self.size else None
+
+        return find
+
+    def post(self, word: str) -> None:
+        """Leave a word for the others."""
+        self._board.post(word)
+
+    def read(self) -> dict[int, str]:
+        """Return the last words of the others that have left one."""
+        return self._board.read()
+
+    def leave(self, word: str) -> None:
+        """Leave a last word."""
+        self.post(word)
+
     def meet(self, seconds: float) -> bool:
         """Wait for all processes to come here, so long at most; tell whether they have."""
-        from jax._src import distributed  # JAX has no other way to a barrier that ends
-
-        client = distributed.global_state.client
         try:
-            client.wait_at_barrier(f"bpx-{next(self._meetings)}", int(seconds * 1000))
+            self._client.wait_at_barrier(f"bpx-{next(self._meetings)}", int(seconds * 1000))
         except Exception:  # of a class that JAX does not name in public
             return False
         return True

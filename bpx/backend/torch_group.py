@@ -8,7 +8,7 @@ import datetime
 import os
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, ClassVar
 
 from bpx.backend.base import Array
@@ -24,6 +24,54 @@ PATIENCE = datetime.timedelta(days=7)
 
 LEFT_SECONDS = 60.0
 """How long a process may be at the same work that another one has left in good order; the two may end it apart."""
+
+NAME_BYTES = 64
+"""How long the name of a call may be."""
+
+
+class StoreBoard:
+    """Words that processes leave for each other in the store of torchrun's agent, which outlives them.
+
+    Parameters
+    ----------
+    store : torch.distributed.Store
+    rank, size : int
+    """
+
+    def __init__(self, store: Any, rank: int, size: int) -> None:
+        self._store, self.rank, self.size = store, rank, size
+        self._posts = 0
+        self._words: dict[int, str] = {}
+
+    def post(self, word: str) -> None:
+        """Leave a word in place of the last one."""
+        self._store.set(f"word/{self.rank}", word)
+        self._store.add("posts", 1)
+
+    def read(self) -> dict[int, str]:
+        """Return the last words of the others that have left one, by their ranks."""
+        posts = self._store.add("posts", 0)
+        if posts != self._posts:
+            for rank in range(self.size):
+                if rank != self.rank and self._store.check([f"word/{rank}"]):
+                    self._words[rank] = self._store.get(f"word/{rank}").decode()
+            self._posts = posts
+        return self._words
+
+
+def open_store_board(rank: int, size: int) -> StoreBoard | None:
+    """Return the board of processes that torchrun started; None where its agent has no store, or it has gone."""
+    if os.environ.get("TORCHELASTIC_USE_AGENT_STORE") != "True":
+        return None
+    import torch.distributed as distributed
+
+    host, port = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
+    try:
+        store = distributed.TCPStore(host, port, is_master=False, timeout=datetime.timedelta(seconds=5))
+    except RuntimeError:
+        return None
+    attempt = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
+    return StoreBoard(distributed.PrefixStore(f"bpx/{attempt}", store), rank, size)
 
 
 class TorchGroup:
@@ -51,8 +99,10 @@ class TorchGroup:
             atexit.register(Closing(self._leave))
         self._group = distributed.new_group(backend="gloo", timeout=PATIENCE)
         self._aside = distributed.new_group(backend="gloo", timeout=PATIENCE)  # for those who have failed
+        self._door = distributed.new_group(backend="gloo", timeout=PATIENCE)  # where it is waited for those to come
         self.rank: int = distributed.get_rank()
         self.size: int = distributed.get_world_size()
+        self._board = open_store_board(self.rank, self.size)
 
     def sum(self, array: Array) -> Array:
         """Replace a tensor by the sum of all processes' tensors; return it."""
@@ -74,6 +124,35 @@ class TorchGroup:
         with self._losing():
             self._distributed.all_gather_object(values, value, group=self._group)
         return values
+
+    def begin_call(self, name: str) -> Callable[[], list[str] | None]:
+        """Begin a call; return a function that returns what each process calls, once all have come."""
+        data = name.encode()[:NAME_BYTES].ljust(NAME_BYTES, b"\0")
+        own = self._torch.frombuffer(bytearray(data), dtype=self._torch.uint8)
+        names = [self._torch.empty_like(own) for _ in range(self.size)]
+        work = self._distributed.all_gather(names, own, group=self._door, async_op=True)
+
+        def find() -> list[str] | None:
+            if not work.is_completed():
+                return None
+            with self._losing():
+                work.wait()
+            return [bytes(each.tolist()).rstrip(b"\0").decode(errors="replace") for each in names]
+
+        return find
+
+    def post(self, word: str) -> None:
+        """Leave a word for the others."""
+        if self._board is not None:
+            self._board.post(word)
+
+    def read(self) -> dict[int, str]:
+        """Return the last words of the others that have left one."""
+        return {} if self._board is None else self._board.read()
+
+    def leave(self, word: str) -> None:
+        """Leave a last word."""
+        self.post(word)
 
     def meet(self, seconds: float) -> bool:
         """Wait for all processes to come here, so long at most; tell whether they have."""

@@ -171,7 +171,7 @@ class Command(TyperCommand):
                 return super().invoke(ctx)
             except BpxError as error:
                 if not _is_told_elsewhere(error):
-                    _tell_mistake(str(error))
+                    _tell_mistake(_describe(error))
                 raise typer.Exit(MISTAKE) from error
 
 
@@ -270,6 +270,12 @@ def _is_told_elsewhere(error: BaseException | None) -> bool:
             return True
         error = error.__context__
     return False
+
+
+def _describe(error: BpxError) -> str:
+    """Return the message of an error, and where it comes from: of several processes one that is not the first."""
+    notes = (note for note in getattr(error, "__notes__", ()) if note.startswith("on rank "))
+    return "; ".join([str(error), *(note for note in notes if not note.startswith("on rank 0 "))])
 
 
 def _find_launch() -> Launch | None:

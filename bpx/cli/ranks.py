@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from bpx.cli.group import choose_backend
 from bpx.distributed.launchers import find_launch
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from bpx.distributed.communicator import Communicator
 
 __all__ = ["Ranks"]
+
+Result = TypeVar("Result")
 
 
 class Ranks:
@@ -41,7 +43,7 @@ class Ranks:
             return cls(None)
         from bpx.distributed.communicator import connect
 
-        return cls(connect(choose_backend(backend, threads)))
+        return cls(connect(choose_backend(backend, threads), "bpx train"))
 
     @property
     def leads(self) -> bool:
@@ -67,6 +69,18 @@ class Ranks:
         else:
             self._communicator.lead(function)
 
-    def guarding(self) -> AbstractContextManager[None]:
-        """Have what is raised on one rank alone end all."""
-        return contextlib.nullcontext() if self._communicator is None else self._communicator.guarding(works=False)
+    def together(self, function: Callable[[], Result]) -> Result:
+        """Do something on every rank, and return what it returns here; what it raises on one is raised on all."""
+        if self._communicator is None:
+            return function()
+        results: list[Result] = []
+        self._communicator.together(lambda: results.append(function()))
+        return results[0]
+
+    def calling(self) -> AbstractContextManager[None]:
+        """Begin with all ranks; what is raised in the block on one rank alone ends all."""
+        return (
+            contextlib.nullcontext()
+            if self._communicator is None
+            else self._communicator.calling("bpx train", works=False)
+        )

@@ -113,12 +113,12 @@ def _train(printer: Printer, plan: Plan, held: contextlib.ExitStack, *, resumed:
 
     before: list[Any] = []
     ranks = Ranks.find(plan.backend, plan.threads)
-    held.enter_context(ranks.guarding())
+    held.enter_context(ranks.calling())
     if not ranks.leads:
         printer.silence()
     ranks.lead(check)
     backend = choose_backend(plan.backend, plan.threads)
-    prepared = PreparedTraining.prepare(plan.options, backend)
+    prepared = ranks.together(lambda: PreparedTraining.prepare(plan.options, backend))
     if longer and prepared.settings.members > 1:
         raise InputError(
             f"--epochs cannot be given: the {prepared.settings.members} networks of this training each end with their "

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from bpx.backend.base import Array
 from bpx.backend.transfer import host_array, library_of
+from bpx.backend.trees import list_leaves
 from bpx.core.evaluation import check_metrics, measure
 from bpx.core.file_rows import FileRows, MappedArrays, check_limit, is_larger, join, join_lists, predict_rows
 from bpx.core.model import Data, Model
@@ -35,24 +39,25 @@ def measure_together(
     """
     pieces: list[Iterable[Data]] = []
 
-    def place() -> list[int]:
+    def place() -> dict[str, Any]:
         limit, given = check_limit(memory_limit), join_lists(net, x, y, weight)
         check_metrics(net, metrics, None)
+        data = [None if each is None else _take_array(each) for each in given]
         if is_larger(net, given[0], limit):
             mapped = MappedArrays(net, *given, limit)
             pieces.append(mapped.read_pieces(communicator.find_part(mapped.rows), communicator.size))
-            return [mapped.rows]
-        data = [None if each is None else _take_array(each) for each in given]
-        lengths = [len(each) for each in data if each is not None]
-        if len(set(lengths)) > 1:
-            net.place(join(data[0]), join(data[1]), join(data[2]))  # which says what is wrong
-        own, part = _find_own(communicator, lengths[0])
-        parts = [None if each is None else each[own] for each in data]
-        x_own, y_own, w_own = net.place(parts[0], parts[1], parts[2], whole=False)
-        pieces.append([(x_own[part, ...], y_own[part, ...], None if w_own is None else w_own[part])])
-        return lengths
+        else:
+            lengths = [len(each) for each in data if each is not None]
+            if len(set(lengths)) > 1:
+                net.place(join(data[0]), join(data[1]), join(data[2]))  # which says what is wrong
+            own, part = _find_own(communicator, lengths[0])
+            parts = [None if each is None else each[own] for each in data]
+            x_own, y_own, w_own = net.place(parts[0], parts[1], parts[2], whole=False)
+            pieces.append([(x_own[part, ...], y_own[part, ...], None if w_own is None else w_own[part])])
+        found = {name: _describe_array(array) for name, array in zip(("x", "y", "sample_weight"), data, strict=True)}
+        return {**found, "metrics": [metric.name for metric in metrics], **_describe_network(net)}
 
-    with communicator.guarding():
+    with communicator.calling("evaluate"):
         _check_same(communicator, communicator.together(place))
         return measure(net, pieces[0], metrics, communicator)
 
@@ -70,7 +75,7 @@ def predict_together(net: Model, communicator: Communicator, x: Any, memory_limi
     backend = net.backend
     made: list[Any] = []
 
-    def predict() -> int:
+    def predict() -> dict[str, Any]:
         limit = check_limit(memory_limit)
         samples, *_ = join_lists(net, x)
         if is_larger(net, samples, limit):
@@ -78,15 +83,15 @@ def predict_together(net: Model, communicator: Communicator, x: Any, memory_limi
             with backend.computing():
                 found = predict_rows(net, samples, limit, span, communicator.size)
             made.append([backend.to_numpy(each) for each in found])
-            return len(samples)
-        samples = _take_array(samples)
-        own, part = _find_own(communicator, len(samples) if samples.ndim else 0)
-        with backend.computing():
-            predictions = net.compute_predictions(net.place_samples(samples[own], look=True))
-        made.append([backend.to_numpy(predictions[part, ...])])
-        return len(samples)
+        else:
+            samples = _take_array(samples)
+            own, part = _find_own(communicator, len(samples) if samples.ndim else 0)
+            with backend.computing():
+                predictions = net.compute_predictions(net.place_samples(samples[own], look=True))
+            made.append([backend.to_numpy(predictions[part, ...])])
+        return {"x": _describe_array(samples), **_describe_network(net)}
 
-    with communicator.guarding():
+    with communicator.calling("predict"):
         _check_same(communicator, communicator.together(predict))
         parts = communicator.gather(made[0])
         return backend.xp.concat([backend.asarray(piece) for part in parts for piece in part])
@@ -107,9 +112,24 @@ def _find_own(communicator: Communicator, rows: int) -> tuple[slice, slice]:
     return slice(0, 1), slice(0, 0)
 
 
-def _check_same(communicator: Communicator, said: list[Any]) -> None:
-    """Raise, on all processes, unless they were given as many rows."""
+def _describe_array(array: Any) -> str:
+    """Return what an array is, without a look at its numbers: each process reads its own rows only."""
+    return "nothing" if array is None else f"{array.dtype} of shape {tuple(array.shape)}"
+
+
+def _describe_network(net: Model) -> dict[str, Any]:
+    """Return what must be the same of a network that several processes compute with."""
+    digest = hashlib.blake2b(digest_size=8)
+    for array in list_leaves([net.params, net.state]):
+        digest.update(np.ascontiguousarray(net.backend.to_numpy(array)).tobytes())
+    layers = [type(layer).__name__ for layer in net.layers]
+    return {"the layers": layers, "the loss": type(net.loss).__name__, "the parameters' hash": digest.hexdigest()}
+
+
+def _check_same(communicator: Communicator, said: list[dict[str, Any]]) -> None:
+    """Raise, on all processes, unless they were given data of the same kind, and the same network."""
     for rank, each in enumerate(said):
-        if each != said[0]:
-            error = InputError(f"rank {rank} was given other data than rank 0: {each} rows, and {said[0]} there")
-            raise communicator.mark(error)
+        names = [name for name in each if each[name] != said[0][name]]
+        if names:
+            found = "; ".join(f"{name}: {each[name]}, and {said[0][name]} there" for name in names)
+            raise communicator.mark(InputError(f"rank {rank} was given something else than rank 0; {found}"))

@@ -51,7 +51,7 @@ def joining(distributed: bool, choose_backend: Callable[[], Backend]) -> Iterato
     if communicator is None:
         yield None
         return
-    with communicator.guarding():
+    with communicator.calling("fit of an estimator"):
         yield communicator
 
 
@@ -61,7 +61,7 @@ def _connect(backend: Backend) -> Communicator | None:
     launch = find_launch()
     if launch is not None and launch.size != 1:
         _check_own()
-    return connect(backend)
+    return connect(backend, "fit of an estimator")
 
 
 def _check_own() -> None:

@@ -70,7 +70,7 @@ def fit(
     if distributed:
         from bpx.distributed.communicator import connect
 
-        communicator = connect(net.backend)
+        communicator = connect(net.backend, "fit")
         if communicator is not None:
             from bpx.training.sharing import fit_together
 

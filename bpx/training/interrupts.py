@@ -34,7 +34,8 @@ class Interrupts:
     Parameters
     ----------
     terminations : bool
-        Whether SIGTERM, by which launchers end the processes that they started, is noted in the same way.
+        Whether SIGTERM, by which launchers end the processes that they started, and SIGHUP, of a terminal that has
+        gone, are noted in the same way.
 
     Attributes
     ----------
@@ -47,6 +48,8 @@ class Interrupts:
         self._noted: dict[signal.Signals, Any] = {signal.SIGINT: signal.default_int_handler}
         if terminations:
             self._noted[signal.SIGTERM] = signal.SIG_DFL
+            if hasattr(signal, "SIGHUP"):
+                self._noted[signal.SIGHUP] = signal.SIG_DFL
         self._replaced: dict[signal.Signals, Any] = {}
 
     def __enter__(self) -> Interrupts:

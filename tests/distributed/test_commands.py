@@ -156,6 +156,23 @@ def test_a_mistake_is_told_once(table):
     assert "Traceback" not in stderr
 
 
+def test_a_mistake_of_one_rank_is_told_once_with_its_number(table, tmp_path):
+    code = (
+        "import os, sys\n"
+        "from bpx.cli import main\n"
+        f"path = {str(table)!r} + '.none' * int(os.environ['OMPI_COMM_WORLD_RANK'])\n"
+        "sys.argv = ['bpx', 'train', path, '--target', 'label', '--preset', 'fast', '--epochs', '1']\n"
+        "main()\n"
+    )
+    path = tmp_path / "one.py"
+    path.write_text(code, "utf-8")
+    exit_code, _, stderr = ranks.finish(ranks.start(2, path), 240.0)
+    assert exit_code != 0
+    (line,) = _own(stderr)
+    assert "no such file" in line
+    assert line.endswith("; on rank 1 of 2, and so on all others")
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

@@ -80,6 +80,7 @@ def test_an_estimator_of_a_network_is_fitted_by_two_processes(tmp_path):
     [
         ("exception", "rank 1 of 2 failed, and all ranks end: KeyError: 'a fault of rank one'"),
         ("SIGKILL", ""),
+        ("leaves", "rank 1 has ended without calling fit, for which rank 0 waits"),
         ("other settings", "rank 0: batch_size is 32 on rank 1 and 16 on rank 0"),
     ],
 )
@@ -88,7 +89,7 @@ def test_what_happens_to_one_process_ends_both(tmp_path, kind, said):
     for running in _start_two("trouble", kind, folder, "jax"):
         code, stdout, stderr = ranks.finish(running, 120.0)
         happened += [float(line.split()[1]) for line in stdout.splitlines() if line.startswith("HAPPENS")]
-        assert code != 0
+        assert code != 0 or kind == "leaves"
         assert "WENT ON" not in stdout
         errors += stderr
     assert time.time() - max(happened) < 10.0

@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 import signal
 import time
 from pathlib import Path
@@ -41,8 +40,6 @@ def test_what_is_refused_and_said_is_so_on_all_ranks():
         "rank 0 of 2 is done",
         "rank 1 of 2 is done",
     ]
-    assert said.count("epoch 1/1: loss ") == 1, said
-    assert len(re.findall(r"100%[^\r\n]*\n", said)) == 1, said  # a slow bar is drawn twice, and ends once
 
 
 def test_torch_is_summed_up_by_mpi_too(alone, tmp_path):
@@ -132,6 +129,7 @@ TROUBLE = {
     "callback": ("ValueError: a fault of a callback\non rank 0 of 3, and so on all others", True),
     "SIGKILL": ("process rank 1 with PID", True),
     "SIGTERM": ("go on with fit(..., resume=", True),
+    "SIGHUP": ("go on with fit(..., resume=", True),
     "SIGINT": ("go on with fit(..., resume=", True),
     "full disk": ("File too large; the last whole one is", True),
     "divergence": ("DivergenceError: the loss became ", True),
@@ -140,6 +138,9 @@ TROUBLE = {
     "other settings": ("rank 0: batch_size is 32 on rank 1 and 16 on rank 0", False),
     "other version": ("rank 0: bpx is '0.0.1' on rank 1 and ", False),
     "other batches": ("rank 1 was given other batches than rank 0 in epoch 1", False),
+    "leaves": ("rank 1 has ended without calling fit, for which rank 0 waits", True),
+    "leaves first": ("rank 1 has ended without calling fit, for which rank 0 waits", False),
+    "another call": ("rank 1 has come to evaluate while rank 0 has come to fit", True),
     "bad argument": ("epochs must be at least 1, got -1\non rank 1 of 3, and so on all others", False),
 }
 """What is said, and whether a checkpoint is there."""
@@ -151,7 +152,7 @@ def test_what_happens_to_one_rank_ends_all_with_one_message(tmp_path, kind):
     stderr, folder = _watch(tmp_path, kind)
     assert stderr.count(said) == 1, stderr
     assert stderr.count("Traceback") - stderr.count("direct cause") <= 1, stderr
-    if kind in ("SIGTERM", "SIGINT"):
+    if kind in ("SIGTERM", "SIGINT", "SIGHUP"):
         assert stderr.count("rank 1 of 3 caught a signal to end") == 1
     if saved:
         _check_checkpoint(folder)

@@ -33,6 +33,8 @@ TROUBLE = {
     "exception": ("rank 1 of 3 failed, and all ranks end: KeyError: 'a fault of rank one'", True),
     "SIGKILL": ("Signal 9 (SIGKILL) received by PID", True),
     "SIGTERM": ("rank 1 of 3 caught a signal to end", True),
+    "leaves": ("rank 1 has ended without calling fit, for which rank 0 waits", True),
+    "leaves first": ("rank 1 has ended without calling fit, for which rank 0 waits", False),
     "divergence": ("DivergenceError: the loss became ", True),
     "other settings": ("rank 0: batch_size is 32 on rank 1 and 16 on rank 0", False),
 }
