@@ -11,6 +11,16 @@ import numpy as np
 from bpx.backend.base import Array
 from bpx.backend.selection import BackendSpec
 from bpx.backend.transfer import convert_like
+from bpx.core.file_rows import (
+    MappedArrays,
+    check_limit,
+    is_larger,
+    join,
+    join_lists,
+    may_be_in_files,
+    open_arrays,
+    predict_rows,
+)
 from bpx.core.model import Model
 from bpx.errors import InputError
 from bpx.layers.base import Layer, Params
@@ -114,15 +124,18 @@ class Network(Model):
 
         Parameters
         ----------
-        x : array_like (samples, n_in), or iterable of batches
+        x : array_like (samples, n_in), list of arrays, or iterable of batches
             An array is moved to the network's device once; one that is mapped from a file (``numpy.memmap``,
-            ``numpy.load(..., mmap_mode="r")``) and larger than ``memory_limit`` is read in blocks. Without ``y``:
+            ``numpy.load(..., mmap_mode="r")``) and larger than ``memory_limit`` is read in blocks. A list of NumPy's
+            arrays (n_i, n_in), one for each file, is one array with the rows of all, those of one after those of
+            the other; together larger than ``memory_limit``, they are read in blocks, and never joined. Without ``y``:
             batches ``(x, y)`` or ``(x, y, sample_weight)`` from an iterable that starts again for each
             epoch (a list, a PyTorch ``DataLoader``), or a function that returns one; if it takes an argument, it is
             given the epoch's number, from 1.
         y : array_like, or None with an iterable of batches
             Targets: (samples, n_out), or (samples,) for one output; integer classes (samples,) or one-hot rows for
-            cross_entropy.
+            cross_entropy. Beside a list of arrays one array, or a list of as many, of the same lengths; so are the
+            weights of samples.
         epochs : int
             Passes over the samples. A training that is resumed counts from its first start.
         batch_size : int, "auto" or None
@@ -138,7 +151,8 @@ class Network(Model):
             "sgd", "adam", "adamw", "rmsprop", "lbfgs", or one with settings. Called again with the same settings, it
             continues from its state. With `bpx.Averaged` the network's parameters are averages over the steps.
         validation_data : tuple (x, y) or (x, y, sample_weight), iterable of batches, or None
-            Evaluated after each epoch. Arrays may be mapped from files. A list counts as a tuple.
+            Evaluated after each epoch. Arrays may be mapped from files, or lists of them. A list of two or three
+            counts as a tuple.
         sample_weight : array_like (samples,) or None
             Weights of the samples in the loss.
         rows : array_like of int (n,), or None
@@ -185,7 +199,8 @@ class Network(Model):
             written to the same folder, unless ``checkpoint`` says otherwise. Where ``checkpoint`` and ``resume`` name
             the same folder and it is still empty, the training starts from the beginning.
         memory_limit : int or None
-            Bytes that samples, targets and weights of data read in blocks may take at a time; None is 512 MiB.
+            Bytes that samples, targets and weights of data read in blocks may take at a time; None is 512 MiB. With
+            ``distributed`` it is that of all ranks together, for arrays in files.
         prefetch : bool
             Whether data read in blocks is read in a thread, while the block before it is in use. False: in the thread
             that called ``fit``, block after block, as sources need that belong to the thread that opened them (a
@@ -306,18 +321,29 @@ class Network(Model):
         return float(value), [{n: convert_like(x, g, self.backend) for n, g in part.items()} for part in grads]
 
     def evaluate(
-        self, x: Any, y: Any, sample_weight: Any = None, metrics: Iterable[Any] = (), *, distributed: bool = False
+        self,
+        x: Any,
+        y: Any,
+        sample_weight: Any = None,
+        metrics: Iterable[Any] = (),
+        *,
+        memory_limit: int | None = None,
+        distributed: bool = False,
     ) -> dict[str, float]:
         """Return the loss, where the targets are classes the accuracy, and further metrics.
 
         Parameters
         ----------
-        x : array_like (samples, n_in)
+        x : array_like (samples, n_in), or list of arrays
+            Of files, mapped or a list of them, as for `fit`.
         y : array_like
             Targets, as for `fit`.
         sample_weight : array_like (samples,) or None
         metrics : iterable of str, callable or pair (str, callable)
             As for `fit`.
+        memory_limit : int or None
+            Bytes from which on samples in files are read in pieces, each a sixth of it, of several ranks their part
+            of that; None is 512 MiB. Metrics that need all predictions keep these beside it.
         distributed : bool
             Whether the samples are shared out among the ranks, as for `fit`. All have the same parameters, call this
             method with the same data, and get the same numbers.
@@ -346,19 +372,28 @@ class Network(Model):
             if communicator is not None:
                 from bpx.core.together import measure_together
 
-                return measure_together(self, communicator, x, y, sample_weight, chosen)
+                return measure_together(self, communicator, x, y, sample_weight, chosen, memory_limit)
+        if memory_limit is not None or may_be_in_files(x):
+            opened = open_arrays(self, x, y, sample_weight, check_limit(memory_limit))
+            if isinstance(opened, MappedArrays):
+                check_metrics(self, chosen, None)
+                return measure(self, opened.read_pieces(), chosen)
+            x, y, sample_weight = opened
         if sample_weight is None and not chosen and self.backend.repeats:
             return measure_at_once(self, x, y)
         data = self.place(x, y, sample_weight)
         check_metrics(self, chosen, data[1])
         return measure(self, [data], chosen)
 
-    def predict(self, x: Any, *, distributed: bool = False) -> Array:
+    def predict(self, x: Any, *, memory_limit: int | None = None, distributed: bool = False) -> Array:
         """Return what the network makes of samples: probabilities for the cross-entropies, outputs otherwise.
 
         Parameters
         ----------
-        x : array_like (samples, n_in)
+        x : array_like (samples, n_in), or list of arrays
+            Of files, mapped or a list of them, as for `fit`.
+        memory_limit : int or None
+            As for `evaluate`; the predictions come on top, as a whole.
         distributed : bool
             Whether the samples are shared out among the ranks, as for `fit`. All call this method with the same
             samples, and each gets all predictions.
@@ -391,7 +426,13 @@ class Network(Model):
             if communicator is not None:
                 from bpx.core.together import predict_together
 
-                return convert_like(x, predict_together(self, communicator, x), self.backend)
+                return convert_like(x, predict_together(self, communicator, x, memory_limit), self.backend)
+        if memory_limit is not None or may_be_in_files(x):
+            limit, (rows, _, _) = check_limit(memory_limit), join_lists(self, x)
+            if is_larger(self, rows, limit):
+                with self.backend.computing():
+                    return convert_like(x, self._join(predict_rows(self, rows, limit)), self.backend)
+            x = join(rows)
         with self.backend.computing():
             samples = self.place_samples(x, look=not self.backend.repeats)
             return convert_like(x, self.compute_predictions(samples), self.backend)

@@ -46,6 +46,17 @@ def main() -> None:
     with pytest.raises(bpx.InputError, match="rank 1 was given something else than rank 0; x: float64 of shape"):
         net.predict(x[few], distributed=True)
 
+    # Of files each reads its part in pieces: what is found there by one rank is raised by all, and they go on.
+    bad = np.where(np.arange(40)[:, None] == 31, [np.nan, 0, 0], x)  # of rank 1 alone
+    files = [bad[:11], bad[11:]]
+    for ask in (lambda: net.evaluate(files, y, memory_limit=300, distributed=True),
+                lambda: net.predict(files, memory_limit=300, distributed=True)):  # fmt: skip
+        with pytest.raises(bpx.InputError, match=r"rows \d+ to \d+: x holds 1 value that is NaN"):
+            ask()
+    refuses("some of rows", net, files, y, batch_size=2, memory_limit=900, shuffle=False)
+    refuses("part 1 of y has 28 rows, and part 1 of x has 29", net, files, [y[:11], y[12:]])
+    refuses("class ids must be from 0 to 1", net, files, y + 1, memory_limit=900, batch_size=2, class_weight="balanced")
+
     with pytest.raises(bpx.InputError, match=r"else than rank 0; metrics: \['macro_f1'\], and \["):
         net.evaluate(x, y, metrics=["macro_f1"] if rank == 1 else [], distributed=True)
     other = bpx.mlp([3, 4, 2], loss="cross_entropy", seed=rank, dtype="float64")

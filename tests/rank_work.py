@@ -14,6 +14,8 @@ from pathlib import Path
 import numpy as np
 
 import bpx
+from bpx.core.file_rows import FileRows
+from bpx.training import fingerprint
 
 ROWS, WIDTH, CLASSES = 53, 6, 3
 
@@ -85,6 +87,10 @@ def list_cases():
     }  # fmt: skip
     cases["mapped"] = ("classes", {"batch_size": 4, "memory_limit": 2500, "sample_weight": weight, "validate": True})
     cases["mapped accumulate"] = ("classes", {"batch_size": 2, "accumulate": 2, "memory_limit": 2500})
+    cases["mapped list"] = ("classes", {
+        "batch_size": 4, "memory_limit": 2500, "class_weight": "balanced", "sample_weight": weight, "validate": True,
+        "metrics": ["accuracy", "macro_f1"],
+    })  # fmt: skip
     for name, options in (("batches", {}), ("batches accumulate", {"accumulate": 2, "shuffle": False})):
         cases[name] = ("classes", options)
     return cases
@@ -103,6 +109,33 @@ def map_file(x, folder: Path):
     return np.load(path, mmap_mode="r")
 
 
+def map_files(array, folder: Path, name: str):
+    """Return an array as parts that are mapped from files, one of them without rows."""
+    parts = []
+    for i, (a, b) in enumerate(pairwise([0, 7, 7, 20, 21, ROWS])):
+        path = folder / f"{name}{i}.{bpx.distributed.rank()}.npy"
+        np.save(path, array[a:b])
+        parts.append(np.load(path, mmap_mode="r"))
+    return parts
+
+
+def count_rows() -> list[int]:
+    """Return a number to which rows of samples are added from now on, as they are taken of files."""
+    count = [0]
+    read, take = FileRows._read, FileRows._take
+
+    def read_and_count(self, start, stop):
+        count[0] += (stop - start) * (self.ndim > 1)
+        return read(self, start, stop)
+
+    def take_and_count(self, rows):
+        count[0] += rows.size * (self.ndim > 1)
+        return take(self, rows)
+
+    FileRows._read, FileRows._take = read_and_count, take_and_count
+    return count
+
+
 def train(name: str, backend: str | None, folder: Path, distributed: bool = True):
     """Run a case; return what came of it as named arrays."""
     kind, options = list_cases()[name]
@@ -112,13 +145,21 @@ def train(name: str, backend: str | None, folder: Path, distributed: bool = True
     if options.pop("validate", False):
         options["validation_data"] = (x[:17] + 0.1, y[:17])
     data = (x, y)
-    if "mapped" in name:
+    if name == "mapped list":
+        fingerprint.WHOLE_BYTES, fingerprint.SAMPLED_ROWS = 0, 2  # of so little data all would be hashed
+        count = count_rows()
+        data = x, y = map_files(x, folder, "x"), map_files(y, folder, "y")
+        options["validation_data"] = data
+    elif "mapped" in name:
         data = (map_file(x, folder), y)
     elif "batches" in name:
         data = (cut(x, y),)
     history = net.fit(*data, distributed=distributed, **options)
     more = net.fit(*data, distributed=distributed, **{**options, "epochs": 1, "callbacks": ()})  # continues
-    return collect(net, history, more, x, y, distributed)
+    found = collect(net, history, more, x, y, distributed)
+    if name == "mapped list":
+        (folder / f"rows.{bpx.distributed.rank()}.txt").write_text(str(count[0]))
+    return found
 
 
 def collect(net, history, more, x, y, distributed):
@@ -127,12 +168,13 @@ def collect(net, history, more, x, y, distributed):
     for number, each in enumerate((history, more)):
         found |= {f"history.{number}.{n}": np.array(values) for n, values in each.curves().items()}
     found["stop"] = np.array([len(history), bool(history.stop_reason)])
-    metrics = ["r2"] if y.ndim == 2 else ["accuracy", "roc_auc", "macro_f1"]
-    weight = np.linspace(0.0, 1.0, len(x))
+    metrics = ["r2"] if net.loss.name == "squared_error" else ["accuracy", "roc_auc", "macro_f1"]
+    weight = np.linspace(0.0, 1.0, ROWS)
+    limit = 2500 if isinstance(x, list) else None
     for number, options in enumerate(({}, {"metrics": metrics}, {"sample_weight": weight, "metrics": metrics})):
-        for n, value in net.evaluate(x, y, distributed=distributed, **options).items():
+        for n, value in net.evaluate(x, y, distributed=distributed, memory_limit=limit, **options).items():
             found[f"evaluate.{number}.{n}"] = np.array(value)
-    found["predict"] = np.asarray(net.predict(x, distributed=distributed))
+    found["predict"] = np.asarray(net.predict(x, distributed=distributed, memory_limit=limit))
     found["predict few"] = np.asarray(net.predict(x[:2], distributed=distributed))
     return found
 

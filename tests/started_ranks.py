@@ -17,7 +17,7 @@ import bpx
 HERE = Path(__file__).parent
 SCRIPTS = {
     name: HERE / f"rank_{name}.py"
-    for name in ("work", "resume", "trouble", "checks", "cards", "estimators", "estimator_checks")
+    for name in ("work", "resume", "trouble", "checks", "cards", "memory", "estimators", "estimator_checks")
 }
 
 
@@ -103,6 +103,25 @@ def wait_until_none_is_left(words: list[str], seconds: float = 5.0) -> list[int]
 def load(path: Path) -> dict[str, np.ndarray]:
     with np.load(path) as file:
         return dict(file)
+
+
+def check_rows_read(alone: Path, folder: Path, n: int) -> None:
+    """Assert that each of some processes has read its part of the files alone, in the case "mapped list"."""
+    whole = int((alone / "rows.0.txt").read_text())
+    for rank in range(n):
+        rows = int((folder / f"rows.{rank}.txt").read_text())
+        assert 0.9 / n < rows / whole < 1.1 / n, (rank, rows, whole)
+
+
+def save_parts(folder: Path, rows: int, width: int, parts: int = 4) -> None:
+    """Write samples of three classes into files ``x0.npy``, ``y0.npy`` ..., for the script that looks at memory."""
+    line = np.random.default_rng(0).random((1, width), dtype=np.float32)
+    for i in range(parts):
+        shape = (rows // parts, width)
+        x = np.lib.format.open_memmap(folder / f"x{i}.npy", mode="w+", dtype=np.float32, shape=shape)
+        x[:] = line
+        x.flush()
+        np.save(folder / f"y{i}.npy", np.arange(shape[0]) % 3)
 
 
 def compare(alone: dict[str, np.ndarray], ranks: list[dict[str, np.ndarray]], tolerance: float = 1e-10) -> None:

@@ -81,6 +81,7 @@ FOR_PEOPLE_AND_FILES = {
     "cli/": "the command line",
     "distributed/": "arrays of the host on their way to other processes",
     "datasets/": "data that ships with bpx, in NumPy arrays",
+    "core/file_rows.py": "rows of mapped files are copied on the host, on their way to the device",
     "core/evaluation.py": "metrics are computed on the host from predictions that are fetched once",
     "explanation/": "numbers for people, fetched from the device",
     "files/": "safetensors, state dicts and ONNX hold NumPy arrays",

@@ -42,6 +42,18 @@ class EveryStep(NamedTuple):
     row: Array
 
 
+class StepRows(NamedTuple):
+    """Rows of steps that were taken already, on a backend that deals them out to its devices.
+
+    Attributes
+    ----------
+    groups : dict
+        Samples, targets and weights (None where there are none), each (steps, rows, ...), by the rows of a step.
+    """
+
+    groups: dict[int, tuple[Array, Array, Array | None]]
+
+
 class Backend(ABC):
     """One array library on one device.
 
@@ -84,6 +96,9 @@ class Backend(ABC):
 
     sums_inside: ClassVar[bool] = False
     """Whether its loop itself sums up over processes: each is given whole batches, and the same as the others."""
+
+    deals_rows: ClassVar[bool] = False
+    """Whether its loop takes `StepRows` as data, of which each process needs those of its own devices alone."""
 
     sums_in_place: bool = False
     """Whether NumPy can write into the memory of its arrays, so that MPI sums them up there."""
@@ -381,6 +396,28 @@ class Backend(ABC):
     def spread(self) -> Backend | None:
         """Return the devices of this process that can share the rows of a batch out among them, or None."""
         return None
+
+    def own_device(self) -> Backend:
+        """Return one device of this process, where it can compute without the other processes."""
+        return self
+
+    def list_own_columns(self, rows: int) -> np.ndarray:
+        """Return which of the rows of a step the devices of this process take, in ascending order."""
+        return np.arange(rows)
+
+    def deal(self, own: np.ndarray, columns: np.ndarray, rows: int) -> Array:
+        """Return the rows of steps on the devices, of which this process has some.
+
+        Parameters
+        ----------
+        own : array (steps, columns, ...)
+            On the host; nobody writes into it any more.
+        columns : array of int
+            Which of the rows of each step these are: `list_own_columns`.
+        rows : int
+            Of a step.
+        """
+        return self.adopt(own)
 
     def out_of_memory(self, error: BaseException) -> bool:
         """Tell whether an exception of the library says that the device's memory ran out."""

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from bpx.backend.base import Array, Backend, Body, BoundNamespace, EveryStep, make_missing
+from bpx.backend.base import Array, Backend, Body, BoundNamespace, EveryStep, StepRows, make_missing
 from bpx.backend.trees import are_same, list_leaves, rebuild
 from bpx.errors import BackendError
 
@@ -222,9 +222,11 @@ class JaxMesh(JaxBackend):
     """
 
     sums_inside = True
+    deals_rows: ClassVar[bool] = True
 
     def __init__(self, first: JaxBackend) -> None:
         self._jax = first._jax
+        self._first = first
         self.device = first.device
         sharding, devices = self._jax.sharding, self._jax.devices(first.platform)
         mesh = sharding.Mesh(np.array(devices), ("rows",))
@@ -257,9 +259,16 @@ class JaxMesh(JaxBackend):
             arrays = [constrain(array, self._device) for array in list_leaves(carry)]
             return rebuild(carry, iter(arrays)), output
 
-        run = super().loop(body_everywhere, pure)
+        def body_of_step(carry: Any, data: Any, inputs: Any) -> tuple[Any, Array]:
+            step, *others = inputs
+            return body_everywhere(carry, tuple(None if a is None else a[step] for a in data), (None, *others))
+
+        run, run_steps = super().loop(body_everywhere, pure), super().loop(body_of_step, pure)
 
         def run_dealt(carry: Any, data: Any, inputs: tuple[Any, ...], length: int) -> tuple[Any, np.ndarray]:
+            if isinstance(data, StepRows):
+                rows = np.asarray(inputs[0])  # the number of the step, for each of its rows
+                return run_steps(carry, data.groups[rows.shape[1]], (rows[:, 0], *inputs[1:]), length)
             if inputs[0] is None:  # each step takes all rows
                 leaves = list_leaves(data)
                 if not are_same(leaves, given):
@@ -268,6 +277,28 @@ class JaxMesh(JaxBackend):
             return run(carry, data, inputs, length)
 
         return run_dealt
+
+    def own_device(self) -> JaxBackend:
+        return self._first
+
+    def list_own_columns(self, rows: int) -> np.ndarray:
+        taken = np.zeros(rows, dtype=bool)
+        for _, columns in self._place_steps(rows).addressable_devices_indices_map((1, rows)).values():
+            taken[columns] = True
+        return np.flatnonzero(taken)
+
+    def deal(self, own: np.ndarray, columns: np.ndarray, rows: int) -> Array:
+        def take(index: Any) -> np.ndarray:
+            start, stop, _ = index[1].indices(rows)
+            first = int(np.searchsorted(columns, start))
+            return own[:, first : first + stop - start]
+
+        shape = (own.shape[0], rows, *own.shape[2:])
+        return self._jax.make_array_from_callback(shape, self._place_steps(rows), take)
+
+    def _place_steps(self, rows: int) -> Any:
+        """Return where rows of steps (steps, rows, ...) lie: dealt out, where the devices divide them."""
+        return self._device if rows % self.n_devices else self._dealt_columns
 
     def _deal(self, array: Array) -> Array:
         """Return an array whose rows are dealt out, where the devices divide them."""

@@ -33,10 +33,33 @@ def measure(
     metrics : sequence of Metric
     communicator : Communicator or None
         Where the pieces are shared out among processes, in the order of their ranks: sums are taken over all of them,
-        and metrics that need all predictions are computed on rank 0.
+        and metrics that need all predictions are computed on rank 0. What a piece raises on one, all raise.
     """
-    xp, classes = net.backend.xp, has_classes(net)
+    classes = has_classes(net)
     collected = _Collected() if any(metric.compute for metric in metrics) else None
+    if communicator is None:
+        numbers = _sum_up(net, pieces, collected)
+    else:
+        each = communicator.together(lambda: _sum_up(net, pieces, collected))
+        numbers = np.sum(np.array(each, dtype=np.float64), axis=0).tolist()
+    total, share, right, rows, weights = numbers
+    if not rows:
+        raise InputError("there is nothing to evaluate on: the data holds no samples")
+    if not share:
+        raise InputError("the weights of all samples are 0: there is nothing to evaluate on")
+    result = {"loss": total / share if net.loss.reduction == "mean" else total}
+    if classes:
+        result["accuracy"] = right / (share if weights else rows)
+    if collected is not None and communicator is not None:
+        result.update(collected.scores_of_all(metrics, communicator))
+    elif collected is not None:
+        result.update(collected.scores(metrics))
+    return result
+
+
+def _sum_up(net: Model, pieces: Iterable[Data], collected: _Collected | None) -> list[float]:
+    """Return sums over samples: of losses, weights and right classes, how many there are, and if they have weights."""
+    xp, classes = net.backend.xp, has_classes(net)
     total, share, right, rows = 0.0, 0.0, 0.0, 0.0
     weighted = False
     for x, y, weight in pieces:
@@ -57,21 +80,7 @@ def measure(
                     collected.add(net, z, target, w)
                 start += n
         rows += start
-    if communicator is not None:
-        total, share, right, rows, weights = communicator.sum_numbers([total, share, right, rows, weighted])
-        weighted = weights > 0.0
-    if not rows:
-        raise InputError("there is nothing to evaluate on: the data holds no samples")
-    if not share:
-        raise InputError("the weights of all samples are 0: there is nothing to evaluate on")
-    result = {"loss": total / share if net.loss.reduction == "mean" else total}
-    if classes:
-        result["accuracy"] = right / (share if weighted else rows)
-    if collected is not None and communicator is not None:
-        result.update(collected.scores_of_all(metrics, communicator))
-    elif collected is not None:
-        result.update(collected.scores(metrics))
-    return result
+    return [total, share, right, rows, float(weighted)]
 
 
 def measure_at_once(net: Model, x: Any, y: Any) -> dict[str, float]:

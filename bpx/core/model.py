@@ -406,15 +406,16 @@ class Model(Pickled):
             return self.backend.xp
         return self.keep_program("xp", lambda: self.backend.namespace(self.precision))
 
-    def place_samples(self, x: Any, look: bool = True) -> Array:
+    def place_samples(self, x: Any, look: bool = True, backend: Backend | None = None) -> Array:
         """Return samples, checked, on the device; see `bpx.core.samples.place_features`."""
-        xs = samples.place_features(self.backend, x, self.input_shape, self.dtype, look)
+        backend = self.backend if backend is None else backend
+        xs = samples.place_features(backend, x, self.input_shape, self.dtype, look)
         if self.input_shape is None:
             check_sample(self.layers, tuple(xs.shape[1:]))
         return xs
 
-    def place(self, x: Any, y: Any, sample_weight: Any, whole: bool = True) -> Data:
-        """Return samples, targets and weights, checked, on the device.
+    def place(self, x: Any, y: Any, sample_weight: Any, whole: bool = True, backend: Backend | None = None) -> Data:
+        """Return samples, targets and weights, checked, on the device, or on another backend.
 
         Where this is not the ``whole`` set but a batch of it, all its weights may be 0.
 
@@ -424,11 +425,12 @@ class Model(Pickled):
             If one of them is not what the network takes.
         """
         samples.check_together(x=x, y=y, sample_weight=sample_weight)
-        with self.backend.computing():
-            xs = self.place_samples(x)
+        backend = self.backend if backend is None else backend
+        with backend.computing():
+            xs = self.place_samples(x, backend=backend)
             n_out = self.output_shape[-1] if self.output_shape else None
-            ys = samples.place_targets(self.backend, y, self.loss, xs.shape[0], n_out, self.dtype, xs.shape[1])
-            return xs, ys, samples.place_weights(self.backend, sample_weight, xs.shape[0], self.dtype, whole)
+            ys = samples.place_targets(backend, y, self.loss, xs.shape[0], n_out, self.dtype, xs.shape[1])
+            return xs, ys, samples.place_weights(backend, sample_weight, xs.shape[0], self.dtype, whole)
 
     def make_contexts(self, training: bool, keys: Iterable[Any] | None, state: Sequence[Params]) -> list[Any]:
         """Return what each layer's forward pass is told, given one step's keys and the running statistics."""

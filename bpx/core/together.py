@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,6 +12,7 @@ from bpx.backend.base import Array
 from bpx.backend.transfer import host_array, library_of
 from bpx.backend.trees import list_leaves
 from bpx.core.evaluation import check_metrics, measure
+from bpx.core.file_rows import FileRows, MappedArrays, check_limit, is_larger, join, join_lists, predict_rows
 from bpx.core.model import Data, Model
 from bpx.errors import InputError
 from bpx.metrics import Metric
@@ -21,36 +22,50 @@ if TYPE_CHECKING:
 
 
 def measure_together(
-    net: Model, communicator: Communicator, x: Any, y: Any, weight: Any, metrics: Sequence[Metric]
+    net: Model,
+    communicator: Communicator,
+    x: Any,
+    y: Any,
+    weight: Any,
+    metrics: Sequence[Metric],
+    memory_limit: int | None = None,
 ) -> dict[str, float]:
-    """Return loss and metrics of samples of which each process takes a part.
+    """Return loss and metrics of samples of which each process takes a part; of files that is all it reads.
 
     Raises
     ------
     InputError
         On all of them, if the data is not what the network takes, or not the same on all.
     """
-    placed: list[Data] = []
+    pieces: list[Iterable[Data]] = []
 
     def place() -> dict[str, Any]:
-        data = [_take_array(x), _take_array(y), None if weight is None else _take_array(weight)]
+        limit, given = check_limit(memory_limit), join_lists(net, x, y, weight)
         check_metrics(net, metrics, None)
-        lengths = [len(each) for each in data if each is not None]
-        if len(set(lengths)) > 1:
-            net.place(*data)  # which says what is wrong
-        own, part = _find_own(communicator, lengths[0])
-        x_own, y_own, w_own = net.place(data[0][own], data[1][own], None if weight is None else data[2][own], False)
-        placed.append((x_own[part, ...], y_own[part, ...], None if w_own is None else w_own[part]))
+        data = [None if each is None else _take_array(each) for each in given]
+        if is_larger(net, given[0], limit):
+            mapped = MappedArrays(net, *given, limit)
+            pieces.append(mapped.read_pieces(communicator.find_part(mapped.rows), communicator.size))
+        else:
+            lengths = [len(each) for each in data if each is not None]
+            if len(set(lengths)) > 1:
+                net.place(join(data[0]), join(data[1]), join(data[2]))  # which says what is wrong
+            own, part = _find_own(communicator, lengths[0])
+            parts = [None if each is None else each[own] for each in data]
+            x_own, y_own, w_own = net.place(parts[0], parts[1], parts[2], whole=False)
+            pieces.append([(x_own[part, ...], y_own[part, ...], None if w_own is None else w_own[part])])
         found = {name: _describe_array(array) for name, array in zip(("x", "y", "sample_weight"), data, strict=True)}
         return {**found, "metrics": [metric.name for metric in metrics], **_describe_network(net)}
 
     with communicator.calling("evaluate"):
         _check_same(communicator, communicator.together(place))
-        return measure(net, placed, metrics, communicator)
+        return measure(net, pieces[0], metrics, communicator)
 
 
-def predict_together(net: Model, communicator: Communicator, x: Any) -> Array:
+def predict_together(net: Model, communicator: Communicator, x: Any, memory_limit: int | None = None) -> Array:
     """Return the predictions of samples of which each process takes a part; all get all, on the device.
+
+    Of samples in files it reads its part alone, those of many rows piece by piece.
 
     Raises
     ------
@@ -61,22 +76,32 @@ def predict_together(net: Model, communicator: Communicator, x: Any) -> Array:
     made: list[Any] = []
 
     def predict() -> dict[str, Any]:
-        samples = _take_array(x)
-        own, part = _find_own(communicator, len(samples) if samples.ndim else 0)
-        with backend.computing():
-            predictions = net.compute_predictions(net.place_samples(samples[own], look=True))
-        made.append(backend.to_numpy(predictions[part, ...]))
+        limit = check_limit(memory_limit)
+        samples, *_ = join_lists(net, x)
+        if is_larger(net, samples, limit):
+            span = communicator.find_part(len(samples))
+            with backend.computing():
+                found = predict_rows(net, samples, limit, span, communicator.size)
+            made.append([backend.to_numpy(each) for each in found])
+        else:
+            samples = _take_array(samples)
+            own, part = _find_own(communicator, len(samples) if samples.ndim else 0)
+            with backend.computing():
+                predictions = net.compute_predictions(net.place_samples(samples[own], look=True))
+            made.append([backend.to_numpy(predictions[part, ...])])
         return {"x": _describe_array(samples), **_describe_network(net)}
 
     with communicator.calling("predict"):
         _check_same(communicator, communicator.together(predict))
         parts = communicator.gather(made[0])
-        return backend.xp.concat([backend.asarray(part) for part in parts])
+        return backend.xp.concat([backend.asarray(piece) for part in parts for piece in part])
 
 
 def _take_array(data: Any) -> Any:
     """Return data whose rows can be counted and taken: arrays as they are, lists as arrays of the host."""
-    return data if hasattr(data, "shape") and library_of(data) is not None else host_array(data)
+    if isinstance(data, FileRows) or (hasattr(data, "shape") and library_of(data) is not None):
+        return data
+    return host_array(data)
 
 
 def _find_own(communicator: Communicator, rows: int) -> tuple[slice, slice]:

@@ -10,12 +10,10 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from functools import partial
 from types import TracebackType
 from typing import Any, Protocol, TypeVar
-
-import numpy as np
 
 from bpx.backend.base import Array, Backend
 from bpx.distributed.attendance import (
@@ -155,11 +153,6 @@ class Communicator:
     def agree(self, number: int) -> int:
         """Return the least of all ranks' numbers."""
         return int(min(self.gather(int(number))))
-
-    def sum_numbers(self, numbers: Sequence[float]) -> list[float]:
-        """Return the sums of all ranks' numbers, in float64."""
-        gathered = self.gather([float(number) for number in numbers])
-        return np.sum(np.array(gathered, dtype=np.float64), axis=0).tolist()  # type: ignore[no-any-return]
 
     def broadcast(self, value: Any) -> Any:
         """Return rank 0's value, on every rank."""

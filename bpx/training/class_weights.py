@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from bpx.arguments import check_count, check_number
-from bpx.backend.base import Array
+from bpx.backend.base import Array, Backend
 from bpx.core.evaluation import decides_for_one
 from bpx.core.model import Model
 from bpx.errors import InputError
@@ -41,7 +41,7 @@ def weigh_classes(net: Model, class_weight: Any, mass: Callable[[int], np.ndarra
     """
     if class_weight is None:
         return None
-    n_classes = _count_classes(net)
+    n_classes = count_classes(net)
     if isinstance(class_weight, str):
         if class_weight != "balanced":
             raise InputError(f"class_weight is a dict, 'balanced' or None, got {class_weight!r}")
@@ -68,8 +68,14 @@ def weigh_classes(net: Model, class_weight: Any, mass: Callable[[int], np.ndarra
     return weights
 
 
-def _count_classes(net: Model) -> int:
-    """Return how many classes a network decides for."""
+def count_classes(net: Model) -> int:
+    """Return how many classes a network decides for.
+
+    Raises
+    ------
+    InputError
+        If it decides for none.
+    """
     outputs = net.output_shape[-1] if net.output_shape else None
     if decides_for_one(net) and outputs is not None:
         return outputs
@@ -81,12 +87,15 @@ def _count_classes(net: Model) -> int:
     )
 
 
-def weigh_by_class(net: Model, y: Array, weight: Array | None, weights: np.ndarray | None) -> Array | None:
-    """Return the samples' weights on the device, each times the weight of its class."""
+def weigh_by_class(
+    net: Model, y: Array, weight: Array | None, weights: np.ndarray | None, backend: Backend | None = None
+) -> Array | None:
+    """Return the samples' weights on the device, or on another backend, each times the weight of its class."""
     if weights is None:
         return weight
-    with net.backend.computing(), np.errstate(over="ignore"):  # what the dtype does not hold is refused by the sum
-        factors = net.backend.asarray(weights[fetch_class_ids(net, y)].astype(net.dtype))
+    backend = net.backend if backend is None else backend
+    with backend.computing(), np.errstate(over="ignore"):  # what the dtype does not hold is refused by the sum
+        factors = backend.asarray(weights[fetch_class_ids(net, y)].astype(net.dtype))
         return factors if weight is None else weight * factors
 
 

@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bpx.arguments import check_count
 from bpx.core.evaluation import check_metrics
+from bpx.core.file_rows import MappedArrays, check_limit, open_arrays
 from bpx.core.model import Data, Model
 from bpx.errors import InputError
 from bpx.training.batches import Batches
 from bpx.training.fingerprint import fingerprint
 from bpx.training.iterables import Iterables, IterableStream
-from bpx.training.mapped import MappedArrays, MappedStream, find_file_map
+from bpx.training.mapped import MappedStream, describe_mapped
 from bpx.training.settings import Settings
 from bpx.training.sources import Source
-from bpx.training.streams import BLOCK_SHARE
 
 if TYPE_CHECKING:
     from bpx.distributed.communicator import Communicator
-
-MEMORY_LIMIT = 512 * 2**20
-"""Bytes that data larger than memory may take at a time, where ``fit`` is given no ``memory_limit``."""
 
 
 def open_source(
@@ -43,7 +39,7 @@ def open_source(
         If the data is not as ``fit`` describes it; for arrays in memory before any work, for the rest as far as it can
         be known without reading all of it.
     """
-    limit = MEMORY_LIMIT if memory_limit is None else check_count("memory_limit", memory_limit)
+    limit = check_limit(memory_limit)
     if y is None:
         if rows is not None:
             raise InputError("rows are numbers of rows of arrays, and an iterable of batches has none; leave rows out")
@@ -53,16 +49,16 @@ def open_source(
             raise InputError("x is missing: got None")
         source: Source = IterableStream(net, Iterables(net, x, "x", settings.prefetch), settings, limit)
     else:
-        mapped = _map_if_larger(limit, net, x, y, sample_weight)
-        if mapped is None:
-            data = net.place(x, y, sample_weight)
+        opened = open_arrays(net, x, y, sample_weight, limit)
+        if not isinstance(opened, MappedArrays):
+            data = net.place(*opened)
             source = Batches(net, data, settings, None if rows is None else _check_rows(rows, data[0].shape[0]))
         elif rows is not None:
             raise InputError(
                 "rows are chosen of arrays in memory, and x is read from its file in blocks; leave rows out"
             )
         else:
-            source = MappedStream(net, mapped, settings, limit)
+            source = MappedStream(net, opened, settings)
     if settings.metrics:
         check_metrics(net, settings.metrics, None if source.unweighted is None else source.unweighted[1])
     return source
@@ -76,13 +72,6 @@ def _check_rows(rows: Any, n: int) -> np.ndarray:
     if chosen.min() < 0 or chosen.max() >= n:
         raise InputError(f"rows must be from 0 to {n - 1}, got {chosen.min()} to {chosen.max()}")
     return chosen.astype(np.int64)
-
-
-def _map_if_larger(limit: int, net: Model, x: Any, y: Any, sample_weight: Any) -> MappedArrays | None:
-    """Return arrays of which x is mapped from a file and too large to be taken as a whole, or None."""
-    if find_file_map(x) is None or x.size * (8 if net.dtype == "float64" else 4) <= limit:
-        return None
-    return MappedArrays(net, x, y, sample_weight)
 
 
 def take_part(communicator: Communicator, data: Data) -> Data:
@@ -110,7 +99,6 @@ class HeldOut:
     """
 
     def __init__(self, net: Model, validation_data: Any, settings: Settings, memory_limit: int | None) -> None:
-        limit = MEMORY_LIMIT if memory_limit is None else memory_limit
         self.net = net
         self._communicator: Communicator | None = None
         self.whole: Data | None = None
@@ -124,10 +112,11 @@ class HeldOut:
         if len(validation_data) not in (2, 3):
             raise InputError("validation_data must be (x, y) or (x, y, sample_weight), or an iterable of batches")
         x, y, weight = validation_data if len(validation_data) == 3 else (*validation_data, None)
-        self.mapped = _map_if_larger(limit, net, x, y, weight)
-        self.chunk_bytes = limit // BLOCK_SHARE
-        if self.mapped is None:
-            self.whole = net.place(x, y, weight)
+        opened = open_arrays(net, x, y, weight, check_limit(memory_limit))
+        if isinstance(opened, MappedArrays):
+            self.mapped = opened
+        else:
+            self.whole = net.place(*opened)
             check_metrics(net, settings.metrics, self.whole[1])
 
     def share_out(self, communicator: Communicator) -> None:
@@ -138,19 +127,15 @@ class HeldOut:
         """Return all of it on the device, in pieces; where it is shared out, this process's part."""
         if self.whole is not None:
             return [self._take_own(self.whole)]
-        return self._read_chunks() if self.batches is None else map(self._take_own, self.batches.place_batches(0))
+        if self.batches is not None:
+            return map(self._take_own, self.batches.place_batches(0))
+        assert self.mapped is not None
+        if self._communicator is None:
+            return self.mapped.read_pieces()
+        return self.mapped.read_pieces(self._communicator.find_part(self.mapped.rows), self._communicator.size)
 
     def _take_own(self, piece: Data) -> Data:
         return piece if self._communicator is None else take_part(self._communicator, piece)
-
-    def _read_chunks(self) -> Iterator[Data]:
-        assert self.mapped is not None
-        first, end = 0, self.mapped.rows
-        if self._communicator is not None:
-            first, end = self._communicator.find_part(end)
-        rows = max(1, self.chunk_bytes // self.mapped.row_bytes)
-        for start in range(first, end, rows):
-            yield self.mapped.read(start, min(start + rows, end))
 
     def describe(self) -> dict[str, Any]:
         """Return what must be the same for a training to continue exactly, as plain data."""
@@ -158,5 +143,5 @@ class HeldOut:
             named = zip(("x", "y", "sample_weight"), self.whole, strict=True)
             return {name: fingerprint(self.net.backend, array) for name, array in named}
         if self.mapped is not None:
-            return self.mapped.describe()
+            return describe_mapped(self.mapped)
         return {"batches": None if self.batches is None else self.batches.count()}

@@ -70,6 +70,7 @@ class FitRun:
         self.net, self.source, self.validation, self.settings = net, source, validation, settings
         self.epochs, self.metrics, self.callbacks = settings.epochs, settings.metrics, settings.callbacks
         self._check_possible()
+        self._prepare_source()
         self.training: TrainingState = start_training_state(net, settings.optimizer, net.training)
         self.first_step, self.first_epoch = self.training.step, self.training.epoch
         self.position = 0
@@ -101,6 +102,9 @@ class FitRun:
                 "the schedule of the learning rate counts epochs, but this iterable does not say how many batches it "
                 "has; give the schedule unit='steps', or an iterable with a length"
             )
+
+    def _prepare_source(self) -> None:
+        self.source.prepare()
 
     def _name_logs(self) -> tuple[str, ...]:
         metrics = [metric.name for metric in self.metrics]
@@ -197,13 +201,16 @@ class FitRun:
                 logs[name] = found[name]
                 history.metrics.setdefault(name, []).append(found[name])
         if self.validation is not None:
-            found = self._measure_pieces(self.validation.place_pieces())
+            found = self._measure_validation(self.validation)
             logs["validation_loss"] = found["loss"]
             history.validation_loss.append(found["loss"])
             for name in names:
                 logs[f"validation_{name}"] = found[name]
                 history.validation_metrics.setdefault(name, []).append(found[name])
         return logs
+
+    def _measure_validation(self, validation: HeldOut) -> dict[str, float]:
+        return self._measure_pieces(validation.place_pieces())
 
     def _measure_pieces(self, pieces: Iterable[Data]) -> dict[str, float]:
         return measure(self.net, pieces, self.metrics)

@@ -13,13 +13,14 @@ from typing import Any
 import numpy as np
 
 from bpx.backend.transfer import keep, library_of
+from bpx.core.file_rows import count_bytes
 from bpx.core.model import Data, Model
 from bpx.errors import InputError
 from bpx.training.batches import drop_steps
 from bpx.training.class_weights import weigh_classes
 from bpx.training.settings import Settings
 from bpx.training.sources import Block
-from bpx.training.streams import Stream, count_bytes
+from bpx.training.streams import Stream
 
 BATCHES_PER_BLOCK = 64
 """Batches of an iterable that a block is put together from, at most."""

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from bpx.backend.base import StepRows
 from bpx.core.model import Data
 from bpx.core.step import is_own, make_step
 from bpx.errors import BackendError, DivergenceError, InputError
@@ -56,7 +57,7 @@ class Loop:
         self.run, self.net, self.checkpointer = run, run.net, checkpointer
         self.interrupts = Interrupts()
         self.progress = Progress(run.settings.progress, run.epochs, run.steps_per_epoch)
-        self._data: Data | None = run.source.whole
+        self._data: Data | StepRows | None = run.source.whole
         self._batch = run.source.batch
         self._listened = run.listened
         self._segment = self.net.backend.segment_start
@@ -284,6 +285,7 @@ class Loop:
     def _make_program(self, order: np.ndarray | None) -> Callable[..., tuple[Any, np.ndarray]]:
         """Return the loop over steps, compiled where the backend can; kept by the network for the next ``fit``."""
         net, optimizer, gather = self.net, self.run.training.optimizer, order is not None
+        gather = gather and not isinstance(self._data, StepRows)
         penalties, clip, batch = self.run.settings.penalties, self.run.settings.clip, self._batch
 
         def make() -> Any:

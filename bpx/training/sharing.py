@@ -18,8 +18,10 @@ from typing import Any
 import numpy as np
 
 from bpx._version import __version__
+from bpx.backend.base import StepRows
 from bpx.backend.trees import list_leaves, rebuild
 from bpx.core.evaluation import measure
+from bpx.core.file_rows import MappedArrays
 from bpx.core.model import Data, Model
 from bpx.core.samples import check_mass
 from bpx.core.sharing import SharedStep, check_shareable
@@ -161,14 +163,39 @@ class SharedRun(FitRun):
     ) -> None:
         super().__init__(net, source, validation, settings)
         self._communicator = communicator
+        self._twin: Model | None = None
         self._may_change_weights = any(
             isinstance(each, FunctionCallback) or not type(each).__module__.startswith("bpx.")
             for each in self.callbacks
         )
-        if not net.backend.sums_inside:
-            source.share_out(communicator)
-            if validation is not None:
-                validation.share_out(communicator)
+        source.share_out(communicator)
+        if validation is not None and not net.backend.sums_inside:
+            validation.share_out(communicator)
+
+    def _prepare_source(self) -> None:
+        return  # the ranks look at it together, when they have agreed that they have the same
+
+    def _measure_validation(self, validation: HeldOut) -> dict[str, float]:
+        if validation.mapped is None or not self.net.backend.sums_inside:
+            return super()._measure_validation(validation)
+        mapped, size = validation.mapped, self._communicator.size
+        arrays = MappedArrays(self._copy_here(), mapped.x, mapped.y, mapped.weight, mapped.memory_limit)
+        pieces = arrays.read_pieces(self._communicator.find_part(arrays.rows), size)
+        return measure(arrays.net, pieces, self.metrics, self._communicator)
+
+    def _copy_here(self) -> Model:
+        """Return the network on one device of this process, where it computes with rows that the others have not."""
+        net, place = self.net, self.net.backend.own_device()
+        if self._twin is None:
+            self._twin = Model.without_arrays(
+                layers=net.layers, loss=net.loss, dtype=net.dtype, seed=net.seed, backend=place, precision=net.precision
+            )
+        params, state = (
+            [{name: place.asarray(net.backend.to_numpy(array)) for name, array in part.items()} for part in arrays]
+            for arrays in (net.params, net.state)
+        )
+        self._twin.adopt(params, state)
+        return self._twin
 
     def _measure_pieces(self, pieces: Iterable[Data]) -> dict[str, float]:
         if self.net.backend.sums_inside:
@@ -222,7 +249,6 @@ class SharedLoop(Loop):
         self.interrupts = Interrupts(terminations=True)
         self._leads = communicator.rank == 0
         self._factor = 1
-        self._places: np.ndarray | None = None
         if not self._leads:
             self.progress.silence()
         self._inside = run.net.backend.sums_inside
@@ -252,6 +278,7 @@ class SharedLoop(Loop):
                     f"{shorten('; '.join(found))}"
                 )
                 raise communicator.mark(error)
+        self.run.source.prepare(communicator)
         self.run.share_place()
         cores = communicator.gather(_find_cores())
         if self._leads:
@@ -372,15 +399,17 @@ class SharedLoop(Loop):
             block = found[0]
             if block is None:
                 return
-            self._places = block.places
             yield self._sum_shares(block)
 
     def _describe_block(self, block: Block) -> Any:
         """Return the sizes of a block's steps, and a hash of some of its rows where it is not known yet."""
         shapes = [group.shape for group in block.groups]
+        if block.shared:  # the order is the seed's, and the rows are those of each rank
+            return shapes
         orders = [hashlib.blake2b(group.tobytes()).hexdigest() for group in block.groups]
-        if self.run.source.whole is not None or block.places is not None:
+        if self.run.source.whole is not None:
             return shapes, orders
+        assert not isinstance(block.data, StepRows)
         digest = hashlib.blake2b()
         n = block.data[0].shape[0]
         rows = self.net.backend.asarray(np.unique(np.linspace(0, n - 1, min(n, LOOKED_AT_ROWS)).astype(np.int64)))
@@ -392,11 +421,11 @@ class SharedLoop(Loop):
 
     def _sum_shares(self, block: Block) -> Block:
         """Return a block whose shares count the rows of all ranks."""
-        if block.places is None or block.data[2] is None:
+        if block.summed:
             return block
         shares = np.sum(np.array(self.communicator.gather(block.shares)), axis=0)
         check_mass("the weights of samples in a batch", float(shares.max()), self.net.dtype, whole=False)
-        return block._replace(shares=shares)
+        return block._replace(shares=shares, summed=True)
 
     # -- steps --------------------------------------------------------------------------------------------
 
@@ -412,8 +441,7 @@ class SharedLoop(Loop):
     def _take_own(self, order: np.ndarray) -> np.ndarray:
         if self._inside:
             return order
-        own = order[:, list_own_columns(self.communicator, order.shape[1], self._batch)]
-        return own if self._places is None else self._places[own]
+        return order[:, list_own_columns(self.communicator, order.shape[1], self._batch)]
 
     def _count_rows(self, order: np.ndarray | None) -> int:
         return super()._count_rows(order) if self._inside else -(-super()._count_rows(order) // self.communicator.size)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from bpx.backend.base import StepRows
 from bpx.core.model import Data
 
 if TYPE_CHECKING:
@@ -19,24 +20,27 @@ class Block(NamedTuple):
 
     Attributes
     ----------
-    data : tuple (x, y, weight)
+    data : tuple (x, y, weight), or StepRows
         On the device.
     groups : list of array of int (steps, batch)
-        Rows of each step; steps of equal size that follow each other are in one array.
+        Rows of each step; steps of equal size that follow each other are in one array. Of `StepRows` the number of the
+        step, in place of each of its rows.
     shares : array of float64 (steps,)
         How much each step counts in the mean loss: its samples, or the sum of their weights.
     batch : int or None
         Samples of a batch, where a step takes several; None where a step is one batch.
-    places : array of int or None
-        Where only the rows of this process are in ``data``: the place there of each row of the block, or -1. ``shares``
-        count these rows alone then, if they have weights. None: all rows are there, each at its own place.
+    shared : bool
+        Whether only the rows of this process are in ``data``; ``groups`` have -1 in place of the others.
+    summed : bool
+        Whether ``shares`` count the rows of all processes, and not of this one alone.
     """
 
-    data: Data
+    data: Data | StepRows
     groups: list[np.ndarray]
     shares: np.ndarray
     batch: int | None = None
-    places: np.ndarray | None = None
+    shared: bool = False
+    summed: bool = True
 
 
 class Source:
@@ -83,6 +87,10 @@ class Source:
             Called now and then while a block is waited for; what it raises ends the waiting.
         """
         raise TypeError(f"{type(self).__name__} defines no blocks")
+
+    def prepare(self, communicator: Communicator | None = None) -> None:
+        """Find out what takes a look at all rows, before the first step; of several processes each looks at a part."""
+        return
 
     def share_out(self, communicator: Communicator) -> None:
         """Leave out, from now on, what other processes take, where that spares reading it."""

@@ -14,6 +14,7 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 
 from bpx.backend.base import Backend
+from bpx.core.file_rows import BLOCK_SHARE
 from bpx.core.model import Data, Model
 from bpx.core.samples import check_mass
 from bpx.errors import InputError
@@ -22,10 +23,6 @@ from bpx.training.batches import fetch_weight, sum_shares
 from bpx.training.class_weights import weigh_by_class
 from bpx.training.settings import Settings
 from bpx.training.sources import Block, Source
-
-BLOCK_SHARE = 6
-"""A block takes at most this part of the memory limit: one is in use, one is made, one is its pieces, and as much again
-is for what the steps and the allocator need."""
 
 Item = TypeVar("Item")
 
@@ -81,12 +78,6 @@ class Stream(Source):
         name = "sample_weight" if self._table is None else "the samples' weights times those of their classes"
         check_mass(f"{name} in a batch", float(shares.max()), self.net.dtype, whole=False)
         return Block(data, groups, shares, batch)
-
-
-def count_bytes(net: Model, data: Data) -> int:
-    """Return the memory that samples, targets and weights take on the device."""
-    width = 8 if net.dtype == "float64" else 4
-    return sum(width * int(np.prod(array.shape)) for array in data if array is not None)
 
 
 def concatenate(net: Model, pieces: list[Data]) -> Data:

@@ -9,7 +9,10 @@ import started_ranks as ranks
 
 pytestmark = pytest.mark.slow
 
-CASES = ["sgd", "rmsprop", "whole", "penalties weighed", "clip norm", "accumulate", "averaged", "validation"]
+CASES = [
+    "sgd", "rmsprop", "whole", "penalties weighed", "clip norm", "accumulate", "averaged", "validation",
+    "mapped accumulate",
+]  # fmt: skip
 """Compiling takes a while."""
 
 DEVICES = "--xla_force_host_platform_device_count=4"
@@ -49,7 +52,7 @@ def _start_two(*arguments, **more):
 def test_the_numbers_of_two_processes_are_those_of_one_device(tmp_path):
     alone = tmp_path / "1"
     alone.mkdir()
-    names = json.dumps(["sgd", "whole", "callbacks", "validation"])
+    names = json.dumps(["sgd", "whole", "callbacks", "validation", "mapped list"])
     ranks.run(1, "work", alone, "numpy", names)
     for running in _start_two("work", tmp_path, "jax", names):
         code, stdout, stderr = ranks.finish(running, 240.0)
@@ -57,6 +60,7 @@ def test_the_numbers_of_two_processes_are_those_of_one_device(tmp_path):
     for name in json.loads(names):
         found = [ranks.load(tmp_path / f"{name}.{rank}.npz") for rank in range(2)]
         ranks.compare(ranks.load(alone / f"{name}.0.npz"), found)
+    ranks.check_rows_read(alone, tmp_path, 2)
 
 
 def test_an_estimator_of_a_network_is_fitted_by_two_processes(tmp_path):

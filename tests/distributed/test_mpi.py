@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import time
+from pathlib import Path
 
 import pytest
 import started_ranks as ranks
@@ -53,6 +54,27 @@ def test_an_estimator_for_tables_takes_the_seed_of_rank_0(tmp_path):
         ranks.run(n, "work", tmp_path, "numpy", json.dumps(["estimator"]))
         found[n] = [ranks.load(tmp_path / f"estimator.{rank}.npz") for rank in range(n)]
     ranks.compare(found[1][0], found[2], tolerance=1e-4)  # in float32
+
+
+ROWS, WIDTH, MEMORY = 131_072, 256, 32 * 2**20
+"""Samples of 128 MiB, and the memory that all ranks together may take of them."""
+
+OVERHEAD = 6 * 2**20
+"""What a rank may take beside its part of that: pages of files, which are copied by 1 MiB and let go of, but of which
+Linux maps up to 4 where its cache holds large ones; the copy, 1 MiB; the order of a block, 12 bytes a row; and what the
+allocator keeps. Up to 2 MiB above the part were seen; a rank that took all rows of a block would have 26, not 22."""
+
+
+@pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="only Linux keeps account of a peak")
+def test_a_rank_reads_its_rows_alone_and_takes_its_part_of_the_memory(tmp_path):
+    ranks.save_parts(tmp_path, ROWS, WIDTH)
+    ranks.run(2, "memory", tmp_path, MEMORY)
+    for rank in range(2):
+        found = json.loads((tmp_path / f"memory.{rank}.json").read_text("utf-8"))
+        assert found["fit"]["peak"] > MEMORY // 8
+        for name, passes in (("fit", 2), ("validate", 2), ("evaluate", 1), ("predict", 1)):
+            assert found[name]["peak"] < MEMORY // 2 + OVERHEAD, (name, found)
+            assert abs(found[name]["rows"] - passes * ROWS // 2) < 1000, "beside 256 rows that are hashed"
 
 
 @pytest.fixture(scope="module")

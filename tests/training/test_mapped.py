@@ -14,8 +14,9 @@ import pytest
 from closeness import assert_same_bits
 
 import bpx
+from bpx.core.file_rows import MappedArrays, find_file_map, release_pages
 from bpx.training.checkpoints.folder import list_checkpoints
-from bpx.training.mapped import MappedArrays, MappedStream, find_file_map, release_pages
+from bpx.training.mapped import MappedStream
 from bpx.training.settings import check_settings
 
 ROWS = 302
@@ -43,7 +44,7 @@ def source_of(net, x, y, weight=None, limit=LIMIT, **options):
     plain = {"epochs": 1, "batch_size": 6, "optimizer": "adam", "metrics": (), "callbacks": (), "shuffle": True}
     plain |= {"progress": None, "penalties": (), "clip": None, "class_weight": None}
     settings = check_settings(**plain | options)
-    return MappedStream(net, MappedArrays(net, x, y, weight), settings, limit)
+    return MappedStream(net, MappedArrays(net, x, y, weight, limit), settings)
 
 
 def rows_of(source, x, epoch=0, first=0):
