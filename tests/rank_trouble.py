@@ -84,11 +84,13 @@ def main() -> None:
         options["epochs"] = -1
     if KIND in ("other data", "other seed", "other version", "other settings", "bad argument"):
         happen()
-    if KIND in ("leaves", "leaves first", "another call"):
+    if KIND in ("leaves", "leaves first", "another call", "killed between"):
         if KIND != "leaves first":
             net.fit(x, y, **{**options, "epochs": 3}, distributed=True)
         if RANK == 1:
             happen()
+            if KIND == "killed between":
+                os.kill(os.getpid(), signal.SIGKILL)
             if KIND != "another call":
                 return
             net.evaluate(x, y, distributed=True)

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from functools import cache
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -24,12 +25,15 @@ HERE, LEFT, FAILED = "here", "left", "failed"
 POLL_SECONDS = 0.05
 """How often a process that ends looks for the others."""
 
-WORDS, CALLS = "bpx/words/", "bpx/calls/"
-"""Where words and names of calls are kept in the store of JAX's coordination service."""
+WORDS, CALLS, PROCESSES = "bpx/words/", "bpx/calls/", "bpx/processes/"
+"""Where words, names of calls and numbers of processes are kept in the store of JAX's coordination service."""
 
 
 class KeyBoard:
     """Words that processes leave for each other in the store of JAX's coordination service.
+
+    A process that was killed leaves none. The others on its machine see that it has gone, where Linux shows them the
+    processes; on other machines the launcher ends them, or JAX's heartbeat does.
 
     Parameters
     ----------
@@ -40,6 +44,11 @@ class KeyBoard:
 
     def __init__(self, client: Any, rank: int) -> None:
         self._client, self.rank = client, rank
+        self._process = _describe_process()
+
+    def sign(self) -> None:
+        """Leave the number of this process for the others on its machine."""
+        self._client.key_value_set(f"{PROCESSES}{self.rank}", self._process, allow_overwrite=True)
 
     def post(self, word: str) -> None:
         """Leave a word in place of the last one."""
@@ -47,8 +56,32 @@ class KeyBoard:
 
     def read(self) -> dict[int, str]:
         """Return the last words of the others that have left one, by their ranks."""
-        found = _read_folder(self._client, WORDS)
-        return {rank: word for rank, word in found.items() if rank != self.rank}
+        words = _read_folder(self._client, WORDS)
+        for rank, process in _read_folder(self._client, PROCESSES).items():
+            if words.get(rank) != FAILED and _has_ended(process, self._process):
+                words[rank] = LEFT
+        words.pop(self.rank, None)
+        return words
+
+
+def _describe_process() -> str:
+    """Return the number of this process, and on what machine, and in which space of numbers, it is that."""
+    with contextlib.suppress(OSError):
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
+        return f"{os.getpid()} {boot} {os.readlink('/proc/self/ns/pid')}"
+    return ""  # only Linux says
+
+
+def _has_ended(process: str, own: str) -> bool:
+    """Tell whether a process has ended, if it is on the machine of this one."""
+    number, _, place = process.partition(" ")
+    if not number or place != own.partition(" ")[2]:
+        return False
+    try:
+        state = Path(f"/proc/{number}/stat").read_text("utf-8", "replace").rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+    return state in ("Z", "X")  # ended, and its parent has not asked for its exit code
 
 
 def _read_folder(client: Any, folder: str) -> dict[int, str]:
@@ -69,6 +102,7 @@ def watch_end(jax: Any) -> None:
     client = _find_client()
     if client is not None and jax.process_count() > 1:
         board = KeyBoard(client, jax.process_index())
+        board.sign()
         board.post(HERE)
         atexit.register(_end, board)
 

@@ -81,6 +81,7 @@ def test_an_estimator_of_a_network_is_fitted_by_two_processes(tmp_path):
         ("exception", "rank 1 of 2 failed, and all ranks end: KeyError: 'a fault of rank one'"),
         ("SIGKILL", ""),
         ("leaves", "rank 1 has ended without calling fit, for which rank 0 waits"),
+        ("killed between", "rank 1 has ended without calling fit, for which rank 0 waits"),
         ("other settings", "rank 0: batch_size is 32 on rank 1 and 16 on rank 0"),
     ],
 )
