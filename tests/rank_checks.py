@@ -3,6 +3,7 @@
 import contextlib
 import functools
 import io
+import os
 import re
 import warnings
 
@@ -92,6 +93,16 @@ def main() -> None:
         net.fit(x, y, epochs=1, progress=True, callbacks=[bpx.ProgressPrinter()], distributed=True)
     for part in ("100%", "epoch 1/1: loss "):
         assert (part in shown.getvalue()) == (rank == 0), shown.getvalue()
+    # A process that a rank starts is no rank, though it has all of its connections.
+    child = os.fork()
+    if child == 0:
+        try:
+            net.predict(x, distributed=True)
+        except bpx.InputError as error:
+            os._exit(7 if "a process that a rank has started" in str(error) else 1)
+        os._exit(1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
+
     print(f"rank {rank} of {size} is done")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import multiprocessing
 import os
 import pickle
 import sys
@@ -94,6 +95,8 @@ class Communicator:
     Attributes
     ----------
     engine : Engine
+    process : int
+        Its number on the machine.
     rank : int
         Number of this process, from 0.
     size : int
@@ -105,7 +108,7 @@ class Communicator:
     """
 
     def __init__(self, engine: Engine) -> None:
-        self.engine = engine
+        self.engine, self.process = engine, os.getpid()
         self.rank, self.size, self.name = engine.rank, engine.size, engine.name
         launch = find_launch()
         self._parent = os.getppid() if launch is not None and launch.kind == "torchrun" else None
@@ -458,13 +461,14 @@ def connect(backend: Backend, call: str = "what all do together") -> Communicato
     Raises
     ------
     InputError
-        If the processes cannot be connected: the launcher does not fit the backend, its library is missing, or srun
-        started processes that know nothing of each other.
+        If the processes cannot be connected: the launcher does not fit the backend, its library is missing, srun
+        started processes that know nothing of each other, or this is none of them but one that they have started.
     LostRankError
         If another process has ended without coming here.
     """
     global _connected
     with _connecting:
+        _check_own(call)
         if _connected is None:
             engine = _open_engine(backend, call)
             if engine is None or engine.size == 1:
@@ -474,6 +478,19 @@ def connect(backend: Backend, call: str = "what all do together") -> Communicato
             _install_hook()
         _connected.reach(backend)
         return _connected
+
+
+def _check_own(call: str) -> None:
+    """Raise in a process that a rank has started: it has the rank's variables and, if forked, its connection."""
+    launch = find_launch()
+    if launch is None or launch.size == 1:
+        return
+    forked = _connected is not None and _connected.process != os.getpid()
+    if forked or multiprocessing.parent_process() is not None:
+        raise InputError(
+            f"{call} with distributed=True cannot be used in a process that a rank has started, and that is no rank "
+            "itself: leave n_jobs at None around it, or leave distributed out"
+        )
 
 
 def _install_hook() -> None:

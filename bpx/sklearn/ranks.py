@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import multiprocessing
 import threading
 from collections.abc import Callable, Iterator
 from numbers import Integral
@@ -60,25 +59,21 @@ def _connect(backend: Backend) -> Communicator | None:
 
     launch = find_launch()
     if launch is not None and launch.size != 1:
-        _check_own()
+        _check_main_thread()
     return connect(backend, "fit of an estimator")
 
 
-def _check_own() -> None:
-    """Raise unless this is a process that the launcher started, in its main thread.
+def _check_main_thread() -> None:
+    """Raise in another thread than the main one, such as a search with several jobs starts side by side.
 
     Raises
     ------
     InputError
     """
-    where = ""
-    if multiprocessing.parent_process() is not None:
-        where = "in a process that a rank has started, and that is no rank itself"
-    elif threading.current_thread() is not threading.main_thread():
-        where = "in one of several threads of a rank, which would talk to the other ranks at once"
-    if where:
+    if threading.current_thread() is not threading.main_thread():
         raise InputError(
-            f"distributed=True cannot be used {where}: leave n_jobs at None around it, or leave distributed out"
+            "distributed=True cannot be used in one of several threads of a rank, which would talk to the other ranks "
+            "at once: leave n_jobs at None around it, or leave distributed out"
         )
 
 
