@@ -73,7 +73,7 @@ def main() -> None:
     def evaluate_in_a_callback(run):
         run.net.evaluate(x, y, distributed=True)
 
-    refuses("evaluate with distributed=True is for all ranks, and this is inside of fit", net, x, y,
+    refuses("a distributed evaluate is for all ranks, and this is inside of fit", net, x, y,
             callbacks=[evaluate_in_a_callback])  # fmt: skip
 
     # What one rank changes in the middle of a training is found at its end.

@@ -102,6 +102,17 @@ def main() -> None:
             raise KeyError("a fault of rank one")
         net.fit(x, y, **{**options, "epochs": 3, "checkpoint": None}, distributed=True)
         net.fit(x, y, **{**options, "epochs": 3, "checkpoint": None}, distributed=True)
+    if KIND == "batches that fail":
+
+        def read_batches():
+            for i in range(0, 64, 16):
+                if RANK == 1 and i == 32:
+                    happen()
+                    raise OSError("a fault of a file")
+                yield x[i : i + 16], y[i : i + 16]
+
+        del options["shuffle"], options["batch_size"]
+        net.fit(read_batches, **options, distributed=True)
     if KIND == "other batches":
         own = np.random.default_rng(RANK).permutation(64)
         batches = [(x[own[i : i + 16]], y[own[i : i + 16]]) for i in range(0, 64, 16)]

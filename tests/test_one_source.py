@@ -51,6 +51,7 @@ ON_THE_HOST = {
         "_read_edges": "settings",
     },
     "layers/structure.py": {"Block.init": "as Layer.init", "Block.init_state": "as Layer.init"},
+    "core/together.py": {"hash_parameters": "bits, which processes compare"},
     "optimizers/base.py": {
         "Optimizer.coefficients": "the numbers of a step: Python floats, computed once for many steps",
         "Optimizer.coefficients_of_groups": "as coefficients",

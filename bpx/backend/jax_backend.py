@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from bpx.backend.base import Array, Backend, Body, BoundNamespace, EveryStep, StepRows, make_missing
+from bpx.backend.base import CREATION, Array, Backend, Body, BoundNamespace, EveryStep, StepRows, make_missing
 from bpx.backend.trees import are_same, list_leaves, rebuild
 from bpx.errors import BackendError
 
@@ -236,6 +236,23 @@ class JaxMesh(JaxBackend):
         self._dealt = sharding.NamedSharding(mesh, sharding.PartitionSpec("rows"))
         self._dealt_columns = sharding.NamedSharding(mesh, sharding.PartitionSpec(None, "rows"))
         self.xp = self._bind()
+
+    def _bind(self) -> BoundNamespace:
+        if self._device.is_fully_addressable:
+            return super()._bind()
+        numpy = self._jax.numpy
+        created = {name: partial(self._create, getattr(numpy, name)) for name in CREATION}
+        return BoundNamespace(numpy, self._device, **created)
+
+    def _create(self, function: Callable[..., Array], *args: Any, device: Any = None, **options: Any) -> Array:
+        """Return what a function of the namespace creates, on all devices.
+
+        Outside of compiled code ``device=`` would ask the other processes whether they have created the same, and wait
+        for ever where one has come upon an error before.
+        """
+        if isinstance(self._jax.numpy.zeros(()), self._jax.core.Tracer):
+            return function(*args, device=self._device, **options)
+        return self._put(function(*args, **options), self._device)
 
     def spread(self) -> JaxMesh | None:
         return None

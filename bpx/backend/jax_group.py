@@ -19,8 +19,8 @@ import numpy as np
 from bpx.backend.base import Array
 from bpx.errors import LostRankError
 
-HERE, LEFT, FAILED = "here", "left", "failed"
-"""Words: of a process that will tell its end, and as `bpx.distributed.attendance` has them."""
+HERE, GONE, LEFT, FAILED = "here", "gone", "left", "failed"
+"""Words: of a process that will tell its end, of one that has ended and did not; and those of attendance."""
 
 POLL_SECONDS = 0.05
 """How often a process that ends looks for the others."""
@@ -55,11 +55,11 @@ class KeyBoard:
         self._client.key_value_set(f"{WORDS}{self.rank}", word, allow_overwrite=True)
 
     def read(self) -> dict[int, str]:
-        """Return the last words of the others that have left one, by their ranks."""
+        """Return the last words of the others that have left one, by their ranks; `GONE` for those who have none."""
         words = _read_folder(self._client, WORDS)
         for rank, process in _read_folder(self._client, PROCESSES).items():
-            if words.get(rank) != FAILED and _has_ended(process, self._process):
-                words[rank] = LEFT
+            if words.get(rank) not in (LEFT, FAILED) and _has_ended(process, self._process):
+                words[rank] = GONE
         words.pop(self.rank, None)
         return words
 
@@ -115,7 +115,8 @@ def _end(board: KeyBoard) -> None:
     with contextlib.suppress(Exception):  # the service may have ended already
         board.post(FAILED if hasattr(sys, "last_value") else LEFT)  # Python has printed what nobody caught
         while set(words := board.read().values()) - {LEFT}:
-            if FAILED in words:
+            if FAILED in words or GONE in words:  # JAX's own end would wait for it
+                sys.stdout.flush()
                 os._exit(1)
             time.sleep(POLL_SECONDS)
 
@@ -182,8 +183,8 @@ class JaxGroup:
         self._board.post(word)
 
     def read(self) -> dict[int, str]:
-        """Return the last words of the others that have left one."""
-        return self._board.read()
+        """Return the last words of the others that have left one, or have ended."""
+        return {rank: LEFT if word == GONE else word for rank, word in self._board.read().items()}
 
     def leave(self, word: str) -> None:
         """Leave a last word."""

@@ -119,11 +119,16 @@ def _describe_array(array: Any) -> str:
 
 def _describe_network(net: Model) -> dict[str, Any]:
     """Return what must be the same of a network that several processes compute with."""
+    layers = [type(layer).__name__ for layer in net.layers]
+    return {"the layers": layers, "the loss": type(net.loss).__name__, "the parameters' hash": hash_parameters(net)}
+
+
+def hash_parameters(net: Model) -> str:
+    """Return a hash of the bits of a network's parameters and running statistics."""
     digest = hashlib.blake2b(digest_size=8)
     for array in list_leaves([net.params, net.state]):
         digest.update(np.ascontiguousarray(net.backend.to_numpy(array)).tobytes())
-    layers = [type(layer).__name__ for layer in net.layers]
-    return {"the layers": layers, "the loss": type(net.loss).__name__, "the parameters' hash": digest.hexdigest()}
+    return digest.hexdigest()
 
 
 def _check_same(communicator: Communicator, said: list[dict[str, Any]]) -> None:

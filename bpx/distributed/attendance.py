@@ -166,8 +166,8 @@ class Attendance:
         with contextlib.suppress(OSError, ValueError):  # a terminal that has gone
             who = name_ranks(missing) or "another rank"
             sys.stderr.write(
-                f"bpx: rank {self._rank} of {self._size} has waited {waited:.0f} s in {self._call} for {who}: with "
-                "distributed=True all ranks have to come to the same call\n"
+                f"bpx: rank {self._rank} of {self._size} has waited {waited:.0f} s in {self._call} for {who}: all "
+                "ranks have to come to the same distributed calls\n"
             )
             sys.stderr.flush()
 
@@ -176,8 +176,8 @@ def make_loss(ranks: list[int], call: str, rank: int) -> LostRankError:
     """Return the exception for ranks that have ended while another one waits for them in a call."""
     have = "has" if len(ranks) == 1 else "have"
     error = LostRankError(
-        f"{name_ranks(ranks)} {have} ended without calling {call}, for which rank {rank} waits: with "
-        "distributed=True all ranks have to come to the same calls"
+        f"{name_ranks(ranks)} {have} ended without calling {call}, for which rank {rank} waits: all "
+        "ranks have to come to the same distributed calls"
     )
     error.ranks = tuple(ranks)
     return error

@@ -195,12 +195,12 @@ class Communicator:
         thread = threading.get_ident()
         if self._holder not in (None, thread):
             raise BusyError(
-                f"{name} with distributed=True cannot begin: another thread of rank {self.rank} is in such a call, and "
+                f"a distributed {name} cannot begin: another thread of rank {self.rank} is in such a call, and "
                 "the ranks would mix them up; call one after the other"
             )
         if self._is_alone:
             raise InputError(
-                f"{name} with distributed=True is for all ranks, and this is inside of {self._names[-1]}, where one "
+                f"a distributed {name} is for all ranks, and this is inside of {self._names[-1]}, where one "
                 "rank is alone, as in a callback; leave distributed out here"
             )
         self._holder = thread
@@ -239,8 +239,8 @@ class Communicator:
         for rank, each in enumerate(names):
             if each != names[0]:
                 parted = InputError(
-                    f"rank {rank} has come to {each} while rank 0 has come to {names[0]}: with distributed=True all "
-                    "ranks have to come to the same calls, in the same order"
+                    f"rank {rank} has come to {each} while rank 0 has come to {names[0]}: all ranks have to come "
+                    "to the same distributed calls, in the same order"
                 )
                 raise self.mark(parted)
 
@@ -488,7 +488,7 @@ def _check_own(call: str) -> None:
     forked = _connected is not None and _connected.process != os.getpid()
     if forked or multiprocessing.parent_process() is not None:
         raise InputError(
-            f"{call} with distributed=True cannot be used in a process that a rank has started, and that is no rank "
+            f"a distributed {call} is not for a process that a rank has started, and that is no rank "
             "itself: leave n_jobs at None around it, or leave distributed out"
         )
 

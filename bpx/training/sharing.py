@@ -27,6 +27,7 @@ from bpx.core.samples import check_mass
 from bpx.core.sharing import SharedStep, check_shareable
 from bpx.core.state import TrainingState
 from bpx.core.step import make_step
+from bpx.core.together import hash_parameters
 from bpx.distributed.communicator import Communicator
 from bpx.errors import InputError
 from bpx.files.array_file import shorten
@@ -351,11 +352,7 @@ class SharedLoop(Loop):
 
     def _check_equal(self) -> None:
         """Raise unless all ranks have ended with the same bits."""
-        arrays = list_leaves([self.net.params, self.net.state])
-        digest = hashlib.blake2b()
-        for array in arrays:
-            digest.update(np.ascontiguousarray(self.net.backend.to_numpy(array)).tobytes())
-        digests = self.communicator.gather(digest.hexdigest())
+        digests = self.communicator.gather(hash_parameters(self.net))
         for rank, each in enumerate(digests):
             if each != digests[0]:
                 error = RuntimeError(

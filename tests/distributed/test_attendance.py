@@ -52,7 +52,7 @@ def test_who_is_missed_is_told_rarely(no_waiting, capsys):
     assert _wait(board) == "all"  # of 120 seconds
     lines = capsys.readouterr().err.splitlines()
     assert board.posted == ["waits 7"]
-    assert [line.partition(": with")[0] for line in lines] == [
+    assert [line.partition(": all")[0] for line in lines] == [
         "bpx: rank 0 of 4 has waited 10 s in fit for ranks 2, 3",
         "bpx: rank 0 of 4 has waited 60 s in fit for ranks 2, 3",
     ]
