@@ -110,15 +110,22 @@ def watch_end(jax: Any) -> None:
 def _end(board: KeyBoard) -> None:
     """Say that this process has ended; wait for the others that will say so, as JAX's own end does next.
 
-    That waits for minutes where another process has ended all of them in between.
+    That end waits for minutes where one of them has failed, and so is left out then.
     """
+    word = _choose_last_word()
     with contextlib.suppress(Exception):  # the service may have ended already
-        board.post(FAILED if hasattr(sys, "last_value") else LEFT)  # Python has printed what nobody caught
-        while set(words := board.read().values()) - {LEFT}:
-            if FAILED in words or GONE in words:  # JAX's own end would wait for it
-                sys.stdout.flush()
-                os._exit(1)
+        board.post(word)
+        while (words := {word, *board.read().values()}) - {LEFT, FAILED, GONE}:
+            if GONE in words or FAILED in words - {word}:
+                break
             time.sleep(POLL_SECONDS)
+        if words != {LEFT}:
+            sys.stdout.flush()
+            os._exit(1)
+
+
+def _choose_last_word() -> str:
+    return FAILED if hasattr(sys, "last_value") else LEFT  # Python has printed what nobody caught
 
 
 class JaxGroup:
@@ -187,8 +194,8 @@ class JaxGroup:
         return {rank: LEFT if word == GONE else word for rank, word in self._board.read().items()}
 
     def leave(self, word: str) -> None:
-        """Leave a last word."""
-        self.post(word)
+        """Leave a last word; that of an end by an exception tells more."""
+        self.post(FAILED if _choose_last_word() == FAILED else word)
 
     def meet(self, seconds: float) -> bool:
         """Wait for all processes to come here, so long at most; tell whether they have."""

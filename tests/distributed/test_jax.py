@@ -82,6 +82,8 @@ def test_an_estimator_of_a_network_is_fitted_by_two_processes(tmp_path):
         ("SIGKILL", ""),
         ("leaves", "rank 1 has ended without calling fit, for which rank 0 waits"),
         ("killed between", "rank 1 has ended without calling fit, for which rank 0 waits"),
+        ("batches that fail", "\non rank 1 of 2, and so on all others"),
+        ("other batches", "rank 1 was given other batches than rank 0 in epoch 1"),
         ("other settings", "rank 0: batch_size is 32 on rank 1 and 16 on rank 0"),
     ],
 )
