@@ -30,6 +30,6 @@ def test_what_passed_is_left_out_and_nothing_else(tmp_path):
     passed, failed, skipped = names[:3]
     report = tmp_path / "report.xml"
     report.write_text(REPORT.format(passed=passed, failed=failed, skipped=skipped), "utf-8")
-    left = _collect("--passed-in", str(report))
+    left = _collect(f"--passed-in={report}")
     assert left == [name for name in every if name != f"tests/cli/test_xor_command.py::{passed}"]
     assert len(left) == len(every) - 1
