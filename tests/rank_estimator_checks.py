@@ -106,7 +106,7 @@ def main() -> None:
         with pytest.raises(bpx.InputError, match=said), joblib.parallel_config("threading"):
             search.fit(x, y)
     search = GridSearchCV(MLPClassifier(4, **QUICK), {"random_state": [0, 1]}, cv=2, n_jobs=2, error_score="raise")
-    with pytest.raises(bpx.InputError, match="in a process that a rank has started, and that is no rank"):
+    with pytest.raises(bpx.InputError, match="for a process that a rank has started, and that is no rank"):
         search.fit(x, y)
 
     MLPClassifier(4, **QUICK).fit(x, y)
