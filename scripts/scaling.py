@@ -171,11 +171,12 @@ def describe(name: str, found: dict[str, Any], ranks: Sequence[int]) -> list[str
     lines = [f"{name}, batch {batch}, {step['bytes']:,} bytes summed up a step", "  measured here:"]
     for n in ranks:
         ratio = times[f"{n} ranks"] / times[f"{n} threads"]
-        efficiency = times["1 ranks"] / (n * times[f"{n} ranks"]) if "1 ranks" in times else math.nan
-        lines.append(
-            f"    {n} ranks {times[f'{n} ranks'] * 1e6:10,.0f} us a step, {ratio:.2f} of one process with {n} threads, "
-            f"efficiency {efficiency:.2f}"
+        line = (
+            f"    {n} ranks {times[f'{n} ranks'] * 1e6:10,.0f} us a step, {ratio:.2f} of one process with {n} threads"
         )
+        if "1 ranks" in times:
+            line += f", efficiency {times['1 ranks'] / (n * times[f'{n} ranks']):.2f}"
+        lines.append(line)
     lines.append("  PROJECTION, not measured; the step of a rank is this machine's, on one thread:")
     for cluster, (a, b) in CLUSTERS.items():
         alone = project(step, batch, 1, a, b)
