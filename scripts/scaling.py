@@ -170,12 +170,11 @@ def describe(name: str, found: dict[str, Any], ranks: Sequence[int]) -> list[str
     times, step, batch = found["seconds"], found["model"], found["batch"]
     lines = [f"{name}, batch {batch}, {step['bytes']:,} bytes summed up a step", "  measured here:"]
     for n in ranks:
-        ratio = times[f"{n} ranks"] / times[f"{n} threads"]
-        line = (
-            f"    {n} ranks {times[f'{n} ranks'] * 1e6:10,.0f} us a step, {ratio:.2f} of one process with {n} threads"
-        )
+        step_time = times[f"{n} ranks"]
+        ratio = step_time / times[f"{n} threads"]
+        line = f"    {n} ranks {step_time * 1e6:10,.0f} us a step, {ratio:.2f} of one process with {n} threads"
         if "1 ranks" in times:
-            line += f", efficiency {times['1 ranks'] / (n * times[f'{n} ranks']):.2f}"
+            line += f", efficiency {times['1 ranks'] / (n * step_time):.2f}"
         lines.append(line)
     lines.append("  PROJECTION, not measured; the step of a rank is this machine's, on one thread:")
     for cluster, (a, b) in CLUSTERS.items():
