@@ -86,22 +86,12 @@ def fit_together(
         On all ranks, before any work, if an argument is not as ``fit`` describes it on one of them, if they were
         started with different ones, or for what several processes cannot do.
     """
-    with communicator.calling("fit"):
-        return _fit(net, communicator, check, open_data)
-
-
-def _fit(
-    net: Model,
-    communicator: Communicator,
-    check: Callable[[], tuple[Settings, Checkpointer | None]],
-    open_data: Callable[[Settings], tuple[Source, HeldOut | None]],
-) -> History:
-    """Train a network on all ranks, which have come here."""
-    devices = net.backend.spread()
-    if devices is not None:
-        share_arrays(net, communicator)  # JAX takes arrays for all processes only if they are the same on all
-    place = contextlib.nullcontext() if devices is None else net.placed_on(devices)
-    with place, net.occupancy:
+    with communicator.calling("fit"), contextlib.ExitStack() as held:
+        devices = net.backend.spread()
+        if devices is not None:
+            share_arrays(net, communicator)  # JAX takes arrays for all processes only if they are the same on all
+            held.enter_context(net.placed_on(devices))
+        held.enter_context(net.occupancy)
         loops: list[SharedLoop] = []
 
         def prepare() -> None:

@@ -15,7 +15,7 @@ pytest.importorskip("pyarrow", reason="the size of a table is measured by pyarro
 
 ATTEMPTS = 3
 """How often it is measured at the most. What allocators have not given back yet counts as resident, and comes and goes
-with the load of the machine: mostly 1.2 times the table were seen, and 1.6 once in some fifty runs."""
+with the load of the machine: mostly 1.2 times the table were seen, and 1.6 once in some forty runs."""
 
 
 def make_table(rows):
