@@ -73,7 +73,8 @@ def find_unscaled_inputs(evidence: Evidence) -> Iterator[Finding]:
 def find_unscaled_targets(evidence: Evidence) -> Iterator[Finding]:
     """Find targets beyond what the last layer gives, or on another scale than first outputs, and not yet reached.
 
-    A network has not yet reached them where their mean is nearer to them than its outputs are.
+    A network has not yet reached them where their mean is nearer to them than its outputs are. Where it has several
+    outputs to a target that is not looked at.
     """
     net, y = evidence.net, evidence.y.reshape(len(evidence.y), -1).astype(np.float64)
     if net.loss.targets != "values":
@@ -95,14 +96,16 @@ def find_unscaled_targets(evidence: Evidence) -> Iterator[Finding]:
     if sizes.max() <= LARGE_TARGET and sizes.max() >= SMALL_TARGET:
         return
     targets, outputs = np.asarray(evidence.batch[1]), np.asarray(net.backend.to_numpy(net.predict(evidence.batch[0])))
-    if targets.size == outputs.size:
+    compared = ""
+    if targets.size == outputs.size:  # of quantiles there are several outputs to a target
+        compared = ", and the network is further from them than their own mean is"
         missed = np.mean((outputs.reshape(targets.shape) - targets) ** 2)
         if missed < np.mean((targets - targets.mean(axis=0)) ** 2):
             return
     yield Finding(
         "unscaled_targets", "warning", None,
         f"the targets are far from the outputs of first weights, which are about 1 in size: the largest root mean "
-        f"square of a target is {sizes.max():.3g}, and the network is further from them than their own mean is.",
+        f"square of a target is {sizes.max():.3g}{compared}.",
         numbers,
         "zero mean and unit variance for each target (subtract the training data's mean, divide by its standard "
         "deviation), undone for the predictions.",
