@@ -14,7 +14,7 @@ from benchmarks.settings import say
 
 from table_benchmarks import report, results
 from table_benchmarks.choice import LISTS, find
-from table_benchmarks.data import is_written, write_split
+from table_benchmarks.data import folder_of_split, is_written, write_split
 from table_benchmarks.models import MODELS
 
 
@@ -37,6 +37,9 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument(
         "--folder", type=Path, default=Path("tables"), metavar="FOLDER", help="where the rows of the tables are kept"
     )
+    made.add_argument(
+        "--splits", default="0", metavar="N,...", help="numbers of splits; of several, means of the losses are reported"
+    )
     made.add_argument("--again", action="store_true", help="run what has a result already, or an error, too")
     made.add_argument("--no-runs", action="store_true", help="make the rows and the report of the results there are")
     made.add_argument(
@@ -50,24 +53,37 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the benchmark; 0 where all that was asked ran, 1 where a model failed, 2 for a name that is not known."""
     options = parser().parse_args(arguments)
     try:
-        tables, models = find(options.tables), _choose(options.models)
+        tables, models, numbers = find(options.tables), _choose(options.models), _read_numbers(options.splits)
     except ValueError as error:
         parser().error(str(error))
-    for table in tables:
-        if not is_written(table, options.folder):
-            write_split(table, options.folder)
-    done = results.read(options.results)
-    to_run = [] if options.no_runs else results.still_to_run(tables, models, done, options.again)
-    for number, (table, model) in enumerate(to_run, 1):
-        found = results.run(table, model, options.folder.resolve(), options.timeout)
-        results.append(options.results, found)
-        done[table.source, model] = found
-        say(f"{number} of {len(to_run)}: {table.name}, {model}: {_describe(found)}")
-    written = report.markdown(done, tables, models, _machine())
+    splits = []
+    for number in numbers:
+        folder = folder_of_split(options.folder, number)
+        for table in tables:
+            if not is_written(table, folder):
+                write_split(table, folder, number)
+        done = results.read(options.results, number)
+        to_run = [] if options.no_runs else results.still_to_run(tables, models, done, options.again)
+        for i, (table, model) in enumerate(to_run, 1):
+            found = results.run(table, model, folder.resolve(), options.timeout, number)
+            results.append(options.results, found)
+            done[table.source, model] = found
+            say(f"split {number}, {i} of {len(to_run)}: {table.name}, {model}: {_describe(found)}")
+        splits.append(done)
+    joined = results.join_splits(splits)
+    written = report.markdown(joined, tables, models, _machine(), len(numbers))
     print(written, end="")
     if options.markdown:
         options.markdown.write_text(written)
-    return 1 if any("error" in done.get((table.source, model), {}) for table in tables for model in models) else 0
+    return 1 if any("error" in joined.get((table.source, model), {}) for table in tables for model in models) else 0
+
+
+def _read_numbers(text: str) -> list[int]:
+    """Return the numbers of the splits, each once."""
+    numbers = list(dict.fromkeys(text.split(",")))
+    if not all(number.strip().isdecimal() for number in numbers):
+        raise ValueError(f"expected numbers of splits with commas, such as 0,1,2, got {text}")
+    return [int(number) for number in numbers]
 
 
 def _choose(names: str | None) -> list[str]:

@@ -12,7 +12,7 @@ import numpy as np
 from table_benchmarks.choice import CLASSES, LEAST_ROWS, MOST_ROWS, Table, find, list_of
 
 SEED = 0
-"""Of both permutations: the one that thins a table of many rows, and the one that splits it."""
+"""Of the permutation that thins a table of many rows; that which splits it has the number of the split."""
 
 TRAINING_SHARE = 0.8
 ROW_NAMES = "rownames"
@@ -75,12 +75,12 @@ def load(table: Table) -> Any:
     return frame.drop(columns=[*table.without, *(name for name in (ROW_NAMES,) if name in frame)])
 
 
-def divide_rows(frame: Any, table: Table) -> tuple[Any, Any]:
-    """Return the rows to train on and those to test on.
+def divide_rows(frame: Any, table: Table, number: int = 0) -> tuple[Any, Any]:
+    """Return the rows to train on and those to test on, in the split of this number.
 
-    Rows without a target are left out first; of more than `MOST_ROWS` the first of a permutation stay; the first four
-    fifths of another permutation are trained on. Test rows of a class that no training row has are left out, since no
-    model can name it.
+    Rows without a target are left out first; of more than `MOST_ROWS` the first of a permutation stay, the same in all
+    splits; the first four fifths of another permutation are trained on. Test rows of a class that no training row has
+    are left out, since no model can name it.
 
     Raises
     ------
@@ -92,7 +92,7 @@ def divide_rows(frame: Any, table: Table) -> tuple[Any, Any]:
         raise ValueError(f"{table.source}: {len(frame)} rows have a target, of at least {LEAST_ROWS}")
     if len(frame) > MOST_ROWS:
         frame = frame.iloc[np.random.default_rng(SEED).permutation(len(frame))[:MOST_ROWS]]
-    order = np.random.default_rng(SEED).permutation(len(frame))
+    order = np.random.default_rng(number).permutation(len(frame))
     cut = int(TRAINING_SHARE * len(frame))
     train, test = frame.iloc[order[:cut]], frame.iloc[order[cut:]]
     if table.task == CLASSES:
@@ -100,12 +100,17 @@ def divide_rows(frame: Any, table: Table) -> tuple[Any, Any]:
     return train, test
 
 
-def write_split(table: Table, folder: Path) -> None:
+def folder_of_split(folder: Path, number: int) -> Path:
+    """Return where the files of a split are: those of split 0 in the folder, those of others in one of their own."""
+    return folder / f"split-{number}" if number else folder
+
+
+def write_split(table: Table, folder: Path, number: int = 0) -> None:
     """Write ``LIST/NAME.train.csv``, ``NAME.test.csv`` and ``NAME.json``, which says target and task, in a folder.
 
     A gap is an empty field. The columns are in the order of the table, the target where it stands there.
     """
-    train, test = divide_rows(load(table), table)
+    train, test = divide_rows(load(table), table, number)
     place = folder / list_of(table)
     place.mkdir(parents=True, exist_ok=True)
     for part, rows in (("train", train), ("test", test)):

@@ -33,10 +33,15 @@ def gather(results: Results, tables: Sequence[Table], models: Sequence[str], tas
     }
 
 
-def markdown(results: Results, tables: Sequence[Table], models: Sequence[str], about: Mapping[str, Any]) -> str:
-    """Return the report of these tables and models, with a note of what did not run or failed."""
+def markdown(
+    results: Results, tables: Sequence[Table], models: Sequence[str], about: Mapping[str, Any], splits: int = 1
+) -> str:
+    """Return the report of these tables and models, with a note of what did not run or failed.
+
+    Results of several splits are those that `table_benchmarks.results.join_splits` gives.
+    """
     shown = [model for model in models if any((table.source, model) in results for table in tables)]
-    parts = [_heading(results, tables, shown, about), summary(results, tables, shown)]
+    parts = [_heading(results, tables, shown, about, splits), summary(results, tables, shown)]
     parts += [losses_by_table(results, tables, shown, task) for task in (CLASSES, REGRESSION)]
     parts.append(seconds_by_table(results, tables, shown))
     notes = _notes(results, tables, shown)
@@ -85,15 +90,18 @@ def seconds_by_table(results: Results, tables: Sequence[Table], models: Sequence
     return _table(["Seconds", *models], rows)
 
 
-def _heading(results: Results, tables: Sequence[Table], models: Sequence[str], about: Mapping[str, Any]) -> str:
+def _heading(
+    results: Results, tables: Sequence[Table], models: Sequence[str], about: Mapping[str, Any], splits: int
+) -> str:
     versions: dict[str, set[str]] = {model: set() for model in models}
     for (_, model), found in results.items():
         if model in versions and "version" in found:
             versions[model].add(found["version"])
     said = ", ".join(f"{model} ({' and '.join(sorted(found))})" for model, found in versions.items())
     kinds = [sum(table.task == task for table in tables) for task in (CLASSES, REGRESSION)]
+    rows = "one split" if splits == 1 else f"geometric means over {splits} splits (of accuracies, means)"
     return (
-        f"{kinds[0]} tables of classes and {kinds[1]} of numbers; one split, one thread, the defaults of: {said}. "
+        f"{kinds[0]} tables of classes and {kinds[1]} of numbers; {rows}, one thread, the defaults of: {said}. "
         "Ratios are geometric means over tables, each within [0.5, 2]; a failure counts as 2 and ranks last. Seconds "
         "are those of the processor, for training and prediction without imports; MB are what these add to resident "
         "memory. " + "; ".join(f"{key}: {value}" for key, value in about.items()) + "."

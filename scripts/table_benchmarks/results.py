@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -15,6 +16,7 @@ from typing import Any
 from benchmarks.threads import ENVIRONMENT
 
 from table_benchmarks.choice import Table
+from table_benchmarks.scores import geometric_mean
 
 Result = dict[str, Any]
 Results = dict[tuple[str, str], Result]
@@ -24,10 +26,11 @@ TIMEOUT = 1800.0
 SCRIPTS = Path(__file__).resolve().parents[1]
 
 
-def read(path: Path) -> Results:
-    """Return the results in a file, of each table and model the last; none where there is no file.
+def read(path: Path, split: int = 0) -> Results:
+    """Return the results in a file of one split, of each table and model the last; none where there is no file.
 
-    A last line that was cut off in the writing is left out, and its run is made again.
+    A result that does not say its split is of split 0. A last line that was cut off in the writing is left out, and its
+    run is made again.
     """
     lines = path.read_text().splitlines() if path.exists() else []
     found: Results = {}
@@ -38,8 +41,37 @@ def read(path: Path) -> Results:
             if number < len(lines):
                 raise ValueError(f"{path}, line {number}: expected a JSON object") from None
             continue
-        found[result["table"], result["model"]] = result
+        if result.get("split", 0) == split:
+            found[result["table"], result["model"]] = result
     return found
+
+
+def join_splits(splits: Sequence[Results]) -> Results:
+    """Return one result for each table and model that all splits have: what it is over the splits.
+
+    Of losses and seconds that is the geometric mean, so that ratios of two models are means of their ratios; of
+    accuracies the mean, of memory the most. A model that failed in a split failed.
+    """
+    if len(splits) == 1:
+        return splits[0]
+    known = set.intersection(*(set(split) for split in splits))
+    return {key: _join([split[key] for split in splits]) for key in splits[0] if key in known}
+
+
+def _join(each: Sequence[Result]) -> Result:
+    for result in each:
+        if "error" in result:
+            return result
+    joined = dict(each[0])
+    for name in ("log_loss", "rmse", "seconds", "clock"):
+        if name in joined:
+            values = [result[name] for result in each]
+            joined[name] = geometric_mean(values) if min(values) > 0.0 else 0.0
+    if "accuracy" in joined:
+        joined["accuracy"] = statistics.fmean(result["accuracy"] for result in each)
+    joined["memory"] = max(result["memory"] for result in each)
+    joined["version"] = " and ".join(sorted({result["version"] for result in each}))
+    return joined
 
 
 def append(path: Path, result: Result) -> None:
@@ -56,7 +88,7 @@ def still_to_run(
     return [(table, model) for table in tables for model in models if again or (table.source, model) not in done]
 
 
-def run(table: Table, model: str, folder: Path, timeout: float = TIMEOUT) -> Result:
+def run(table: Table, model: str, folder: Path, timeout: float = TIMEOUT, split: int = 0) -> Result:
     """Run one model on one table in a process of its own, with one thread, and return its result.
 
     Parameters
@@ -69,13 +101,15 @@ def run(table: Table, model: str, folder: Path, timeout: float = TIMEOUT) -> Res
         Where `table_benchmarks.data.write_split` wrote.
     timeout : float
         Seconds after which the process is ended; that is an error of the model.
+    split : int
+        The number of the split whose files these are.
 
     Returns
     -------
     dict
-        What `table_benchmarks.worker` measured, or ``error``; with the table, its task, the model and the date.
+        What `table_benchmarks.worker` measured, or ``error``; with the table, its task, the split, the model, the date.
     """
-    about = {"table": table.source, "model": model, "task": table.task}
+    about = {"table": table.source, "model": model, "task": table.task, "split": split}
     about["date"] = datetime.now(UTC).isoformat(timespec="seconds")
     paths = os.pathsep.join((str(SCRIPTS), str(SCRIPTS.parent), os.environ.get("PYTHONPATH", "")))
     one_thread = dict.fromkeys((*ENVIRONMENT, "POLARS_MAX_THREADS"), "1")

@@ -118,6 +118,23 @@ def test_rows_are_those_of_a_permutation() -> None:
 
 
 @needs_pandas
+def test_splits_differ_in_the_rows_they_test(tmp_path: Path) -> None:
+    frame = frame_of(400)
+    train, test = data.divide_rows(frame, Table("a/b", "y", CLASSES), number=7)
+    order = np.random.default_rng(7).permutation(400)
+    np.testing.assert_array_equal(train["row"], order[:320])
+    np.testing.assert_array_equal(test["row"], order[320:])
+    (table,) = choice.find("diabetes")
+    places = [data.folder_of_split(tmp_path, number) for number in (0, 1)]
+    for number, place in enumerate(places):
+        data.write_split(table, place, number)
+    first, second = (data.read_split(table, place) for place in places)
+    assert places[0] == tmp_path
+    assert len(first.test) == len(second.test)
+    assert not np.array_equal(first.test_target, second.test_target)
+
+
+@needs_pandas
 def test_of_many_rows_some_stay() -> None:
     train, test = data.divide_rows(frame_of(10_500), Table("a/b", "y", CLASSES))
     assert (len(train), len(test)) == (8_000, 2_000)
@@ -324,6 +341,27 @@ def test_results_are_added_and_the_last_one_counts(tmp_path: Path) -> None:
         results.read(file)
 
 
+def test_results_of_splits_are_kept_apart(tmp_path: Path) -> None:
+    file = tmp_path / "results.jsonl"
+    results.append(file, {"table": "a/b", "model": "x", "rmse": 1.0})  # as lines were before there were splits
+    results.append(file, {"table": "a/b", "model": "x", "rmse": 4.0, "split": 1})
+    assert [results.read(file, number).get(("a/b", "x"), {}).get("rmse") for number in (0, 1, 2)] == [1.0, 4.0, None]
+
+
+def test_splits_are_joined_so_that_ratios_are_means_of_ratios() -> None:
+    spent = {"clock": 1.0, "version": "1"}
+    first = {"log_loss": 1.0, "accuracy": 0.5, "seconds": 2.0, "memory": 5.0, **spent}
+    second = {"log_loss": 4.0, "accuracy": 1.0, "seconds": 8.0, "memory": 3.0, **spent}
+    key, other = ("a/b", "x"), ("a/c", "x")
+    joined = results.join_splits([{key: first, other: first}, {key: second}])
+    assert joined == {key: {"log_loss": 2.0, "accuracy": 0.75, "seconds": 4.0, "memory": 5.0, **spent}}
+    failed = results.join_splits([{key: first}, {key: {"error": "no memory"}}])
+    assert failed[key] == {"error": "no memory"}
+    exact = results.join_splits([{key: first}, {key: {**second, "log_loss": 0.0}}])
+    assert exact[key]["log_loss"] == 0.0
+    assert results.join_splits([{other: second}]) == {other: second}
+
+
 def test_what_has_a_result_is_not_run() -> None:
     tables, done = choice.TUNING[:2], {(choice.TUNING[0].source, "x"): {}}
     first, second = tables
@@ -381,6 +419,11 @@ def test_unknown_names_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
             command_line.main(options)
         assert stop.value.code == 2
         assert "called nothing: expected" in capsys.readouterr().err
+    for numbers in ("one", "0,", "-1", "1.5"):
+        with pytest.raises(SystemExit) as stop:
+            command_line.main([f"--splits={numbers}"])
+        assert stop.value.code == 2
+        assert f"such as 0,1,2, got {numbers}" in capsys.readouterr().err
 
 
 # --- the report -------------------------------------------------------------------------------------------------------
@@ -415,6 +458,8 @@ def test_report() -> None:
     assert ["HMDA", "0.8", "0.5", "1"] in lines
     assert "bpx train failed on diabetes: no memory" in page
     assert "LightGBM" not in page
+    assert "one split, one thread" in page
+    assert "means over 3 splits" in report.markdown(done, tables, list(models.MODELS), {}, splits=3)
 
 
 def test_report_says_what_was_not_run() -> None:
