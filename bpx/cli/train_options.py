@@ -232,20 +232,19 @@ def decide_settings(options: TrainOptions, recipe: Recipe) -> Settings:
         )
     optimizer = options.optimizer or ("adamw" if options.weight_decay is not None else recipe.optimizer)
     decay = recipe.weight_decay if optimizer == recipe.optimizer else None
-    chosen = dataclasses.replace(
-        recipe,
+    chosen = recipe.change(
         hidden=hidden,
-        epochs=options.epochs or recipe.epochs,
-        learning_rate=options.learning_rate or (SGD_RATE if optimizer == "sgd" else recipe.learning_rate),
-        loss=options.loss or recipe.loss,
+        epochs=options.epochs,
+        learning_rate=options.learning_rate or (SGD_RATE if optimizer == "sgd" else None),
+        loss=options.loss,
         optimizer=optimizer,
-        batch_size=options.batch_size or recipe.batch_size,
-        dropout=recipe.dropout if options.dropout is None else options.dropout,
-        schedule=options.schedule or recipe.schedule,
-        weight_decay=decay if options.weight_decay is None else options.weight_decay,
+        batch_size=options.batch_size,
+        dropout=options.dropout,
+        schedule=options.schedule,
         patience=options.patience or recipe.patience or (_PATIENCE if options.early_stopping else None),
     )
-    return chosen.decide(
+    decay = decay if options.weight_decay is None else options.weight_decay
+    return dataclasses.replace(chosen, weight_decay=decay).decide(
         activation=tuple(activation),
         seed=options.seed or 0,
         dtype=options.dtype or "float32",

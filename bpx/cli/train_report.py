@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -22,6 +22,7 @@ from bpx.network import Network
 from bpx.optimizers import Averaged, Optimizer
 from bpx.optimizers.annealing import CosineDecay, OneCycle
 from bpx.optimizers.schedules import Constant, Schedule
+from bpx.recipes.settings import Settings
 from bpx.tables import ClassTarget
 from bpx.tables.messages import listed
 from bpx.tables.target import Target
@@ -44,15 +45,14 @@ def announce(printer: Printer, run: PreparedTraining) -> None:
     many = f"{settings.members} networks of " if settings.members > 1 else ""
     variants = settings.split()
     unbinned = sum(variant.members for variant in variants if settings.bins and not variant.bins)
-    longest = max(variant.epochs for variant in variants)
-    longer = sum(variant.members for variant in variants if variant.epochs > settings.epochs)
-    epochs = f"{settings.epochs:,} epochs" + (f" ({longest:,} for {longer} of them)" if longer else "")
     binned = f", numbers in {settings.bins} bins" if settings.bins and any(data.preprocessor.are_numbers) else ""
     binned += f" ({unbinned} without)" if binned and unbinned else ""
     binned += ", many texts as vectors" if any(data.preprocessor.n_codes) else ""
     hidden = ", ".join(dict.fromkeys(settings.activation))
     optimizer, decay = _take_apart(settings.optimizer)
-    dropout = f", dropout {settings.dropout:g}" if settings.dropout and settings.hidden else ""
+    drops = any(variant.dropout for variant in variants) and settings.hidden
+    dropout = f", dropout {_tell_each(variants, lambda own: f'{own.dropout:g}')}" if drops else ""
+    losses = _tell_each(variants, lambda own: own.loss)
     printer.facts(
         [
             ("data", f"{run.options.dataset}: target {data.preprocessor.target.name!r}, {of}"),
@@ -60,14 +60,22 @@ def announce(printer: Printer, run: PreparedTraining) -> None:
             ("network", f"{many}{'-'.join(map(str, sizes))}{binned}{', ' + hidden if hidden else ''}{dropout}; "
              f"{settings.members * network.n_params:,} parameters, {name_arithmetic(network)}, "
              f"on {network.backend.spec}"),
-            ("training", f"{settings.loss}, {optimizer.name} at {_tell_rate(settings.optimizer)}{_tell_average(decay)}"
+            ("training", f"{losses}, {optimizer.name} at {_tell_rate(settings.optimizer)}{_tell_average(decay)}"
              f"{'' if settings.class_weight is None else ', every class of one weight'}"
              f"{'' if settings.clip is None else f', gradients of norm {settings.clip:g} at most'}, "
-             f"{epochs}, batches of {min(settings.batch_size, len(data.x_train)):,}"
+             f"{settings.epochs:,} epochs, batches of {min(settings.batch_size, len(data.x_train)):,}"
              f"{'' if settings.accumulate == 1 else f', {settings.accumulate:,} of them a step'}, "
              f"seed {settings.seed}"),
         ]
     )  # fmt: skip
+
+
+def _tell_each(variants: Sequence[Settings], tell: Callable[[Settings], str]) -> str:
+    """Return what all networks have, or what each variant has, with the number of its networks."""
+    counts: dict[str, int] = {}
+    for own in variants:
+        counts[tell(own)] = counts.get(tell(own), 0) + own.members
+    return next(iter(counts)) if len(counts) == 1 else ", ".join(f"{what} ({n} of them)" for what, n in counts.items())
 
 
 def conclude(printer: Printer, run: PreparedTraining, output: str | None, plot: str | None) -> None:

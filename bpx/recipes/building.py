@@ -75,16 +75,17 @@ def build_network(
     """
     seed = settings.seed + _SEEDS * i
     edges = find_bins(settings, x, numbers) if edges is None else edges
-    if not settings.of_network(i).bins:
+    own = settings.of_network(i)
+    if not own.bins:
         edges = [None] * len(edges)
     first = _make_columns(edges, codes or (0,) * len(edges))
     how: dict[str, Any] = {
-        "loss": settings.loss, "dtype": settings.dtype, "precision": settings.precision, "backend": backend,
+        "loss": own.loss, "dtype": settings.dtype, "precision": settings.precision, "backend": backend,
     }  # fmt: skip
     width = x.shape[1] if first is None else first.output_shape((x.shape[1],))[0]  # type: ignore[index] # a vector
     sizes = [width, *settings.hidden, n_out]
     perceptron = mlp(
-        sizes, settings.activation, output, dropout=settings.dropout if settings.hidden else 0.0, seed=seed, **how
+        sizes, settings.activation, output, dropout=own.dropout if settings.hidden else 0.0, seed=seed, **how
     )
     return perceptron if first is None else Network([first, *perceptron.layers], seed=seed, **how)
 

@@ -9,13 +9,50 @@ from typing import Any
 import numpy as np
 
 from bpx.errors import InputError
-from bpx.layers import Columns, Embedding, Layer, Linear, MemberColumns, MemberLinear
-from bpx.losses import MeanOverMembers
+from bpx.layers import Columns, Dropout, Embedding, Layer, Linear, MemberColumns, MemberLinear
+from bpx.losses import Loss, MeanOverMembers
 from bpx.network import Network
 
-__all__ = ["join_members"]
+__all__ = ["forget_learning", "join_members"]
 
 Array = np.ndarray[Any, Any]
+
+
+def forget_learning(networks: Sequence[Network], loss: str | Loss) -> list[Network]:
+    """Give networks that learned by different losses or dropout one loss and no dropout, so that they can be joined.
+
+    Neither changes what they predict.
+
+    Parameters
+    ----------
+    networks : sequence of Network
+    loss : str or Loss
+        Of all, from now on.
+
+    Returns
+    -------
+    list of Network
+        The same networks where they have the same losses and dropout already.
+    """
+    first = networks[0]
+    rates = [[layer for layer in net.layers if type(layer) is Dropout] for net in networks]
+    if all(net.loss == first.loss and own == rates[0] for net, own in zip(networks, rates, strict=True)):
+        return list(networks)
+    return [_take_out_dropout(net, loss) for net in networks]
+
+
+def _take_out_dropout(network: Network, loss: str | Loss) -> Network:
+    kept = [i for i, layer in enumerate(network.layers) if type(layer) is not Dropout]
+    plain = Network(
+        [network.layers[i] for i in kept],
+        loss=loss,
+        dtype=network.dtype,
+        seed=0,
+        backend=network.backend,
+        precision=network.precision,
+    )
+    plain.params = [network.params[i] for i in kept]
+    return plain
 
 
 def join_members(networks: Sequence[Network]) -> Network:

@@ -63,6 +63,21 @@ class Recipe:
     members: int = 1
     variants: tuple[Variant, ...] = (Variant(),)
 
+    def change(self, **given: Any) -> Recipe:
+        """Return the recipe with what a person decided otherwise; None is what nobody decided.
+
+        Dropout, or a loss, that is given is that of all variants.
+
+        Parameters
+        ----------
+        **given
+            Attributes of the recipe.
+        """
+        given = {name: value for name, value in given.items() if value is not None}
+        own: dict[str, Any] = dict.fromkeys({"dropout", "loss"} & set(given))
+        variants = tuple(dict.fromkeys(dataclasses.replace(variant, **own) for variant in self.variants))
+        return dataclasses.replace(self, variants=variants, **given)
+
     def decide(self, *, seed: int = 0, dtype: str = "float32", precision: str = "float32", **changes: Any) -> Settings:
         """Return the settings, some of them changed.
 
@@ -99,8 +114,8 @@ def choose_recipe(preset: str, rows: int, *, classes: bool) -> Recipe:
     ----------
     preset : {"fast", "default", "best"}
         "fast" is one small network. "default" is an ensemble of a few over folds of the rows, each with the weights of
-        its best epoch. "best" is three such ensembles: that one, one without bins, and one that is trained for longer;
-        those are kept whose mean is best on the rows that were set aside.
+        its best epoch. "best" is several such ensembles that differ, trained for longer; those are kept whose mean is
+        best on the rows that were set aside.
     rows : int
         How many training rows there are.
     classes : bool
@@ -112,9 +127,10 @@ def choose_recipe(preset: str, rows: int, *, classes: bool) -> Recipe:
         If there is no such preset.
     """
     check_choice("preset", preset, PRESETS)
+    longer = _LONGER if preset == "best" else 1.0
     return Recipe(
         hidden=(64, 64),
-        epochs=_choose_epochs(rows),
+        epochs=round(_choose_epochs(rows) * longer),
         learning_rate=3e-3,
         activation="silu",
         loss="cross_entropy" if classes else "squared_error",
@@ -122,10 +138,10 @@ def choose_recipe(preset: str, rows: int, *, classes: bool) -> Recipe:
         batch_size=min(max(rows // _STEPS, _SMALLEST_BATCH), _LARGEST_BATCH),
         schedule="cosine",
         weight_decay=1e-2,
-        patience=15,
+        patience=round(_PATIENCE * longer),
         bins=24,
         members=_choose_members(preset, rows),
-        variants=_VARIANTS if preset == "best" else (Variant(),),
+        variants=_VARIANTS["classes" if classes else "numbers"] if preset == "best" else (Variant(),),
     )
 
 
@@ -136,8 +152,15 @@ _EPOCHS, _FEWEST_EPOCHS, _ROWS_OF_ALL_EPOCHS, _MOST_VISITS = 60, 3, 20_000, 3_20
 """Passes over the rows; with more rows fewer, and never more rows in all of them than the last number says."""
 
 _MEMBERS = {"fast": 1, "default": 8, "best": 24}
-_VARIANTS = (Variant(), Variant(bins=False), Variant(longer=10 / 3))
-"""Of "best": 60 epochs with bins and without, and 200 with them."""
+_PATIENCE = 15
+_LONGER = 10 / 3
+"""How many times as many epochs "best" has, in all, and without a lower loss before a training ends."""
+
+_VARIANTS = {
+    "classes": (Variant(dropout=0.3), Variant(bins=False)),
+    "numbers": (Variant(loss="huber"), Variant(loss="huber", dropout=0.1), Variant(loss="huber", bins=False)),
+}
+"""Of "best"."""
 
 _ROWS_OF_ALL_MEMBERS = 50_000
 

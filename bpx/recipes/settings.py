@@ -32,14 +32,17 @@ class Variant:
 
     Attributes
     ----------
-    longer : float
-        How many times as many epochs they have, in all, on their schedule, and without a lower loss before they end.
     bins : bool
         Whether they see numbers in bins, where the settings put them in any.
+    dropout : float or None
+        Share of the hidden units left out at a step; None for what the settings say.
+    loss : str or None
+        Name of the loss that they learn by; None for that of the settings.
     """
 
-    longer: float = 1.0
     bins: bool = True
+    dropout: float | None = None
+    loss: str | None = None
 
 
 @dataclass(frozen=True)
@@ -113,24 +116,11 @@ class Settings:
         changed = dataclasses.replace(self, members=members, variants=(Variant(),))
         if not variant.bins:
             changed = dataclasses.replace(changed, bins=0)
-        if variant.longer == 1.0:
-            return changed
-        return dataclasses.replace(
-            changed,
-            epochs=round(self.epochs * variant.longer),
-            patience=None if self.patience is None else round(self.patience * variant.longer),
-            optimizer=_stretch(self.optimizer, variant.longer),
-        )
-
-
-def _stretch(optimizer: Optimizer, factor: float) -> Optimizer:
-    """Return an optimizer whose schedule takes so many times as long, if it has a length."""
-    if isinstance(optimizer, Averaged):
-        return dataclasses.replace(optimizer, optimizer=_stretch(optimizer.optimizer, factor))
-    schedule = optimizer.learning_rate
-    if not isinstance(schedule, CosineDecay | OneCycle):
-        return optimizer
-    return dataclasses.replace(optimizer, learning_rate=dataclasses.replace(schedule, length=schedule.length * factor))
+        if variant.dropout is not None:
+            changed = dataclasses.replace(changed, dropout=variant.dropout)
+        if variant.loss is not None:
+            changed = dataclasses.replace(changed, loss=variant.loss)
+        return changed
 
 
 def average_weights(settings: Settings, rows: int) -> Settings:

@@ -16,9 +16,10 @@ import numpy as np
 from bpx.callbacks.early_stopping import EarlyStopping
 from bpx.core.regularization import ClipNorm
 from bpx.files import save
+from bpx.losses import get_loss
 from bpx.network import Network, load_with_extra
 from bpx.recipes.calibration import divide_logits, find_temperature
-from bpx.recipes.members import join_members
+from bpx.recipes.members import forget_learning, join_members
 from bpx.recipes.selection import select_groups
 from bpx.recipes.settings import Settings
 from bpx.recipes.widening import widen_networks
@@ -89,7 +90,8 @@ class Trained:
     ----------
     network : Network
     history : History
-        Of several networks the mean of those that were still trained, epoch by epoch.
+        Of several networks the mean of those that were still trained, epoch by epoch; of those that learned by the
+        loss of the settings, where there are any.
     aside : array of int
         The rows that a network set aside, by their numbers; each once.
     outputs : array, shape (len(aside), ...)
@@ -170,16 +172,18 @@ def train_network(
         aside_rows, outputs = _find_common(foretold)
         judges = rows.take(aside_rows)
         outputs, temperature = _calibrate(settings, networks[0], judges, outputs)
-        return aside_rows, outputs, temperature, _select(settings, networks[0], judges, outputs)
+        return aside_rows, outputs, temperature, _select(settings, judges, outputs)
 
     aside_rows, outputs, temperature, chosen = lead(judge)
     if temperature != 1.0:
         for network in networks:
             divide_logits(network, temperature)
     members = [i for group in chosen for i in groups[group]]
+    alike = widen_networks(forget_learning([networks[i] for i in members], settings.loss))
+    curves = [histories[i] for i in members if plans[i][1].loss == settings.loss]
     return Trained(
-        join_members(widen_networks([networks[i] for i in members])),
-        average_histories([histories[i] for i in members]),
+        join_members(alike),
+        average_histories(curves or [histories[i] for i in members]),
         aside_rows,
         np.mean([outputs[group] for group in chosen], axis=0) if len(chosen) > 1 else outputs[chosen[0]],
         temperature,
@@ -280,11 +284,11 @@ def _calibrate(
     return [part[:, 1:] if one else part for part in cooled], temperature
 
 
-def _select(settings: Settings, network: Network, aside: Rows, outputs: Sequence[Array]) -> tuple[int, ...]:
+def _select(settings: Settings, aside: Rows, outputs: Sequence[Array]) -> tuple[int, ...]:
     """Return which groups are kept; all, where too few rows say so, or only rows of other shares of the classes."""
     if len(outputs) == 1 or len(aside) < _JUDGED_BY or settings.class_weight is not None:
         return tuple(range(len(outputs)))
-    return select_groups(outputs, network.loss, aside.y, aside.classes, aside.weight)
+    return select_groups(outputs, get_loss(settings.loss), aside.y, aside.classes, aside.weight)
 
 
 def _deal(settings: Settings, rows: Rows) -> Iterator[Array]:

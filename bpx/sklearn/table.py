@@ -258,19 +258,23 @@ class TableEstimator(Kept, TellsCallbacks, BaseEstimator):  # type: ignore[misc]
 
     def _choose_settings(self, rows: int, classes: bool, seed: int) -> Any:
         recipe = choose_recipe(self.preset, rows, classes=classes)
-        given = {"members": self.members, "epochs": self.max_iter, "dropout": self.dropout}
-        recipe = dataclasses.replace(recipe, **{name: value for name, value in given.items() if value is not None})
-        if self.hidden_layer_sizes is not None:
-            sizes = np.atleast_1d(self.hidden_layer_sizes).tolist()
-            recipe = dataclasses.replace(recipe, hidden=tuple(int(size) for size in sizes))
+        sizes = self.hidden_layer_sizes
+        hidden = None if sizes is None else tuple(int(size) for size in np.atleast_1d(sizes).tolist())
+        loss = getattr(self, "loss", "squared_error")
+        recipe = recipe.change(
+            hidden=hidden,
+            members=self.members,
+            epochs=self.max_iter,
+            dropout=self.dropout,
+            loss=None if isinstance(loss, str) and loss == "squared_error" else _check_loss(loss),
+        )
         settings = recipe.decide(seed=seed, precision=self.precision)
         if self.optimizer is not None:
             optimizer = get_optimizer(self.optimizer)
             if isinstance(optimizer, LBFGS):
                 raise InputError("networks for tables are trained in batches, which optimizer 'lbfgs' does not take")
             settings = dataclasses.replace(settings, optimizer=optimizer)
-        loss = getattr(self, "loss", "squared_error")
-        return settings if classes else dataclasses.replace(settings, loss=_check_loss(loss))
+        return settings
 
     def _take(self, X: Any, *, reset: bool) -> tuple[pl.DataFrame, dict[str, Any]]:
         """Return samples as a table, and the types of its columns that are declared: all of an array's are numbers."""

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 import bpx
-from bpx.recipes.members import join_members
+from bpx.recipes.members import forget_learning, join_members
 
 
 def make(seed, loss="cross_entropy", n_out=3, first=()):
@@ -63,6 +63,30 @@ def test_it_can_be_trained_on():
     joined.fit(x, y, epochs=20, optimizer=bpx.Adam(0.05))
     assert joined.evaluate(x, y)["loss"] < before
     assert bpx.check_gradients(joined, x, y).passed
+
+
+def test_networks_that_learned_otherwise_are_joined_once_that_is_forgotten(tmp_path):
+    first = [bpx.Linear(4, 6), bpx.SiLU()]
+    networks = [
+        bpx.Network([*first, bpx.Linear(6, 1)], loss="huber", dtype="float64", seed=0),
+        bpx.Network([*first, bpx.Dropout(0.3), bpx.Linear(6, 1)], loss="squared_error", dtype="float64", seed=1),
+    ]
+    x = np.random.default_rng(0).normal(size=(7, 4))
+    with pytest.raises(bpx.InputError, match="whose layers and losses are the same"):
+        join_members(networks)
+    alike = forget_learning(networks, "squared_error")
+    assert all(net.loss == bpx.SquaredError() for net in alike)
+    for before, after in zip(networks, alike, strict=True):
+        np.testing.assert_array_equal(after.predict(x), before.predict(x))
+    joined = join_members(alike)
+    np.testing.assert_allclose(joined.predict(x), np.mean([net.predict(x) for net in networks], axis=0), rtol=1e-12)
+    joined.save(tmp_path / "net.safetensors")
+    np.testing.assert_array_equal(bpx.load(tmp_path / "net.safetensors").predict(x), joined.predict(x))
+
+
+def test_networks_that_learned_alike_keep_dropout_and_loss():
+    networks = [make(seed) for seed in range(2)]
+    assert all(a is b for a, b in zip(forget_learning(networks, "huber"), networks, strict=True))
 
 
 def test_one_network_stays_as_it_is():

@@ -6,7 +6,7 @@ import pytest
 import bpx
 from bpx.recipes import training
 from bpx.recipes.building import build_network
-from bpx.recipes.presets import Recipe
+from bpx.recipes.presets import Recipe, choose_recipe
 from bpx.recipes.selection import measure_predictions
 from bpx.recipes.settings import Variant
 from bpx.recipes.training import Rows, average_histories, count_aside, deal_folds, train_network
@@ -153,28 +153,59 @@ def test_weights_of_rows_count():
     assert share[1] > share[0] + 0.1
 
 
-VARIANTS = (Variant(), Variant(bins=False), Variant(longer=2.0))
+VARIANTS = (Variant(), Variant(bins=False), Variant(dropout=0.2))
 
 
 def test_variants_share_out_the_members():
     settings = decide(members=8, patience=3, variants=VARIANTS)
     parts = settings.split()
-    assert [(part.members, part.bins, part.epochs, part.patience) for part in parts] == [
-        (3, 3, 6, 3),
-        (3, 0, 6, 3),
-        (2, 3, 12, 6),
-    ]
+    assert [(part.members, part.bins, part.dropout) for part in parts] == [(3, 3, 0.0), (3, 0, 0.0), (2, 3, 0.2)]
     assert [settings.of_network(i).bins for i in range(8)] == [3, 3, 3, 0, 0, 0, 3, 3]
-    assert [settings.of_network(i).epochs for i in (0, 3, 6, 7)] == [6, 6, 12, 12]
+    assert [settings.of_network(i).dropout for i in (0, 3, 6, 7)] == [0.0, 0.0, 0.2, 0.2]
     assert [part.members for part in dataclasses.replace(settings, members=2).split()] == [1, 1]
 
 
-def test_a_longer_training_has_a_longer_schedule():
-    recipe = dataclasses.replace(RECIPE, schedule="cosine", variants=VARIANTS, members=3)
-    rates = [part.optimizer.learning_rate for part in recipe.decide().split()]
-    assert [rate.length for rate in rates] == [6, 6, 12]
-    constant = dataclasses.replace(recipe, schedule=None).decide().split()
-    assert constant[2].optimizer == constant[0].optimizer
+def test_what_a_person_decides_holds_for_all_variants():
+    recipe = dataclasses.replace(RECIPE, variants=(Variant(dropout=0.3), Variant(loss="huber", bins=False)))
+    assert recipe.change(dropout=None, loss=None, epochs=None) == recipe
+    changed = recipe.change(dropout=0.0, epochs=9)
+    assert (changed.epochs, changed.dropout) == (9, 0.0)
+    assert changed.variants == (Variant(), Variant(loss="huber", bins=False))
+    assert recipe.change(loss="squared_error").variants == (Variant(dropout=0.3), Variant(bins=False))
+    twice = dataclasses.replace(RECIPE, variants=(Variant(dropout=0.3), Variant(dropout=0.1), Variant(bins=False)))
+    assert twice.change(dropout=0.2).variants == (Variant(), Variant(bins=False))
+
+
+def test_the_best_preset_has_variants_that_differ_and_longer_trainings():
+    for classes in (True, False):
+        default, best = (choose_recipe(preset, 1000, classes=classes) for preset in ("default", "best"))
+        assert (default.epochs, default.patience, default.variants) == (60, 15, (Variant(),))
+        assert (best.epochs, best.patience) == (200, 50)
+        parts = best.decide().split()
+        assert len(parts) == len(best.variants) > 1
+        assert {part.bins for part in parts} == {0, default.bins}
+        assert {part.loss for part in parts} == ({"cross_entropy"} if classes else {"huber"})
+        assert best.decide().optimizer.learning_rate.length == 200
+
+
+def test_networks_that_learned_by_other_losses_are_chosen_and_joined_by_that_of_the_settings(monkeypatch):
+    rows = make(classes=False)
+    variants = (Variant(loss="huber", dropout=0.1), Variant(), Variant(loss="huber", bins=False))
+    settings = decide(patience=6, members=15, variants=variants, loss="squared_error")
+    seen = []
+    monkeypatch.setattr(training, "select_groups", lambda outputs, loss, *_: seen.append(loss) or (0, 1, 2))
+    found = train(settings, rows)
+    assert seen == [bpx.SquaredError()]
+    assert found.network.loss.loss == bpx.SquaredError()
+    assert not any(isinstance(layer, bpx.Dropout) for layer in found.network.layers)
+    each = []
+    for choice in ((0,), (1,), (2,)):
+        monkeypatch.setattr(training, "select_groups", lambda *_, choice=choice: choice)
+        each.append(train(settings, rows))
+    assert found.history.loss == each[1].history.loss  # curves of one loss, where there are some of it
+    assert found.history.loss not in (each[0].history.loss, each[2].history.loss)
+    mean = np.mean([one.network.predict(rows.x) for one in each], axis=0)
+    np.testing.assert_allclose(found.network.predict(rows.x), mean, rtol=1e-4, atol=1e-6)
 
 
 def test_all_variants_are_dealt_the_same_folds(monkeypatch):
