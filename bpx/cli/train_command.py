@@ -79,8 +79,8 @@ _preset = _option(
     "--preset",
     "NAME",
     _NETWORK,
-    "For files: fast, one small network; default, an ensemble of a few; or best, three ensembles that differ, of which "
-    "those are kept whose mean is best. Other options change what each of the networks is.",
+    "For files: fast, one small network; default, an ensemble of a few; or best, ensembles that differ, trained for "
+    "longer, of which those are kept whose mean is best. Other options change what each of the networks is.",
 )
 _validation = _option(
     "--validation",

@@ -1,4 +1,4 @@
-"""Calibration: one temperature for all logits, so that probabilities say how often a network is right."""
+"""Calibration: probabilities that say how often a network is right, and numbers that are right on average."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from bpx.errors import InputError
 from bpx.network import Network
 
-__all__ = ["divide_logits", "find_temperature"]
+__all__ = ["divide_logits", "find_temperature", "shift_outputs"]
 
 Array = np.ndarray[Any, Any]
 
@@ -79,4 +79,19 @@ def divide_logits(network: Network, temperature: float) -> None:
     if not parameters[-1]:
         raise InputError(f"the last layer makes no logits: {network.layers[-1]!r}")
     parameters[-1] = {name: network.backend.to_numpy(array) / temperature for name, array in parameters[-1].items()}
+    network.params = parameters
+
+
+def shift_outputs(network: Network, amount: float) -> None:
+    """Add a number to the outputs of a network: to the biases of its last layer.
+
+    Raises
+    ------
+    InputError
+        If the last layer has no biases.
+    """
+    parameters = network.params
+    if "bias" not in parameters[-1]:
+        raise InputError(f"the last layer has no biases: {network.layers[-1]!r}")
+    parameters[-1]["bias"] = network.backend.to_numpy(parameters[-1]["bias"]) + amount
     network.params = parameters

@@ -10,7 +10,7 @@ import numpy as np
 
 from bpx.errors import InputError
 from bpx.layers import Columns, Dropout, Embedding, Layer, Linear, MemberColumns, MemberLinear
-from bpx.losses import Loss, MeanOverMembers
+from bpx.losses import Loss, MeanOverMembers, get_loss
 from bpx.network import Network
 
 __all__ = ["forget_learning", "join_members"]
@@ -19,7 +19,7 @@ Array = np.ndarray[Any, Any]
 
 
 def forget_learning(networks: Sequence[Network], loss: str | Loss) -> list[Network]:
-    """Give networks that learned by different losses or dropout one loss and no dropout, so that they can be joined.
+    """Give networks one loss, and no dropout where theirs differs, so that they can be joined.
 
     Neither changes what they predict.
 
@@ -32,18 +32,18 @@ def forget_learning(networks: Sequence[Network], loss: str | Loss) -> list[Netwo
     Returns
     -------
     list of Network
-        The same networks where they have the same losses and dropout already.
+        Those that have this loss already, and the same dropout as all others, are returned as they are.
     """
-    first = networks[0]
+    loss = get_loss(loss)
     rates = [[layer for layer in net.layers if type(layer) is Dropout] for net in networks]
-    if all(net.loss == first.loss and own == rates[0] for net, own in zip(networks, rates, strict=True)):
-        return list(networks)
-    return [_take_out_dropout(net, loss) for net in networks]
+    keep_dropout = all(own == rates[0] for own in rates)
+    return [net if keep_dropout and net.loss == loss else _rebuild(net, loss, keep_dropout) for net in networks]
 
 
-def _take_out_dropout(network: Network, loss: str | Loss) -> Network:
-    kept = [i for i, layer in enumerate(network.layers) if type(layer) is not Dropout]
-    plain = Network(
+def _rebuild(network: Network, loss: Loss, keep_dropout: bool) -> Network:
+    """Return a network of the same weights with another loss, with its dropout or without."""
+    kept = [i for i, layer in enumerate(network.layers) if keep_dropout or type(layer) is not Dropout]
+    rebuilt = Network(
         [network.layers[i] for i in kept],
         loss=loss,
         dtype=network.dtype,
@@ -51,8 +51,8 @@ def _take_out_dropout(network: Network, loss: str | Loss) -> Network:
         backend=network.backend,
         precision=network.precision,
     )
-    plain.params = [network.params[i] for i in kept]
-    return plain
+    rebuilt.params = [network.params[i] for i in kept]
+    return rebuilt
 
 
 def join_members(networks: Sequence[Network]) -> Network:

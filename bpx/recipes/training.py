@@ -18,7 +18,7 @@ from bpx.core.regularization import ClipNorm
 from bpx.files import save
 from bpx.losses import get_loss
 from bpx.network import Network, load_with_extra
-from bpx.recipes.calibration import divide_logits, find_temperature
+from bpx.recipes.calibration import divide_logits, find_temperature, shift_outputs
 from bpx.recipes.members import forget_learning, join_members
 from bpx.recipes.selection import select_groups
 from bpx.recipes.settings import Settings
@@ -167,17 +167,21 @@ def train_network(
         histories.append(history)
     groups = [[i for i, (its, _, _) in enumerate(plans) if its == group] for group in range(len(variants))]
 
-    def judge() -> tuple[Array, list[Array], float, tuple[int, ...]]:
+    def judge() -> tuple[Array, list[Array], float, list[float], tuple[int, ...]]:
         foretold = [_foretell([networks[i] for i in group], [plans[i][2] for i in group], rows) for group in groups]
         aside_rows, outputs = _find_common(foretold)
         judges = rows.take(aside_rows)
         outputs, temperature = _calibrate(settings, networks[0], judges, outputs)
-        return aside_rows, outputs, temperature, _select(settings, judges, outputs)
+        outputs, shifts = _center(settings, variants, judges, outputs)
+        return aside_rows, outputs, temperature, shifts, _select(settings, judges, outputs)
 
-    aside_rows, outputs, temperature, chosen = lead(judge)
-    if temperature != 1.0:
-        for network in networks:
-            divide_logits(network, temperature)
+    aside_rows, outputs, temperature, shifts, chosen = lead(judge)
+    for group, shift in zip(groups, shifts, strict=True):
+        for i in group:
+            if temperature != 1.0:
+                divide_logits(networks[i], temperature)
+            if shift != 0.0:
+                shift_outputs(networks[i], shift)
     members = [i for group in chosen for i in groups[group]]
     alike = widen_networks(forget_learning([networks[i] for i in members], settings.loss))
     curves = [histories[i] for i in members if plans[i][1].loss == settings.loss]
@@ -282,6 +286,22 @@ def _calibrate(
     cooled = [part.astype(np.float64) ** (1.0 / temperature) for part in both]
     cooled = [part / part.sum(axis=1, keepdims=True) for part in cooled]
     return [part[:, 1:] if one else part for part in cooled], temperature
+
+
+def _center(
+    settings: Settings, variants: Sequence[Settings], aside: Rows, outputs: Sequence[Array]
+) -> tuple[list[Array], list[float]]:
+    """Return what is foretold of rows set aside, right on average, and how far that shifts what each group foretells.
+
+    The squared error asks for means. Networks that learn by another loss in its place foretell something else: where
+    targets have a long tail, the Huber loss gives less. They are shifted by the mean of their errors.
+    """
+    shifts = [0.0] * len(outputs)
+    if settings.loss == "squared_error" and len(aside) >= _JUDGED_BY:
+        for i, (own, part) in enumerate(zip(variants, outputs, strict=True)):
+            if own.loss != settings.loss:
+                shifts[i] = float(np.average((aside.y - part)[:, 0], weights=aside.weight))
+    return [part + shift if shift else part for part, shift in zip(outputs, shifts, strict=True)], shifts
 
 
 def _select(settings: Settings, aside: Rows, outputs: Sequence[Array]) -> tuple[int, ...]:

@@ -319,15 +319,15 @@ class TableClassifier(ClassifierMixin, TableEstimator):  # type: ignore[misc]
     Parameters
     ----------
     preset : {"fast", "default", "best"}
-        "fast" is one small network, "default" an ensemble of a few over folds of the samples, "best" three of these: as
-        it is, without bins of numbers, and trained for longer. Each network of an ensemble sets other samples aside,
-        which tell its best epoch, and in "best" which of the three to average; all are learned from by most.
+        "fast" is one small network, "default" an ensemble of a few over folds of the samples, "best" several ensembles
+        that differ, trained for longer. Each network of an ensemble sets other samples aside, which tell its best
+        epoch, and in "best" which of the ensembles to average; all are learned from by most.
     hidden_layer_sizes : int or array-like of int, optional
         Widths of the hidden layers, in place of the preset's.
     members : int, optional
         Networks whose predictions are averaged, in place of the preset's number.
     max_iter : int, optional
-        Epochs at most, in place of the preset's; a third of the networks of "best" have 10/3 times as many.
+        Epochs at most, in place of the preset's.
     dropout : float, optional
         Share of the hidden units left out at a step, in place of the preset's.
     optimizer : str or Optimizer, optional
@@ -479,8 +479,10 @@ class TableRegressor(RegressorMixin, TableEstimator):  # type: ignore[misc]
     distributed
         As for `TableClassifier`.
     loss : {"squared_error", "absolute_error", "huber", "quantile"} or Loss
-        "quantile" is the median; ``bpx.Quantile(0.9)`` another one. Of the standardized target, so that ``delta`` in
-        ``bpx.Huber(delta=0.5)`` is in standard deviations.
+        What the networks learn by. With "squared_error" most of the preset "best" learn by the Huber loss, are shifted
+        so that they are right on average, and are kept where that lowers the squared error. "quantile" is the median;
+        ``bpx.Quantile(0.9)`` another one. Of the standardized target, so that ``delta`` in ``bpx.Huber(delta=0.5)`` is
+        in standard deviations.
     held_out : float
         Share of the samples that nothing is learned from, which gives `predict_interval` its guarantee; 0 for samples
         that networks of an ensemble set aside.

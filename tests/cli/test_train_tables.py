@@ -308,14 +308,14 @@ def test_the_best_preset_is_resumed_and_says_how_many_networks_it_keeps(as_json,
     options = ("--target", "y", "--preset", "best", "--epochs", 2)
     monkeypatch.setattr("bpx.recipes.training.select_groups", lambda *_: (1, 2))
     said = command("train", path, *options, "--checkpoint", run).stdout
-    assert "24 networks of 2-64-64-1, numbers in 24 bins (8 without), silu" in said
-    assert "silu, dropout 0 (16 of them), 0.1 (8 of them); " in said
-    assert "huber, adamw" in said
+    assert "24 networks of 2-64-64-1, numbers in 24 bins (6 without), silu" in said
+    assert "silu, dropout 0 (18 of them), 0.1 (6 of them); " in said
+    assert "squared_error (6 of them), huber (18 of them), adamw at" in said
     assert "2 epochs, batches of 64" in said
-    assert "16 of the 24 networks: they fit rows they set aside best" in said
+    assert "12 of the 24 networks: they fit rows they set aside best" in said
     (run / "network-12" / "trained.safetensors").unlink()
     data = as_json("train", "--resume", run, "-o", tmp_path / "resumed.safetensors")
-    assert data["members"] == 16
+    assert data["members"] == 12
     as_json("train", path, *options, "-o", tmp_path / "whole.safetensors")
     whole, resumed = (as_json("evaluate", tmp_path / f"{name}.safetensors", path) for name in ("whole", "resumed"))
     assert whole["loss"] == resumed["loss"]

@@ -86,7 +86,10 @@ def test_networks_that_learned_otherwise_are_joined_once_that_is_forgotten(tmp_p
 
 def test_networks_that_learned_alike_keep_dropout_and_loss():
     networks = [make(seed) for seed in range(2)]
-    assert all(a is b for a, b in zip(forget_learning(networks, "huber"), networks, strict=True))
+    assert all(a is b for a, b in zip(forget_learning(networks, "cross_entropy"), networks, strict=True))
+    others = forget_learning([make(seed, "huber", 1) for seed in range(2)], "squared_error")
+    assert [net.loss for net in others] == [bpx.SquaredError()] * 2
+    assert [net.layers for net in others] == [make(0, "huber", 1).layers] * 2
 
 
 def test_one_network_stays_as_it_is():

@@ -184,8 +184,25 @@ def test_the_best_preset_has_variants_that_differ_and_longer_trainings():
         parts = best.decide().split()
         assert len(parts) == len(best.variants) > 1
         assert {part.bins for part in parts} == {0, default.bins}
-        assert {part.loss for part in parts} == ({"cross_entropy"} if classes else {"huber"})
+        assert {part.loss for part in parts} == ({"cross_entropy"} if classes else {"squared_error", "huber"})
         assert best.decide().optimizer.learning_rate.length == 200
+
+
+def test_numbers_with_a_long_tail_are_right_on_average():
+    """The Huber loss foretells less than the mean of targets of which few are large; what is predicted is shifted."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(300, 2))
+    y = np.where(rng.random((300, 1)) < 0.1, 10.0, 0.0) + 0.1 * rng.normal(size=(300, 1))
+    rows = Rows(x, (y - y.mean()) / y.std())
+    recipe = dataclasses.replace(RECIPE, loss="squared_error", epochs=20, patience=20, members=5)
+    robust = dataclasses.replace(recipe, variants=(Variant(loss="huber"),))
+    plain, asked, shifted = (train(one.decide(), rows) for one in (recipe, robust.change(loss="huber"), robust))
+    assert abs(shifted.outputs.mean()) < 1e-6
+    assert abs(plain.outputs.mean()) > 1e-6  # what learned by the squared error stays as it is
+    assert asked.outputs.mean() < -0.1  # and so does the Huber loss where a person asked for it
+    by = shifted.network.predict(x) - asked.network.predict(x)
+    np.testing.assert_allclose(by, -asked.outputs.mean(), rtol=1e-4)
+    assert (shifted.network.loss.loss, asked.network.loss.loss) == (bpx.SquaredError(), bpx.Huber())
 
 
 def test_networks_that_learned_by_other_losses_are_chosen_and_joined_by_that_of_the_settings(monkeypatch):
