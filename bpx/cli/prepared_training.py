@@ -75,7 +75,7 @@ class PreparedTraining:
         data = load_training(options)
         settings = decide_settings(options, data.recipe)
         name, rows = data.preprocessor.target.name, len(data.x_train)
-        if options.average:
+        if options.average or data.recipe.average:
             settings = average_weights(settings, rows)
         if settings.class_weight is not None and data.preprocessor.task == "regression":
             raise InputError(f"--class-weight is for classes, and target {name!r} holds numbers")

@@ -23,6 +23,7 @@ from bpx.optimizers import LBFGS, OPTIMIZERS, Optimizer, get_optimizer
 from bpx.recipes.building import build_network, find_bins
 from bpx.recipes.intervals import Residuals
 from bpx.recipes.presets import PRESETS, choose_recipe
+from bpx.recipes.settings import average_weights
 from bpx.recipes.training import Rows, train_network
 from bpx.sklearn.internals import (
     Interval,
@@ -269,6 +270,7 @@ class TableEstimator(Kept, TellsCallbacks, BaseEstimator):  # type: ignore[misc]
             loss=None if isinstance(loss, str) and loss == "squared_error" else _check_loss(loss),
         )
         settings = recipe.decide(seed=seed, precision=self.precision)
+        settings = average_weights(settings, rows) if recipe.average else settings
         if self.optimizer is not None:
             optimizer = get_optimizer(self.optimizer)
             if isinstance(optimizer, LBFGS):
