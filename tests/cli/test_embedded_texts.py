@@ -49,7 +49,7 @@ def find(kind, net):
 
 
 OPTIONS = {
-    "fast": ("--preset", "fast"),
+    "fast": ("--preset", "fast", "--epochs", "40"),
     "default": ("--epochs", "12"),
     "best": ("--preset", "best", "--epochs", "3"),
     "plain": ("--preset", "fast", "--hidden", "16", "--optimizer", "sgd", "--epochs", "5"),
