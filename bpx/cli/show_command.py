@@ -156,10 +156,11 @@ class _Training:
     def _tell_how(self) -> str:
         epochs, loss = self._find(int, "epochs"), self._find((int, float), "final_loss")
         optimizer, members = self._find(str, "settings", "optimizer", "name"), self._find(int, "settings", "members")
+        averaged = self._find(str, "settings", "optimizer", "optimizer", "name")
         took = self._find((int, float), "seconds")
         parts = [
             members and members > 1 and f"{members} networks",
-            optimizer,
+            f"{averaged} with averaged weights" if averaged else optimizer,
             epochs is not None and f"{epochs:,} epochs",
             loss is not None and f"final loss {loss:.6g}",
             took is not None and seconds(float(took)),

@@ -47,7 +47,7 @@ def test_everything_there_is_to_know_is_told(trained):
     assert "predicts the number price" in text
     assert "2 columns: length (number), color (category); left out: note" in text
     assert re.search(r"trained \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC, by bpx [\d.]+, on flowers.csv, 64 rows", text)
-    assert "adamw, 3 epochs" in text
+    assert "adamw with averaged weights, 3 epochs" in text
     assert re.search(r"on held-out rows 16: R2 [-\d.]+ \(baseline [-\d.]+\)", text)
     assert f"{bpx.load(trained).n_params:,} parameters, float32, loss squared_error" in text
     assert "Linear(" in text
