@@ -21,6 +21,7 @@ from bpx.cli.train_options import TrainOptions, decide_settings
 from bpx.datasets import names
 from bpx.errors import InputError
 from bpx.network import Network
+from bpx.optimizers import Averaged, Optimizer
 from bpx.recipes.building import Edges, build_network, find_bins
 from bpx.recipes.intervals import Residuals
 from bpx.recipes.model_file import Model
@@ -170,7 +171,7 @@ class PreparedTraining:
         parts = {"training": self.data.y_train}
         if self.data.y_held_out is not None:
             parts["held_out"] = self.data.y_held_out
-        settings["optimizer"] = {"name": self.settings.optimizer.name, **settings["optimizer"]}
+        settings["optimizer"] = _describe_optimizer(self.settings.optimizer)
         held_out = 0 if self.data.x_held_out is None else len(self.data.x_held_out)
         return {
             "bpx": __version__,
@@ -189,6 +190,14 @@ class PreparedTraining:
             "final_loss": self.history.loss[-1] if self.history.loss else None,
             "seconds": self.history.seconds,
         }
+
+
+def _describe_optimizer(optimizer: Optimizer) -> dict[str, Any]:
+    """Return an optimizer as plain data with its name, and with that of what makes the steps of averaged weights."""
+    described = {"name": optimizer.name, **dataclasses.asdict(optimizer)}
+    if isinstance(optimizer, Averaged):
+        described["optimizer"] = _describe_optimizer(optimizer.optimizer)
+    return described
 
 
 def _build(settings: Settings, data: TrainingData, backend: Backend, i: int, edges: Edges) -> Network:
