@@ -15,6 +15,7 @@ import numpy as np
 
 from bpx.callbacks.early_stopping import EarlyStopping
 from bpx.core.regularization import ClipNorm
+from bpx.errors import InputError
 from bpx.files import save
 from bpx.losses import get_loss
 from bpx.network import Network, load_with_extra
@@ -158,7 +159,9 @@ def train_network(
     for i, (_, own, aside) in enumerate(plans):
         network = build(i)
         lead = _find_leader(network, how.get("distributed", False))
-        kept = lead(partial(_Kept.of_member, checkpoint, resume, i)) if len(plans) > 1 else _Kept(checkpoint, resume)
+        kept = (
+            lead(partial(_Kept.of_member, checkpoint, resume, i, own)) if len(plans) > 1 else _Kept(checkpoint, resume)
+        )
         history = kept.read_into(network, lead)
         if history is None:
             history = _fit(network, own, rows, aside, watched, **kept.folders, **how)
@@ -400,9 +403,10 @@ class _Kept:
     checkpoint: Any = None
     resume: Any = None
     finished: Path | None = None
+    settings: str = ""
 
     @classmethod
-    def of_member(cls, checkpoint: Any, resume: Any, i: int) -> _Kept:
+    def of_member(cls, checkpoint: Any, resume: Any, i: int, settings: Settings) -> _Kept:
         if checkpoint is None and resume is None:
             return cls()
         folder = Path(resume if checkpoint is None else checkpoint) / f"network-{i + 1}"
@@ -411,6 +415,7 @@ class _Kept:
             None if checkpoint is None else folder,
             Path(resume) / folder.name if begun else None,
             folder / "trained.safetensors",
+            repr(settings),
         )
 
     @property
@@ -420,12 +425,23 @@ class _Kept:
         return {name: folder for name, folder in given.items() if folder is not None}
 
     def read_into(self, network: Network, lead: Lead) -> History | None:
-        """Give a network the weights that it was trained to before, and return that training's history."""
+        """Give a network the weights that it was trained to before, and return that training's history.
+
+        Raises
+        ------
+        InputError
+            If that training had other settings, as another version of bpx may have given it.
+        """
 
         def read() -> tuple[list[dict[str, Array]], dict[str, Any]] | None:
             if self.finished is None or not self.finished.is_file():
                 return None
             trained, extra = load_with_extra(self.finished, "numpy")
+            if (extra or {}).get("settings") != self.settings:
+                raise InputError(
+                    f"{self.finished} was trained by other settings than this training has, or by another version of "
+                    "bpx: train anew, in another folder"
+                )
             return trained.params, (extra or {}).get("history", {})
 
         found = lead(read)
@@ -437,4 +453,4 @@ class _Kept:
     def write(self, network: Network, history: History) -> None:
         """Keep a trained network."""
         if self.finished is not None and self.checkpoint is not None:
-            save(network, self.finished, extra={"history": history.to_dict()})
+            save(network, self.finished, extra={"history": history.to_dict(), "settings": self.settings})

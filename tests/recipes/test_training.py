@@ -137,6 +137,15 @@ def test_a_training_of_several_goes_on_where_it_was_left(tmp_path, monkeypatch):
     assert again.temperature == whole.temperature
 
 
+def test_networks_of_other_settings_are_not_taken_for_those_of_this_training(tmp_path):
+    settings, rows = decide(patience=3, members=2), make()
+    train(settings, rows, checkpoint=tmp_path)
+    train(settings, rows, resume=tmp_path)
+    other = dataclasses.replace(settings, optimizer=bpx.AdamW(2e-3))
+    with pytest.raises(bpx.InputError, match="network-1/trained.safetensors was trained by other settings"):
+        train(other, rows, resume=tmp_path)
+
+
 def test_histories_are_averaged_over_those_that_were_not_over():
     first = History(loss=[4.0, 2.0], validation_loss=[1.0, 1.0], epoch=[1, 2], seconds=1.0)
     second = History(loss=[2.0, 1.0, 0.5], validation_loss=[3.0, 2.0, 1.0], epoch=[1, 2, 3], seconds=2.0)
