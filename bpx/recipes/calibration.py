@@ -9,7 +9,7 @@ import numpy as np
 from bpx.errors import InputError
 from bpx.network import Network
 
-__all__ = ["divide_logits", "find_temperature", "shift_outputs"]
+__all__ = ["adjust_outputs", "find_temperature"]
 
 Array = np.ndarray[Any, Any]
 
@@ -67,31 +67,19 @@ def find_temperature(probabilities: Array, ids: Array, weight: Array | None = No
     return 2.0 / (low + high)
 
 
-def divide_logits(network: Network, temperature: float) -> None:
-    """Divide the logits of a network by a temperature: the weights and biases of its last layer, which makes them.
+def adjust_outputs(network: Network, temperature: float = 1.0, shift: float = 0.0) -> None:
+    """Have the last layer make ``z / temperature + shift`` of what it makes, z, by its weights and biases.
 
     Raises
     ------
     InputError
-        If the last layer has no weights.
+        If the last layer has no weights, or no biases for a shift.
     """
     parameters = network.params
-    if not parameters[-1]:
-        raise InputError(f"the last layer makes no logits: {network.layers[-1]!r}")
-    parameters[-1] = {name: network.backend.to_numpy(array) / temperature for name, array in parameters[-1].items()}
-    network.params = parameters
-
-
-def shift_outputs(network: Network, amount: float) -> None:
-    """Add a number to the outputs of a network: to the biases of its last layer.
-
-    Raises
-    ------
-    InputError
-        If the last layer has no biases.
-    """
-    parameters = network.params
-    if "bias" not in parameters[-1]:
-        raise InputError(f"the last layer has no biases: {network.layers[-1]!r}")
-    parameters[-1]["bias"] = network.backend.to_numpy(parameters[-1]["bias"]) + amount
+    if not parameters[-1] or (shift and "bias" not in parameters[-1]):
+        raise InputError(f"the last layer makes nothing that weights and biases can adjust: {network.layers[-1]!r}")
+    last = {name: network.backend.to_numpy(array) / temperature for name, array in parameters[-1].items()}
+    if shift:
+        last["bias"] = last["bias"] + shift
+    parameters[-1] = last
     network.params = parameters

@@ -19,7 +19,7 @@ from bpx.errors import InputError
 from bpx.files import save
 from bpx.losses import get_loss
 from bpx.network import Network, load_with_extra
-from bpx.recipes.calibration import divide_logits, find_temperature, shift_outputs
+from bpx.recipes.calibration import adjust_outputs, find_temperature
 from bpx.recipes.members import forget_learning, join_members
 from bpx.recipes.selection import select_groups
 from bpx.recipes.settings import Settings
@@ -180,11 +180,9 @@ def train_network(
 
     aside_rows, outputs, temperature, shifts, chosen = lead(judge)
     for group, shift in zip(groups, shifts, strict=True):
-        for i in group:
-            if temperature != 1.0:
-                divide_logits(networks[i], temperature)
-            if shift != 0.0:
-                shift_outputs(networks[i], shift)
+        if (temperature, shift) != (1.0, 0.0):
+            for i in group:
+                adjust_outputs(networks[i], temperature, shift)
     members = [i for group in chosen for i in groups[group]]
     alike = widen_networks(forget_learning([networks[i] for i in members], settings.loss))
     curves = [histories[i] for i in members if plans[i][1].loss == settings.loss]

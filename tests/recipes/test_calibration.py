@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 import bpx
-from bpx.recipes.calibration import divide_logits, find_temperature
+from bpx.recipes.calibration import adjust_outputs, find_temperature
 from bpx.recipes.intervals import Residuals
 
 
@@ -46,10 +46,21 @@ def test_it_has_bounds_where_all_or_none_is_right():
 def test_the_last_layer_is_divided():
     net, x = bpx.mlp([2, 5, 3], dtype="float64"), np.random.default_rng(0).normal(size=(9, 2))
     before = np.log(net.predict(x))
-    divide_logits(net, 2.0)
+    adjust_outputs(net, 2.0)
     np.testing.assert_allclose(net.predict(x), softmax(before / 2.0), rtol=1e-12)
-    with pytest.raises(bpx.InputError, match="the last layer makes no logits"):
-        divide_logits(bpx.mlp([2, 3], output="softmax", loss="squared_error"), 2.0)
+    with pytest.raises(bpx.InputError, match="nothing that weights and biases can adjust"):
+        adjust_outputs(bpx.mlp([2, 3], output="softmax", loss="squared_error"), 2.0)
+
+
+def test_the_last_layer_is_shifted_behind_the_division():
+    net, x = bpx.mlp([2, 5, 1], loss="huber", dtype="float64"), np.random.default_rng(0).normal(size=(9, 2))
+    before = net.predict(x)
+    adjust_outputs(net, 2.0, 0.25)
+    np.testing.assert_allclose(net.predict(x), before / 2.0 + 0.25, rtol=1e-12)
+    bare = bpx.Network([bpx.Linear(2, 1, bias=False)], loss="huber")
+    adjust_outputs(bare, 2.0)
+    with pytest.raises(bpx.InputError, match="nothing that weights and biases can adjust: Linear"):
+        adjust_outputs(bare, shift=0.25)
 
 
 def test_intervals_hold_what_they_promise():

@@ -15,6 +15,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
+import bpx
 from bpx.errors import InputError
 from bpx.sklearn import TableClassifier, TableRegressor
 
@@ -217,6 +218,18 @@ def test_its_file_is_that_of_the_command(fitted, tmp_path):
     label, p = session.run(["label", "probabilities"], {c["input"]: parsed[c["name"]] for c in said["columns"]})
     assert label.reshape(-1).tolist() == found.predict(frame).tolist()
     np.testing.assert_allclose(p, found.predict_proba(frame), atol=1e-5)
+
+
+def test_the_fast_preset_has_averaged_weights():
+    frame, y = make_table(120, seed=3)
+    steps = bpx.AdamW(bpx.CosineDecay(3e-3, length=4), weight_decay=1e-2)
+    given = {"preset": "fast", "max_iter": 4, "random_state": 0}
+    found, plain, averaged = (
+        TableRegressor(**given, optimizer=optimizer).fit(frame, y).predict(frame)
+        for optimizer in (None, steps, bpx.Averaged(steps, decay=0.9))  # over 10 steps, the least
+    )
+    np.testing.assert_array_equal(found, averaged)
+    assert np.abs(found - plain).max() > 1e-3 * np.std(y)
 
 
 @pytest.mark.parametrize("kind", [TableClassifier, TableRegressor])
