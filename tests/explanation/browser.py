@@ -48,8 +48,8 @@ class Page:
         self.folder = folder
         self.look()
 
-    def look(self, width: int = 1280, scheme: str = "light", motion: str = "no-preference") -> None:
-        size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 600}
+    def look(self, width: int = 1280, scheme: str = "light", motion: str = "no-preference", height: int = 900) -> None:
+        size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600}
         self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
         features = [
             {"name": "prefers-color-scheme", "value": scheme},
