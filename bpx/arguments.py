@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import operator
 from collections.abc import Iterable, Mapping
@@ -44,6 +45,17 @@ def check_choice(kind: str, given: Any, known: Iterable[str]) -> str:
     if isinstance(given, str) and given in names:
         return given
     raise unknown_name(kind, given, names)
+
+
+def check_hashable(given: Any) -> None:
+    """Raise unless an object can be part of a key, as settings that never change can."""
+    try:
+        hash(given)
+    except TypeError:
+        advice = "; write @dataclass(frozen=True)" if dataclasses.is_dataclass(given) else ""
+        raise InputError(
+            f"{type(given).__name__} must have a hash, because its settings are those of the whole training{advice}"
+        ) from None
 
 
 def check_count(name: str, value: Any, minimum: int = 1) -> int:

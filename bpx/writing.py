@@ -102,12 +102,15 @@ def open_whole(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     named = check_path("the name of a file", path)
     part: Path | None = None
     file: BinaryIO | None = None
+    inside = False
     try:
         replaced = _look_at(named)
         target = Path(os.path.realpath(named))
         remove_parts(target.parent)
         part, file = _create_part(target.parent, 0o666 if replaced is None else 0o600)
+        inside = True
         yield file
+        inside = False
         file.flush()
         if replaced is not None:
             _take_over_permissions(file.fileno(), part, replaced)
@@ -118,6 +121,8 @@ def open_whole(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
         part = None
         _synchronize_folder(target.parent)
     except OSError as error:
+        if inside and error.filename is not None:  # the block opened something else: writing names no file
+            raise
         raise InputError(f"cannot write {named}: {error.strerror or error}") from error
     finally:  # after Ctrl-C too
         if file is not None:

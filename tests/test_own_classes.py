@@ -14,6 +14,8 @@ import pytest
 from closeness import assert_same_bits
 
 import bpx
+from bpx.core.model import MOST_PROGRAMS
+from bpx.core.regularization import Clip, Penalty
 from bpx.layers import LAYERS
 from bpx.losses import KINDS, LOSSES
 from bpx.optimizers import OPTIMIZERS
@@ -358,3 +360,70 @@ def test_an_onnx_file_is_not_that_of_a_parent_that_computes_something_else(tmp_p
     x = np.random.default_rng(0).normal(size=(5, 4)).astype(np.float32)
     np.testing.assert_allclose(session.run(None, {"x": x})[0], net.predict(x), rtol=1e-4, atol=1e-5)
     assert abs(net.predict(x).mean()) < 1e-6  # the batch's statistics, not those that BatchNorm would take
+
+
+def test_numbers_that_change_late_are_not_taken_for_the_same_at_every_step(backend):
+    """Some backends keep numbers that never change on the device: the first steps do not tell that."""
+
+    @dataclass(frozen=True)
+    class Stopping(bpx.optimizers.Optimizer):
+        """``w -= rate * dw`` for three steps."""
+
+        @property
+        def update(self):
+            return _update_plainly
+
+        def coefficients(self, steps, rates):
+            return np.where(steps < 3, rates, 0.0)[:, None]
+
+    x, y = networks.numbers(20)
+    net = bpx.mlp([4, 3, 2], loss="squared_error", seed=0, backend=backend.spec, dtype=backend.dtype)
+    loss = net.fit(backend.array(x), backend.array(y), epochs=8, optimizer=Stopping(0.1)).loss
+    assert loss[0] > loss[1] > loss[2] > loss[3]
+    assert loss[4:] == [loss[3]] * 4
+    assert not Stopping(0.1).constant
+
+    class Sure(Stopping):
+        steady = True
+
+    class Heir(bpx.SGD):
+        pass
+
+    assert Sure(0.1).constant
+    assert Heir(0.1).constant
+    assert not Sure(bpx.StepDecay(0.1, 2)).constant
+
+
+def _update_plainly(xp, w, dw, rate):
+    return (w - rate * dw,)
+
+
+def test_an_update_made_anew_whenever_it_is_asked_for_is_compiled_once_a_training():
+    @dataclass(frozen=True)
+    class Anew(bpx.optimizers.Optimizer):
+        """``w -= rate * dw``."""
+
+        @property
+        def update(self):
+            return lambda xp, w, dw, rate: (w - rate * dw,)
+
+    x, y = networks.numbers(20)
+    net = bpx.mlp([4, 3, 2], loss="squared_error")
+    net.fit(x, y, epochs=1, optimizer=Anew(0.1))
+    before = len(net._programs)
+    net.fit(x, y, epochs=20, optimizer=Anew(0.1), callbacks=lambda run: None)
+    assert len(net._programs) == before + 1
+    for _ in range(2 * MOST_PROGRAMS):
+        net.fit(x, y, epochs=1, optimizer=Anew(0.1))
+    assert len(net._programs) <= MOST_PROGRAMS
+
+
+@pytest.mark.parametrize("what", ["penalties", "clip"])
+def test_a_penalty_and_a_limit_without_a_hash_are_refused_with_what_to_do(what):
+    @dataclass
+    class Mutable(Penalty if what == "penalties" else Clip):
+        size: float = 0.1
+
+    x, y = networks.numbers(20)
+    with pytest.raises(bpx.InputError, match=r"Mutable must have a hash.*; write @dataclass\(frozen=True\)"):
+        bpx.mlp([4, 2], loss="squared_error").fit(x, y, epochs=1, **{what: Mutable()})

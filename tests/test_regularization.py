@@ -7,6 +7,7 @@ from differences import central_differences
 from networks import numbers, on_host
 
 import bpx
+from bpx.core.regularization import make_penalize
 
 PENALTIES = [bpx.L2(0.3), bpx.L2(0.3, per_sample=True), bpx.L1(0.2), bpx.L1(0.2, per_sample=True)]
 
@@ -145,3 +146,45 @@ def test_a_batch_whose_samples_all_weigh_0_has_no_penalty_per_sample(penalty, so
         np.testing.assert_allclose(losses, expected, rtol=backend.either(1e-12, 1e-5))
         for mine, theirs in zip(with_it.params, without.params, strict=True):
             assert_close(backend, mine, {n: backend.numpy(a) for n, a in theirs.items()}, backend.either(1e-12, 1e-5))
+
+
+@pytest.mark.parametrize(
+    ("layer", "weights"),
+    [
+        (bpx.Linear(4, 3), ["weight"]),
+        (bpx.BatchNorm(4), []),
+        (bpx.Embedding(5, 3), ["weight"]),
+        (bpx.Members(4, k=2), []),
+        (bpx.MemberLinear(4, 3, k=2), ["weight"]),
+        (bpx.MemberLinear(4, 3, k=2, own=("weight", "bias")), ["weight"]),
+        (bpx.Periodic(4, 3, 2), ["sine", "cosine"]),
+        (bpx.PBLD(4), ["weight"]),
+        (bpx.Residual([bpx.LayerNorm(4), bpx.Linear(4, 4)]), ["1.weight"]),
+        (bpx.Columns([3, 1], [bpx.Periodic(3, 2, 2), bpx.Embedding(2, 2)]), ["0.sine", "0.cosine", "1.weight"]),
+    ],
+    ids=lambda given: type(given).__name__ if isinstance(given, bpx.Layer) else "",
+)
+def test_weights_alone_are_penalized_whatever_their_axes(layer, weights, generator):
+    """Biases and factors of members have two axes, and weights of members three."""
+    xp = bpx.get_backend("numpy").xp
+    params = {name: array + 0.5 for name, array in layer.init(generator).items()}
+    grads = {name: np.zeros_like(array) for name, array in params.items()}
+    value = make_penalize(xp, [bpx.L2(0.2), bpx.L1(0.1)], [layer])([params], [grads], 1)
+    expected = sum((0.1 * params[name] ** 2 + 0.1 * np.abs(params[name])).sum() for name in weights)
+    assert float(value) == pytest.approx(expected, rel=1e-13)
+    assert [name for name in layer.param_names if np.any(grads[name])] == weights
+
+
+def test_a_layer_of_ones_own_says_what_its_weights_are():
+    class Shifted(bpx.Layer):
+        param_names = ("kernel", "offset", "gain")
+
+        def init(self, generator):
+            return {"kernel": np.ones((2, 2)), "offset": np.ones(2), "gain": np.ones((2, 2))}
+
+    assert Shifted().weight_names == ("kernel", "gain")
+
+    class Named(Shifted):
+        weight_names = ("kernel",)
+
+    assert Named().weight_names == ("kernel",)

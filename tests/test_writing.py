@@ -152,6 +152,17 @@ def test_nothing_is_left_whatever_ends_the_writing(error, place, path, monkeypat
     assert path.read_bytes() == b"old"
 
 
+def test_the_error_of_another_file_within_the_block_is_not_blamed_on_this_one(path):
+    def write():
+        with open_whole(path) as file:
+            file.write(b"half")
+            (path.parent / "absent").read_bytes()
+
+    with pytest.raises(FileNotFoundError, match="absent"):
+        write()
+    assert names(path.parent) == []
+
+
 WRITER = """
 import os, signal, sys
 from bpx.writing import open_whole

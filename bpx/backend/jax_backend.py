@@ -56,26 +56,27 @@ class JaxBackend(Backend):
             return jax.local_devices()[0]
         platform, _, index = text.partition(":")
         try:
-            found = jax.devices({"cuda": "gpu"}.get(platform, platform))
+            found = jax.local_devices(backend={"cuda": "gpu"}.get(platform, platform))
         except RuntimeError as error:
             raise BackendError(
                 f"backend 'jax:{text}' cannot be used: no driver or device ({error}); "
                 f"usable here: {', '.join('jax:' + d for d in JaxBackend.devices())}"
             ) from error
-        named = {str(each.id): each for each in found}  # of other processes, too, and they count on
+        named = {str(each.id): each for each in found}  # of several processes each counts on where another one ended
         if index and index not in named:
+            whose = " in this process" if jax.process_count() > 1 else ""
             raise BackendError(
-                f"jax has no device {text!r}; usable here: {', '.join('jax:' + d for d in JaxBackend.devices())}"
+                f"jax has no device {text!r}{whose}; usable here: {', '.join('jax:' + d for d in JaxBackend.devices())}"
             )
         return named[index] if index else found[0]
 
     @staticmethod
     def devices() -> tuple[str, ...]:
-        """Return the devices that this JAX can use."""
+        """Return the devices that this process's JAX can use."""
         import jax
 
-        platforms = {d.platform for d in jax.devices()} | {"cpu"}
-        return tuple(_name_device(d) for p in sorted(platforms) for d in jax.devices(p))
+        platforms = {d.platform for d in jax.local_devices()} | {"cpu"}
+        return tuple(_name_device(d) for p in sorted(platforms) for d in jax.local_devices(backend=p))
 
     @classmethod
     def find_fault(cls, array: Array) -> str:

@@ -142,12 +142,14 @@ class TorchBackend(CapturingBackend):
             raise BackendError("backend 'torch:mps' has no float64; use dtype='float32' or backend='torch:cpu'")
 
     def make_matmul(self, precision: str) -> Callable[[Array, Array], Array]:
-        on_tensor_cores = make_tensor_core_matmul(self._torch, precision) if self._device.type == "cuda" else None
+        if self._device.type != "cuda":
+            return super().make_matmul(precision)
+        on_tensor_cores = make_tensor_core_matmul(self._torch, precision, self._device)
         return on_tensor_cores or super().make_matmul(precision)
 
     def make_rounding(self, precision: str) -> Callable[[Array], Array] | None:
         on_cuda = precision == "bfloat16" and self._device.type == "cuda"
-        if not on_cuda or make_tensor_core_matmul(self._torch, precision) is None:
+        if not on_cuda or make_tensor_core_matmul(self._torch, precision, self._device) is None:
             return None
         return self._round_to_bfloat16
 

@@ -7,9 +7,13 @@ hot loop's functions go straight to PyTorch's own, and numbers are moved once.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
+
+_CHANGING_PRECISION = threading.Lock()
+"""Held while the precision of products, a setting of the whole process, is another one."""
 
 MOST_ONES = 65_536
 """Rows up to which a sum over them is a product: at most 1 MiB of ones is kept for each dtype."""
@@ -101,21 +105,22 @@ def round_mantissa(torch: Any, x: Any, bits: int) -> Any:
     return torch.where(torch.isnan(x), x, rounded.view(torch.float32))
 
 
-def make_tensor_core_matmul(torch: Any, precision: str) -> Callable[[Any, Any], Any] | None:
-    """Return ``matmul`` of operands that CUDA rounds, by the tensor cores; None where this PyTorch has none for it.
+def make_tensor_core_matmul(torch: Any, precision: str, device: Any = "cuda") -> Callable[[Any, Any], Any] | None:
+    """Return ``matmul`` of operands that a CUDA device rounds, by its tensor cores; None where PyTorch has none for it.
 
     TF32 is a setting of the whole process in PyTorch: it is made for the time of the call that gives the device the
-    product to do, and put back.
+    product to do, and put back, by one thread at a time.
     """
     if precision == "tf32":
 
         def multiply_tf32(a: Any, b: Any, /) -> Any:
-            before = torch.get_float32_matmul_precision()
-            torch.set_float32_matmul_precision("high")
-            try:
-                return torch.matmul(a, b)
-            finally:
-                torch.set_float32_matmul_precision(before)
+            with _CHANGING_PRECISION:
+                before = torch.get_float32_matmul_precision()
+                torch.set_float32_matmul_precision("high")
+                try:
+                    return torch.matmul(a, b)
+                finally:
+                    torch.set_float32_matmul_precision(before)
 
         return multiply_tf32
 
@@ -126,7 +131,9 @@ def make_tensor_core_matmul(torch: Any, precision: str) -> Callable[[Any, Any], 
         return torch.matmul(a.to(torch.float32), b.to(torch.float32))
 
     try:
-        multiply_bfloat16(*(torch.ones((8, 8), device="cuda") for _ in range(2)))
+        multiply_bfloat16(*(torch.ones((8, 8), device=device) for _ in range(2)))
+    except torch.OutOfMemoryError:
+        raise
     except (RuntimeError, TypeError):  # PyTorch before 2.8 sums bfloat16 products up in bfloat16 alone
         return None
     return multiply_bfloat16

@@ -12,6 +12,7 @@ from bpx.callbacks.monitoring import Monitor
 from bpx.errors import CheckpointWarning, InputError
 from bpx.files import save
 from bpx.training.callback import Callback, Run
+from bpx.writing import check_path
 
 
 class Checkpoint(Callback):
@@ -55,7 +56,7 @@ class Checkpoint(Callback):
     def __init__(
         self, path: str | os.PathLike[str], monitor: str | None = None, mode: str = "auto", on_error: str = "warn"
     ) -> None:
-        self.path = os.fspath(path)
+        self.path = os.fspath(check_path("the path of a checkpoint's file", path))
         self.monitor = None if monitor is None else Monitor(monitor, 0.0, mode)
         self.on_error = check_choice("on_error", on_error, ("warn", "raise"))
         self.last: Path | None = None

@@ -77,7 +77,7 @@ class Monitor:
     def see(self, value: float) -> tuple[bool, bool]:
         """Take an epoch's value; return whether it is the best so far, and whether it counts as an improvement."""
         lead = (self.best - value) * self._sign
-        is_best = lead > 0.0  # NaN is no lead
+        is_best = math.isfinite(value) and lead > 0.0
         improved = is_best and lead > self.min_delta
         if is_best:
             self.best = value

@@ -6,6 +6,7 @@ import os
 import socket
 import struct
 import time
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -61,12 +62,12 @@ class TensorBoard(Callback):
 
     def __init__(self, folder: str | os.PathLike[str], histograms: int | None = None) -> None:
         import_optional("tensorboardX", "TensorBoard's event files", "tensorboard")
-        self.folder = os.fspath(folder)
+        self.folder = os.fspath(check_path("the folder of TensorBoard", folder, "a folder"))
         self.histograms = None if histograms is None else check_count("histograms", histograms)
         self._file: GrowingFile | None = None
 
     def on_train_begin(self, run: Run) -> None:
-        folder = check_path("the folder of TensorBoard", self.folder, "a folder")
+        folder = Path(self.folder)
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:

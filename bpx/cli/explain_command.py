@@ -193,16 +193,22 @@ def _write_page(
 
     from bpx.explanation import write_page
     from bpx.explanation.page import MAX_PAGE_BYTES
+    from bpx.explanation.page_summary import needs_summary
     from bpx.optimizers import SGD
 
     epochs = found.page_epochs if epochs is None else epochs
+    max_bytes = MAX_PAGE_BYTES if max_bytes is None else max_bytes or None
+    if needs_summary(found.network.n_params, found.network.dtype, max_bytes):
+        epochs, held = 0, "one training step, in summaries"
+    else:
+        held = f"{epochs:,} epochs of training"
     write_page(
         path, found.network, found.x, found.y, epochs=epochs, optimizer=SGD(rate), batch_size=found.batch_size,
         title=found.title, feature_names=found.feature_names, class_names=found.class_names, notes=found.notes,
-        sample=sample, weight=weight, max_bytes=MAX_PAGE_BYTES if max_bytes is None else max_bytes or None,
+        sample=sample, weight=weight, max_bytes=max_bytes,
     )  # fmt: skip
     size = Path(path).stat().st_size
-    printer.line(f"{found.title}: {path} ({size:,} bytes) holds {epochs:,} epochs of training; open it in a browser")
+    printer.line(f"{found.title}: {path} ({size:,} bytes) holds {held}; open it in a browser")
     printer.result({"title": found.title, "epochs": epochs, "learning_rate": rate, "html": path, "bytes": size})
 
 

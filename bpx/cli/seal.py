@@ -42,12 +42,38 @@ def _read_key(*, make: bool) -> bytes | None:
     try:
         state = os.environ.get("LOCALAPPDATA" if os.name == "nt" else "XDG_STATE_HOME")
         path = (Path(state) if state else Path.home() / ".local" / "state") / "bpx" / "key"
-        if make and not path.exists():
+        key = _load_key(path)
+        if key is None and make:
             path.parent.mkdir(parents=True, exist_ok=True)
-            with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-                file.write(secrets.token_bytes(_KEY_BYTES))
-        with path.open("rb") as file:
-            key = file.read(_KEY_BYTES)
+            _make_key(path)
+            key = _load_key(path)
     except (OSError, RuntimeError):  # a home that cannot be written, or none at all
         return None
+    return key
+
+
+def _load_key(path: Path) -> bytes | None:
+    """Return the key in a file; None where there is no file, or it holds no whole key."""
+    try:
+        key = path.read_bytes()
+    except FileNotFoundError:
+        return None
     return key if len(key) == _KEY_BYTES else None
+
+
+def _make_key(path: Path) -> None:
+    """Write a new key, which is there whole or not at all; of several processes that do so the first one's stays."""
+    part = path.with_name(f"{path.name}-{secrets.token_hex(8)}")
+    try:
+        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.write(secrets.token_bytes(_KEY_BYTES))
+        if path.exists() and _load_key(path) is None:
+            os.replace(part, path)  # what a crash has left there seals nothing
+        elif os.name == "nt":
+            os.rename(part, path)  # fails where another one was first
+        else:
+            os.link(part, path)
+    except FileExistsError:
+        return
+    finally:
+        part.unlink(missing_ok=True)

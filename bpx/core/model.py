@@ -39,6 +39,9 @@ PREDICT_ROWS = 8192
 LASTING_PROGRAMS = 4
 """Programs whose recordings a network keeps from one call to the next."""
 
+MOST_PROGRAMS = 64
+"""Programs that a network keeps."""
+
 Data = tuple[Array, Array, "Array | None"]
 """Samples, targets and weights on the network's device."""
 
@@ -548,10 +551,17 @@ class Model(Pickled):
     # -- programs -----------------------------------------------------------------------------------------
 
     def keep_program(self, key: Any, make: Callable[[], Any]) -> Any:
-        """Return the program of a key, which ``make()`` makes on first use; `to` forgets all."""
-        if key not in self._programs:
-            self._programs[key] = make()
-        return self._programs[key]
+        """Return the program of a key, which ``make()`` makes on first use; `to` forgets all.
+
+        Of more than `MOST_PROGRAMS` those made first are forgotten: a key may hold what nobody will ask for again, such
+        as an optimizer's function that was made for one training.
+        """
+        program = self._programs.get(key)
+        if program is None:
+            program = self._programs[key] = make()
+            for old in list(self._programs)[:-MOST_PROGRAMS]:
+                self._programs.pop(old, None)
+        return program
 
     def release_programs(self) -> None:
         """Tell the programs that a training has ended; of those whose recordings outlive it, some are dropped.

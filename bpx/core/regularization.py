@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from typing import Any
 
-from bpx.arguments import check_number
+from bpx.arguments import check_hashable, check_number
 from bpx.backend.base import Array
 from bpx.errors import InputError
-from bpx.layers.base import Params
+from bpx.layers.base import Layer, Params
 
 
 class Penalty:
-    """A term of the loss that depends on the weights alone; matrices have one, biases and scales do not."""
+    """A term of the loss that depends on the weights alone.
+
+    Each trained parameter of ``layer.weight_names`` has one: weight matrices do, biases and scales do not.
+    """
 
     def term(self, xp: Any, w: Array, rows: int) -> tuple[Array, Array]:
-        """Return the penalty of a weight matrix, a scalar, and its gradient, for a batch of ``rows`` samples."""
+        """Return the penalty of an array of weights, a scalar, and its gradient, for a batch of ``rows`` samples."""
         raise TypeError(f"{type(self).__name__} defines no term")
 
 
@@ -222,13 +225,13 @@ class ClipNorm(Clip):
 
 def check_penalties(penalties: Any) -> tuple[Penalty, ...]:
     """Return penalties as a tuple; a single one may stand alone."""
-    if isinstance(penalties, Penalty):
-        return (penalties,)
-    if not isinstance(penalties, Iterable):
+    if not isinstance(penalties, (Penalty, Iterable)):
         raise InputError(f"penalties must be a sequence, got {penalties!r}; penalties are bpx.L1 or bpx.L2")
-    chosen = tuple(penalties)
+    chosen = (penalties,) if isinstance(penalties, Penalty) else tuple(penalties)
     if not all(isinstance(penalty, Penalty) for penalty in chosen):
         raise InputError(f"penalties are bpx.L1 or bpx.L2, got {chosen!r}")
+    for penalty in chosen:
+        check_hashable(penalty)
     return chosen
 
 
@@ -236,19 +239,28 @@ def check_clip(clip: Any) -> None:
     """Raise unless ``clip`` is a limit on gradients or None."""
     if not (clip is None or isinstance(clip, Clip)):
         raise InputError(f"clip is bpx.ClipValue, bpx.ClipNorm or None, got {clip!r}")
+    check_hashable(clip)
 
 
-def penalize(
-    xp: Any, penalties: Sequence[Penalty], params: Sequence[Params], grads: Sequence[Params], rows: int
-) -> Any:
-    """Add each penalty's gradient to the gradients of the weight matrices; return the sum of the penalties."""
-    total: Any = 0.0
-    for p, g in zip(params, grads, strict=True):
-        for name, dw in g.items():
-            if p[name].ndim == 2:
+def make_penalize(
+    xp: Any, penalties: Sequence[Penalty], layers: Sequence[Layer]
+) -> Callable[[Sequence[Params], Sequence[Params], Any], Any]:
+    """Return ``penalize(params, grads, rows)``.
+
+    It adds each penalty's gradient to the gradients of the weights, and returns the sum of the penalties.
+    """
+    penalized = [layer.weight_names for layer in layers]
+
+    def penalize(params: Sequence[Params], grads: Sequence[Params], rows: Any) -> Any:
+        total: Any = 0.0
+        for names, p, g in zip(penalized, params, grads, strict=True):
+            for name in names:
+                if name not in g:  # frozen
+                    continue
                 for penalty in penalties:
                     value, gradient = penalty.term(xp, p[name], rows)
-                    dw += gradient
-                    g[name] = dw
+                    g[name] += gradient
                     total = total + value
-    return total
+        return total
+
+    return penalize

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
+
+import numpy as np
 
 from bpx.backend.base import Array
 from bpx.backend.portable import hold, release
 from bpx.optimizers import Optimizer
+from bpx.optimizers.schedules import as_schedule
 
 Slots = list[list[Array]]
 """The optimizer's arrays of each parameter that is trained, in the order of `bpx.core.step.list_trained`."""
@@ -28,6 +31,8 @@ class TrainingState:
         Steps since the start: counts the dropout masks.
     optimizer_step : int
         Steps of this optimizer: counts Adam's bias correction and the schedule.
+    optimizer_epoch : int
+        Epochs of this optimizer: counts the schedule that is one of epochs, however many steps each had.
     epoch : int
         Epochs since the start: numbers the shuffles.
     rate_scale : float
@@ -38,8 +43,29 @@ class TrainingState:
     slots: Slots
     step: int = 0
     optimizer_step: int = 0
+    optimizer_epoch: int = 0
     epoch: int = 0
     rate_scale: float = 1.0
+
+    def compute_rates(
+        self, steps: np.ndarray, steps_per_epoch: int, *, epochs_made: int = 0, steps_made: int = 0
+    ) -> np.ndarray:
+        """Return the learning rates that the schedule has for steps of this optimizer, without ``rate_scale``.
+
+        Parameters
+        ----------
+        steps : array of int
+            Their numbers, counted from 0 at the optimizer's first.
+        steps_per_epoch : int
+            Steps of an epoch now; earlier calls of ``fit`` may have had epochs of more steps, or of fewer.
+        epochs_made, steps_made : int
+            How many epochs and steps were made since an epoch has had that many.
+        """
+        schedule = as_schedule(self.optimizer.learning_rate)
+        if schedule.counts_epochs:
+            first = self.optimizer_step - steps_made
+            steps = steps + ((self.optimizer_epoch - epochs_made) * steps_per_epoch - first)
+        return schedule.rates(steps, steps_per_epoch)
 
     def convert(self, convert: Callable[[Array], Array]) -> None:
         """Replace the slots' arrays by what a function makes of them: copies elsewhere, or of another dtype."""
@@ -49,4 +75,11 @@ class TrainingState:
         return {**vars(self), "slots": hold(self.slots)}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
+        state.setdefault("optimizer_epoch", guess_optimizer_epoch(state))  # of an earlier bpx
         vars(self).update(state, slots=release(state["slots"]))
+
+
+def guess_optimizer_epoch(counters: Mapping[str, Any]) -> int:
+    """Return an optimizer's epochs where the counters of a training do not say them, from its share of the steps."""
+    steps = counters["step"]
+    return round(counters["epoch"] * counters["optimizer_step"] / steps) if steps else 0

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from bpx.backend.base import Array
 from bpx.core.backpropagation import Gradients, make_gradients
-from bpx.core.regularization import Clip, Penalty, penalize
+from bpx.core.regularization import Clip, Penalty, make_penalize
 from bpx.core.state import Slots, TrainingState
 from bpx.errors import InputError
 from bpx.layers.base import Params
@@ -201,6 +201,7 @@ def make_step(
     stateful, averages, trained = net.stateful, optimizer.averages, list_trained(net)
     fixed = None if stateful or net.n_keys else net.make_contexts(True, (), ())
     accumulate = None if batch is None else make_accumulation(net, gradients, batch, shared)
+    penalize = make_penalize(xp, penalties, layers) if penalties else None
 
     def step(carry: Any, data: Any, inputs: Any) -> tuple[Any, Array]:
         params, slots, state = carry
@@ -222,10 +223,10 @@ def make_step(
             value, grads, state = accumulate(params, state, keys, x, y, weight)
         if shared is not None:
             value, grads, mass = shared.add_up(xp, value, grads, weight)
-        elif penalties:
+        elif penalize is not None:
             mass = x.shape[0] if weight is None else xp.sum(weight)
-        if penalties:
-            value = value + penalize(xp, penalties, params, grads, mass)
+        if penalize is not None:
+            value = value + penalize(params, grads, mass)
         if clip is not None:
             clip.apply(xp, grads)
         update(params, grads, slots, numbers)

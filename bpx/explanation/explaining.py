@@ -25,7 +25,6 @@ from bpx.explanation.trace import Trace
 from bpx.explanation.watch import Watch
 from bpx.layers.base import Params
 from bpx.optimizers import SGD, Optimizer, get_optimizer
-from bpx.optimizers.schedules import as_schedule
 from bpx.rng import step_keys
 
 MAX_NUMBERS = 50_000
@@ -131,7 +130,8 @@ def explain(
         raise InputError("an estimator hands out a copy of its network; give a network to make steps in place")
     chosen = _choose_optimizer(model, optimizer)
     xs, ys, weight = model.place(x, y, sample_weight)
-    data = (model.backend.copy(xs), ys, weight)  # the trace outlives the caller's array, which may change
+    copy = model.backend.copy  # the trace outlives the caller's arrays, which may change
+    data = (copy(xs), copy(ys), None if weight is None else copy(weight))
     full = _count_numbers(model, data[0].shape[0]) <= MAX_NUMBERS if detail == "auto" else detail == "full"
     row = open_blocks(model.layers)
     builder = Builder(model.backend, full, row, make_symbols(row))
@@ -146,7 +146,7 @@ def explain(
         made, int(data[0].shape[0]), " → ".join(map(repr, model.layers)), f"{model.loss.name} ({model.loss.reduction})",
         repr(chosen), model.backend.spec, model.dtype, "full" if full else "summary",
         _write_notes(model, chosen, training, full), pick_symbols(row, builder.symbols), model.backend, chosen,
-        model.loss, model.backend.to_numpy(ys),
+        model.loss, model.backend.to_numpy(data[1]),
     )  # fmt: skip
 
 
@@ -172,7 +172,7 @@ class _Walk:
         net, twin, watch, backend, training = self.net, self.twin, self.watch, self.net.backend, self.training
         before = [{name: backend.copy(array) for name, array in part.items()} for part in self.moving_weights]
         done = np.array([training.optimizer_step])
-        rates = as_schedule(training.optimizer.learning_rate).rates(done, 1) * training.rate_scale
+        rates = training.compute_rates(done, 1) * training.rate_scale
         numbers = tuple(training.optimizer.coefficients_of_groups(done, rates)[0].tolist())
         keys = tuple(step_keys(net.seed, training.step, 1, watch.n_keys)[0].tolist())
         statistics = [{name: backend.copy(array) for name, array in part.items()} for part in twin.state]
@@ -180,7 +180,7 @@ class _Walk:
         (params, training.slots, state), _ = step(carry, data, (None, numbers, keys))
         twin.adopt(params, state)
         training.step, training.epoch = training.step + 1, training.epoch + 1
-        training.optimizer_step += 1
+        training.optimizer_step, training.optimizer_epoch = training.optimizer_step + 1, training.optimizer_epoch + 1
         records, updates = watch.collect_records(before, statistics)
         x, y, weight = data
         layers = [

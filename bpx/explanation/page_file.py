@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 from typing import Any
 
@@ -62,16 +63,22 @@ def write_page(
     >>> os.path.getsize(path) < 1_000_000
     True
     """
-    summarized = needs_summary(net.n_params, 4 if net.dtype == "float32" else 8, max_bytes)
-    data = _summarize(net, x, y, **options) if summarized else page_data(net, x, y, **options)
+    inspect.signature(page_data).bind(net, x, y, **options)  # a misspelled option is refused for any network
+    summarized = needs_summary(net.n_params, net.dtype, max_bytes)
+    data = _summarize(net, x, y, options) if summarized else page_data(net, x, y, **options)
     write_whole(path, render_page(data, max_bytes=max_bytes).encode())
 
 
-def _summarize(
-    net: Network, x: Any, y: Any, *, optimizer: Any = None, title: str | None = None, notes: Any = (),
-    sample: int | None = None, learning_rate: float | None = None, **_: Any,
-) -> dict[str, Any]:  # fmt: skip
-    """Return one training step of a large network, on some rows or on one, as data of the page."""
+def _summarize(net: Network, x: Any, y: Any, options: dict[str, Any]) -> dict[str, Any]:
+    """Return one training step of a large network, on some rows or on one, as data of the page.
+
+    A note names the options of `page_data` that say nothing of one step in summaries.
+    """
+    optimizer, title, sample, learning_rate = map(options.get, ("optimizer", "title", "sample", "learning_rate"))
+    notes = list(options.get("notes", ()))
+    unused = [name for name in ("epochs", "weight", "validation_data") if options.get(name)]
+    if unused:
+        notes.append(f"One step alone is shown, without {', '.join(unused)}.")
     rows = np.arange(min(len(x), MAX_SAMPLES)) if sample is None else np.array([sample])
     if sample is not None and not 0 <= sample < len(x):
         raise InputError(f"sample must be a row of x, 0 to {len(x) - 1}, got {sample}")

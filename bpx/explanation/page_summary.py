@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from bpx.explanation.page import PAGE_FORMAT
 from bpx.explanation.quantity import PARTS, Quantity
 from bpx.explanation.step_trace import StepTrace
@@ -17,22 +19,22 @@ SNAPSHOT_BYTES = 250_000
 """Room for the parameters of a network, at all moments of its training, in a page of at most a megabyte."""
 
 
-def needs_summary(n_params: int, itemsize: int, max_bytes: int | None) -> bool:
+def needs_summary(n_params: int, dtype: str, max_bytes: int | None) -> bool:
     """Tell whether a network's parameters leave no room for anything else in a page.
 
     Parameters
     ----------
-    n_params, itemsize : int
-        Their number, and the bytes of each.
+    n_params : int
+    dtype : str
     max_bytes : int or None
         The largest page to write; with None there is room for all.
     """
-    return max_bytes is not None and n_params > MAX_WALKED and count_bytes(n_params, itemsize) > SNAPSHOT_BYTES
+    return max_bytes is not None and n_params > MAX_WALKED and count_bytes(n_params, dtype) > SNAPSHOT_BYTES
 
 
-def count_bytes(numbers: int, itemsize: int) -> int:
+def count_bytes(numbers: int, dtype: str) -> int:
     """Return how many bytes numbers take in a page, where they stand in base64."""
-    return -(-numbers * itemsize * 4 // 3)
+    return -(-numbers * np.dtype(dtype).itemsize * 4 // 3)
 
 
 def make_summary_data(

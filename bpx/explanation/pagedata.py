@@ -22,6 +22,7 @@ from bpx.losses import Loss
 from bpx.network import Network
 from bpx.optimizers import SGD, Adam, Optimizer, RMSprop, get_optimizer
 from bpx.optimizers.schedules import as_schedule
+from bpx.training.settings import BatchSize, choose_batch_size
 
 PAGE_LAYERS = (
     "Linear", "Sigmoid", "Tanh", "ReLU", "LeakyReLU", "GELU", "SiLU", "Softplus", "Identity", "Softmax", "Dropout",
@@ -49,7 +50,7 @@ def page_data(
     *,
     epochs: int = 0,
     optimizer: str | Optimizer | None = None,
-    batch_size: int | None = None,
+    batch_size: BatchSize = None,
     snapshots: int | Sequence[int] = 16,
     samples: int | Sequence[int] = MAX_SAMPLES,
     learning_rate: float | None = None,
@@ -75,8 +76,8 @@ def page_data(
         How long the copy trains; 0 shows the network as it is.
     optimizer : str, Optimizer or None
         What it trains with. None: the optimizer of the network's training so far, or else ``SGD()``.
-    batch_size : int or None
-        As for `Network.fit`.
+    batch_size : int, "auto" or None
+        As for `Network.fit`, but for the default, all samples at each step.
     snapshots : int or sequence of int
         After which epochs to take snapshots, or how many to take, denser at the start: fewer, where the parameters of
         so many would make the page larger than a megabyte.
@@ -139,6 +140,7 @@ def page_data(
         held_out = (_fetch(net, held_x), _fetch_targets(net, held_y))
     inputs, targets = _fetch(net, xs), _fetch_targets(net, ys)
     shown = _choose_samples(_afford_samples(inputs, targets, samples), targets, net.loss, sample)
+    batch_size = choose_batch_size(batch_size, len(inputs), optimizer)
     recording = record(net, x, y, epochs_taken, optimizer, batch_size)
     return make_page_data(
         net.layers, net.loss, inputs, targets, recording, optimizer, shown=shown, is_trained=epochs > 0,
@@ -308,7 +310,7 @@ def _afford(net: Network, snapshots: int | Sequence[int]) -> int | Sequence[int]
     """Return how many snapshots a page has room for; those that were asked for one by one stay."""
     if not isinstance(snapshots, int):
         return snapshots
-    size = count_bytes(net.n_params, 4 if net.dtype == "float32" else 8)
+    size = count_bytes(net.n_params, net.dtype)
     return min(check_count("snapshots", snapshots), max(1, SNAPSHOT_BYTES // max(size, 1)))
 
 
@@ -316,7 +318,7 @@ def _afford_samples(inputs: np.ndarray, targets: np.ndarray, samples: int | Sequ
     """Return how many samples a page has room for; those that were asked for one by one stay."""
     if not isinstance(samples, int):
         return samples
-    per_row = count_bytes(inputs[0].size + targets[0].size, 8)
+    per_row = count_bytes(inputs[0].size + targets[0].size, "float64")
     return min(check_count("samples", samples), max(1, SAMPLE_BYTES // per_row))
 
 

@@ -190,7 +190,7 @@ class Trace(Pickled):
         """Return the page of the trace."""
         first = self.steps[0].records
         n_params = sum(int(np.prod(w.shape)) for record in first for w in record.params.values())
-        if needs_summary(n_params, 4 if self.dtype == "float32" else 8, max_bytes):
+        if needs_summary(n_params, self.dtype, max_bytes):
             kept = {name: names[name] for name in ("title", "notes") if name in names}
             return render_page(self.summarize_page(**kept), max_bytes=max_bytes)
         layers = [record.layer for record in first]
@@ -215,7 +215,7 @@ class Trace(Pickled):
     def _choose_moments(self, n_params: int) -> list[StepTrace]:
         """Return the steps that kept their arrays, or as many of them as a page has room for, spread over all."""
         steps = [step for step in self.steps if step.records]
-        size = count_bytes(n_params, 4 if self.dtype == "float32" else 8)
+        size = count_bytes(n_params, self.dtype)
         most = max(2, SNAPSHOT_BYTES // max(size, 1))
         if len(steps) <= most:
             return steps

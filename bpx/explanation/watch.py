@@ -93,6 +93,7 @@ class WatchedLayer:
     def __init__(self, layer: Layer, copy: Callable[[Array], Array]) -> None:
         self.layer, self.free, self.copy = layer, unfreeze(layer), copy
         self.frozen, self.param_names, self.next_state = layer.frozen, layer.param_names, layer.next_state
+        self.weight_names = layer.weight_names
         self.inner = [WatchedLayer(each, copy) for each in layer.layers] if isinstance(layer, Residual) else []
         self.passing = self.free
         for each in self.inner:

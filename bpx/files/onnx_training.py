@@ -254,7 +254,7 @@ def _trace_step(
 
 def _compute_numbers(training: TrainingState, steps: RecordedNumbers, dtype: str, steps_per_epoch: int) -> list[Any]:
     """Return the numbers that the optimizer's update takes, computed in float64 from the count of steps."""
-    rates = as_schedule(training.optimizer.learning_rate).rates(steps, steps_per_epoch)  # type: ignore[arg-type]
+    rates = training.compute_rates(steps, steps_per_epoch)  # type: ignore[arg-type]
     if training.rate_scale != 1.0:
         rates = rates * training.rate_scale
     coefficients: Any = training.optimizer.coefficients_of_groups(steps, rates)  # type: ignore[arg-type]

@@ -96,8 +96,8 @@ def judge_learning_rate(evidence: Evidence) -> Iterator[Finding]:
     """Find steps that overshoot, and steps so small that training would take for ever."""
     ratios = {
         i: compute_norm([update]) / compute_norm([value])
-        for i, _, frozen, value, _, update in evidence.parameters()
-        if value.ndim == 2 and not frozen and compute_norm([value]) > 0.0
+        for i, name, frozen, value, _, update in evidence.parameters()
+        if name in evidence.net.layers[i].weight_names and not frozen and compute_norm([value]) > 0.0
     }
     if not ratios or not math.isfinite(evidence.step.loss):
         return

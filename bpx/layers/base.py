@@ -193,6 +193,14 @@ class Layer(Pickled):
         return {}
 
     @property
+    def weight_names(self) -> tuple[str, ...]:
+        """The names of the parameters that penalties act on: those of two axes or more, unless a class says otherwise.
+
+        They are the weights that inputs are multiplied by and summed over; biases, factors and frequencies are not.
+        """
+        return tuple(name for name, shape in find_shapes(self)[0].items() if len(shape) > 1)
+
+    @property
     def state_shapes(self) -> dict[str, Shape]:
         """The shapes of what `init_state` returns."""
         return {}
@@ -300,7 +308,9 @@ def layer_from_config(config: Any) -> Layer:
     cls = LAYERS.find("layer", config["kind"])
     try:
         return cls.from_config(settings)  # type: ignore[no-any-return]
-    except (TypeError, InputError) as error:
+    except KeyError as error:
+        raise FileFormatError(f"layer {config['kind']}: {error} is missing") from error
+    except (TypeError, ValueError) as error:
         raise FileFormatError(f"layer {config['kind']}: {error}") from error
 
 

@@ -95,6 +95,10 @@ class Members(Layer):
     def param_shapes(self) -> dict[str, Shape]:
         return {"weight": (self.k, self.n_features)}
 
+    @property
+    def weight_names(self) -> tuple[str, ...]:
+        return ()  # factors, not a matrix
+
     def init(self, generator: np.random.Generator) -> dict[str, np.ndarray]:
         shape = self.param_shapes["weight"]
         if self.start == "ones":
@@ -314,6 +318,10 @@ class MemberLinear(Layer):
         }
         scales: dict[str, Shape] = {"scale_in": (k, n_in), "scale_out": (k, n_out)}
         return {**shapes, **{name: shape for name, shape in scales.items() if name in self.own}}
+
+    @property
+    def weight_names(self) -> tuple[str, ...]:
+        return ("weight",)
 
     def init(self, generator: np.random.Generator) -> dict[str, np.ndarray]:
         draw, shapes = get_initializer(self.weight_init), self.param_shapes

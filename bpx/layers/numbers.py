@@ -127,9 +127,12 @@ class PiecewiseLinear(Layer):
     def param_shapes(self) -> dict[str, Shape]:
         return {"edges": (self.n_in, self.n_bins + 1)}
 
+    @property
+    def weight_names(self) -> tuple[str, ...]:
+        return ()
+
     def init(self, generator: np.random.Generator) -> dict[str, np.ndarray]:
-        edges = [[*b, *(b[-1] + (b[-1] - b[-2]) * k for k in range(1, self.n_bins + 2 - len(b)))] for b in self.bins]
-        return {"edges": np.array(edges)}
+        return {"edges": np.array([_add_edges(edges, self.n_bins + 1) for edges in self.bins])}
 
     def forward(self, xp: Any, params: Params, x: Array, context: Any = None) -> tuple[Array, Any]:
         start, stop = params["edges"][:, :-1], params["edges"][:, 1:]
@@ -180,6 +183,16 @@ def _read_edges(feature: int, edges: Any) -> tuple[float, ...]:
             f"got {edges!r}"
         )
     return read
+
+
+def _add_edges(edges: Sequence[float], n: int) -> list[float]:
+    """Return ``n`` edges: those given, and others above them, as far apart as the last two are.
+
+    They are further apart where float32, in which the sum of an edge and a width is rounded, would make two edges one.
+    """
+    last = edges[-1]
+    width = max(last - edges[-2], 2.0 * float(np.spacing(np.float32(abs(last)))))
+    return [*edges, *(last + width * k for k in range(1, n + 1 - len(edges)))]
 
 
 @dataclass(frozen=True, repr=False)
@@ -262,6 +275,10 @@ class Periodic(Layer):
         waves = (self.n_features, self.n_frequencies)
         matrix = (*waves, self.n_out)
         return {"frequency": waves, "sine": matrix, "cosine": matrix, "bias": (self.n_features, self.n_out)}
+
+    @property
+    def weight_names(self) -> tuple[str, ...]:
+        return ("sine", "cosine")
 
     def init(self, generator: np.random.Generator) -> dict[str, np.ndarray]:
         shapes, r = self.param_shapes, 1.0 / math.sqrt(2 * self.n_frequencies)
@@ -384,6 +401,10 @@ class PBLD(Layer):
         waves = (self.n_features, self.n_frequencies)
         made = self.n_out - 1
         return {"frequency": waves, "phase": waves, "weight": (*waves, made), "bias": (self.n_features, made)}
+
+    @property
+    def weight_names(self) -> tuple[str, ...]:
+        return ("weight",)
 
     def init(self, generator: np.random.Generator) -> dict[str, np.ndarray]:
         shapes, r = self.param_shapes, 1.0 / math.sqrt(self.n_frequencies)

@@ -89,6 +89,10 @@ class Block:
         return _join([find_shapes(layer)[0] for layer in self.layers])
 
     @property
+    def weight_names(self) -> tuple[str, ...]:
+        return tuple(f"{i}.{name}" for i, layer in enumerate(self.layers) for name in layer.weight_names)
+
+    @property
     def state_shapes(self) -> dict[str, Shape]:
         return _join([find_shapes(layer)[1] for layer in self.layers])
 
@@ -161,10 +165,10 @@ class Residual(Block, Layer):
     ) -> tuple[Array, Params]:
         dx, grads = dy, []
         parts = zip(self.layers, _split(params, len(self.layers)), cache, strict=True)
-        for layer, p, c in reversed(list(parts)):
-            dx, g = layer.backward(xp, p, c, dx)
+        for i, (layer, p, c) in reversed(list(enumerate(parts))):
+            dx, g = layer.backward(xp, p, c, dx, input_gradient=input_gradient or i > 0)
             grads.append(g)
-        return dx + dy, _join(grads[::-1])
+        return dx + dy if input_gradient else None, _join(grads[::-1])
 
     def output_shape(self, shape: Shape | None) -> Shape | None:
         inner = shape
@@ -322,7 +326,7 @@ def _join(parts: Sequence[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _split(joined: Params, n: int) -> list[Params]:
-    """Return the arrays of each of ``n`` layers; the inverse of `_joined`."""
+    """Return the arrays of each of ``n`` layers; the inverse of `_join`."""
     parts: list[Params] = [{} for _ in range(n)]
     for name, array in joined.items():
         index, _, inner = name.partition(".")

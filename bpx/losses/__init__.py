@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from bpx.arguments import look_up
-from bpx.errors import FileFormatError, InputError
+from bpx.errors import FileFormatError
 from bpx.losses.base import KINDS, REDUCTIONS, Loss, LossFormulas
 from bpx.losses.classes import BinaryCrossEntropy, CrossEntropy, one_hot
 from bpx.losses.members import MeanOverMembers
@@ -52,5 +52,7 @@ def loss_from_config(config: Any) -> Loss:
     cls = KINDS.find("loss", config.get("kind"))
     try:
         return cls.from_config(settings)  # type: ignore[no-any-return]
-    except (TypeError, InputError) as error:
+    except KeyError as error:
+        raise FileFormatError(f"loss: {error} is missing") from error
+    except (TypeError, ValueError) as error:
         raise FileFormatError(f"loss: {error}") from error

@@ -238,6 +238,7 @@ class RMSprop(Optimizer):
     eps: float = 1e-8
 
     name: ClassVar[str] = "rmsprop"
+    steady: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -10,7 +10,7 @@ import numpy as np
 
 from bpx.backend.base import Array
 from bpx.errors import InputError
-from bpx.formulas import Formula
+from bpx.formulas import Formula, find_declared
 from bpx.naming import Kinds, Pickled
 from bpx.optimizers.groups import ParameterGroup, check_groups
 from bpx.optimizers.schedules import Constant, Schedule, as_schedule
@@ -41,6 +41,9 @@ class Optimizer(Pickled):
         What checkpoints call the class.
     averages : bool
         Whether the last slot of a parameter is the average of its weights, see `bpx.Averaged`.
+    steady : bool
+        Whether `coefficients` depend on the rates alone. A class that defines `coefficients` and says nothing counts as
+        one whose numbers change from step to step.
 
     See Also
     --------
@@ -67,6 +70,7 @@ class Optimizer(Pickled):
     name: ClassVar[str] = ""
     kind: ClassVar[str] = ""
     averages: ClassVar[bool] = False
+    steady: ClassVar[bool] = True
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -141,6 +145,10 @@ class Optimizer(Pickled):
 
     @property
     def constant(self) -> bool:
-        """Whether the numbers that `update` takes are the same at every step."""
-        first, second = self.coefficients(np.arange(2), np.ones(2))
-        return isinstance(as_schedule(self.learning_rate), Constant) and bool((first == second).all())
+        """Whether `update` takes the same numbers at every step, whichever it is.
+
+        Some backends put them on the device once then, so a class whose numbers change late must not be taken for one
+        whose numbers never do: it has to say so by ``steady``.
+        """
+        steady = find_declared(type(self), "steady", "coefficients")
+        return bool(steady) and isinstance(as_schedule(self.learning_rate), Constant)

@@ -80,6 +80,7 @@ class SGD(Optimizer):
     nesterov: bool = False
 
     name: ClassVar[str] = "sgd"
+    steady: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -130,6 +130,17 @@ def decode(binarizer: LabelBinarizer, probabilities: Any) -> Any:
     return binarizer.inverse_transform(probabilities)
 
 
+def check_weights_of_batches(class_weight: Any) -> None:
+    """Raise if classes are to be balanced where an estimator sees one batch, whose classes are not those of all."""
+    each = class_weight if isinstance(class_weight, (list, tuple)) else [class_weight]
+    if any(isinstance(weight, str) for weight in each):
+        raise ValueError(
+            "class_weight 'balanced' is not supported for partial_fit: the classes of one batch are not those of "
+            "all samples. Give the weights as a dict, for example those of "
+            "sklearn.utils.class_weight.compute_class_weight('balanced', classes=classes, y=y) with all of y."
+        )
+
+
 def weigh_samples(class_weight: Any, targets: Array, binarizer: LabelBinarizer, backend: Backend, dtype: str) -> Array:
     """Return the weight that its class gives each sample; with several labels a sample, the product of theirs.
 

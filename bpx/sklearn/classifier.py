@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 from sklearn.base import ClassifierMixin
 from sklearn.utils.metaestimators import available_if
 
-from bpx.sklearn.classes import ClassTargets, decode
+from bpx.sklearn.classes import ClassTargets, check_weights_of_batches, decode
 from bpx.sklearn.internals import StrOptions, fit_context, get_namespace
 from bpx.sklearn.parameters import CONSTRAINTS
 
@@ -253,13 +253,7 @@ class MLPClassifier(ClassifierMixin, ClassTargets):  # type: ignore[misc]
         ValueError
             If there is early stopping, y holds other classes, or class_weight is "balanced".
         """
-        each = self.class_weight if isinstance(self.class_weight, (list, tuple)) else [self.class_weight]
-        if any(isinstance(weight, str) for weight in each):
-            raise ValueError(
-                "class_weight 'balanced' is not supported for partial_fit: the classes of one batch are not those of "
-                "all samples. Give the weights as a dict, for example those of "
-                "sklearn.utils.class_weight.compute_class_weight('balanced', classes=classes, y=y) with all of y."
-            )
+        check_weights_of_batches(self.class_weight)
         if classes is not None:
             self._learn_classes(classes, y)
         elif not hasattr(self, "classes_"):

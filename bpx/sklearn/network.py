@@ -25,6 +25,7 @@ from bpx.errors import InputError
 from bpx.network import Network
 from bpx.optimizers import LBFGS, OPTIMIZERS, Optimizer, get_optimizer
 from bpx.perceptron import mlp
+from bpx.sklearn.classes import check_weights_of_batches
 from bpx.sklearn.internals import Interval, StrOptions, TellsCallbacks, check_sample_weight, fit_context
 from bpx.sklearn.keeping import Kept, describe_arrays
 from bpx.sklearn.monitor import TaskTeller
@@ -467,7 +468,13 @@ class NetworkClassifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc
         -------
         NetworkClassifier
             Itself.
+
+        Raises
+        ------
+        ValueError
+            If y holds other classes, none are known yet, or class_weight is "balanced".
         """
+        check_weights_of_batches(self.class_weight)
         if classes is None and not hasattr(self, "classes_"):
             raise ValueError("classes must be passed on the first call to partial_fit.")
         self._fit(X, y, sample_weight, None, classes, incremental=True)

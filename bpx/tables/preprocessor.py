@@ -146,9 +146,10 @@ class Preprocessor(TableLayout):
             missing = "refuse" if strict else "impute"
         if missing not in ("refuse", "impute"):
             raise unknown_name("way to treat missing values", missing, ("impute", "refuse"))
-        how = (missing == "impute", drop, types or {}, categories_max, rows, strict, decimal, codes)
+        types = dict(types or {})
+        how = (missing == "impute", drop, types, categories_max, rows, strict, decimal, codes)
         fitted = fit_table(frame, target, task, *how)
-        return cls(fitted.columns, fitted.target, fitted.left_out, missing, fitted.notes, types or {}, strict=strict)
+        return cls(fitted.columns, fitted.target, fitted.left_out, missing, fitted.notes, types, strict=strict)
 
     def transform(
         self,

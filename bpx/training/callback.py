@@ -39,7 +39,7 @@ class Run(Protocol):
     validated : bool
         Whether there is validation data.
     whole_set : bool
-        Whether each step takes all samples, so that an epoch is one step.
+        Whether each step takes all samples as one batch, so that an epoch is one step.
     resumed : bool
         Whether the training continues from a checkpoint.
     learning_rate : float

@@ -64,6 +64,14 @@ def open_source(
     return source
 
 
+def _is_list_of_batches(given: Any) -> bool:
+    """Tell whether a sequence holds batches, (x, y) each, where x and y are expected: as arrays they would be one."""
+    return isinstance(given, list) and all(
+        isinstance(each, tuple) and len(each) in (2, 3) and all(hasattr(part, "shape") for part in each)
+        for each in given
+    )
+
+
 def _check_rows(rows: Any, n: int) -> np.ndarray:
     """Return the numbers of the rows to train on."""
     chosen = np.asarray(rows)
@@ -109,8 +117,11 @@ class HeldOut:
             if self.batches.once and settings.epochs > 1:
                 raise InputError("validation_data is a generator, good for one epoch; pass the function that makes it")
             return
-        if len(validation_data) not in (2, 3):
-            raise InputError("validation_data must be (x, y) or (x, y, sample_weight), or an iterable of batches")
+        if len(validation_data) not in (2, 3) or _is_list_of_batches(validation_data):
+            raise InputError(
+                "validation_data must be (x, y) or (x, y, sample_weight), or an iterable of batches; a list of batches "
+                "could be either: pass a function that returns it"
+            )
         x, y, weight = validation_data if len(validation_data) == 3 else (*validation_data, None)
         opened = open_arrays(net, x, y, weight, check_limit(memory_limit))
         if isinstance(opened, MappedArrays):

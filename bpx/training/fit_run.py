@@ -142,8 +142,10 @@ class FitRun:
 
     @property
     def whole_set(self) -> bool:
-        """Whether each step takes all samples, so that an epoch is one step."""
-        return self.source.whole is not None and self.source.steps_per_epoch == 1
+        """Whether each step takes all samples as one batch, so that an epoch is one step and has no order."""
+        source = self.source
+        one_batch = source.batch is None or (source.rows is not None and source.batch >= source.rows)
+        return source.whole is not None and source.steps_per_epoch == 1 and one_batch
 
     @property
     def steps_per_epoch(self) -> int:
@@ -162,8 +164,13 @@ class FitRun:
 
     def compute_learning_rates(self, steps: np.ndarray) -> np.ndarray:
         """Return the learning rates of steps of this optimizer, counted from 0, with the epoch's ``rate_scale``."""
-        schedule = as_schedule(self.training.optimizer.learning_rate)
-        return schedule.rates(steps, self.steps_per_epoch) * self._rate_scale
+        return self.compute_unscaled_rates(steps) * self._rate_scale
+
+    def compute_unscaled_rates(self, steps: np.ndarray) -> np.ndarray:
+        """Return the learning rates that the schedule has for steps of this optimizer, counted from 0."""
+        state = self.training
+        made = {"epochs_made": state.epoch - self.first_epoch, "steps_made": state.step - self.first_step}
+        return state.compute_rates(steps, self.steps_per_epoch, **made)
 
     def stop(self, reason: str) -> None:
         """End the training after this epoch."""

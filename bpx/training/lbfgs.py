@@ -12,7 +12,7 @@ import numpy as np
 from bpx.backend.base import Array
 from bpx.core.backpropagation import make_gradients
 from bpx.core.model import Data, Model
-from bpx.core.regularization import Penalty, penalize
+from bpx.core.regularization import Penalty, make_penalize
 from bpx.core.step import list_trained
 from bpx.errors import DivergenceError, InputError
 from bpx.layers.base import Params
@@ -130,7 +130,7 @@ class _Vector:
 
     def __init__(self, net: Model) -> None:
         self.net = net
-        self.places = sorted(list_trained(net), key=lambda place: net.params[place[0]][place[1]].ndim != 2)
+        self.places = sorted(list_trained(net), key=lambda place: place[1] not in net.layers[place[0]].weight_names)
         self.shapes = [tuple(net.params[i][name].shape) for i, name in self.places]
         self.ends = np.cumsum([0, *(math.prod(shape) for shape in self.shapes)]).tolist()
 
@@ -165,13 +165,14 @@ def _make_objective(net: Model, vector: _Vector, penalties: Sequence[Penalty]) -
     xp = net.xp
     gradients = make_gradients(xp, net.layers, net.loss, net.first_trained)
     contexts = net.make_contexts(True, (), ())
+    penalize = make_penalize(xp, penalties, net.layers) if penalties else None
 
     def objective(flat: Array, others: Any, x: Array, y: Array, weight: Array | None) -> tuple[Array, Array]:
         params = vector.params(xp, flat, others)
         value, grads, _ = gradients(params, contexts, x, y, weight)
-        if penalties:
+        if penalize is not None:
             mass = x.shape[0] if weight is None else xp.sum(weight)
-            value = value + penalize(xp, penalties, params, grads, mass)
+            value = value + penalize(params, grads, mass)
         return value, vector.gradient(xp, grads)
 
     return objective

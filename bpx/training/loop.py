@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterable
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -14,8 +15,9 @@ from bpx.core.model import Data
 from bpx.core.step import is_own, make_step
 from bpx.errors import BackendError, DivergenceError, InputError
 from bpx.optimizers import LBFGS
-from bpx.optimizers.schedules import as_schedule
+from bpx.optimizers.base import Update
 from bpx.rng import step_keys
+from bpx.training.callback import Callback
 from bpx.training.checkpoints.checkpointer import Checkpointer
 from bpx.training.checkpoints.snapshot import restore_callback
 from bpx.training.fit_run import FitRun
@@ -60,6 +62,7 @@ class Loop:
         self._data: Data | StepRows | None = run.source.whole
         self._batch = run.source.batch
         self._listened = run.listened
+        self._begun: list[Callback] = []
         self._segment = self.net.backend.segment_start
         self._constant = run.settings.optimizer.constant
         if isinstance(run.settings.optimizer, LBFGS):
@@ -77,10 +80,10 @@ class Loop:
         run.begin(resumed=saved is not None)
         try:
             self._run_all(saved)
-        except KeyboardInterrupt as error:
-            note_way_back(error, self.checkpointer)
-            raise
-        except Exception as error:
+        except BaseException as error:
+            if isinstance(error, KeyboardInterrupt):
+                note_way_back(error, self.checkpointer)
+            self._end(error)
             if net.backend.out_of_memory(error):
                 size = f" with batches of {run.source.batch_size} samples" if run.source.batch_size else ""
                 raise BackendError(
@@ -88,12 +91,7 @@ class Loop:
                     f"widths of the layers ({error})"
                 ) from error
             raise
-        finally:
-            run.history.seconds, run.history.stop_reason = run.seconds, run.stop_reason
-            net.release_programs()
-            if self.checkpointer is not None:
-                self.checkpointer.release()
-            self._end_callbacks()
+        self._end(None)
         return run.history
 
     def _begin(self) -> dict[str, Any] | None:
@@ -111,15 +109,38 @@ class Loop:
             self._save()
             self._check_for_interrupt()
 
+    def _end(self, error: BaseException | None) -> None:
+        """Let go of what the run has held; ``error`` is what has ended it early."""
+        run = self.run
+        run.history.seconds, run.history.stop_reason = run.seconds, run.stop_reason
+        self.net.release_programs()
+        if self.checkpointer is not None:
+            self.checkpointer.release()
+        self._end_callbacks(error)
+
     def _begin_callbacks(self, saved: dict[str, Any] | None) -> None:
         for i, callback in enumerate(self.run.callbacks):
             callback.on_train_begin(self.run)
+            self._begun.append(callback)
             if saved is not None:
                 restore_callback(callback, saved["callbacks"][i])
 
-    def _end_callbacks(self) -> None:
-        for callback in self.run.callbacks:
-            callback.on_train_end(self.run)
+    def _end_callbacks(self, error: BaseException | None) -> None:
+        """End each callback that was begun, also where another fails at it.
+
+        What one raises is raised when all have ended; where an error has ended the training, it is a note on that one.
+        """
+        first = error
+        for callback in self._begun:
+            try:
+                callback.on_train_end(self.run)
+            except Exception as raised:
+                if first is None:
+                    first = raised
+                else:
+                    first.add_note(f"{type(callback).__name__}.on_train_end failed too: {raised!r}")
+        if first is not error and first is not None:
+            raise first
 
     def _save(self) -> None:
         if self.checkpointer is not None:
@@ -145,6 +166,7 @@ class Loop:
                 length = min(length, self.checkpointer.count_steps_left(run))
             losses = self._run_steps(None, length).tolist()
             run.training.epoch += length
+            run.training.optimizer_epoch += length
             if self._listened:
                 run.record(losses[0])
             else:
@@ -168,6 +190,7 @@ class Loop:
             loss = self._average(np.concatenate(run.losses), np.concatenate(run.shares))
             run.losses, run.shares, run.position = [], [], 0
             run.training.epoch += 1
+            run.training.optimizer_epoch += 1
             run.record(loss)
             self.progress.update(0 if run.source.steps_per_epoch else 1, loss)
             self._pause(epoch_done=True)
@@ -190,6 +213,7 @@ class Loop:
         """Record an iteration of a minimizer as an epoch; tell whether it is to end."""
         run = self.run
         run.training.epoch += 1
+        run.training.optimizer_epoch += 1
         run.training.step += 1
         run.training.optimizer_step += 1
         run.record(loss)
@@ -228,7 +252,7 @@ class Loop:
         """Run some steps of equal size; return their losses."""
         net, state, backend = self.net, self.run.training, self.net.backend
         steps = np.arange(state.optimizer_step, state.optimizer_step + length)
-        rates = as_schedule(state.optimizer.learning_rate).rates(steps, self.run.steps_per_epoch)
+        rates = self.run.compute_unscaled_rates(steps)
         if state.rate_scale != 1.0:
             rates = rates * state.rate_scale
         coefficients = state.optimizer.coefficients_of_groups(steps, rates)
@@ -282,6 +306,11 @@ class Loop:
     def _grow_segment(self, factor: int) -> None:
         self._segment *= factor
 
+    @cached_property
+    def _update(self) -> Update:
+        """The optimizer's update, asked for once: a class may make a new function whenever it is asked."""
+        return self.run.training.optimizer.update
+
     def _make_program(self, order: np.ndarray | None) -> Callable[..., tuple[Any, np.ndarray]]:
         """Return the loop over steps, compiled where the backend can; kept by the network for the next ``fit``."""
         net, optimizer, gather = self.net, self.run.training.optimizer, order is not None
@@ -292,7 +321,7 @@ class Loop:
             step = make_step(net, optimizer, penalties, clip, gather, batch)
             return net.backend.loop(step, pure=is_own(net, optimizer, penalties, clip))
 
-        key = ("steps", optimizer.update, optimizer.groups, penalties, clip, gather, batch)
+        key = ("steps", self._update, optimizer.groups, penalties, clip, gather, batch)
         return net.keep_program(key, make)  # type: ignore[no-any-return]
 
     def _check_losses(self, losses: np.ndarray) -> None:

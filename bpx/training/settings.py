@@ -21,13 +21,24 @@ Order = bool | Callable[[int], Any]
 """How samples are shuffled: by bpx, not at all, or by a function of the epoch's number."""
 
 BatchSize = int | Literal["auto"] | None
-"""Samples of a step: a number, what `Settings.choose_batch_size` says, or the whole set."""
+"""Samples of a step: a number, what `choose_batch_size` says, or the whole set."""
 
 WHOLE_SET_ROWS = 200
 """Samples up to which ``batch_size="auto"`` takes the whole set at each step."""
 
 AUTO_BATCH_SIZE = 32
 """Samples that ``batch_size="auto"`` takes at each step of a larger set."""
+
+
+def choose_batch_size(batch_size: BatchSize, rows: int | None, optimizer: Optimizer) -> int | None:
+    """Return how many samples a step takes of a set of that many; None for all of them.
+
+    Where ``rows`` is None, the samples come as batches, and "auto" chooses nothing.
+    """
+    if batch_size != "auto":
+        return batch_size
+    whole = rows is None or rows <= WHOLE_SET_ROWS or isinstance(optimizer, LBFGS)
+    return None if whole else AUTO_BATCH_SIZE
 
 
 @dataclass(frozen=True)
@@ -65,14 +76,8 @@ class Settings:
     accumulate: int = 1
 
     def choose_batch_size(self, rows: int | None) -> int | None:
-        """Return how many samples a step takes of a set of that many; None for all of them.
-
-        Where ``rows`` is None, the samples come as batches, and "auto" chooses nothing.
-        """
-        if self.batch_size != "auto":
-            return self.batch_size
-        whole = rows is None or rows <= WHOLE_SET_ROWS or isinstance(self.optimizer, LBFGS)
-        return None if whole else AUTO_BATCH_SIZE
+        """Return how many samples a step takes of a set of that many; None for all of them."""
+        return choose_batch_size(self.batch_size, rows, self.optimizer)
 
     def choose_step_size(self, rows: int) -> int | None:
         """Return how many samples of a set of that many are in the batches of a step; None for all of them.

@@ -48,7 +48,7 @@ from bpx.training.sources import Block, Source
 LOOKED_AT_ROWS = 64
 """Rows of a block of batches by which ranks see that they were given the same."""
 
-COUNTS = ("step", "optimizer_step", "epoch", "rate_scale")
+COUNTS = ("step", "optimizer_step", "optimizer_epoch", "epoch", "rate_scale")
 """What a training state holds beside the optimizer's settings and arrays."""
 
 NO_LBFGS = (
@@ -357,9 +357,9 @@ class SharedLoop(Loop):
 
         self.communicator.lead(begin)
 
-    def _end_callbacks(self) -> None:
+    def _end_callbacks(self, error: BaseException | None) -> None:
         def end() -> None:
-            super(SharedLoop, self)._end_callbacks()
+            super(SharedLoop, self)._end_callbacks(error)
 
         self.communicator.lead(end)
         if self.run.callbacks:
@@ -448,7 +448,7 @@ class SharedLoop(Loop):
             step = make_step(net, optimizer, penalties, clip, gather, batch, shared)
             return net.backend.loop(step)  # never from a tape: ranks could differ in when they write one
 
-        key = ("shared steps", optimizer.update, optimizer.groups, penalties, clip, gather, batch, sizes)
+        key = ("shared steps", self._update, optimizer.groups, penalties, clip, gather, batch, sizes)
         return net.keep_program(key, make)  # type: ignore[no-any-return]
 
     # -- between steps ------------------------------------------------------------------------------------

@@ -1,5 +1,8 @@
 """Operands of products are rounded to nearest even, on every backend alike, and nothing but them is."""
 
+import threading
+import time
+
 import numpy as np
 import pytest
 
@@ -132,6 +135,31 @@ def test_on_cuda_pytorch_takes_tf32_for_the_time_of_a_product_alone(torch):
         multiply(ones, torch.ones(3, 3))
     assert seen == ["high", "high"]
     assert torch.get_float32_matmul_precision() == before
+
+
+def test_threads_that_multiply_in_tf32_leave_pytorchs_setting_as_it_was(torch):
+    from bpx.backend.torch_functions import make_tensor_core_matmul
+
+    class Slow(type(torch)):
+        """PyTorch, whose setting is read and made slowly, so that threads meet in between."""
+
+        def __getattr__(self, name):
+            return getattr(torch, name)
+
+        def get_float32_matmul_precision(self):
+            time.sleep(0.001)
+            return torch.get_float32_matmul_precision()
+
+    multiply = make_tensor_core_matmul(Slow("slow"), "tf32")
+    before, ones = torch.get_float32_matmul_precision(), torch.ones(2, 2)
+    threads = [threading.Thread(target=lambda: [multiply(ones, ones) for _ in range(20)]) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    after = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision(before)
+    assert after == before
 
 
 def test_on_an_accelerator_jax_has_its_own_setting(jax, monkeypatch):

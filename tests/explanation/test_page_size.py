@@ -67,6 +67,17 @@ def test_a_network_that_is_too_large_is_summarized_and_says_so(tmp_path):
         write_page(tmp_path / "page.html", net, x, y, sample=300)
 
 
+def test_options_of_a_page_that_is_a_summary_are_known_and_those_unused_are_told(tmp_path):
+    net = bpx.mlp([784, 128, 10])
+    x, y = make_rows(784, 10)
+    write_page(tmp_path / "page.html", net, x, y, epochs=3, validation_data=(x, y))
+    notes = read_data((tmp_path / "page.html").read_text(encoding="utf-8"))["notes"]
+    assert "One step alone is shown, without epochs, validation_data." in notes
+    for sizes in ([784, 128, 10], [784, 2, 10]):
+        with pytest.raises(TypeError, match="feature_name"):
+            write_page(tmp_path / "page.html", bpx.mlp(sizes), x, y, feature_name=["a"])
+
+
 def test_a_trace_of_a_large_network_is_summarized_too(tmp_path):
     x, y = make_rows(784, 10, 5)
     bpx.explain(bpx.mlp([784, 128, 10]), x, y, 3, optimizer="adam").to_html(tmp_path / "page.html")

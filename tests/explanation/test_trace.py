@@ -355,3 +355,15 @@ def test_arrays_of_the_device_are_taken_as_they_are():
     trace = bpx.explain(net, case.array(X), case.array(Y))
     np.testing.assert_allclose(trace.steps[0].layers[0]["z"], textbook(notebook_network(), 0.5)[0]["z"], rtol=1e-12)
     assert trace.backend == "array-api-strict:device1"
+
+
+def test_a_trace_keeps_the_samples_as_they_were(tmp_path):
+    """The caller's arrays may change afterwards, as buffers that are filled again do."""
+    net = bpx.mlp([2, 2, 1], "sigmoid", loss="squared_error", dtype="float32")
+    x, y, weight = X.astype(np.float32), Y.astype(np.float32), np.ones(4, np.float32)
+    trace = bpx.explain(net, x, y, sample_weight=weight)
+    trace.to_html(tmp_path / "before.html")
+    for array in (x, y, weight):
+        array[...] = 0.25
+    trace.to_html(tmp_path / "after.html")
+    assert (tmp_path / "before.html").read_bytes() == (tmp_path / "after.html").read_bytes()

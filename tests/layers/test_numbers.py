@@ -34,6 +34,17 @@ def test_at_an_edge_the_derivative_is_that_of_the_bin_above(backend):
     assert grads == {}
 
 
+@pytest.mark.parametrize("last", [1.0, 2.0**24, -(2.0**24), 3e10, -1e-3])
+def test_bins_added_to_a_feature_of_fewer_have_a_width_in_float32(last):
+    below = float(np.nextafter(np.float32(last), np.float32(-np.inf)))
+    layer = bpx.PiecewiseLinear([[2.0 * below - abs(last), below, last], [0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0]])
+    edges = layer.init(np.random.default_rng(0))["edges"].astype(np.float32)
+    assert (np.diff(edges, axis=1) > 0.0).all()
+    net = bpx.Network([layer, bpx.Linear(12, 1)], loss="squared_error")
+    x = np.array([[last, 1.0], [below, 2.0], [last + 4.0 * abs(last), 3.0]])
+    assert np.isfinite(net.predict(x)).all()
+
+
 def test_edges_move_only_where_they_are_free():
     x, y = networks.numbers()
     for frozen in (("edges",), ()):

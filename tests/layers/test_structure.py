@@ -5,6 +5,7 @@ import pytest
 from closeness import assert_close
 
 import bpx
+from bpx.layers import LAYERS
 
 
 def test_flatten_makes_vectors_and_back(backend):
@@ -62,3 +63,20 @@ def test_a_residual_must_keep_the_shape():
         bpx.InputError, match=r"layer 1: a Residual block must keep the shape .* turns \(4,\) into \(3,\)"
     ):
         bpx.Network([bpx.Linear(2, 4), bpx.Residual([bpx.Linear(4, 3)])])
+
+
+def test_a_residual_passes_on_whether_its_inputs_gradient_is_wanted():
+    wanted = []
+
+    class Noting(bpx.Linear):
+        def backward(self, xp, params, cache, dy, *, input_gradient=True):
+            wanted.append(input_gradient)
+            return super().backward(xp, params, cache, dy, input_gradient=input_gradient)
+
+    layers = [bpx.Residual([Noting(4, 4), Noting(4, 4)]), bpx.Residual([Noting(4, 4)]), bpx.Linear(4, 1)]
+    net = bpx.Network(layers, loss="squared_error", dtype="float64")
+    x, y = np.random.default_rng(0).normal(size=(5, 4)), np.ones((5, 1))
+    net.gradients(x, y)
+    assert wanted == [True, True, False], "from the last to the first"
+    assert bpx.check_gradients(net, x, y).passed
+    LAYERS.pop(Noting.kind)

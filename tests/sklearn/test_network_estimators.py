@@ -197,6 +197,8 @@ def test_training_goes_on(iris):
         step.partial_fit(iris[0], np.where(iris[1] == 2, 9, iris[1]))
     with pytest.raises(ValueError, match="classes must be passed on the first call to partial_fit"):
         NetworkClassifier(build).partial_fit(*iris)
+    with pytest.raises(ValueError, match="class_weight 'balanced' is not supported for partial_fit"):
+        NetworkClassifier(build, class_weight="balanced").partial_fit(*iris, classes=[0, 1, 2])
 
 
 def test_scikit_learns_callbacks_are_told(iris):

@@ -599,3 +599,13 @@ def test_imputed_text_says_how_its_markers_are_kept():
     )
     message = refusal(fit_strictly, frame_of(c=["EU", None, "AS", "EU"], n=[1, None, 2, 3]), "y")
     assert message.endswith("are values of 'c', declare it (types={'c': 'category'}, --category c)")
+
+
+def test_a_preprocessing_does_not_change_with_what_it_was_given():
+    types = {"size": "number"}
+    table = pl.DataFrame({"size": [1.0, 2.0, 3.0, 4.0], "kind": ["a", "a", "b", "b"]})
+    fitted = Preprocessor.fit(table, "kind", types=types)
+    before = fitted.to_dict()
+    types["other"] = "text"
+    assert fitted.to_dict() == before
+    assert Preprocessor.from_dict(fitted.to_dict()) == fitted

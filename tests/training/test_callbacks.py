@@ -51,6 +51,50 @@ def test_the_end_is_told_where_an_error_ended_the_training(data, small, recorder
     assert recorder.calls == ["begin", "end"]
 
 
+class Failing(bpx.Callback):
+    """Fail at some moments, and note the ends."""
+
+    def __init__(self, ends, name, *at):
+        self.ends, self.name, self.at = ends, name, at
+
+    def on_train_begin(self, run):
+        if "begin" in self.at:
+            raise RuntimeError(f"{self.name} cannot begin")
+
+    def on_epoch_end(self, run):
+        if "epoch" in self.at:
+            raise RuntimeError(f"{self.name} fails")
+
+    def on_train_end(self, run):
+        self.ends.append(self.name)
+        if "end" in self.at:
+            raise ValueError(f"{self.name} cannot end")
+
+
+def test_only_what_has_begun_is_ended(data, small):
+    ends = []
+    callbacks = [Failing(ends, "a"), Failing(ends, "b", "begin"), Failing(ends, "c")]
+    with pytest.raises(RuntimeError, match="b cannot begin"):
+        small.fit(*data, epochs=1, callbacks=callbacks)
+    assert ends == ["a"]
+
+
+def test_all_are_ended_whatever_one_of_them_raises_and_the_first_error_is_told(data, small):
+    ends = []
+    callbacks = [Failing(ends, "a"), Failing(ends, "b", "end"), Failing(ends, "c", "end"), Failing(ends, "d")]
+    with pytest.raises(ValueError, match="b cannot end") as caught:
+        small.fit(*data, epochs=1, callbacks=callbacks)
+    assert ends == ["a", "b", "c", "d"]
+    assert caught.value.__notes__ == ["Failing.on_train_end failed too: ValueError('c cannot end')"]
+
+    ends.clear()
+    with pytest.raises(RuntimeError, match="e fails") as caught:
+        small.fit(*data, epochs=1, callbacks=[Failing(ends, "e", "epoch", "end"), Failing(ends, "f")])
+    assert ends == ["e", "f"]
+    assert caught.value.__notes__ == ["Failing.on_train_end failed too: ValueError('e cannot end')"]
+    small.fit(*data, epochs=1)
+
+
 def test_as_callbacks_keeps_the_order():
     first, second = bpx.LearningRateRecorder(), print
     made = list_callbacks([first, second])

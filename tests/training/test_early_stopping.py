@@ -86,6 +86,8 @@ def test_an_infinite_loss_is_no_improvement():
     for value in (3.0, math.inf, 2.0):
         monitor.see(value)
     assert (monitor.best, monitor.waited) == (2.0, 0)
+    assert monitor.see(-math.inf) == (False, False)
+    assert (monitor.best, monitor.waited) == (2.0, 1)
 
 
 @pytest.mark.parametrize("patience", [2, 50])

@@ -215,6 +215,11 @@ def test_lbfgs_records_its_iterations_as_epochs():
         ({"callbacks": [3]}, "a callback is a bpx.Callback or a function of the run, got 3"),
         ({"callbacks": bpx.EarlyStopping}, "a callback is a bpx.Callback or a function of the run, an instance"),
         ({"validation_data": (np.zeros((3, 4)),)}, "validation_data must be (x, y) or (x, y, sample_weight)"),
+        ({"validation_data": [(np.zeros((3, 4)), np.zeros(3, int))]}, "could be either: pass a function that returns"),
+        (
+            {"validation_data": [(np.zeros((3, 4)), np.zeros(3, int))] * 2},
+            "could be either: pass a function that returns",
+        ),
         ({"validation_data": np.zeros((3, 4))}, "validation_data is a ndarray without targets"),
         ({"validation_data": (np.zeros((3, 5)), np.zeros(3, int))}, "x must have shape (samples, 4), got (3, 5)"),
         ({"sample_weight": np.ones(3)}, "sample_weight must have shape (60,)"),

@@ -10,7 +10,7 @@ import numpy as np
 
 from bpx.arguments import check_count, check_number
 from bpx.backend.transfer import library_of, to_numpy
-from bpx.core.state import TrainingState
+from bpx.core.state import TrainingState, guess_optimizer_epoch
 from bpx.errors import FileFormatError, InputError
 from bpx.files.array_file import shorten
 from bpx.files.network_file import EARLIER, TRAINING, describe_network
@@ -29,7 +29,7 @@ PARTS = {
 }  # fmt: skip
 """The parts of a training, and their types."""
 
-COUNTS = ("step", "optimizer_step", "epoch", "first_step", "first_epoch", "position")
+COUNTS = ("step", "optimizer_step", "optimizer_epoch", "epoch", "first_step", "first_epoch", "position")
 """The counters that are whole numbers."""
 
 HISTORY = {
@@ -72,6 +72,7 @@ def take_snapshot(run: FitRun) -> Snapshot:
         "counters": {
             "step": state.step,
             "optimizer_step": state.optimizer_step,
+            "optimizer_epoch": state.optimizer_epoch,
             "epoch": state.epoch,
             "rate_scale": state.rate_scale,
             "first_step": run.first_step,
@@ -137,10 +138,12 @@ def _check_tree(tree: Any) -> None:
     """Raise InputError unless the parts of a training are what `take_snapshot` makes."""
     _check_types("the training", tree, PARTS)
     counters, history = tree["counters"], tree["history"]
-    _check_types("counters", counters, dict.fromkeys((*COUNTS, "rate_scale"), object))
-    for name in COUNTS:
+    written = [name for name in COUNTS if name != "optimizer_epoch" or name in counters]  # an earlier bpx wrote none
+    _check_types("counters", counters, dict.fromkeys((*written, "rate_scale"), object))
+    for name in written:
         if check_count(name, counters[name], 0) > MOST:
             raise InputError(f"{name} is too large: {counters[name]}")
+    counters.setdefault("optimizer_epoch", guess_optimizer_epoch(counters))
     check_number("rate_scale", counters["rate_scale"], minimum=0.0)
     if counters["first_step"] > counters["step"] or counters["first_epoch"] > counters["epoch"]:
         raise InputError("it ends before it begins")
@@ -198,6 +201,7 @@ def restore(run: FitRun, snapshot: Snapshot, tree: dict[str, Any]) -> None:
         [[net.backend.asarray(np.array(array)) for array in arrays] for arrays in tree["slots"]],
         step=counters["step"],
         optimizer_step=counters["optimizer_step"],
+        optimizer_epoch=counters["optimizer_epoch"],
         epoch=counters["epoch"],
         rate_scale=counters["rate_scale"],
     )
