@@ -435,7 +435,10 @@ class Network(Model):
             x = join(rows)
         with self.backend.computing():
             samples = self.place_samples(x, look=not self.backend.repeats)
-            return convert_like(x, self.compute_predictions(samples), self.backend)
+            made = self.compute_predictions(samples)
+            if not self.n_params:  # layers that pass samples on may return the caller's own memory
+                made = self.backend.copy(made)
+            return convert_like(x, made, self.backend)
 
     # -- showing, keeping ---------------------------------------------------------------------------------
 

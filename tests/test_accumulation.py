@@ -238,3 +238,29 @@ def test_a_loss_that_is_not_finite_names_the_step():
     net = bpx.Network([bpx.Linear(4, 2)], loss="squared_error", dtype="float64")
     with pytest.raises(bpx.DivergenceError, match="in epoch 1, step 2 of 3"):
         net.fit(x, y, epochs=1, batch_size=4, accumulate=2, optimizer=bpx.SGD(1e200), shuffle=False)
+
+
+@pytest.mark.parametrize("shuffle", [True, False])
+def test_the_batches_of_a_step_that_takes_all_rows_are_others_in_each_epoch(shuffle):
+    """On sorted data each batch had one class otherwise, and batch statistics were those of a class."""
+    x, _ = networks.classes()
+    orders = []
+
+    def order(epoch):
+        orders.append(epoch)
+        return np.random.default_rng(epoch).permutation(22) if shuffle else np.arange(22)
+
+    layers = [bpx.BatchNorm(4, momentum=0.5), bpx.Linear(4, 3)]
+    net = bpx.Network(layers, loss="cross_entropy", dtype="float64")
+    train(net, 3, batch_size=6, accumulate=4, shuffle=order)
+    assert orders == [0, 1, 2]
+    mean = np.zeros(4)
+    for epoch in range(3):
+        rows = np.random.default_rng(epoch).permutation(22) if shuffle else np.arange(22)
+        for start in range(0, 22, 6):
+            mean = 0.5 * mean + 0.5 * x[rows[start : start + 6]].mean(axis=0)
+    np.testing.assert_allclose(net.state[0]["running_mean"], mean, rtol=1e-12)
+    seeds = [bpx.Network(layers, loss="cross_entropy", dtype="float64", seed=0) for _ in range(2)]
+    for each, shuffled in zip(seeds, (True, False), strict=True):
+        train(each, 3, batch_size=6, accumulate=4, shuffle=shuffled)
+    assert np.abs(seeds[0].state[0]["running_mean"] - seeds[1].state[0]["running_mean"]).max() > 1e-6

@@ -1,5 +1,8 @@
 """Training: what a call of fit does and records, on every backend."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from closeness import assert_same_bits, relative_difference
@@ -460,3 +463,25 @@ def test_running_statistics_are_something_to_train(backend, generator):
     net.fit(x, y, epochs=150, clip=bpx.ClipNorm(1.0), penalties=bpx.L2(0.1))
     np.testing.assert_array_equal(backend.numpy(net.params[1]["weight"]), before)
     np.testing.assert_allclose(backend.numpy(net.state[0]["running_mean"]), x.mean(axis=0), rtol=1e-4)
+
+
+def test_a_bar_leaves_the_program_as_it_was():
+    """tqdm's own lock would fix how multiprocessing starts processes, and a thread would look after its bars."""
+    code = """
+import multiprocessing, threading
+import bpx
+x, y = bpx.datasets.xor()
+bpx.mlp([2, 2, 1], loss="squared_error").fit(x, y, epochs=3, progress=True)
+assert multiprocessing.get_start_method(allow_none=True) is None
+multiprocessing.set_start_method("spawn")
+assert [thread.name for thread in threading.enumerate() if "tqdm" in type(thread).__module__] == []
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "3/3 epochs" in done.stderr
+
+
+def test_a_bar_that_nobody_can_see_ends_no_training(monkeypatch):
+    monkeypatch.setattr(sys, "stderr", None)
+    x, y = bpx.datasets.xor()
+    assert len(bpx.mlp([2, 2, 1], loss="squared_error").fit(x, y, epochs=3, progress=True)) == 3

@@ -179,3 +179,30 @@ def test_samples_of_another_width_are_refused_whatever_comes_first(layers):
             net.predict(x)
         assert "3" in str(error.value)
         assert str(x.shape[1]) in str(error.value)
+
+
+@pytest.mark.parametrize("last", [bpx.Sigmoid(), bpx.Softmax()])
+@pytest.mark.parametrize("loss", ["cross_entropy", "binary_cross_entropy"])
+def test_outputs_that_would_be_squashed_twice_are_refused(last, loss, tmp_path, monkeypatch):
+    layers = [bpx.Linear(3, 2), last]
+    with pytest.raises(bpx.InputError, match=f"the loss {loss} takes logits, and applies .*leave that last layer out"):
+        bpx.Network(layers, loss=loss)
+    bpx.Network(layers, loss="squared_error")
+    with monkeypatch.context() as earlier:  # a file that an earlier bpx wrote is read
+        earlier.setattr(bpx.Network, "_check_last_layer", lambda net: None)
+        bpx.Network(layers, loss=loss).save(tmp_path / "net")
+    assert bpx.load(tmp_path / "net").copy().layers == tuple(layers)
+
+
+@pytest.mark.parametrize("layers", [[bpx.Identity()], [bpx.Dropout(0.5), bpx.Flatten()]])
+def test_predictions_are_not_the_callers_own_memory(layers, backend):
+    net = bpx.Network(layers, loss="squared_error", backend=backend.spec, dtype=backend.dtype)
+    x = np.ones((3, 2), backend.dtype)
+    made = net.predict(x)
+    assert not np.shares_memory(made, x)
+
+
+def test_classes_given_as_floats_are_told_alike_on_every_backend(backend):
+    net = bpx.mlp([3, 3], backend=backend.spec)
+    with pytest.raises(bpx.InputError, match=r"class ids must be whole numbers of an integer dtype, got float64; use"):
+        net.fit(np.zeros((6, 3)), np.array([0.0, 1.0, 2.0, 0.0, 1.0, 2.0]), epochs=1)

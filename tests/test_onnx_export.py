@@ -480,3 +480,10 @@ def test_a_precision_is_not_in_the_file_and_that_is_said(precision, run, tmp_pat
     got = run(full, x)
     np.testing.assert_allclose(got, full.predict(x), rtol=1e-5, atol=1e-6)
     assert np.abs(got - net.predict(x)).max() > 1e-5
+
+
+def test_a_factor_of_float64_is_not_rounded_to_float32(run, generator):
+    """An attribute of an operator, such as Gemm's alpha, is a number in float32 whatever the network's dtype."""
+    net = bpx.Network([bpx.NTKLinear(7, 3)], loss="squared_error", dtype="float64")
+    x = generator.normal(size=(9, 7))
+    np.testing.assert_allclose(run(net, x), net.predict(x), rtol=1e-13, atol=1e-13)

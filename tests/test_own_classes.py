@@ -427,3 +427,48 @@ def test_a_penalty_and_a_limit_without_a_hash_are_refused_with_what_to_do(what):
     x, y = networks.numbers(20)
     with pytest.raises(bpx.InputError, match=r"Mutable must have a hash.*; write @dataclass\(frozen=True\)"):
         bpx.mlp([4, 2], loss="squared_error").fit(x, y, epochs=1, **{what: Mutable()})
+
+
+@pytest.mark.parametrize("how", ["one array twice", "not writable", "its dy"])
+@pytest.mark.parametrize("inside", [False, True])
+def test_gradients_that_a_layer_of_ones_own_returns_may_be_any_arrays(how, inside, backend):
+    """A step writes into gradients: into copies of these."""
+
+    @networks.unregistered
+    @dataclass(frozen=True)
+    class Two(bpx.Layer):
+        """``y = x + a + b``."""
+
+        own: bool = True
+
+        @property
+        def param_names(self):
+            return ("a", "b")
+
+        def init(self, generator):
+            shape = (20, 3) if how == "its dy" else (3,)
+            return {"a": np.zeros(shape), "b": np.zeros(shape)}
+
+        def forward(self, xp, params, x, context=None):
+            return x + params["a"] + params["b"], None
+
+        def backward(self, xp, params, cache, dy, *, input_gradient=True):
+            if how == "its dy":
+                first = second = dy
+            else:
+                first = second = xp.sum(dy, axis=0)
+            if how == "not writable":
+                first = second = xp.broadcast_to(xp.sum(dy), (3,))
+            return dy, {"a": first * 1.0, "b": second * 1.0} if self.own else {"a": first, "b": second}
+
+    x, _ = networks.numbers(20)
+    y = np.ones((20, 3))
+    for optimizer in (bpx.SGD(0.1), bpx.Adam(0.01)):
+        left = []
+        for own in (True, False):
+            block = bpx.Residual([Two(own)]) if inside else Two(own)
+            layers = [bpx.Linear(4, 3), block]
+            net = bpx.Network(layers, loss="squared_error", seed=0, backend=backend.spec, dtype=backend.dtype)
+            net.fit(backend.array(x), backend.array(y), epochs=3, optimizer=optimizer)
+            left.append(networks.on_host(net, net.params))
+        assert_same_bits(*left)

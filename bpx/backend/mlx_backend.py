@@ -77,6 +77,9 @@ class MlxBackend(GenericBackend):
     def copy(self, array: Array) -> Array:
         return self.complete(self._mx.array(array))
 
+    def zeros_like(self, array: Array) -> Array:
+        return self.complete(super().zeros_like(array))
+
     def complete(self, array: Array) -> Array:
         self._mx.eval(array)
         return array

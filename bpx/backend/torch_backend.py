@@ -89,7 +89,20 @@ class TorchBackend(CapturingBackend):
 
         return create("torch:mps" if array.device.type == "mps" else f"torch:{array.device}")
 
+    def _ordinary(self) -> contextlib.AbstractContextManager[Any]:
+        """Return the context in which arrays are made that may be written into: PyTorch's inference mode is left."""
+        torch = self._torch
+        return torch.inference_mode(False) if torch.is_inference_mode_enabled() else contextlib.nullcontext()
+
     def asarray(self, data: Any, dtype: str | None = None) -> Array:
+        with self._ordinary():
+            return self._read(data, dtype)
+
+    def zeros_like(self, array: Array) -> Array:
+        with self._ordinary():
+            return super().zeros_like(array)
+
+    def _read(self, data: Any, dtype: str | None) -> Array:
         from bpx.backend.transfer import backend_of, host_array, library_of
 
         target = None if dtype is None else getattr(self._torch, dtype)
@@ -104,12 +117,17 @@ class TorchBackend(CapturingBackend):
             host = host.copy()
         if self._device.type == "mps" and host.dtype == np.float64 and dtype is not None:
             host = host.astype(dtype)
-        return self._torch.as_tensor(host).to(device=self._device, dtype=target)
+        return self._torch.as_tensor(host, device="cpu").to(device=self._device, dtype=target)
 
     @classmethod
     def find_fault(cls, array: Array) -> str:
         if type(array).__name__ == "MaskedTensor":  # asked for anything else, it may raise
             return "has masked values, which are no numbers to compute with; give x.get_data() with them filled in"
+        if _is_traced(array):
+            return (
+                "is traced by torch.func, and has no values yet; call bpx outside of torch.func.grad, jacrev, jvp and "
+                "vmap"
+            )
         if array.is_meta:
             return "is on PyTorch's device 'meta', and has no values"
         if array.is_nested:
@@ -129,7 +147,8 @@ class TorchBackend(CapturingBackend):
             return np.asarray((host.float() if small else host).resolve_conj().resolve_neg().numpy())
 
     def copy(self, array: Array) -> Array:
-        return array.detach().clone()
+        with self._ordinary():
+            return array.detach().clone()
 
     def all_finite(self, array: Array) -> bool:
         if self._device.type != "cpu":
@@ -160,7 +179,12 @@ class TorchBackend(CapturingBackend):
         return round_mantissa(self._torch, array, bits)
 
     def computing(self) -> contextlib.AbstractContextManager[Any]:
-        return self._torch.no_grad()  # type: ignore[no-any-return]
+        if not self._torch.is_inference_mode_enabled():
+            return self._torch.no_grad()  # type: ignore[no-any-return]
+        stack = contextlib.ExitStack()
+        stack.enter_context(self._ordinary())
+        stack.enter_context(self._torch.no_grad())
+        return stack
 
     def threads(self, work: int, updates: bool = False) -> contextlib.AbstractContextManager[Any]:
         chosen = get_chosen() if self._device.type == "cpu" else None
@@ -251,6 +275,14 @@ class TorchBackend(CapturingBackend):
 
     def out_of_memory(self, error: BaseException) -> bool:
         return isinstance(error, (MemoryError, self._torch.OutOfMemoryError))
+
+
+def _is_traced(array: Array) -> bool:
+    """Tell whether torch.func follows what is computed with a tensor: a value taken out of it has no slope."""
+    import torch
+
+    functorch = getattr(torch._C, "_functorch", None)
+    return bool(functorch is not None and functorch.is_functorch_wrapped_tensor(array))
 
 
 class _Graph:

@@ -122,7 +122,8 @@ def _common(host: np.ndarray) -> np.ndarray:
     """Return an array in a dtype that every library has: in this machine's byte order, floats of 32 or 64 bits."""
     size = host.dtype.itemsize
     if host.dtype.kind in "iub" or (host.dtype.kind == "f" and size in (4, 8)):  # a dtype's name takes a microsecond
-        return host if host.dtype.isnative else host.astype(host.dtype.newbyteorder("="))
+        host = host if host.dtype.isnative else host.astype(host.dtype.newbyteorder("="))
+        return host.view(f"{host.dtype.kind}{size}") if host.dtype.char in "qQ" else host  # PyTorch knows "l" alone
     name = host.dtype.name
     if name.startswith(("float", "bfloat")) and size not in (4, 8):
         return host.astype(np.float32 if size < 4 else np.float64)

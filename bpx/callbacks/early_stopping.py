@@ -109,6 +109,11 @@ class EarlyStopping(Callback):
             run.net.params, run.net.state = self._weights["params"], self._weights["state"]
         self._weights = None
 
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The settings with which alone a training is resumed, as plain data."""
+        return {**self.monitor.settings, "patience": self.patience, "restore_best": self.restore_best}
+
     def state_dict(self) -> dict[str, Any]:
         return {"monitor": self.monitor.state_dict(), "best_epoch": self.best_epoch, "weights": self._weights}
 

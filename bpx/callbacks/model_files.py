@@ -81,6 +81,11 @@ class Checkpoint(Callback):
                 raise
             warnings.warn(f"{error}; training goes on without this file", CheckpointWarning, stacklevel=2)
 
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The settings with which alone a training is resumed, as plain data."""
+        return {} if self.monitor is None else self.monitor.settings
+
     def state_dict(self) -> dict[str, Any]:
         monitor = None if self.monitor is None else self.monitor.state_dict()
         return {"monitor": monitor, "last": None if self.last is None else str(self.last)}

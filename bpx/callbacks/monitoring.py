@@ -84,6 +84,11 @@ class Monitor:
         self.waited = 0 if improved else self.waited + 1
         return is_best, improved
 
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What the best value and the count depend on, as plain data."""
+        return {"monitor": self.name, "min_delta": self.min_delta, "mode": self.mode}
+
     def state_dict(self) -> dict[str, Any]:
         """Return best value and count, as plain data."""
         return {"best": self.best, "waited": self.waited}

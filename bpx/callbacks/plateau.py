@@ -100,6 +100,14 @@ class ReduceOnPlateau(Callback):
             run.training.rate_scale *= self.factor if lower > self.minimum else lower / rate
             self.reductions.append(run.epoch)
 
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The settings with which alone a training is resumed, as plain data."""
+        return {
+            **self.monitor.settings, "factor": self.factor, "patience": self.patience, "cooldown": self.cooldown,
+            "minimum": self.minimum,
+        }  # fmt: skip
+
     def state_dict(self) -> dict[str, Any]:
         return {"monitor": self.monitor.state_dict(), "reductions": self.reductions, "resting": self._resting}
 

@@ -154,6 +154,8 @@ class _Collected:
         p = np.concatenate([part[1] for part in self.parts])
         weights = [part[2] for part in self.parts if part[2] is not None]
         weight = np.concatenate(weights) if weights else None
+        if weight is not None:  # a class all of whose samples count nothing does not occur
+            y, p, weight = y[weight > 0.0], p[weight > 0.0], weight[weight > 0.0]
         result = {}
         for metric in metrics:
             if metric.compute is None:

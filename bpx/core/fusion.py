@@ -32,7 +32,9 @@ def list_passes(xp: Any, backend: Any, layers: Sequence[Layer]) -> list[Pass]:
         Where it fuses, activations are one pass, and the bias before one is added in it. None: nothing is fused.
     layers : sequence of Layer
     """
-    passes: list[Pass] = [(layer.forward, layer.backward) for layer in layers]
+    passes: list[Pass] = [
+        (layer.forward, layer.backward if is_bpxs(layer) else _copy_gradients(layer.backward)) for layer in layers
+    ]
     rounding = getattr(xp, "round_operand", None)
     if backend is not None and backend.fuses:
         _fuse_activations(rounding, backend, layers, passes)
@@ -40,6 +42,24 @@ def list_passes(xp: Any, backend: Any, layers: Sequence[Layer]) -> list[Pass]:
         if rounding is not None and type(layer) is Linear:
             passes[i] = _round_once(rounding, *passes[i])
     return passes
+
+
+def is_bpxs(part: Any) -> bool:
+    """Tell whether a layer, a loss or another part of a step is one of bpx's own, and so are the layers within it."""
+    return type(part).__module__.startswith("bpx.") and all(map(is_bpxs, getattr(part, "layers", ())))
+
+
+def _copy_gradients(backward: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a backward pass whose gradients are arrays of their own, which a step may overwrite.
+
+    A class of the user's may return one array as the gradient of two parameters, or one that cannot be written into.
+    """
+
+    def backward_with_copies(*given: Any, **options: Any) -> tuple[Any, Params]:
+        dx, grads = backward(*given, **options)
+        return dx, {name: dw * 1.0 for name, dw in grads.items()}
+
+    return backward_with_copies
 
 
 def _fuse_activations(

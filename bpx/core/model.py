@@ -23,6 +23,7 @@ from bpx.core.backpropagation import forward_pass, make_gradients
 from bpx.core.fusion import list_passes
 from bpx.core.occupancy import Occupancy
 from bpx.errors import BackendError, FixedAttributeError, InputError
+from bpx.layers.activations import Sigmoid, Softmax
 from bpx.layers.base import Layer, Params
 from bpx.layers.members import MemberColumns, MemberLinear, Members
 from bpx.layers.stack import check_sample, find_first_trained, find_sample_shapes, unfreeze
@@ -104,6 +105,7 @@ class Model(Pickled):
         precision: str,
     ) -> None:
         self._define(layers, loss, dtype, seed, backend, precision)
+        self._check_last_layer()
         self.reset()
 
     @classmethod
@@ -161,6 +163,15 @@ class Model(Pickled):
         self.stateful = any(layer.stateful for layer in self.layers)
         self._programs: dict[Any, Any] = {}
         self.occupancy = Occupancy()
+
+    def _check_last_layer(self) -> None:
+        """Raise if outputs would be squashed twice; a file of an earlier bpx may hold such a network all the same."""
+        last = self.layers[-1]
+        if self.loss.targets in ("classes", "probabilities") and isinstance(last, (Sigmoid, Softmax)):
+            raise InputError(
+                f"the loss {self.loss.name} takes logits, and applies {type(last).__name__} or its like itself; leave "
+                "that last layer out"
+            )
 
     def _check_members(self) -> None:
         """Raise if the outputs are those of members and the loss is not, or the other way round."""

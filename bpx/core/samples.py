@@ -10,7 +10,7 @@ import numpy as np
 
 from bpx.backend.base import Array, Backend
 from bpx.backend.numpy_functions import all_finite, numpy_namespace
-from bpx.backend.transfer import backend_of, check_real, host_array, library_of
+from bpx.backend.transfer import backend_of, check_real, host_array
 from bpx.errors import InputError
 from bpx.layers.base import Shape
 from bpx.losses import Loss, one_hot
@@ -104,8 +104,9 @@ def bring_targets(backend: Backend, y: Any, loss: Loss, rows: int, n_out: int | 
     if loss.targets == "classes" and y.ndim == 2 and y.shape[1] == 1 and n_out != 1:
         y = y[:, 0]
     if loss.targets == "classes" and y.ndim == 1:
-        ids = backend.asarray(y)
-        if not backend.xp.isdtype(ids.dtype, ("bool", "integral")):
+        whole = not isinstance(y, np.ndarray) or y.dtype.kind in "biu"  # before a backend changes the dtype
+        ids = backend.asarray(y) if whole else y
+        if not (whole and backend.xp.isdtype(ids.dtype, ("bool", "integral"))):
             raise InputError(
                 f"class ids must be whole numbers of an integer dtype, got {ids.dtype}; use y.astype(int), "
                 "or one-hot rows for probabilities"
@@ -239,7 +240,7 @@ def check_together(**arrays: Any) -> None:
     """Raise unless all arrays are of one library on one device; host data of several libraries is one."""
     places = {}
     for name, array in arrays.items():
-        if library_of(array) not in (None, "numpy"):
+        if array is not None and type(array) is not np.ndarray:
             check_real(name, array)
         backend = None if array is None else backend_of(array)
         if backend is not None:

@@ -10,8 +10,9 @@ import numpy as np
 
 from bpx.backend.base import Array
 from bpx.backend.portable import hold, release
+from bpx.errors import InputError
 from bpx.optimizers import Optimizer
-from bpx.optimizers.schedules import as_schedule
+from bpx.optimizers.schedules import Schedule, as_schedule
 
 Slots = list[list[Array]]
 """The optimizer's arrays of each parameter that is trained, in the order of `bpx.core.step.list_trained`."""
@@ -60,12 +61,20 @@ class TrainingState:
             Steps of an epoch now; earlier calls of ``fit`` may have had epochs of more steps, or of fewer.
         epochs_made, steps_made : int
             How many epochs and steps were made since an epoch has had that many.
+
+        Raises
+        ------
+        InputError
+            If the schedule does not give a finite rate for each step.
         """
         schedule = as_schedule(self.optimizer.learning_rate)
         if schedule.counts_epochs:
             first = self.optimizer_step - steps_made
             steps = steps + ((self.optimizer_epoch - epochs_made) * steps_per_epoch - first)
-        return schedule.rates(steps, steps_per_epoch)
+        rates = schedule.rates(steps, steps_per_epoch)
+        if isinstance(steps, np.ndarray):  # and not numbers that an ONNX graph computes
+            _check_rates(rates, schedule, steps)
+        return rates
 
     def convert(self, convert: Callable[[Array], Array]) -> None:
         """Replace the slots' arrays by what a function makes of them: copies elsewhere, or of another dtype."""
@@ -77,6 +86,16 @@ class TrainingState:
     def __setstate__(self, state: dict[str, Any]) -> None:
         state.setdefault("optimizer_epoch", guess_optimizer_epoch(state))  # of an earlier bpx
         vars(self).update(state, slots=release(state["slots"]))
+
+
+def _check_rates(rates: Any, schedule: Schedule, steps: np.ndarray) -> None:
+    """Raise unless a schedule, which may be the user's own, has made a rate of each step."""
+    shape = np.shape(rates)
+    if shape != steps.shape or not np.isfinite(rates).all():
+        got = "NaN or infinity among them" if shape == steps.shape else f"shape {shape}"
+        raise InputError(
+            f"rates of {schedule!r} must return one finite learning rate for each step, shape {steps.shape}, got {got}"
+        )
 
 
 def guess_optimizer_epoch(counters: Mapping[str, Any]) -> int:

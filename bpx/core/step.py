@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from bpx.backend.base import Array
 from bpx.core.backpropagation import Gradients, make_gradients
+from bpx.core.fusion import is_bpxs
 from bpx.core.regularization import Clip, Penalty, make_penalize
 from bpx.core.state import Slots, TrainingState
 from bpx.errors import InputError
@@ -244,7 +245,4 @@ def make_step(
 def is_own(net: Trainable, optimizer: Optimizer, penalties: Sequence[Penalty], clip: Clip | None) -> bool:
     """Tell whether all that a step is made of is bpx's own: then it does the same whatever is in its arrays."""
     parts: list[Any] = [net.loss, getattr(net.loss, "loss", None), optimizer, getattr(optimizer, "optimizer", None)]
-    parts += [*penalties, clip, *net.layers]
-    for part in parts:
-        parts += getattr(part, "layers", ())  # those of a Residual are looked at in turn
-    return all(part is None or type(part).__module__.startswith("bpx.") for part in parts)
+    return all(part is None or is_bpxs(part) for part in (*parts, *penalties, clip, *net.layers))

@@ -115,8 +115,8 @@ class WatchedLayer:
         dx, grads = self.passing.backward(xp, params, cache, dy)
         record = self.record
         record.dy, record.dx = dy, dx
-        record.grads = {name: self.copy(dw) for name, dw in grads.items()}  # the update will overwrite them
-        return dx, {name: dw for name, dw in grads.items() if name not in self.frozen}
+        record.grads = {name: self.copy(dw) for name, dw in grads.items()}  # the update will overwrite the others
+        return dx, {name: self.copy(dw) for name, dw in grads.items() if name not in self.frozen}
 
 
 def _place_arrays(record: LayerRecord, params: Params, state: Params) -> None:

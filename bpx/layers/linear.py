@@ -189,4 +189,5 @@ class NTKLinear(Linear):
 
     def add_onnx_nodes(self, graph: OnnxGraph, x: str, place: str) -> str:
         arrays = [graph.array(f"{place}.{name}") for name in self.param_names]
-        return graph.node("Gemm", [x, *arrays], place, alpha=self._factor, transB=1)
+        x = graph.node("Mul", [x, graph.constant(self._factor, place)], place)  # Gemm's alpha is in float32 alone
+        return graph.node("Gemm", [x, *arrays], place, transB=1)

@@ -6,14 +6,13 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
-from sklearn import get_config
 from sklearn.base import BaseEstimator, is_regressor
 from sklearn.utils import check_random_state, column_or_1d
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from bpx.backend.base import Array, Backend
 from bpx.backend.selection import get_backend
-from bpx.backend.transfer import backend_of, check_real, convert_like, host_array, library_of, to_numpy
+from bpx.backend.transfer import backend_of, convert_like, to_numpy
 from bpx.core.samples import check_mass, place_weights
 from bpx.errors import InputError
 from bpx.layers import Layer, Linear, Params
@@ -43,6 +42,7 @@ from bpx.sklearn.parameters import CONSTRAINTS
 from bpx.sklearn.ranks import draw_alike, joining
 from bpx.sklearn.samples import (
     Samples,
+    check_given,
     draw_dropout_seed,
     get_sparse_numpy,
     is_sparse,
@@ -56,20 +56,6 @@ from bpx.sklearn.solvers import is_stochastic
 
 if TYPE_CHECKING:
     from bpx.distributed.communicator import Communicator
-
-
-def _check_given(name: str, data: Any) -> Any:
-    """Return what a user gives, its mask and its imaginary part looked at before scikit-learn makes an array of it.
-
-    Where scikit-learn is not told to compute with arrays of other libraries, these come to the host here: bfloat16,
-    and tensors that require a gradient, are numbers too.
-    """
-    if data is None or is_sparse(data):
-        return data
-    check_real(name, data)
-    if library_of(data) in (None, "numpy") or get_config()["array_api_dispatch"]:
-        return data
-    return host_array(data)
 
 
 def _draw_as_usual(layer: Layer) -> Layer:
@@ -128,7 +114,7 @@ class MultilayerPerceptron(Kept, TellsCallbacks, BaseEstimator, ABC):  # type: i
 
     def _fit(self, X: Any, y: Any, sample_weight: Any, validation_data: Any, incremental: bool) -> None:
         distributed = getattr(self, "distributed", False)  # estimators of earlier versions have none
-        with joining(distributed, lambda: self._choose_backend(_check_given("X", X))) as communicator:
+        with joining(distributed, lambda: self._choose_backend(check_given("X", X))) as communicator:
             self._train(X, y, sample_weight, validation_data, incremental, communicator)
 
     def _train(
@@ -148,7 +134,7 @@ class MultilayerPerceptron(Kept, TellsCallbacks, BaseEstimator, ABC):  # type: i
         X, y = self._check(X, y, reset=first)
         y = self._learn_targets(y, incremental)
         if sample_weight is not None:
-            _check_given("sample_weight", sample_weight)
+            check_given("sample_weight", sample_weight)
             sample_weight = check_sample_weight(sample_weight, X)
         if incremental and self.early_stopping:
             raise ValueError("partial_fit does not support early_stopping=True")
@@ -187,7 +173,7 @@ class MultilayerPerceptron(Kept, TellsCallbacks, BaseEstimator, ABC):  # type: i
 
     def _check(self, X: Any, y: Any, reset: bool) -> tuple[Any, Any]:
         """Return samples and targets as arrays of one library on one device; labels that are text stay on the host."""
-        X, y = _check_given("X", X), _check_given("y", y)
+        X, y = check_given("X", X), check_given("y", y)
         xp, _, device = get_namespace_and_device(X)
         floats = [dtype for dtype in supported_float_dtypes(xp, device) if dtype in (xp.float64, xp.float32)]
         X, y = validate_data(
@@ -224,7 +210,7 @@ class MultilayerPerceptron(Kept, TellsCallbacks, BaseEstimator, ABC):  # type: i
         if not isinstance(validation_data, (tuple, list)) or len(validation_data) not in (2, 3):
             raise InputError("validation_data must be (X, y) or (X, y, sample_weight)")
         for entry in validation_data[2:]:
-            _check_given("sample_weight of validation_data", entry)
+            check_given("sample_weight of validation_data", entry)
         X, y = self._check(validation_data[0], validation_data[1], reset=False)
         weight = check_sample_weight(validation_data[2], X) if len(validation_data) == 3 else None
         targets = self._one_hot(backend, self._encode(backend, self._check_targets(y), dtype), X.shape[1], dtype)
@@ -395,7 +381,7 @@ class MultilayerPerceptron(Kept, TellsCallbacks, BaseEstimator, ABC):  # type: i
     def _predict(self, X: Any, method: str) -> Array:
         """Return probabilities (samples, outputs), or values, as an array of the samples' library."""
         check_is_fitted(self)
-        X = _check_given("X", X)
+        X = check_given("X", X)
         check_same_namespace(X, self, attribute="_any_weights", method=method)
         X = validate_data(self, X, accept_sparse=["csr", "csc"], reset=False)
         backend = self._choose_backend(self.coefs_[0])

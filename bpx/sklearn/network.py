@@ -30,6 +30,7 @@ from bpx.sklearn.internals import Interval, StrOptions, TellsCallbacks, check_sa
 from bpx.sklearn.keeping import Kept, describe_arrays
 from bpx.sklearn.monitor import TaskTeller
 from bpx.sklearn.ranks import draw_alike, joining
+from bpx.sklearn.samples import check_on_host
 from bpx.tables import Preprocessor
 from bpx.training.callback import list_callbacks
 from bpx.training.history import History
@@ -43,6 +44,11 @@ _GIVEN = ("n_features", "n_outputs", "seed")
 def build_perceptron(n_features: int, n_outputs: int, *, loss: str, seed: int = 0) -> Network:
     """Build the network of an estimator that was given none: one hidden layer of 100 rectified units, in float64."""
     return mlp([n_features, 100, n_outputs], loss=loss, dtype="float64", seed=seed)
+
+
+def _bring(X: Any, y: Any, sample_weight: Any) -> tuple[Any, Any, Any]:
+    """Return what `fit` is given, checked, on the host."""
+    return check_on_host("X", X), check_on_host("y", y), check_on_host("sample_weight", sample_weight)
 
 
 def _draw_seed(draws: np.random.RandomState) -> int:
@@ -264,7 +270,7 @@ class NetworkEstimator(Kept, TellsCallbacks, BaseEstimator):  # type: ignore[mis
     def _encode_validation(self, data: Any) -> tuple[Any, ...]:
         if not isinstance(data, (tuple, list)) or len(data) not in (2, 3):
             raise InputError("validation_data must be (X, y) or (X, y, sample_weight)")
-        return (*self.encode(*data[:2]), *data[2:])
+        return (*self.encode(*data[:2]), *(check_on_host("sample_weight of validation_data", w) for w in data[2:]))
 
     @abstractmethod
     def _encode_targets(self, y: Array) -> Array:
@@ -296,12 +302,13 @@ class NetworkEstimator(Kept, TellsCallbacks, BaseEstimator):  # type: ignore[mis
             If a class is none of the fitted ones, or the samples do not fit.
         """
         check_is_fitted(self)
+        X, y = check_on_host("X", X), check_on_host("y", y)
         X, y = validate_data(self, X, y, reset=False, dtype=[np.float64, np.float32], multi_output=True)
         return X, self._encode_targets(self._check_targets(y))
 
     def _predict(self, X: Any) -> Array:
         check_is_fitted(self)
-        X = validate_data(self, X, reset=False, dtype=[np.float64, np.float32])
+        X = validate_data(self, check_on_host("X", X), reset=False, dtype=[np.float64, np.float32])
         return np.asarray(self.network_.predict(X))
 
     def _list_array(self) -> list[str]:
@@ -482,6 +489,7 @@ class NetworkClassifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc
 
     def _fit(self, X: Any, y: Any, sample_weight: Any, validation_data: Any, classes: Any, incremental: bool) -> None:
         given, go_on = (X, y), hasattr(self, "network_") and (self.warm_start or incremental)
+        X, y, sample_weight = _bring(X, y, sample_weight)
         X, y = validate_data(self, X, y, dtype=[np.float64, np.float32], reset=not go_on)
         y = column_or_1d(y, warn=True)
         check_classification_targets(y)
@@ -659,6 +667,7 @@ class NetworkRegressor(RegressorMixin, NetworkEstimator):  # type: ignore[misc]
 
     def _fit(self, X: Any, y: Any, sample_weight: Any, validation_data: Any, incremental: bool) -> None:
         given, go_on = (X, y), hasattr(self, "network_") and (self.warm_start or incremental)
+        X, y, sample_weight = _bring(X, y, sample_weight)
         X, y = validate_data(
             self, X, y, dtype=[np.float64, np.float32], reset=not go_on, multi_output=True, y_numeric=True
         )

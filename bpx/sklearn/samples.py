@@ -9,11 +9,13 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+from sklearn import get_config
 from sklearn.model_selection import train_test_split
 
 from bpx.backend.base import Array, Backend
 from bpx.backend.numpy_backend import NumpyBackend
 from bpx.backend.precision import MANTISSA_BITS, check_precision
+from bpx.backend.transfer import check_real, host_array, library_of
 from bpx.errors import BackendError, InputError
 
 
@@ -43,6 +45,26 @@ class Samples:
         arrays = (self.x, self.y, self.weight, self.score_weight)
         x, y, weight, score_weight = (None if a is None else xp.take(a, rows, axis=0) for a in arrays)
         return Samples(x, y, weight, score_weight, self.given)
+
+
+def check_given(name: str, data: Any) -> Any:
+    """Return what a user gives, its mask and its imaginary part looked at before scikit-learn makes an array of it.
+
+    Where scikit-learn is not told to compute with arrays of other libraries, these come to the host here: bfloat16,
+    and tensors that require a gradient, are numbers too.
+    """
+    if data is None or is_sparse(data):
+        return data
+    check_real(name, data)
+    if library_of(data) in (None, "numpy") or get_config()["array_api_dispatch"]:
+        return data
+    return host_array(data)
+
+
+def check_on_host(name: str, data: Any) -> Any:
+    """Return what a user gives, checked as by `check_given`, on the host whatever scikit-learn is told."""
+    data = check_given(name, data)
+    return data if data is None or library_of(data) in (None, "numpy") else host_array(data)
 
 
 def place(backend: Backend, X: Any, dtype: str) -> Array:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 import time
 from typing import Any
 
@@ -18,6 +19,21 @@ REFRESH_SECONDS = 0.1
 def _has_a_reader() -> bool:
     """Tell whether a person sees what is shown: standard error is a terminal, or a notebook runs this."""
     return is_notebook() or (sys.stderr is not None and sys.stderr.isatty())
+
+
+def _make_bar(**options: Any) -> Any:
+    """Return a terminal's bar, or a notebook's, that leaves the program as it was.
+
+    tqdm's own lock is one between processes, which fixes how `multiprocessing` starts them, and a thread of its own
+    looks after its bars.
+    """
+    from tqdm.auto import tqdm
+
+    class Bar(tqdm):  # type: ignore[misc]
+        monitor_interval = 0
+
+    Bar.set_lock(threading.RLock())
+    return Bar(**options)
 
 
 class Progress:
@@ -41,7 +57,8 @@ class Progress:
         self._began = time.perf_counter()
         self._drawn = 0.0
         self._loss: float | None = None
-        self._possible = bool(wanted) if wanted is not None else _has_a_reader()
+        somewhere = sys.stderr is not None or is_notebook()  # a program without a console has no standard error
+        self._possible = _has_a_reader() if wanted is None else bool(wanted) and somewhere
 
     def __enter__(self) -> Progress:
         return self
@@ -65,9 +82,7 @@ class Progress:
         if self._bar is None:
             if not self.wanted and now - self._began < PATIENCE_SECONDS:
                 return
-            from tqdm.auto import tqdm  # a terminal's bar, or a notebook's
-
-            self._bar = tqdm(
+            self._bar = _make_bar(
                 total=self.epochs,
                 unit="epoch",
                 leave=bool(self.wanted),

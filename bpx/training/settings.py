@@ -112,11 +112,16 @@ class Settings:
             "clip": describe(self.clip),
             "class_weight": describe(self.class_weight),
             "metrics": [metric.name for metric in self.metrics],
-            "callbacks": [
-                "a function" if isinstance(callback, FunctionCallback) else type(callback).__name__
-                for callback in self.callbacks
-            ],
+            "callbacks": [_describe_callback(callback) for callback in self.callbacks],
         }
+
+
+def _describe_callback(callback: Callback) -> Any:
+    """Return what a callback is, with the settings that its state has no meaning without."""
+    if isinstance(callback, FunctionCallback):
+        return "a function"
+    name, settings = type(callback).__name__, getattr(callback, "settings", None)
+    return {"kind": name, **settings} if isinstance(settings, dict) else name
 
 
 def check_settings(

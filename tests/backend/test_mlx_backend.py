@@ -249,3 +249,21 @@ class _Watched:
     def compile(self, function):
         self._compiled.append(function)
         return self._module.compile(function)
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "rmsprop", bpx.SGD(0.1, momentum=0.9)], ids=str)
+def test_what_an_optimizer_begins_with_is_computed_where_it_is_made(optimizer, mlx):
+    class Failing(bpx.Callback):
+        def on_train_begin(self, run):
+            raise RuntimeError("not today")
+
+    net = _network()
+
+    def begin():
+        with pytest.raises(RuntimeError, match="not today"):
+            net.fit(X, Y, epochs=1, optimizer=optimizer, callbacks=[Failing()])
+
+    _in_thread(begin)
+    copy.deepcopy(net)
+    _in_thread(net.copy)
+    net.fit(X, Y, epochs=1, optimizer=optimizer)

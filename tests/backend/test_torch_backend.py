@@ -4,8 +4,10 @@ import contextlib
 import threading
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
+import bpx
 from bpx.backend import recording
 
 pytest.importorskip("torch")
@@ -81,3 +83,43 @@ def test_what_breaks_a_recording_is_said():
 
     with pytest.raises(recording.CaptureError, match="RuntimeError: operation not permitted"):
         _backend(Cuda()).capture(step)
+
+
+def test_networks_made_and_trained_in_inference_mode_are_trained_outside(torch, tmp_path):
+    x, y = np.ones((6, 3), np.float32), np.zeros(6, int)
+    bpx.mlp([3, 4, 2], seed=0).save(tmp_path / "net")
+    for optimizer in ("adam", bpx.SGD(0.1, momentum=0.9)):
+        expected = bpx.load(tmp_path / "net", backend="torch")
+        expected.fit(x, y, epochs=2, optimizer=optimizer)
+        with torch.inference_mode():
+            net = bpx.load(tmp_path / "net", backend="torch")
+            net.fit(x, y, epochs=1, optimizer=optimizer)
+            twin = net.copy()
+            net.predict(torch.ones(2, 3))
+        for each in (net, twin):
+            each.fit(x, y, epochs=1, optimizer=optimizer)
+            assert not each.params[0]["weight"].is_inference()
+            assert torch.equal(each.params[0]["weight"], expected.params[0]["weight"])
+    assert not torch.is_inference_mode_enabled()
+
+
+def test_derivatives_by_torch_func_are_refused_and_not_zero(torch):
+    net, x = bpx.mlp([4, 8, 3], backend="torch", seed=0), torch.ones(4)
+    for derive in (torch.func.grad, torch.func.jacrev, torch.func.vmap):
+        with pytest.raises(bpx.InputError, match=r"x is traced by torch.func, .*call bpx outside of torch.func.grad"):
+            derive(lambda row: net.predict(row[None])[0, 0])(x if derive is not torch.func.vmap else x[None])
+
+
+def test_a_default_device_of_the_users_is_not_gone_by(torch):
+    with torch.device("meta"):
+        net = bpx.mlp([4, 5, 3], backend="torch", seed=0)
+        made = net.predict(np.ones((2, 4)))
+    np.testing.assert_array_equal(made, bpx.mlp([4, 5, 3], backend="torch", seed=0).predict(np.ones((2, 4))))
+
+
+@pytest.mark.parametrize("dtype", [np.longlong, np.ulonglong])
+def test_integers_by_either_of_numpys_names_are_taken(dtype, torch):
+    net = bpx.mlp([4, 3], backend="torch", seed=0)
+    assert np.dtype(dtype).itemsize == 8
+    np.testing.assert_array_equal(net.predict(np.ones((2, 4), dtype)), net.predict(np.ones((2, 4))))
+    net.fit(np.ones((2, 4)), np.ones(2, dtype), epochs=1)

@@ -10,6 +10,7 @@ import pytest
 
 pytest.importorskip("sklearn", reason="the estimators need scikit-learn: the extra sklearn")
 
+from sklearn import config_context
 from sklearn.base import clone
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.ensemble import BaggingClassifier
@@ -290,3 +291,35 @@ def test_the_network_is_explained_diagnosed_and_kept(iris, diabetes, tmp_path):
     values.export_onnx(tmp_path / "values.onnx")
     (found,) = runtime.InferenceSession(tmp_path / "values.onnx").run(None, {"x": diabetes[0]})
     np.testing.assert_allclose(found, values.predict(diabetes[0]), rtol=1e-6)
+
+
+@pytest.mark.parametrize("kind", [NetworkClassifier, NetworkRegressor])
+def test_what_is_masked_is_refused(kind, iris):
+    x, y = iris
+    of_fit = {} if kind is NetworkRegressor else {"classes": [0, 1, 2]}
+    bad = np.arange(len(y)) % 5 == 0
+    masked_x, masked_y = np.ma.array(x, mask=np.tile(bad[:, None], x.shape[1])), np.ma.array(y, mask=bad)
+    weight = np.ma.array(np.ones(len(y)), mask=bad)
+    fitted = kind(max_iter=1).fit(x, y)
+    for call in (
+        lambda: kind().fit(masked_x, y),
+        lambda: kind().fit(x, masked_y),
+        lambda: kind().fit(x, y, weight),
+        lambda: kind().partial_fit(masked_x, y, **of_fit),
+        lambda: kind().fit(x, y, validation_data=(masked_x, y)),
+        lambda: kind().fit(x, y, validation_data=(x, y, weight)),
+        lambda: fitted.predict(masked_x),
+        lambda: fitted.score(masked_x, y),
+    ):
+        with pytest.raises(ValueError, match="has masked values, which are no numbers"):
+            call()
+
+
+@pytest.mark.parametrize("dispatch", [False, True])
+def test_tensors_are_taken_whatever_scikit_learn_is_told(dispatch, iris, torch, monkeypatch):
+    monkeypatch.setenv("SCIPY_ARRAY_API", "1")
+    x, y = torch.tensor(iris[0]), torch.tensor(iris[1])
+    expected = NetworkClassifier(build, max_iter=2, random_state=0).fit(*iris).predict(iris[0])
+    with config_context(array_api_dispatch=dispatch):
+        fitted = NetworkClassifier(build, max_iter=2, random_state=0).fit(x, y)
+        np.testing.assert_array_equal(fitted.predict(x), expected)

@@ -264,3 +264,19 @@ def test_metrics_of_probabilities_are_followed_and_lower_ones_are_better():
     assert history.metrics["log_loss"] == pytest.approx(history.validation_loss, rel=1e-5)
     with pytest.raises(bpx.InputError, match="average_precision needs samples of at least two classes"):
         net.evaluate(x, np.zeros(120), metrics=names)
+
+
+@pytest.mark.parametrize("name", ["roc_auc", "average_precision", "macro_f1", "balanced_accuracy", "log_loss"])
+def test_samples_of_weight_0_are_as_if_they_were_not_there(name, generator):
+    x, y = generator.normal(size=(80, 3)), generator.integers(0, 4, 80)
+    weight = np.where(y == 3, 0.0, 1.0 + generator.random(80))
+    kept, net = weight > 0.0, bpx.mlp([3, 5, 4], seed=1)
+    weighted = net.evaluate(x, y, weight, metrics=[name])[name]
+    assert weighted == pytest.approx(net.evaluate(x[kept], y[kept], weight[kept], metrics=[name])[name], rel=1e-6)
+
+
+def test_a_class_whose_samples_all_weigh_0_does_not_occur():
+    x, y = np.random.default_rng(0).normal(size=(20, 3)), np.arange(20) % 2
+    net = bpx.mlp([3, 1], loss="binary_cross_entropy", seed=1)
+    with pytest.raises(bpx.InputError, match="roc_auc needs samples of at least two classes"):
+        net.evaluate(x, y, np.where(y == 1, 0.0, 1.0), metrics=["roc_auc"])

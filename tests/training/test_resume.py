@@ -285,11 +285,11 @@ CHANGES = [
     ({"optimizer": bpx.SGD(bpx.Constant(0.2))}, "optimizer.learning_rate.learning_rate is 0.2 here and 0.1 in the"),
     ({"batch_size": 10}, "batch_size is 10 here and 20 in the checkpoint"),
     ({"shuffle": False}, "shuffle is False here and True in the checkpoint"),
-    ({"penalties": bpx.L2(0.1)}, "penalties is [{'kind': 'L2', 'strength': 0.1, 'per_sample': False}] here and []"),
+    ({"penalties": bpx.L2(0.1)}, "penalties is [L2(strength=0.1, per_sample=False)] here and []"),
     ({"clip": bpx.ClipNorm(1.0)}, "clip is ClipNorm(limit=1.0) here and None in the checkpoint"),
     ({"class_weight": {0: 2.0}}, "class_weight is {'0': 2.0} here and None in the checkpoint"),
     ({"metrics": ["accuracy"]}, "metrics is ['accuracy'] here and [] in the checkpoint"),
-    ({"callbacks": bpx.EarlyStopping()}, "callbacks is ['EarlyStopping'] here and [] in the checkpoint"),
+    ({"callbacks": bpx.EarlyStopping()}, "callbacks is [EarlyStopping(monitor='validation_loss', min_delta=0.0, "),
 ]
 
 
@@ -361,3 +361,37 @@ def test_a_checkpoint_holds_no_code(data, tmp_path, small):
     header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
     assert header["__metadata__"]["format"] == "bpx"
     assert json.loads(header["__metadata__"]["training"])["settings"]["optimizer"]["kind"] == "Adam"
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "message"),
+    [
+        (bpx.EarlyStopping("loss"), bpx.EarlyStopping("accuracy"), "callbacks[0].monitor is 'accuracy' here and 'los"),
+        (bpx.EarlyStopping("loss", 5), bpx.EarlyStopping("loss", 50), "callbacks[0].patience is 50 here and 5 in"),
+        (
+            bpx.ReduceOnPlateau(0.5, monitor="loss"), bpx.ReduceOnPlateau(0.1, monitor="loss"),
+            "callbacks[0].factor is 0.1 here and 0.5",
+        ),
+    ],
+)  # fmt: skip
+def test_the_state_of_a_callback_is_not_taken_over_by_one_with_other_settings(before, after, message, data, tmp_path):
+    def fit(callback, **options):
+        net = bpx.mlp([4, 5, 3], "tanh", seed=1)
+        return net.fit(*data, epochs=3, callbacks=[callback], metrics=["accuracy"], **options)
+
+    fit(before, checkpoint=tmp_path)
+    with pytest.raises(bpx.InputError) as caught:
+        fit(after, resume=tmp_path)
+    assert message in str(caught.value)
+    fit(before, resume=tmp_path)
+
+
+def test_a_checkpoint_that_says_a_callbacks_name_alone_is_resumed(data, tmp_path, monkeypatch):
+    """An earlier bpx wrote such ones."""
+    net = bpx.mlp([4, 5, 3], "tanh", seed=1)
+    with monkeypatch.context() as earlier:
+        earlier.delattr(bpx.EarlyStopping, "settings")
+        net.fit(*data, epochs=2, callbacks=[bpx.EarlyStopping("loss")], checkpoint=tmp_path)
+    again = bpx.mlp([4, 5, 3], "tanh", seed=1)
+    history = again.fit(*data, epochs=4, callbacks=[bpx.EarlyStopping("loss")], resume=tmp_path)
+    assert len(history) == 4

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 
 import bpx
-from bpx.optimizers.schedules import Schedule, as_schedule
+from bpx.optimizers.schedules import KINDS, Schedule, as_schedule
 
 SCHEDULES = [
     bpx.Constant(0.1),
@@ -153,3 +155,80 @@ def test_settings_that_make_no_schedule_are_refused(make, message):
     with pytest.raises(bpx.InputError) as caught:
         make()
     assert message in str(caught.value)
+
+
+@pytest.mark.parametrize("changed", ["batch size", "rows", "accumulate"])
+def test_a_schedule_of_epochs_goes_on_where_the_epochs_are(changed, data):
+    """However many steps each of them had."""
+    x, y = data
+    schedule = bpx.CosineDecay(0.1, length=6)
+    net, recorder = bpx.mlp([4, 5, 3], "tanh", seed=1), bpx.LearningRateRecorder(every="epoch")
+    net.fit(x, y, epochs=2, batch_size=5, optimizer=bpx.Adam(schedule), callbacks=[recorder])
+    assert recorder.rates == pytest.approx(schedule.rates(np.array([11, 23]), 12))
+    if changed == "rows":
+        x, y = x[:10], y[:10]
+    options = {
+        "batch size": {"batch_size": 30},
+        "rows": {"batch_size": 5},
+        "accumulate": {"batch_size": 10, "accumulate": 3},
+    }
+    for epochs in (1, 3):  # in two calls
+        net.fit(x, y, epochs=epochs, optimizer=bpx.Adam(schedule), callbacks=[recorder], **options[changed])
+        first = 2 if epochs == 1 else 3
+        last_steps = np.arange(2 * first, 2 * (first + epochs), 2) + 1
+        assert recorder.rates == pytest.approx(schedule.rates(last_steps, 2))
+    assert (net.training.epoch, net.training.optimizer_epoch) == (6, 6)
+    steps = bpx.CosineDecay(0.1, length=100, unit="steps")
+    net.fit(x, y, epochs=1, batch_size=5, optimizer=bpx.Adam(steps))
+    assert (net.training.epoch, net.training.optimizer_epoch) == (7, 1), "another optimizer begins anew"
+    done = net.training.optimizer_step
+    net.fit(x, y, epochs=1, optimizer=bpx.Adam(steps), callbacks=[recorder], **options[changed])
+    assert recorder.rates == pytest.approx([steps.rates(np.array([done + 1]), 2)[0]]), "one of steps counts steps"
+
+
+def test_a_resumed_training_goes_on_with_the_schedule_in_the_middle_of_an_epoch(data, tmp_path):
+    def fit(epochs, **options):
+        net, recorder = bpx.mlp([4, 5, 3], "tanh", seed=1), bpx.LearningRateRecorder(every="step")
+        optimizer = bpx.SGD(bpx.CosineDecay(0.1, length=8))
+        net.fit(*data, epochs=2, batch_size=30, optimizer=optimizer)
+        net.fit(*data, epochs=epochs, batch_size=7, optimizer=optimizer, callbacks=[recorder], **options)
+        return net, recorder.rates
+
+    whole, rates = fit(4)
+    fit(2, checkpoint=tmp_path, checkpoint_every="4 steps")
+    resumed, again = fit(4, resume=tmp_path)
+    assert resumed.training.optimizer_epoch == whole.training.optimizer_epoch == 6
+    assert again == rates[-len(again) :]
+    np.testing.assert_array_equal(resumed.params[0]["weight"], whole.params[0]["weight"])
+
+
+def test_counters_of_an_earlier_bpx_that_does_not_count_an_optimizers_epochs():
+    from bpx.core.state import guess_optimizer_epoch
+
+    assert guess_optimizer_epoch({"epoch": 0, "step": 0, "optimizer_step": 0}) == 0
+    assert guess_optimizer_epoch({"epoch": 7, "step": 70, "optimizer_step": 70}) == 7
+    assert guess_optimizer_epoch({"epoch": 10, "step": 100, "optimizer_step": 30}) == 3
+    net = bpx.mlp([2, 1], loss="squared_error")
+    net.fit(np.eye(2), np.ones((2, 1)), epochs=3)
+    state = net.training.__getstate__()
+    del state["optimizer_epoch"]
+    older = object.__new__(type(net.training))
+    older.__setstate__(state)
+    assert older.optimizer_epoch == 3
+
+
+@pytest.mark.parametrize(
+    ("rates", "got"),
+    [(lambda n: 0.1, "shape ()"), (lambda n: np.full(n + 1, 0.1), "shape"), (lambda n: np.full(n, np.nan), "NaN")],
+)
+def test_a_schedule_of_ones_own_that_makes_no_rate_of_each_step_is_refused(rates, got, small, data):
+    class Odd(bpx.Schedule):
+        def rates(self, steps, steps_per_epoch):
+            return rates(len(steps))
+
+    KINDS.pop(Odd.kind)
+    for optimizer in (bpx.SGD(Odd()), bpx.Adam(Odd())):
+        with pytest.raises(
+            bpx.InputError, match=rf"rates of .* must return one finite learning rate.*{re.escape(got)}"
+        ):
+            small.fit(*data, epochs=2, optimizer=optimizer)

@@ -176,6 +176,7 @@ class Checkpointer:
         here = {"network": unsaid | json.loads(describe_network(run.net)[0]["network"]), **run.describe()}
         network = update_kinds(run.net, tree["network"]) if tree["earlier"] else tree["network"]
         there = {"network": unsaid | network if isinstance(network, dict) else network, **tree["settings"]}
+        _add_callback_settings(here["callbacks"], there.get("callbacks"))
         found = find_differences(here, there)
         if found:
             raise InputError(
@@ -263,6 +264,14 @@ class Checkpointer:
         self._failing = True
 
 
+def _add_callback_settings(here: list[Any], there: Any) -> None:
+    """Where a checkpoint has a callback's name alone, as an earlier bpx wrote it, take its settings from here."""
+    if isinstance(there, list):
+        for i, (mine, its) in enumerate(zip(here, there, strict=False)):
+            if isinstance(mine, dict) and mine["kind"] == its:
+                there[i] = mine
+
+
 def _check_epochs(run: FitRun, path: Path, counters: dict[str, int]) -> None:
     """Raise if a checkpoint is past the epochs that are asked for: its network has learned for longer."""
     done, position = counters["epoch"] - counters["first_epoch"], counters["position"]
@@ -311,4 +320,6 @@ def _show(value: Any) -> str:
     if isinstance(value, dict) and "kind" in value:
         settings = ", ".join(f"{key}={_show(item)}" for key, item in value.items() if key != "kind")
         return f"{value['kind']}({settings})"
+    if isinstance(value, list):
+        return f"[{', '.join(map(_show, value))}]"
     return repr(value)
