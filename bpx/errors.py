@@ -20,6 +20,7 @@ __all__ = [
     "InputError",
     "Interrupted",
     "LostRankError",
+    "MissingFunctionError",
     "UnknownArgumentError",
     "unknown_name",
 ]

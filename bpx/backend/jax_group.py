@@ -29,7 +29,7 @@ WORDS, CALLS, PROCESSES = "bpx/words/", "bpx/calls/", "bpx/processes/"
 """Where words, names of calls and numbers of processes are kept in the store of JAX's coordination service."""
 
 
-class KeyBoard:
+class NoticeBoard:
     """Words that processes leave for each other in the store of JAX's coordination service.
 
     A process that was killed leaves none. The others on its machine see that it has gone, where Linux shows them the
@@ -101,13 +101,13 @@ def watch_end(jax: Any) -> None:
     """Have this process leave word when it ends, if ``jax.distributed`` connects it with others."""
     client = _find_client()
     if client is not None and jax.process_count() > 1:
-        board = KeyBoard(client, jax.process_index())
+        board = NoticeBoard(client, jax.process_index())
         board.sign()
         board.post(HERE)
         atexit.register(_end, board)
 
 
-def _end(board: KeyBoard) -> None:
+def _end(board: NoticeBoard) -> None:
     """Say that this process has ended; wait for the others that will say so, as JAX's own end does next.
 
     That end waits for minutes where one of them has failed, and so is left out then.
@@ -152,7 +152,7 @@ class JaxGroup:
         self.size: int = jax.process_count()
         self._meetings, self._calls = count(), count()
         self._client = _find_client()
-        self._board = KeyBoard(self._client, self.rank)
+        self._board = NoticeBoard(self._client, self.rank)
 
     def sum(self, array: Array) -> Array:
         """Return the sum of all processes' arrays of the host."""

@@ -21,7 +21,6 @@ __all__ = [
     "Baseline",
     "Measured",
     "beats_baseline",
-    "count_confusions",
     "describe_target",
     "find_never_predicted",
     "learn_baseline",
@@ -56,7 +55,7 @@ class Measured:
     y : array
         The targets, encoded.
     matrix : array of int64, shape (classes, classes), or None
-        The confusion matrix, as from `count_confusions`; None for numbers.
+        The confusion matrix, as from `bpx.metrics.scores.count_confusions`; None for numbers.
     actual, found : array of float64, shape (rows,), or None
         Targets and predictions in the units of the target; None for classes.
     """
@@ -92,7 +91,7 @@ def measure_model(model: Model, parts: Iterable[tuple[Array, Array]], unseen: Ma
         loss += part * (len(y) if network.loss.reduction == "mean" else 1)
         targets.append(y)
         if classes:
-            matrix += count_confusions(y, _choose_classes(found), n)
+            matrix += scores.count_confusions(y, _choose_classes(found), n)
         else:
             outputs.append(found)
     y = np.concatenate(targets)
@@ -240,11 +239,6 @@ def _choose_classes(outputs: Array) -> Array:
         ids: Array = outputs.argmax(axis=1)
         return ids
     return (outputs.reshape(-1) > 0.5).astype(np.int64)
-
-
-def count_confusions(actual: Array, found: Array, n: int) -> Array:
-    """Return how many rows of each class, a row of the matrix, were taken for each class, a column."""
-    return np.bincount(actual * n + found, minlength=n * n).reshape(n, n)
 
 
 def measure_classes(matrix: Array, also_found: Array | int = 0) -> dict[str, Array]:

@@ -517,7 +517,7 @@ def _report_uncaught(
         _connected.report_uncaught(error, show)
 
 
-def _open_engine(backend: Backend, call: str = "what all do together") -> Engine | None:
+def _open_engine(backend: Backend, call: str) -> Engine | None:
     launch = find_launch()
     if launch is not None:
         try:

@@ -193,6 +193,19 @@ def roc_auc(y: np.ndarray, p: np.ndarray, sample_weight: np.ndarray | None = Non
     return float(ones @ (below + 0.5 * zeros) / (ones.sum() * zeros.sum()))
 
 
+def count_confusions(actual: np.ndarray, decided: np.ndarray, n: int) -> np.ndarray:
+    """Return how many samples of each class, a row of the matrix, were taken for each class, a column.
+
+    Parameters
+    ----------
+    actual, decided : array of int (samples,)
+        Numbers of classes.
+    n : int
+        Classes; the matrix is (n, n).
+    """
+    return np.bincount(actual * n + decided, minlength=n * n).reshape(n, n)
+
+
 def r2(y: np.ndarray, p: np.ndarray, weight: np.ndarray | None = None) -> float:
     """Return ``1 - sum((y - p)**2) / sum((y - mean(y))**2)``, the mean over the outputs.
 

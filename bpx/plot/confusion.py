@@ -10,6 +10,7 @@ import numpy as np
 from bpx.arguments import check_number
 from bpx.backend.transfer import to_numpy
 from bpx.errors import InputError
+from bpx.metrics.scores import count_confusions
 from bpx.plot.labels import check_names, find_labels, list_names, read_array, show_names
 from bpx.plot.style import MUTED, choose_axes
 
@@ -155,9 +156,7 @@ def _count(y_true: Any, y_pred: Any, class_names: Sequence[Any] | None) -> tuple
         given = list_names("class_names", class_names)
         n_classes = max([int(highest), len(given) if given else 2, *(w for w in widths if w > 1)])
         names = check_names(given or None, n_classes)
-    counts = np.zeros((len(names), len(names)), dtype=np.int64)
-    np.add.at(counts, (true, predicted), 1)
-    return counts, names
+    return count_confusions(true, predicted, len(names)), names
 
 
 def _given(matrix: Any, class_names: Sequence[Any] | None) -> tuple[np.ndarray, list[str]]:

@@ -10,7 +10,7 @@ from sklearn.base import BaseEstimator, is_regressor
 from sklearn.utils import check_random_state, column_or_1d
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from bpx.backend.base import Array, Backend
+from bpx.backend.base import Array, Backend, name_dtype
 from bpx.backend.selection import get_backend
 from bpx.backend.transfer import backend_of, convert_like, to_numpy
 from bpx.core.samples import check_mass, place_weights
@@ -36,7 +36,7 @@ from bpx.sklearn.internals import (
     get_namespace_and_device,
     supported_float_dtypes,
 )
-from bpx.sklearn.keeping import Kept, describe_arrays
+from bpx.sklearn.keeping import Kept, describe_arrays, name_features
 from bpx.sklearn.objectives import make_objective, make_plain
 from bpx.sklearn.parameters import CONSTRAINTS
 from bpx.sklearn.ranks import draw_alike, joining
@@ -46,7 +46,6 @@ from bpx.sklearn.samples import (
     draw_dropout_seed,
     get_sparse_numpy,
     is_sparse,
-    name_dtype,
     place,
     require_dtype,
     require_precision,
@@ -362,14 +361,10 @@ class MultilayerPerceptron(Kept, TellsCallbacks, BaseEstimator, ABC):  # type: i
         targets = self._encode(backend, self._check_targets(y), dtype)
         return place(backend, X.toarray() if is_sparse(X) else X, dtype), targets
 
-    def _list_array(self) -> list[str]:
-        names = getattr(self, "feature_names_in_", None)
-        return [f"x{i}" for i in range(self.n_features_in_)] if names is None else [str(name) for name in names]
-
     def _describe_preprocessing(self) -> Any:
         classes = getattr(self, "classes_", None)
         several = self.n_outputs_ > 1 and self.out_activation_ != "softmax"
-        return None if several else describe_arrays(self._list_array(), None if classes is None else to_numpy(classes))
+        return None if several else describe_arrays(name_features(self), None if classes is None else to_numpy(classes))
 
     # -- computing ----------------------------------------------------------------------------------------
 

@@ -51,6 +51,12 @@ def describe_arrays(names: Sequence[str], classes: Any) -> Preprocessor:
     return Preprocessor(columns, target, (), "refuse", ())
 
 
+def name_features(estimator: Any) -> list[str]:
+    """Return the names of a fitted estimator's features: those of the table, or x0, x1, ... of an array."""
+    names = getattr(estimator, "feature_names_in_", None)
+    return [f"x{i}" for i in range(estimator.n_features_in_)] if names is None else [str(name) for name in names]
+
+
 class Kept(ABC):
     """An estimator whose fitted network can be looked at, explained, kept and exported."""
 
@@ -64,7 +70,7 @@ class Kept(ABC):
 
     def _list_array(self) -> list[str] | None:
         """Return the names of the features where samples are arrays; None where they are tables."""
-        return None
+        return name_features(self)
 
     def save(self, path: str | os.PathLike[str], *, card: str | None = None) -> None:
         """Write the fitted network to a safetensors file, with what ``bpx predict`` needs.

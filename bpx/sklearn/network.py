@@ -27,7 +27,7 @@ from bpx.optimizers import LBFGS, OPTIMIZERS, Optimizer, get_optimizer
 from bpx.perceptron import mlp
 from bpx.sklearn.classes import check_weights_of_batches
 from bpx.sklearn.internals import Interval, StrOptions, TellsCallbacks, check_sample_weight, fit_context
-from bpx.sklearn.keeping import Kept, describe_arrays
+from bpx.sklearn.keeping import Kept, describe_arrays, name_features
 from bpx.sklearn.monitor import TaskTeller
 from bpx.sklearn.ranks import draw_alike, joining
 from bpx.sklearn.samples import check_on_host
@@ -311,15 +311,11 @@ class NetworkEstimator(Kept, TellsCallbacks, BaseEstimator):  # type: ignore[mis
         X = validate_data(self, check_on_host("X", X), reset=False, dtype=[np.float64, np.float32])
         return np.asarray(self.network_.predict(X))
 
-    def _list_array(self) -> list[str]:
-        names = getattr(self, "feature_names_in_", None)
-        return [f"x{i}" for i in range(self.n_features_in_)] if names is None else [str(name) for name in names]
-
     def _describe_preprocessing(self) -> Preprocessor | None:
         classes = getattr(self, "classes_", None)
         if classes is None and (self.network_.output_shape or ())[-1:] != (1,):
             return None
-        return describe_arrays(self._list_array(), classes)
+        return describe_arrays(name_features(self), classes)
 
 
 class NetworkClassifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc]

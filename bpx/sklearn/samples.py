@@ -74,11 +74,6 @@ def place(backend: Backend, X: Any, dtype: str) -> Array:
     return backend.asarray(X, dtype)
 
 
-def name_dtype(array: Any) -> str:
-    """Return the name of an array's dtype."""
-    return str(array.dtype).rpartition(".")[2]
-
-
 def require_dtype(backend: Backend, dtype: str) -> None:
     """Raise unless a backend has a dtype, which is that of the samples."""
     try:

@@ -278,6 +278,9 @@ class TableEstimator(Kept, TellsCallbacks, BaseEstimator):  # type: ignore[misc]
             settings = dataclasses.replace(settings, optimizer=optimizer)
         return settings
 
+    def _list_array(self) -> None:
+        return None
+
     def _take(self, X: Any, *, reset: bool) -> tuple[pl.DataFrame, dict[str, Any]]:
         """Return samples as a table, and the types of its columns that are declared: all of an array's are numbers."""
         import polars as pl

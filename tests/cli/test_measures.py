@@ -8,7 +8,8 @@ pytest.importorskip("polars")
 import polars as pl
 
 import bpx
-from bpx.cli.measures import count_confusions, measure_model, predict_classes
+from bpx.cli.measures import measure_model, predict_classes
+from bpx.metrics.scores import count_confusions
 from bpx.recipes.model_file import Model
 from bpx.tables import prepare
 
