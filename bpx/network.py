@@ -436,7 +436,7 @@ class Network(Model):
         with self.backend.computing():
             samples = self.place_samples(x, look=not self.backend.repeats)
             made = self.compute_predictions(samples)
-            if not self.n_params:  # layers that pass samples on may return the caller's own memory
+            if not any(self._params):  # layers that only pass samples on may return the caller's own memory
                 made = self.backend.copy(made)
             return convert_like(x, made, self.backend)
 

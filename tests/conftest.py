@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -46,7 +47,9 @@ NEED_NO_OTHER_LIBRARY = ("tests/cli/", "tests/recipes/", "tests/sklearn/", "test
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Prepare PyTorch and JAX, before anything imports them."""
+    """Prepare PyTorch and JAX, before anything imports them, and hear Ctrl-C, which a shell's background jobs do not."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # on arrays as small as these, threads do nothing but wait
     os.environ["JAX_ENABLE_X64"] = "1"  # what JAX does without is tested in a process of its own
     # Many tests compile the same programs. A folder of this run keeps them, which takes a third off its time.
