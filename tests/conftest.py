@@ -47,7 +47,7 @@ NEED_NO_OTHER_LIBRARY = ("tests/cli/", "tests/recipes/", "tests/sklearn/", "test
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Prepare PyTorch and JAX, before anything imports them, and hear Ctrl-C, which a shell's background jobs do not."""
+    """Prepare PyTorch and JAX, before anything imports them, and hear Ctrl-C, as a shell's background jobs do not."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # on arrays as small as these, threads do nothing but wait

@@ -126,6 +126,8 @@ class Layer(Pickled):
     ----------
     frozen : tuple of str
         Names of parameters that training leaves as they are.
+    weight_names : tuple of str
+        Names of the parameters that penalties act on: those of two axes or more, unless a class says otherwise.
     n_keys : int
         How many keys its random mask takes at a training step.
     stateful : bool
