@@ -206,7 +206,7 @@ def test_mpirun_names_what_connects_pytorch_on_a_card(monkeypatch):
         name="torch", spec="torch:cuda:0", open_group=lambda: None, sums_in_place=False, sums_on_cards=False
     )
     with pytest.raises(InputError, match="on NumPy, on torch:cpu or on CuPy, .* 'torch:cuda:0'; start it by torchrun"):
-        _open_engine(place)
+        _open_engine(place, "fit")
 
 
 def test_one_process_of_torchrun_is_alone(monkeypatch):
