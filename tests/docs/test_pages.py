@@ -11,7 +11,6 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import io
-import random
 import re
 import shlex
 import subprocess
@@ -119,16 +118,6 @@ def test_the_cells_of_a_notebook_run(page, tmp_path, monkeypatch):
     pyplot.close("all")
 
 
-def _write_tables(folder):
-    """Write the tables that pages take for given, as small ones."""
-    rng = random.Random(0)
-    lines = ["species,island,bill_length_mm,body_mass_g"]
-    for _ in range(90):
-        species, island, bill, mass = rng.choice([("Adelie", "Dream", 39, 3700), ("Gentoo", "Biscoe", 47, 5080)])
-        lines.append(f"{species},{island},{rng.gauss(bill, 2):.1f},{rng.gauss(mass, 300):.0f}")
-    (folder / "penguins.csv").write_text("\n".join(lines) + "\n")
-
-
 def _commands(page):
     """Return the commands of a page's blocks of the shell, lines that end in a backslash joined."""
     shell = "".join(block.text for block in _read(page) if block.language == "sh")
@@ -137,11 +126,12 @@ def _commands(page):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("page", _ids(page for page in TEXTS if _commands(page) and page.name not in FOLLOWED))
-def test_the_commands_of_a_page_run(page, tmp_path):
-    """In one folder, in their order."""
+def test_the_commands_of_a_page_run(page, tmp_path, monkeypatch):
+    """In one folder, in their order, with the table that the page of the command line makes up."""
     if any("bpx export" in line for line in _commands(page)):
         pytest.importorskip("ndonnx", reason="ndonnx is not installed")
-    _write_tables(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    exec(_claims(DOCS / "command-line.md")[0][0], {"__name__": "__main__"})
     for line in _commands(page):
         _run_commands(line, tmp_path)
 
