@@ -156,9 +156,10 @@ class Network(Model):
         sample_weight : array_like (samples,) or None
             Weights of the samples in the loss.
         rows : array_like of int (n,), or None
-            The rows of ``x``, ``y`` and ``sample_weight`` to train on, by their numbers from 0, of arrays in memory.
-            The training is that on ``x[rows]`` and ``y[rows]``, to the bit, without a copy of them, as for the folds of
-            a cross-validation. They are copied after all where a step takes the whole set, or there are metrics.
+            Numbers, from 0, of the rows of ``x``, ``y`` and ``sample_weight`` to train on, if these are arrays in
+            memory. The training is the same, to the bit, as one on ``x[rows]`` and ``y[rows]``, but makes no copy of
+            them, which saves memory in a cross-validation. It does copy them where a step takes the whole set, or where
+            there are metrics.
         class_weight : dict, "balanced" or None
             Weights of classes, by number; a class that is not named has 1. "balanced" gives class c the weight
             ``n / (k * n_c)``, with k classes that occur and n samples, n_c of them of class c (counted by their

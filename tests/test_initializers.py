@@ -1,4 +1,4 @@
-"""Initialisers: bounds and variances, seeds, and the same draws on every backend and in every dtype."""
+"""Initializers: bounds and variances, seeds, and the same draws on every backend and in every dtype."""
 
 import numpy as np
 import pytest
