@@ -95,7 +95,7 @@ class MissingFunctionError(BackendError, AttributeError):
 
 
 class BusyError(BpxError, RuntimeError):
-    """A network was to be trained, changed or read while another call is training it, and that cannot be done then.
+    """A network cannot be trained, changed or read while another call is training it.
 
     See Also
     --------

@@ -156,9 +156,10 @@ class Network(Model):
         sample_weight : array_like (samples,) or None
             Weights of the samples in the loss.
         rows : array_like of int (n,), or None
-            The rows of ``x``, ``y`` and ``sample_weight`` to train on, by their numbers from 0, of arrays in memory.
-            The training is that on ``x[rows]`` and ``y[rows]``, to the bit, without a copy of them, as for the folds of
-            a cross-validation. They are copied after all where a step takes the whole set, or there are metrics.
+            Numbers, from 0, of the rows of ``x``, ``y`` and ``sample_weight`` to train on, if these are arrays in
+            memory. The training is the same, to the bit, as one on ``x[rows]`` and ``y[rows]``, but makes no copy of
+            them, which saves memory in a cross-validation. It does copy them where a step takes the whole set, or where
+            there are metrics.
         class_weight : dict, "balanced" or None
             Weights of classes, by number; a class that is not named has 1. "balanced" gives class c the weight
             ``n / (k * n_c)``, with k classes that occur and n samples, n_c of them of class c (counted by their
@@ -179,7 +180,7 @@ class Network(Model):
             Whether a progress bar is shown, on standard error or in a notebook; None: where that is a terminal or a
             notebook runs this, and training takes a while.
         penalties : Penalty or sequence of Penalty
-            `bpx.L1`, `bpx.L2`: added to the loss.
+            `bpx.L1`, `bpx.L2`: added to the loss, for weights alone (``layer.weight_names``), not biases.
         clip : Clip or None
             `bpx.ClipValue` or `bpx.ClipNorm`: limits the gradients.
         checkpoint : path or None
@@ -653,10 +654,11 @@ class Network(Model):
 
         Notes
         -----
-        Layers and losses of bpx name ONNX operators, of opset 17 (2022). One that names none, which is for a layer of
-        your own the usual case, is traced: its ``forward``, or the loss's ``probabilities``, is called with arrays of
+        Losses and most layers of bpx name ONNX operators, of opset 17 (2022). A part that names none, as is usual for
+        a layer of your own, is traced: its ``forward``, or the loss's ``probabilities``, is called with arrays of
         ndonnx, which record what is done to them. They have a shape, in which None stands for the batch's length, and
-        no numbers. A file with such a part says opset 21 (2024).
+        no numbers. A file with such a part says opset 21 (2024). Of bpx's layers, `Embedding`, `PiecewiseLinear`,
+        `Periodic`, `PBLD`, `Members` and `MemberLinear` are traced.
 
         ONNX Runtime has no erf in double precision, so in a float64 network the exact `GELU` takes it in float32, which
         is off by up to 1e-7. Settings such as ``eps`` are float32 in ONNX.

@@ -55,9 +55,9 @@ def mlp(
     dropout : float
         Share of each hidden layer's units left out at a training step, at least 0 and below 1.
     init : str or None
-        Initializer of the weights; None is "he_uniform" before rectifiers, "lecun_normal" before SELU, as its
-        authors have it, and "glorot_uniform" elsewhere. Biases start at zero, except with "uniform", which draws them
-        too, as the notebook does.
+        Initializer of the weights, one of those that `Linear` lists; None is "he_uniform" before rectifiers,
+        "lecun_normal" before SELU, as its authors have it, and "glorot_uniform" elsewhere. Biases start at zero, except
+        with "uniform", which draws them too, as the notebook does.
     dtype : str
         "float32" or "float64".
     seed : int or None

@@ -39,7 +39,7 @@ def permutation(seed: int, epoch: int, n: int) -> np.ndarray:
 def step_keys(seed: int, first_step: int, steps: int, n_keys: int) -> np.ndarray:
     """Return the keys of the masks of some training steps, int32 of shape ``(steps, n_keys)``.
 
-    A key is a hash of (seed, step, number of the key), by the finaliser of SplitMix64.
+    A key is a hash of (seed, step, number of the key), by the finalizer of SplitMix64.
 
     References
     ----------
@@ -65,7 +65,7 @@ def hash_steps(seed: int, steps: np.ndarray, n_keys: int) -> np.ndarray:
 
 
 def _scramble(xp: Any, h: Array) -> Array:
-    """Mix the bits of 32-bit integers so that each bit of the result depends on all (MurmurHash3's finaliser).
+    """Mix the bits of 32-bit integers so that each bit of the result depends on all (MurmurHash3's finalizer).
 
     The shifts are masked because int32 shifts carry the sign; multiplication wraps around.
     """

@@ -31,7 +31,7 @@ _ABANDONED = 24 * 3600.0
 
 
 def check_path(name: str, value: Any, what: str = "a path") -> Path:
-    """Return ``value`` as a path; refuse what is none: no text, an empty one, or one that no system takes.
+    """Return ``value`` as a path; refuse what cannot be one: no text, an empty text, or one that no system takes.
 
     Parameters
     ----------

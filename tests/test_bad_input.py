@@ -49,7 +49,7 @@ DATA = [
     Bad("an empty list", "x must have shape (samples, 4), got (0,)", {"x": []}),
     Bad("NaN in x", "x holds 1 value that is NaN or infinite", {"x": _but(X, np.nan)}),
     Bad("infinity in x", "x holds 1 value that is NaN or infinite", {"x": _but(X, -np.inf)}),
-    Bad("much NaN in x", "x holds 24 values that are NaN or infinite", {"x": X * np.nan}),
+    Bad("much NaN in x", "NaN or infinite (as float32); remove or replace these values first", {"x": X * np.nan}),
     Bad("x too large for float32", "x holds 1 value that is NaN or infinite (as", {"x": _but(X, 1e300)}),
     Bad("x missing", "x is missing: got None", {"x": None}),
     Bad("x of text", "x must hold real numbers, got dtype <U1", {"x": [["a", "b", "c", "d"]] * 6}),

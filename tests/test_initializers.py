@@ -1,4 +1,4 @@
-"""Initialisers: bounds and variances, seeds, and the same draws on every backend and in every dtype."""
+"""Initializers: bounds and variances, seeds, and the same draws on every backend and in every dtype."""
 
 import numpy as np
 import pytest
@@ -112,3 +112,7 @@ def test_an_unknown_name_is_refused(name):
 def test_the_nearest_spelling_is_named():
     with pytest.raises(bpx.InputError, match="did you mean 'he_uniform'?"):
         bpx.Linear(2, 3, weight_init="he_unifrom")
+
+
+def test_the_documentation_of_linear_lists_all_initializers():
+    assert all(f'"{name}"' in bpx.Linear.__doc__ for name in INITIALIZERS)

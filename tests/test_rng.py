@@ -9,7 +9,7 @@ from bpx.tables.splitting import SPLIT
 
 
 def _hash_in_python(element: int, keys: tuple[int, int]) -> int:
-    """Compute the mask's hash with Python's integers: MurmurHash3's finaliser, once for each key."""
+    """Compute the mask's hash with Python's integers: MurmurHash3's finalizer, once for each key."""
     h = element
     for key in keys:
         h ^= key & 0xFFFFFFFF

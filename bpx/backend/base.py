@@ -180,7 +180,7 @@ class Backend(ABC):
         return self.xp.asarray(array, copy=True)
 
     def complete(self, array: Array) -> Array:
-        """Return an array when it is there: what it was made of is not read any more, and may be overwritten."""
+        """Wait until an array is computed, and return it: what it was computed from may be overwritten then."""
         return array
 
     def hand_over(self, array: Array) -> Array:

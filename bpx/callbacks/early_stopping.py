@@ -22,7 +22,7 @@ class EarlyStopping(Callback):
     patience : int
         Epochs in a row without improvement after which training ends; at least 1.
     min_delta : float
-        Smallest change that counts as an improvement, in units of the number; at least 0.
+        How much better than ``best`` a value has to be to count as an improvement, in units of the number; at least 0.
     mode : str
         "min" or "max": which is better; "auto" knows it of losses and of bpx's metrics.
     restore_best : bool
@@ -31,7 +31,7 @@ class EarlyStopping(Callback):
     Attributes
     ----------
     best : float
-        The best value.
+        The best value, even if it is better than the one before it by less than ``min_delta``.
     best_epoch : int
         Its epoch, from 1, over all calls of ``fit``; 0 before the first.
 
@@ -99,8 +99,9 @@ class EarlyStopping(Callback):
                     for kind, parts in (("params", run.net.params), ("state", run.net.state))
                 }
         if self.monitor.waited >= self.patience:
+            enough = f" by more than {self.monitor.min_delta:g}" if self.monitor.min_delta else ""
             run.stop(
-                f"{self.monitor.name} has not improved for {self.monitor.waited} epochs; "
+                f"{self.monitor.name} has not improved{enough} for {self.monitor.waited} epochs; "
                 f"best {self.best:.6g} in epoch {self.best_epoch}"
             )
 

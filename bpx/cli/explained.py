@@ -91,7 +91,7 @@ def find_subject(
     if "." not in what:
         check_choice("network to explain", what, SUBJECTS)
     if data is None:
-        raise InputError(f"which data? 'bpx explain {what} DATA', a file or a data set like that of the training")
+        raise InputError(f"no data given; name a file or a data set like that of the training: bpx explain {what} DATA")
     return _load(what, data, backend, unseen, file)
 
 

@@ -141,7 +141,8 @@ def _train(printer: Printer, plan: Plan, held: contextlib.ExitStack, *, resumed:
 
 def _plan_new(dataset: str | None, training: dict[str, Any], around: dict[str, Any]) -> Plan:
     if dataset is None:
-        raise InputError(f"which data set? One of {', '.join(names())}, or a file: bpx train data.csv --target COLUMN")
+        known = ", ".join(names())
+        raise InputError(f"no data set given; name one of {known}, or a file: bpx train data.csv --target COLUMN")
     return Plan(TrainOptions(dataset, **training), **around)
 
 

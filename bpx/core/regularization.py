@@ -29,6 +29,8 @@ class Penalty:
 class L2(Penalty):
     """Half the sum of squares: ``strength / 2 * sum(w**2)``, ``dw += strength * w``.
 
+    Weights alone are penalized, the parameters in ``layer.weight_names``; biases and scales are not.
+
     Parameters
     ----------
     strength : float
@@ -73,6 +75,8 @@ class L2(Penalty):
 @dataclass(frozen=True)
 class L1(Penalty):
     """The sum of absolute values: ``strength * sum(|w|)``, ``dw += strength * sign(w)`` (0 at w = 0).
+
+    Weights alone are penalized, the parameters in ``layer.weight_names``; biases and scales are not.
 
     Parameters
     ----------

@@ -300,5 +300,5 @@ def _move(backend: Backend, name: str, data: Any, dtype: str, look: bool = True)
 def _report_not_finite(xp: Any, name: str, array: Array) -> NoReturn:
     """Raise for an array that holds NaN or infinity."""
     bad = int(xp.sum(xp.astype(~xp.isfinite(array), xp.int32)))
-    what = "1 value that is" if bad == 1 else f"{bad} values that are"
-    raise InputError(f"{name} holds {what} NaN or infinite (as {array.dtype}); remove or replace first")
+    what, these = ("1 value that is", "this value") if bad == 1 else (f"{bad} values that are", "these values")
+    raise InputError(f"{name} holds {what} NaN or infinite (as {array.dtype}); remove or replace {these} first")

@@ -83,10 +83,10 @@ class Engine(Protocol):
 class Communicator:
     """The processes that train one network together; a process is a rank.
 
-    All ranks call the same methods in the same order. Ranks that would not, because something failed on one of them,
-    are what `together`, `lead` and `settle` are for: an exception is raised on all ranks, or ends them all. What ranks
-    do together stands in a block of `calling`, which begins with a wait for all of them; inside of it nobody can be
-    missing but by an exception, or by an end that the launcher or the engine sees.
+    All ranks call the same methods in the same order. If something fails on one of them, `together`, `lead` and
+    `settle` keep that so: the exception is raised on all ranks, or ends them all. What ranks do together stands in a
+    block of `calling`, which begins with a wait for all of them. Within the block, a rank can only be missing because
+    it raised an exception, or because it ended, which the launcher or the engine sees.
 
     Parameters
     ----------

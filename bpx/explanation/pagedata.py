@@ -69,7 +69,8 @@ def page_data(
     Parameters
     ----------
     net : Network
-        On any backend; it is not changed. Layers of `PAGE_LAYERS`, `Flatten` too.
+        On any backend; it is not changed. Its layers may be `Linear`, `Sigmoid`, `Tanh`, `ReLU`, `LeakyReLU`, `GELU`,
+        `SiLU`, `Softplus`, `Identity`, `Softmax`, `Dropout`, `LayerNorm`, `BatchNorm`, `Residual` and `Flatten`.
     x, y : array_like
         Samples and targets, as for `Network.fit`.
     epochs : int

@@ -141,8 +141,9 @@ class Layer(Pickled):
         How it is written on paper; without them `bpx.explain` names the class, and its numbers are as true.
     onnx_operator : str or None
         The ONNX operator that computes its predictions. A layer that takes more than one says so by a method
-        ``add_onnx_nodes(graph, x, place) -> name of the output``, with an `OnnxGraph`. Of a layer that says neither,
-        the forward pass is traced.
+        ``add_onnx_nodes(graph, x, place) -> name of the output``, where ``graph.node("Mul", [x, x], place)`` adds an
+        operator and ``graph.array(f"{place}.weight")`` one of the layer's arrays, and both return a name. Of a layer
+        that says neither, the forward pass is traced.
 
     See Also
     --------

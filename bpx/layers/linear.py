@@ -29,9 +29,10 @@ class Linear(Layer):
     bias : bool
         Whether there is a bias.
     weight_init : str or None
-        Initializer of the weight; None is Glorot's uniform one.
+        Initializer of the weight: "glorot_uniform", "glorot_normal", "he_uniform", "he_normal", "lecun_uniform",
+        "lecun_normal", "normal" (mean 0, variance 1), "zeros" or "uniform" (from 0 to 1). None is "glorot_uniform".
     bias_init : str
-        Initializer of the bias.
+        Initializer of the bias, one of the same.
     frozen : tuple of str
         Names of parameters that training leaves as they are ("weight", "bias").
 

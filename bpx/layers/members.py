@@ -250,7 +250,8 @@ class MemberLinear(Layer):
         What each member has of its own. Of "scale_in" (k, n_in) and "scale_out" (k, n_out), which start at 1, there is
         none otherwise; "bias" (k, n_out) and "weight" (k, n_in, n_out) are shared otherwise.
     weight_init : str
-        Initializer of the weight, of each member's where they have their own. Biases start at 0.
+        Initializer of the weight, of each member's where they have their own; one of those that `Linear` lists. Biases
+        start at 0.
     frozen : tuple of str
         Names of parameters that training leaves as they are.
     shared_input : bool

@@ -39,7 +39,7 @@ def _mean_over_batch(xp: Any, part: Part | None, *arrays: Array) -> list[Array]:
 
 @dataclass(frozen=True, repr=False)
 class LayerNorm(Layer):
-    """Standardise the features of each sample, then scale and shift them.
+    """Standardize the features of each sample, then scale and shift them.
 
     Forward: ``n = (x - mean(x)) / sqrt(var(x) + eps)`` over the features, ``y = n * weight + bias``.
     Backward: ``dweight = sum(dy * n)``, ``dbias = sum(dy)`` over the batch, ``dn = dy * weight``,
@@ -126,7 +126,7 @@ class LayerNorm(Layer):
 
 @dataclass(frozen=True, repr=False)
 class BatchNorm(Layer):
-    """Standardise each feature over the batch, then scale and shift it; keep running statistics for prediction.
+    """Standardize each feature over the batch, then scale and shift it; keep running statistics for prediction.
 
     Training: ``n = (x - mean(x)) / sqrt(var(x) + eps)`` over the batch, ``y = n * weight + bias``, and
     ``running += momentum * (batch's - running)`` for the mean and the (unbiased) variance

@@ -122,7 +122,8 @@ class Residual(Block, Layer):
     Raises
     ------
     InputError
-        If the block is empty or changes the number of features.
+        If the block is empty, or the sizes of its layers say that it changes the shape of its input. Where they say
+        nothing of it, the network that the block is put into raises the error.
 
     See Also
     --------
@@ -151,6 +152,16 @@ class Residual(Block, Layer):
 
     def __post_init__(self) -> None:
         self._take_layers()
+        shape = self.output_shape(None)
+        if shape is None:
+            return
+        try:
+            self.output_shape(shape)
+        except InputError as error:
+            raise InputError(
+                f"a Residual block must keep the shape of its input, but {self!r} makes samples of shape {shape}, "
+                "which it does not take; give its last layer as many outputs as its first has inputs"
+            ) from error
 
     def forward(self, xp: Any, params: Params, x: Array, context: Any = None) -> tuple[Array, Any]:
         y, caches = x, []

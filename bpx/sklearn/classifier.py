@@ -35,9 +35,9 @@ class MLPClassifier(ClassifierMixin, ClassTargets):  # type: ignore[misc]
     batch_size : int or "auto"
         Samples of a step; "auto" is at most 200.
     learning_rate : {"constant", "invscaling", "adaptive"} or Schedule
-        How "sgd" moves its rate: not; as ``learning_rate_init / t ** power_t``, t being the samples seen; or to a fifth
-        whenever nothing improves. A schedule of bpx, such as ``bpx.CosineDecay(0.01, length=100)``, is the rate of any
-        solver that takes batches.
+        How "sgd" moves its rate: not; as ``learning_rate_init / (1 + t) ** power_t``, t being the samples seen; or to a
+        fifth whenever nothing improves. A schedule of bpx, such as ``bpx.CosineDecay(0.01, length=100)``, is the rate
+        of any solver that takes batches.
     learning_rate_init : float
         The rate at the start, where no schedule says it.
     power_t : float

@@ -16,8 +16,8 @@ class History(Pickled):
     Attributes
     ----------
     loss : list of float
-        Training loss of each epoch: the mean of its batches' losses, each taken before its update (their sum, where the
-        loss is a sum), penalties included.
+        Training loss of each epoch, penalties included: the mean of its batches' losses, each taken before its update
+        and weighted by the batch's rows, or by the sum of their weights; the plain sum, where the loss is a sum.
     validation_loss : list of float
         Loss on the validation data after each epoch; empty without validation data.
     metrics : dict of list of float

@@ -118,7 +118,7 @@ class _RangeLoop(Loop):
         return losses
 
     def _check_losses(self, losses: np.ndarray) -> None:
-        """Leave losses that are no numbers to the caller: they are what is looked for."""
+        """Raise nothing for losses that are NaN or infinite: the range test looks for them."""
 
     def _report_large_gradients(self) -> None:
         self.stuck = True

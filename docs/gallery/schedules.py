@@ -2,8 +2,8 @@
 Learning rates that change
 ==========================
 
-A schedule is a function of the time in training, in epochs unless told otherwise. These are those of bpx, over fifty
-epochs of twenty steps each.
+A schedule is a function of the time in training. It counts epochs unless told otherwise, but for ``InverseScaling``,
+which counts steps. These are those of bpx, over fifty epochs of twenty steps each.
 """
 
 import matplotlib.pyplot as plt

@@ -238,6 +238,13 @@ def test_the_backend_of_the_page_runs(mlx):
 
 
 @needs_checkout
+def test_a_library_without_a_backend_works_as_the_page_says(capsys):
+    pytest.importorskip("dask.array")
+    exec(compile(_read_blocks("python")[0], str(PAGE), "exec"), {"__name__": "the_page"})
+    assert "dask.array" in capsys.readouterr().out
+
+
+@needs_checkout
 def test_every_method_that_the_page_names_is_one():
     rows = re.findall(r"^\| (`.*?`) \|", PAGE.read_text("utf-8"), flags=re.MULTILINE)
     names = re.findall(r"`(\w+)`", " ".join(rows))

@@ -108,7 +108,7 @@ def test_on_another_backend(as_json):
         (("xor", "moons"), ("xor brings its own data", "'moons'")),
         (("digit",), ("did you mean 'digits'?",)),
         (("digits", "--as-published"), ("--as-published",)),
-        (("nowhere.safetensors",), ("which data?",)),
+        (("nowhere.safetensors",), ("no data given; name", "bpx explain nowhere.safetensors DATA")),
         (("nowhere.safetensors", "moons"), ("there is no file nowhere.safetensors",)),
         (("xor", "--sample", 4), ("--sample must be a row from 0 to 3, got 4",)),
         (("xor", "--sample", -1), ("--sample must be at least 0",)),

@@ -405,7 +405,9 @@ def test_the_example_of_the_documentation_runs(command, runtime, monkeypatch, ca
     ]
     shell, python = ([b.text for b in section if b.language == language] for language in ("sh", "python"))
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "penguins.csv").write_text(render({**PENGUINS, "sex": every(9, PENGUINS["sex"], None), "when": DAYS}))
+    commands = script.blocks((ROOT / "docs" / "command-line.md").read_text("utf-8"))
+    exec(next(b.text for b in commands if b.language == "python"), {"__name__": "__main__"})
+    assert (tmp_path / "penguins.csv").is_file()
     for line in shell[0].splitlines():
         program, *arguments = line.split()
         assert program == "bpx"

@@ -188,7 +188,7 @@ def test_xor_is_shown_as_a_truth_table(command):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ((), "which data set? One of xor, moons, circles, spirals, digits"),
+        ((), "no data set given; name one of xor, moons, circles, spirals, digits"),
         (("digit",), "did you mean 'digits'?"),
         (("digits.txt",), "a file that ends in .csv"),
         (("no/such/file.csv",), "no such file"),

@@ -7,6 +7,7 @@ import pytest
 
 import bpx
 from bpx.explanation import page_data, write_page
+from bpx.explanation.pagedata import PAGE_LAYERS
 from bpx.explanation.snapshots import choose_moments
 from bpx.notebook import notebook_network, notebook_xor
 
@@ -263,3 +264,7 @@ def test_a_trace_keeps_the_statistics_of_its_steps():
     assert not states[0].any()
     net.fit(X, Y, epochs=1, optimizer=bpx.SGD(0.1), batch_size=None)
     np.testing.assert_array_equal(states[1], net.state[1]["running_mean"])
+
+
+def test_the_documentation_of_page_data_lists_the_layers_that_a_page_shows():
+    assert all(f"`{kind}`" in page_data.__doc__ for kind in PAGE_LAYERS)

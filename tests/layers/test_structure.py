@@ -60,9 +60,28 @@ def test_a_residual_takes_layers(layers):
 
 def test_a_residual_must_keep_the_shape():
     with pytest.raises(
-        bpx.InputError, match=r"layer 1: a Residual block must keep the shape .* turns \(4,\) into \(3,\)"
+        bpx.InputError, match=r"layer 1: a Residual block must keep the shape .* turns \(4, 3\) into \(12,\)"
     ):
-        bpx.Network([bpx.Linear(2, 4), bpx.Residual([bpx.Linear(4, 3)])])
+        bpx.Network([bpx.Members(3, 4), bpx.Residual([bpx.Flatten()])])
+
+
+@pytest.mark.parametrize(
+    "layers",
+    [
+        [bpx.Linear(4, 3)],
+        [bpx.Tanh(), bpx.Linear(4, 5), bpx.ReLU(), bpx.Linear(5, 3)],
+        [bpx.Members(4, 2)],
+        [bpx.Linear(4, 3), bpx.Residual([bpx.Tanh()])],
+    ],
+)
+def test_a_residual_whose_layers_say_their_sizes_is_refused_at_once(layers):
+    with pytest.raises(bpx.InputError, match=r"must keep the shape of its input, but Residual\(.* makes samples of"):
+        bpx.Residual(layers)
+
+
+def test_the_layers_of_a_residual_have_to_fit_each_other():
+    with pytest.raises(bpx.InputError, match=r"Linear\(5, 2\) expects 5 features, but the layer before it gives 4"):
+        bpx.Residual([bpx.Linear(2, 4), bpx.Linear(5, 2)])
 
 
 def test_a_residual_passes_on_whether_its_inputs_gradient_is_wanted():

@@ -44,7 +44,7 @@ def test_training_ends_after_as_many_epochs_without_improvement_as_patience_says
 def test_a_small_change_is_no_improvement_but_may_be_the_best():
     stop = bpx.EarlyStopping("loss", patience=2, min_delta=0.5)
     run = follow(stop, [5.0, 4.8, 4.6])
-    assert run.reasons[0][0] == 3
+    assert run.reasons == [(3, "loss has not improved by more than 0.5 for 2 epochs; best 4.6 in epoch 3")]
     assert (stop.best, stop.best_epoch) == (4.6, 3)
 
 

@@ -145,8 +145,9 @@ def _check_tree(tree: Any) -> None:
             raise InputError(f"{name} is too large: {counters[name]}")
     counters.setdefault("optimizer_epoch", guess_optimizer_epoch(counters))
     check_number("rate_scale", counters["rate_scale"], minimum=0.0)
-    if counters["first_step"] > counters["step"] or counters["first_epoch"] > counters["epoch"]:
-        raise InputError("it ends before it begins")
+    for unit in ("step", "epoch"):
+        if counters[f"first_{unit}"] > counters[unit]:
+            raise InputError(f"its last {unit} is before its first {unit}")
     check_number("seconds", tree["seconds"], minimum=0.0)
     if not all(isinstance(arrays, list) and all(type(a) is np.ndarray for a in arrays) for arrays in tree["slots"]):
         raise InputError("slots must be lists of arrays")
