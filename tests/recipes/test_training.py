@@ -243,6 +243,24 @@ def test_the_best_preset_has_variants_that_differ_and_longer_trainings():
         assert best.decide().optimizer.learning_rate.length == 200
 
 
+def test_patience_is_a_quarter_of_the_epochs_that_are_made():
+    for preset, rows, epochs, patience in (
+        ("default", 100_000, 27, 6),
+        ("default", 200_000, 16, 5),
+        ("best", 100_000, 89, 22),
+        ("best", 3_000_000, 3, 5),
+        ("fast", 1000, 100, 25),
+    ):
+        recipe = choose_recipe(preset, rows, classes=True)
+        assert (recipe.epochs, recipe.patience) == (epochs, patience)
+    recipe = choose_recipe("default", 1000, classes=True)
+    assert recipe.change(epochs=400).patience == 100
+    assert recipe.change(epochs=8).patience == 5
+    assert recipe.change(epochs=400, patience=7).patience == 7
+    assert recipe.change(epochs=None).patience == 15
+    assert RECIPE.change(epochs=400).patience is None
+
+
 def test_numbers_with_a_long_tail_are_right_on_average():
     """The Huber loss foretells less than the mean of targets of which few are large; what is predicted is shifted."""
     rng = np.random.default_rng(0)
