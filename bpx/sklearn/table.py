@@ -345,12 +345,12 @@ class TableClassifier(ClassifierMixin, TableEstimator):  # type: ignore[misc]
     optimizer : str or Optimizer, optional
         In place of the preset's: as for `bpx.Network.fit`, with a schedule, rates of its own for some layers
         (`bpx.ParameterGroup`) or averages of the weights (`bpx.Averaged`); all but "lbfgs".
-    types : dict from str to {"text", "number", "category"}, optional
-        Columns whose type is declared, as for `bpx.tables.Preprocessor.fit`; those of an array are called "x0", "x1"
-        and so on.
     class_weight : dict, "balanced" or None
         Weights of the classes in the loss, on top of ``sample_weight``. "balanced" is ``n_samples / (n_classes * n_c)``
         for a class of n_c samples.
+    types : dict from str to {"text", "number", "category"}, optional
+        Columns whose type is declared, as for `bpx.tables.Preprocessor.fit`; those of an array are called "x0", "x1"
+        and so on.
     random_state : int, RandomState or None
     backend : str or None
         Where the network computes, as for `bpx.get_backend`.
@@ -563,7 +563,7 @@ class TableRegressor(RegressorMixin, TableEstimator):  # type: ignore[misc]
         ----------
         X : data frame or array-like (samples, features)
         y : array-like (samples,)
-            Numbers; no dates and durations, which have no unit.
+            Numbers. Dates and durations are refused: what number stands for one depends on a unit.
         sample_weight : array-like (samples,) or None
             Samples of weight 0 are as if they were not there, but for the types of columns and the labels.
 
