@@ -48,6 +48,7 @@ from bpx.sklearn.samples import (
     is_sparse,
     name_dtype,
     place,
+    refuse_times,
     require_dtype,
     require_precision,
 )
@@ -194,6 +195,8 @@ class MultilayerPerceptron(Kept, TellsCallbacks, BaseEstimator, ABC):  # type: i
             self, X, y, accept_sparse=["csr", "csc"], multi_output=True, y_numeric=is_regressor(self),
             dtype=floats, reset=reset,
         )  # fmt: skip
+        if is_regressor(self):
+            refuse_times(y)
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
         source = backend_of(X)

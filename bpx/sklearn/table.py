@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import datetime
 from abc import abstractmethod
 from collections.abc import Mapping
 from numbers import Integral, Real
@@ -40,9 +39,10 @@ from bpx.sklearn.internals import (
 from bpx.sklearn.keeping import Kept, name_labels
 from bpx.sklearn.monitor import TaskTeller
 from bpx.sklearn.ranks import draw_alike, joining
+from bpx.sklearn.samples import refuse_times
 from bpx.tables import Preprocessor
 from bpx.tables.frames import ColumnType, check_types, take_frame
-from bpx.tables.messages import counted, shown
+from bpx.tables.messages import counted
 from bpx.tables.splitting import split
 from bpx.tables.target import NumberTarget
 from bpx.training.callback import Callback, Run
@@ -56,9 +56,6 @@ Array = np.ndarray[Any, Any]
 
 _LOSSES = ("squared_error", "absolute_error", "huber", "quantile")
 """The losses of a regression by name; counts are not among them, because targets are standardized."""
-
-_TIMES = (np.datetime64, np.timedelta64, datetime.date, datetime.time, datetime.timedelta)
-"""What no number stands for without a unit."""
 
 
 def _check_loss(loss: str | Loss) -> Any:
@@ -657,7 +654,7 @@ def _check_labels(estimator: Any, y: Any) -> Any:
                 "(counted from 0); leave these samples out"
             )
         if isinstance(estimator, RegressorMixin):
-            _refuse_times(labels)
+            refuse_times(labels)
     return labels
 
 
@@ -668,26 +665,6 @@ def _is_missing(label: Any) -> bool:
         or type(label).__name__ in ("NAType", "NaTType")
         or (isinstance(label, float | np.floating) and label != label)
     )
-
-
-def _refuse_times(y: Array) -> None:
-    """Raise if there are dates or durations among targets: what number stands for one depends on how it is stored.
-
-    Raises
-    ------
-    InputError
-    """
-    first = next((label for label in y.reshape(-1) if isinstance(label, _TIMES)), None)
-    if isinstance(first, np.timedelta64 | datetime.timedelta):
-        raise InputError(
-            f"expected y to be numbers, got durations such as {shown(first)}; count them in a unit, as "
-            "y / numpy.timedelta64(1, 'h') does"
-        )
-    if first is not None:
-        raise InputError(
-            f"expected y to be numbers, got dates or times such as {shown(first)}; count from one of them in a unit, "
-            "as (y - y.min()) / numpy.timedelta64(1, 'D') does"
-        )
 
 
 def _is_of_objects(X: Any) -> bool:
