@@ -127,10 +127,15 @@ _class_weight = _option(
 _early_stopping = typer.Option(
     "--early-stopping",
     rich_help_panel=_TRAINING,
-    help="Set a tenth of the training rows aside, stop when their loss no longer falls, and keep the best epoch.",
+    help="Set a tenth of the training rows aside, stop when their loss no longer falls, and keep the best epoch; the "
+    "presets do so by themselves.",
 )
 _patience = _option(
-    "--patience", "N", _TRAINING, "Epochs without a lower loss that --early-stopping waits; 20 by default."
+    "--patience",
+    "N",
+    _TRAINING,
+    "Epochs without a lower loss that end a training: by default a quarter of the epochs, and 5 at least; for a data "
+    "set with --early-stopping 20.",
 )
 _clip = _option("--clip", "NORM", _TRAINING, "Largest norm of the gradients of a step; longer ones are shrunk to it.")
 _epochs = _option("--epochs", "N", _TRAINING, "Passes over the training rows.")

@@ -64,7 +64,7 @@ _TASKS = {
 READING = ("missing_values", "decimal", "no_header", "encoding", "sheet")
 """Options of how a file is read."""
 _PATIENCE = 20
-"""Epochs without improvement that end a training with early stopping, if nothing else is asked for."""
+"""Epochs without improvement that end a training on a data set with early stopping, if no others are asked for."""
 
 
 REPEATABLE = ("drop", "text", "number", "category")
@@ -160,7 +160,7 @@ class TrainOptions:
                 )
         if self.preset is not None and self.dataset in names():
             raise InputError(f"--preset is for files; the data set {self.dataset!r} has settings of its own")
-        stops = self.early_stopping or (self.preset != "fast" and self.dataset not in names())
+        stops = self.early_stopping or self.dataset not in names()
         if self.patience is not None and not stops:
             raise InputError("--patience goes with --early-stopping; give both")
         for name, share in (("--validation", self.validation), ("--dropout", self.dropout)):
@@ -241,7 +241,7 @@ def decide_settings(options: TrainOptions, recipe: Recipe) -> Settings:
         batch_size=options.batch_size,
         dropout=options.dropout,
         schedule=options.schedule,
-        patience=options.patience or recipe.patience or (_PATIENCE if options.early_stopping else None),
+        patience=options.patience or (_PATIENCE if options.early_stopping and recipe.patience is None else None),
     )
     decay = decay if options.weight_decay is None else options.weight_decay
     return dataclasses.replace(chosen, weight_decay=decay).decide(

@@ -69,7 +69,7 @@ class Recipe:
     def change(self, **given: Any) -> Recipe:
         """Return the recipe with what a person decided otherwise; None is what nobody decided.
 
-        Dropout, or a loss, that is given is that of all variants.
+        Dropout, or a loss, that is given is that of all variants. Patience goes with epochs that are given.
 
         Parameters
         ----------
@@ -77,6 +77,8 @@ class Recipe:
             Attributes of the recipe.
         """
         given = {name: value for name, value in given.items() if value is not None}
+        if "epochs" in given and self.patience is not None:
+            given.setdefault("patience", _choose_patience(given["epochs"]))
         own: dict[str, Any] = dict.fromkeys({"dropout", "loss"} & set(given))
         variants = tuple(dict.fromkeys(dataclasses.replace(variant, **own) for variant in self.variants))
         return dataclasses.replace(self, variants=variants, **given)
@@ -130,9 +132,10 @@ def choose_recipe(preset: str, rows: int, *, classes: bool) -> Recipe:
         If there is no such preset.
     """
     check_choice("preset", preset, PRESETS)
+    epochs = _choose_epochs(preset, rows)
     return Recipe(
         hidden=(64, 64),
-        epochs=_choose_epochs(preset, rows),
+        epochs=epochs,
         learning_rate=3e-3,
         activation="silu",
         loss="cross_entropy" if classes else "squared_error",
@@ -140,7 +143,7 @@ def choose_recipe(preset: str, rows: int, *, classes: bool) -> Recipe:
         batch_size=min(max(rows // _STEPS, _SMALLEST_BATCH), _LARGEST_BATCH),
         schedule="cosine",
         weight_decay=1e-2,
-        patience=_EPOCHS[preset] // _PATIENCE,
+        patience=_choose_patience(epochs),
         bins=24,
         average=preset == "fast",
         members=_choose_members(preset, rows),
@@ -154,10 +157,12 @@ _STEPS, _SMALLEST_BATCH, _LARGEST_BATCH = 128, 64, 4096
 _EPOCHS = {"fast": 100, "default": 60, "best": 200}
 _MOST_VISITS = {"fast": 3_200_000, "default": 3_200_000, "best": 10_700_000}
 _FEWEST_EPOCHS, _ROWS_OF_ALL_EPOCHS = 3, 20_000
-"""Passes over the rows; with more rows fewer, and never more rows in all of them than the second line says."""
+"""Passes over the rows; with more rows fewer, and no more rows in all of them than the second line says, as far as the
+fewest allow."""
 
-_PATIENCE = 4
-"""A training ends when a share of its epochs, one in so many, brings no lower loss."""
+_PATIENCE, _LEAST_PATIENCE = 4, 5
+"""A training ends when a share of its epochs, one in so many, brings no lower loss; of fewer than the second number it
+may be by chance."""
 
 _MEMBERS = {"fast": 1, "default": 8, "best": 24}
 
@@ -179,6 +184,11 @@ def _choose_epochs(preset: str, rows: int) -> int:
     """Return the epochs: of more rows fewer, so that time grows as their root and then no more."""
     share = min(1.0, _ROWS_OF_ALL_EPOCHS / max(rows, 1))
     return max(min(round(_EPOCHS[preset] * math.sqrt(share)), _MOST_VISITS[preset] // max(rows, 1)), _FEWEST_EPOCHS)
+
+
+def _choose_patience(epochs: int) -> int:
+    """Return how many of so many epochs may bring no lower loss."""
+    return max(epochs // _PATIENCE, _LEAST_PATIENCE)
 
 
 def _choose_members(preset: str, rows: int) -> int:

@@ -17,6 +17,7 @@ from bpx.callbacks.early_stopping import EarlyStopping
 from bpx.core.regularization import ClipNorm
 from bpx.errors import InputError
 from bpx.files import save
+from bpx.files.array_file import shorten
 from bpx.losses import get_loss
 from bpx.network import Network, load_with_extra
 from bpx.recipes.calibration import adjust_outputs, find_temperature
@@ -25,8 +26,10 @@ from bpx.recipes.selection import select_groups
 from bpx.recipes.settings import Settings
 from bpx.recipes.widening import widen_networks
 from bpx.tables.splitting import order_rows, split
+from bpx.training.checkpoints.checkpointer import find_differences
 from bpx.training.checkpoints.folder import list_checkpoints
 from bpx.training.class_weights import weigh_classes
+from bpx.training.fingerprint import fingerprint_on_host
 from bpx.training.history import History
 
 __all__ = ["LEAST_SET_ASIDE", "Rows", "Trained", "average_histories", "count_aside", "deal_folds", "train_network"]
@@ -156,12 +159,15 @@ def train_network(
     networks: list[Network] = []
     histories: list[History] = []
     lead: Lead = _call
+    has_files = len(plans) > 1 and (checkpoint, resume) != (None, None)
+    data = _describe_data(rows) if has_files else {}
     for i, (_, own, aside) in enumerate(plans):
         network = build(i)
         lead = _find_leader(network, how.get("distributed", False))
-        kept = (
-            lead(partial(_Kept.of_member, checkpoint, resume, i, own)) if len(plans) > 1 else _Kept(checkpoint, resume)
-        )
+        kept = _Kept(checkpoint, resume)
+        if has_files:
+            training = {"data": data | {"aside": fingerprint_on_host(aside)}, "settings": _describe_settings(own)}
+            kept = lead(partial(_Kept.of_member, checkpoint, resume, i, training))
         history = kept.read_into(network, lead)
         if history is None:
             history = _fit(network, own, rows, aside, watched, **kept.folders, **how)
@@ -390,30 +396,40 @@ def average_histories(histories: Sequence[History]) -> History:
     )
 
 
+def _describe_data(rows: Rows) -> dict[str, Any]:
+    """Return shapes and hashes of what several networks learn from, as plain data, as checkpoints have them."""
+    named = {"x": rows.x, "y": rows.y, "sample_weight": rows.weight}
+    return {name: fingerprint_on_host(array) for name, array in named.items()}
+
+
+def _describe_settings(settings: Settings) -> dict[str, Any]:
+    """Return settings as plain data, what is no number as text."""
+    values = {field.name: getattr(settings, field.name) for field in dataclasses.fields(settings)}
+    return {name: value if isinstance(value, int | float) else str(value) for name, value in values.items()}
+
+
 @dataclass(frozen=True)
 class _Kept:
     """Where a training that can be resumed keeps what it has.
 
     The checkpoints of one network lie in the folder. Of several networks each has a folder in that one; once it is
-    trained its file lies there too, and it is not trained again.
+    trained its file lies there too, with what it was trained by and on, and it is not trained again.
     """
 
     checkpoint: Any = None
     resume: Any = None
     finished: Path | None = None
-    settings: str = ""
+    training: dict[str, Any] = dataclasses.field(default_factory=dict)
 
     @classmethod
-    def of_member(cls, checkpoint: Any, resume: Any, i: int, settings: Settings) -> _Kept:
-        if checkpoint is None and resume is None:
-            return cls()
+    def of_member(cls, checkpoint: Any, resume: Any, i: int, training: dict[str, Any]) -> _Kept:
         folder = Path(resume if checkpoint is None else checkpoint) / f"network-{i + 1}"
         begun = resume is not None and bool(list_checkpoints(Path(resume) / folder.name))
         return cls(
             None if checkpoint is None else folder,
             Path(resume) / folder.name if begun else None,
             folder / "trained.safetensors",
-            repr(settings),
+            training,
         )
 
     @property
@@ -428,18 +444,15 @@ class _Kept:
         Raises
         ------
         InputError
-            If that training had other settings, as another version of bpx may have given it.
+            If that training had other data or settings, as another version of bpx may have given it, or does not say
+            which, as earlier versions of bpx do not.
         """
 
         def read() -> tuple[list[dict[str, Array]], dict[str, Any]] | None:
             if self.finished is None or not self.finished.is_file():
                 return None
             trained, extra = load_with_extra(self.finished, "numpy")
-            if (extra or {}).get("settings") != self.settings:
-                raise InputError(
-                    f"{self.finished} was trained by other settings than this training has, or by another version of "
-                    "bpx: train anew, in another folder"
-                )
+            self._check_same(self.finished, extra or {})
             return trained.params, (extra or {}).get("history", {})
 
         found = lead(read)
@@ -448,7 +461,22 @@ class _Kept:
         network.params, history = found
         return History(**history)
 
+    def _check_same(self, path: Path, extra: dict[str, Any]) -> None:
+        """Raise unless a network was trained as this training trains it; says what differs."""
+        kept = {name: extra.get(name) for name in self.training}
+        if not all(isinstance(part, dict) for part in kept.values()):
+            raise InputError(
+                f"{path} was trained by an earlier bpx, which did not keep what data it learned from: train anew, in "
+                "another folder"
+            )
+        found = find_differences(self.training, kept, places=("here", "in the file"))
+        if found:
+            raise InputError(
+                f"{path} is of another training, which cannot be resumed here: {shorten('; '.join(found))}; bring back "
+                "the data and the bpx that it was begun with, or train anew, in another folder"
+            )
+
     def write(self, network: Network, history: History) -> None:
         """Keep a trained network."""
         if self.finished is not None and self.checkpoint is not None:
-            save(network, self.finished, extra={"history": history.to_dict(), "settings": self.settings})
+            save(network, self.finished, extra={"history": history.to_dict(), **self.training})

@@ -47,6 +47,7 @@ from bpx.sklearn.samples import (
     get_sparse_numpy,
     is_sparse,
     place,
+    refuse_times,
     require_dtype,
     require_precision,
 )
@@ -179,6 +180,8 @@ class MultilayerPerceptron(Kept, TellsCallbacks, BaseEstimator, ABC):  # type: i
             self, X, y, accept_sparse=["csr", "csc"], multi_output=True, y_numeric=is_regressor(self),
             dtype=floats, reset=reset,
         )  # fmt: skip
+        if is_regressor(self):
+            refuse_times(y)
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
         source = backend_of(X)

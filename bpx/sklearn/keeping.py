@@ -112,6 +112,9 @@ class Kept(ABC):
             "final_loss": float(self.history_.loss[-1]) if self.history_.loss else None,
             "seconds": float(self.history_.seconds),
         }
+        residuals = getattr(self, "residuals_", None)
+        if residuals is not None:
+            training["residuals"] = residuals.to_dict()
         save_model(path, Model(network, preprocessor, training), card)
 
     def export_onnx(self, path: str | os.PathLike[str]) -> dict[str, Any]:

@@ -30,7 +30,7 @@ from bpx.sklearn.internals import Interval, StrOptions, TellsCallbacks, check_sa
 from bpx.sklearn.keeping import Kept, describe_arrays, name_features
 from bpx.sklearn.monitor import TaskTeller
 from bpx.sklearn.ranks import draw_alike, joining
-from bpx.sklearn.samples import check_on_host
+from bpx.sklearn.samples import check_on_host, refuse_times
 from bpx.tables import Preprocessor
 from bpx.training.callback import list_callbacks
 from bpx.training.history import History
@@ -689,6 +689,7 @@ class NetworkRegressor(RegressorMixin, NetworkEstimator):  # type: ignore[misc]
             raise InputError(f"a sample has {self.n_outputs_} targets, and build's network has {n_out} outputs")
 
     def _check_targets(self, y: Any) -> Array:
+        refuse_times(y)
         values: Array = np.asarray(y).astype(np.float64)
         found = 1 if values.ndim == 1 else values.shape[1]
         if found != self.n_outputs_:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import datetime
 from dataclasses import dataclass
 from functools import lru_cache
 from types import SimpleNamespace
@@ -17,6 +18,7 @@ from bpx.backend.numpy_backend import NumpyBackend
 from bpx.backend.precision import MANTISSA_BITS, check_precision
 from bpx.backend.transfer import check_real, host_array, library_of
 from bpx.errors import BackendError, InputError
+from bpx.tables.messages import shown
 
 
 @dataclass
@@ -90,6 +92,32 @@ def require_precision(precision: str, dtype: str) -> None:
         if precision not in MANTISSA_BITS:
             raise
         raise InputError(f"{error} (an estimator computes in the dtype of X: give X as float32)") from None
+
+
+def refuse_times(y: Any) -> None:
+    """Raise if there are dates or durations among targets: what number stands for one depends on how it is stored.
+
+    Raises
+    ------
+    InputError
+    """
+    first = None
+    if isinstance(y, np.ndarray) and y.dtype.kind in "OmM":
+        first = next((target for target in y.reshape(-1) if isinstance(target, _TIMES)), None)
+    if isinstance(first, np.timedelta64 | datetime.timedelta):
+        raise InputError(
+            f"expected y to be numbers, got durations such as {shown(first)}; count them in a unit, as "
+            "y / numpy.timedelta64(1, 'h') does"
+        )
+    if first is not None:
+        raise InputError(
+            f"expected y to be numbers, got dates or times such as {shown(first)}; count from one of them in a unit, "
+            "as (y - y.min()) / numpy.timedelta64(1, 'D') does"
+        )
+
+
+_TIMES = (np.datetime64, np.timedelta64, datetime.date, datetime.time, datetime.timedelta)
+"""What no number stands for without a unit."""
 
 
 def draw_dropout_seed(random_state: np.random.RandomState) -> int:

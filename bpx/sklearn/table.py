@@ -39,8 +39,10 @@ from bpx.sklearn.internals import (
 from bpx.sklearn.keeping import Kept, name_labels
 from bpx.sklearn.monitor import TaskTeller
 from bpx.sklearn.ranks import draw_alike, joining
+from bpx.sklearn.samples import check_on_host, refuse_times
 from bpx.tables import Preprocessor
-from bpx.tables.frames import take_frame
+from bpx.tables.frames import ColumnType, check_types, take_frame
+from bpx.tables.messages import counted
 from bpx.tables.splitting import split
 from bpx.tables.target import NumberTarget
 from bpx.training.callback import Callback, Run
@@ -111,6 +113,7 @@ class TableEstimator(Kept, TellsCallbacks, BaseEstimator):  # type: ignore[misc]
         "max_iter": [Interval(Integral, 1, None, closed="left"), None],
         "dropout": [Interval(Real, 0, 1, closed="left"), None],
         "optimizer": [StrOptions(set(OPTIMIZERS)), Optimizer, None],
+        "types": [Mapping, None],
         "random_state": ["random_state"],
         "backend": [str, None],
         "precision": [StrOptions(set(MANTISSA_BITS))],
@@ -163,12 +166,16 @@ class TableEstimator(Kept, TellsCallbacks, BaseEstimator):  # type: ignore[misc]
         """Do what `_fit` does, by a seed; ``leads`` says whether this process tells scikit-learn's callbacks."""
         check_consistent_length(y, np.empty(frame.height))
         classes = y.dtype.kind == "i"
-        weight = None if sample_weight is None else check_sample_weight(sample_weight, y)
+        weight = (
+            None if sample_weight is None else check_sample_weight(check_on_host("sample_weight", sample_weight), y)
+        )
         backend = get_backend(self.backend)
-        n = len(y)
-        learned, held = np.arange(n), np.arange(0)
+        if self.types is not None:
+            check_types(frame, self.types, ())
+            types = types | dict(self.types)
+        learned, held = _find_rows_that_count(len(y), weight), np.arange(0)
         if share := getattr(self, "held_out", 0.0):
-            learned, held = split(n, float(share), seed)
+            learned, held = (learned[part] for part in split(len(learned), float(share), seed))
         target = _name_target(frame)
         import polars as pl
 
@@ -178,14 +185,14 @@ class TableEstimator(Kept, TellsCallbacks, BaseEstimator):  # type: ignore[misc]
             target,
             task="classification" if classes else "regression",
             types=types,
-            rows=None if not held.size else learned,
+            rows=None if len(learned) == len(y) else learned,
             codes=True,
         )
         x, targets = preprocessor.transform(table), preprocessor.encode_target(table)
         rows = Rows(x, targets, weight, targets if classes else None)
         settings = self._choose_settings(len(learned), classes, seed)
         settings = dataclasses.replace(settings, class_weight=class_weight)
-        taught = rows.take(learned) if held.size else rows
+        taught = rows if len(learned) == len(y) else rows.take(learned)
         numbers, n_outputs = preprocessor.are_numbers, preprocessor.n_outputs
         edges = find_bins(settings, taught.x, numbers)
         tasks = self.tell_callbacks(settings.members, *given, sample_weight, leads=leads)
@@ -216,7 +223,7 @@ class TableEstimator(Kept, TellsCallbacks, BaseEstimator):  # type: ignore[misc]
         tasks.end()
         if held.size:
             return held, np.asarray(trained.network.predict(x[held]))
-        return trained.aside, trained.outputs
+        return learned[trained.aside], trained.outputs
 
     def _name_target(self, target: Any) -> Any:
         """Return what a target was found to be, with the labels that the caller knows."""
@@ -287,11 +294,14 @@ class TableEstimator(Kept, TellsCallbacks, BaseEstimator):  # type: ignore[misc]
 
         if hasattr(X, "columns") or hasattr(X, "column_names"):
             frame = take_frame(X)
+            if not frame.width:
+                raise InputError("expected a table with one column or more, got one without columns")
             check_feature_names(self, X, reset=reset)
             check_n_features(self, X, reset=reset)
             if frame.height < 1 + reset:
                 raise InputError(f"expected {1 + reset} or more samples, got n_samples = {frame.height}")
             return frame, {}
+        X = check_on_host("X", X)
         dtype = None if _is_of_objects(X) else "numeric"
         X = validate_data(
             self, X, dtype=dtype, ensure_all_finite="allow-nan", ensure_min_samples=1 + reset, reset=reset
@@ -341,6 +351,9 @@ class TableClassifier(ClassifierMixin, TableEstimator):  # type: ignore[misc]
     class_weight : dict, "balanced" or None
         Weights of the classes in the loss, on top of ``sample_weight``. "balanced" is ``n_samples / (n_classes * n_c)``
         for a class of n_c samples.
+    types : dict from str to {"text", "number", "category"}, optional
+        Columns whose type is declared, as for `bpx.tables.Preprocessor.fit`; those of an array are called "x0", "x1"
+        and so on.
     random_state : int, RandomState or None
     backend : str or None
         Where the network computes, as for `bpx.get_backend`.
@@ -365,8 +378,8 @@ class TableClassifier(ClassifierMixin, TableEstimator):  # type: ignore[misc]
     notes_ : tuple of str
         What was decided about the columns.
     temperature_ : float
-        What the logits were divided by, so that probabilities fit the samples that networks set aside; 1 where none
-        were.
+        What the logits were divided by, so that probabilities fit the samples that networks set aside; 1 where these
+        are fewer than 100, and with ``class_weight``.
     n_features_in_ : int
     feature_names_in_ : array of str
         Where the samples had names.
@@ -409,6 +422,7 @@ class TableClassifier(ClassifierMixin, TableEstimator):  # type: ignore[misc]
         dropout: float | None = None,
         optimizer: str | Optimizer | None = None,
         class_weight: Mapping[Any, float] | str | None = None,
+        types: Mapping[str, ColumnType] | None = None,
         random_state: Any = None,
         backend: str | None = None,
         precision: str = "float32",
@@ -427,6 +441,7 @@ class TableClassifier(ClassifierMixin, TableEstimator):  # type: ignore[misc]
         y : array-like (samples,)
             Labels.
         sample_weight : array-like (samples,) or None
+            Samples of weight 0 are as if they were not there, but for the types of columns and the labels.
 
         Returns
         -------
@@ -480,8 +495,8 @@ class TableRegressor(RegressorMixin, TableEstimator):  # type: ignore[misc]
 
     Parameters
     ----------
-    preset, hidden_layer_sizes, members, max_iter, dropout, optimizer, random_state, backend, precision, progress,
-    distributed
+    preset, hidden_layer_sizes, members, max_iter, dropout, optimizer, types, random_state, backend, precision,
+    progress, distributed
         As for `TableClassifier`.
     loss : {"squared_error", "absolute_error", "huber", "quantile"} or Loss
         What the networks learn by. With "squared_error" most of the preset "best" learn by the Huber loss, are shifted
@@ -534,6 +549,7 @@ class TableRegressor(RegressorMixin, TableEstimator):  # type: ignore[misc]
         optimizer: str | Optimizer | None = None,
         loss: str | Loss = "squared_error",
         held_out: float = 0.0,
+        types: Mapping[str, ColumnType] | None = None,
         random_state: Any = None,
         backend: str | None = None,
         precision: str = "float32",
@@ -550,8 +566,9 @@ class TableRegressor(RegressorMixin, TableEstimator):  # type: ignore[misc]
         ----------
         X : data frame or array-like (samples, features)
         y : array-like (samples,)
-            Numbers.
+            Numbers. Dates and durations are refused: what number stands for one depends on a unit.
         sample_weight : array-like (samples,) or None
+            Samples of weight 0 are as if they were not there, but for the types of columns and the labels.
 
         Returns
         -------
@@ -600,7 +617,8 @@ class TableRegressor(RegressorMixin, TableEstimator):  # type: ignore[misc]
         -----
         With ``held_out`` above 0 this is split conformal prediction: for new samples drawn like those of the fit the
         probability of a hit is at least ``coverage``, whatever the data. With 0 the errors are those on samples that
-        networks set aside to stop by: no guarantee, and in measurements about what is asked for or a little more.
+        networks set aside to stop by, and there is no guarantee: on the tables that the presets were chosen on, 0.85 to
+        0.92 of new samples were inside where 0.9 was asked for (with "best" 0.84 to 0.98), 0.90 on average.
         `bpx.recipes.intervals.Residuals` has the formula and sources.
         """
         predictions = self.predict(X)
@@ -613,13 +631,47 @@ class TableRegressor(RegressorMixin, TableEstimator):  # type: ignore[misc]
         return np.stack([predictions - width, predictions + width], axis=1)
 
 
+def _find_rows_that_count(n: int, weight: Array | None) -> Array:
+    """Return the samples that have a weight; all where none has, which is refused where it is learned from."""
+    rows = np.arange(n) if weight is None else np.flatnonzero(weight)
+    return rows if len(rows) else np.arange(n)
+
+
 def _check_labels(estimator: Any, y: Any) -> Any:
-    """Return targets of any library as an array of the host."""
+    """Return targets of any library as an array of the host.
+
+    Raises
+    ------
+    ValueError
+        If there are none, or one is missing; or if numbers are predicted, and these are dates or durations.
+    """
     if y is None:
         raise ValueError(
             f"This {type(estimator).__name__} estimator requires y to be passed, but the target y is None."
         )
-    return y.to_numpy() if hasattr(y, "to_numpy") else np.asarray(y)
+    y = check_on_host("y", y)
+    takes_arrays = not hasattr(y, "to_numpy") or hasattr(y, "to_pylist")  # pyarrow's to_numpy copies nothing
+    labels = np.asarray(y) if takes_arrays else y.to_numpy()
+    if labels.dtype.kind in "OmM":
+        flat = labels.reshape(-1)
+        missing = np.flatnonzero([_is_missing(label) for label in flat] if labels.dtype == object else np.isnat(flat))
+        if len(missing):
+            raise ValueError(
+                f"y is missing in {counted(len(missing), 'sample')}, the first of which is sample {missing[0]} "
+                "(counted from 0); leave these samples out"
+            )
+        if isinstance(estimator, RegressorMixin):
+            refuse_times(labels)
+    return labels
+
+
+def _is_missing(label: Any) -> bool:
+    """Tell whether a label is none: NaN, ``None``, or what pandas has in their place."""
+    return (
+        label is None
+        or type(label).__name__ in ("NAType", "NaTType")
+        or (isinstance(label, float | np.floating) and label != label)
+    )
 
 
 def _is_of_objects(X: Any) -> bool:

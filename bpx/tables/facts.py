@@ -37,8 +37,14 @@ _TOPICS: dict[str, tuple[str, str]] = {
     "most frequent": ("with many different texts, of which the most frequent are kept", "{category} keeps all of them"),
     "embedded": ("with many different texts, each of which becomes a vector that is learned", ""),
     "spaces": ("of text with spaces around values, taken off", ""),
-    "sentinels": ("with a number that looks like a gap and stays a number", "if it is one, say so {missing}"),
-    "sentinel dates": ("with a date that looks like a gap and stays a date", "if it is one, say so {missing}"),
+    "sentinels": (
+        "with a number that looks like a gap and stays a number",
+        "if it is one, leave its cells empty, or have the file read so {missing}",
+    ),
+    "sentinel dates": (
+        "with a date that looks like a gap and stays a date",
+        "if it is one, leave its cells empty, or have the file read so {missing}",
+    ),
     "leaks": ("giving the target away", "leave them out if they are not known before it"),
 }
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from bpx.errors import InputError, unknown_name
@@ -45,20 +46,37 @@ def take_frame(table: Any) -> pl.DataFrame:
         if isinstance(found, narwhals.LazyFrame):
             found = found.collect()
     except (TypeError, ValueError) as error:
+        columns = getattr(table, "columns", ())
+        _check_names(getattr(table, "column_names", columns))  # pyarrow's columns are no names
         raise InputError(f"the table cannot be taken: {str(error).splitlines()[0]}") from error
     if not isinstance(found, narwhals.DataFrame):
         raise InputError(
             "expected a data frame, such as one of polars, pandas or pyarrow, got "
             f"{type(table).__module__}.{type(table).__qualname__}"
         )
-    names = [str(name) for name in found.columns]  # pandas numbers those without names
-    if len(set(names)) != len(names):
-        raise InputError(f"expected columns that are each named once, got {listed(names)}")
+    names = _check_names(found.columns)
     if found.implementation.is_polars():
         native: pl.DataFrame = found.to_native()
         return native
     columns = zip(found.iter_columns(), names, strict=True)
     return pl.DataFrame([_take_column(column, name) for column, name in columns])
+
+
+def _check_names(columns: Iterable[Any]) -> list[str]:
+    """Return the names of columns as text; pandas numbers those without names.
+
+    Raises
+    ------
+    InputError
+        If two are the same.
+    """
+    names = [str(name) for name in columns]
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    if twice:
+        raise InputError(
+            f"expected columns that are each named once, got several that are called {listed(twice)}; rename them"
+        )
+    return names
 
 
 def _take_column(column: Any, name: str) -> pl.Series:

@@ -77,6 +77,19 @@ def test_without_held_out_rows_there_is_no_guarantee_and_it_is_said(as_json, fol
     assert "they carry no guarantee" in data["notes"][-1]
 
 
+@pytest.mark.parametrize("held_out", [0.0, 0.2])
+def test_the_file_of_an_estimator_has_intervals_too(as_json, folder, tmp_path, held_out):
+    sklearn = pytest.importorskip("bpx.sklearn", reason="the estimators need scikit-learn: the extra sklearn")
+    table, new = pl.read_csv(folder / "t.csv"), pl.read_csv(folder / "new.csv")
+    found = sklearn.TableRegressor("fast", max_iter=2, held_out=held_out, random_state=0)
+    found.fit(table.drop("y"), table["y"])
+    found.save(tmp_path / "m")
+    data = as_json("predict", tmp_path / "m", folder / "new.csv", "--interval", COVERAGE)
+    assert data["interval"]["held_out"] == (held_out > 0)
+    lower, upper = found.predict_interval(new.drop("y"), COVERAGE).T
+    np.testing.assert_allclose((data["lower"], data["upper"]), (lower, upper))
+
+
 def test_where_there_is_no_interval_it_says_why(mistake, command, folder, tmp_path):
     new = folder / "new.csv"
     assert "--interval must be above 0.0 and below 1.0, got 1" in mistake("predict", folder / "m", new, "--interval", 1)

@@ -398,6 +398,27 @@ def test_data_that_has_changed_since(as_json, mistake, tmp_path):
     assert "no such file" in mistake("train", "--resume", folder)
 
 
+@pytest.mark.parametrize("change", ["a category renamed", "half of the rows", "rows reversed"])
+def test_networks_of_a_table_that_has_changed_since_are_not_mixed(as_json, mistake, tmp_path, change):
+    pytest.importorskip("polars", reason="tables need polars: the extra table")
+    table, folder, output = tmp_path / "data.csv", tmp_path / "run", tmp_path / "net.safetensors"
+    rows = [f"{i % 7},{'abc'[i % 3]},{i % 3 * 10 + i % 7}" for i in range(60)]
+    table.write_text("size,kind,y\n" + "\n".join(rows) + "\n")
+    as_json("train", table, "--target", "y", "--epochs", 2, "--checkpoint", folder)
+    changed = {
+        "a category renamed": [row.replace("a", "z") for row in rows],
+        "half of the rows": rows[:30],
+        "rows reversed": rows[::-1],
+    }[change]
+    table.write_text("size,kind,y\n" + "\n".join(changed) + "\n")
+    line = mistake("train", "--resume", folder, "-o", output, "--json")
+    assert "network-1/trained.safetensors is of another training, which cannot be resumed here: data.x" in line
+    assert "bring back the data" in line
+    assert not output.exists()
+    table.write_text("size,kind,y\n" + "\n".join(rows) + "\n")
+    as_json("train", "--resume", folder, "-o", output)
+
+
 def test_checkpoints_that_are_all_damaged(mistake, run_folder):
     for path in run_folder.glob("*.safetensors"):
         path.write_bytes(path.read_bytes()[:100])

@@ -217,6 +217,18 @@ def test_rows_that_are_set_aside_are_not_trained_on(as_json, monkeypatch):
     assert not {row.tobytes() for row in x} & {row.tobytes() for row in aside}
 
 
+@pytest.mark.parametrize("preset", ["fast", "default"])
+def test_patience_is_that_of_the_presets_too(as_json, tmp_path, preset):
+    path = tmp_path / "t.csv"
+    path.write_text("x,y\n" + "".join(f"{i % 13},{i * 7 % 11}.5\n" for i in range(60)))
+    options = ("train", path, "--target", "y", "--preset", preset)
+    assert as_json(*options, "--epochs", 24)["early_stopping"] == {"patience": 6}
+    assert as_json(*options, "--epochs", 24, "--early-stopping")["early_stopping"] == {"patience": 6}
+    data = as_json(*options, "--epochs", 24, "--patience", 1)
+    assert data["early_stopping"] == {"patience": 1}
+    assert data["epochs"] < 24
+
+
 def test_early_stopping_goes_on_with_a_resumed_training(as_json, tmp_path):
     options = ("moons", "--early-stopping", "--patience", 4, "--schedule", "cosine", "--weight-decay", 0.1)
     whole = as_json("train", *options, "--epochs", 60, "-o", tmp_path / "whole")

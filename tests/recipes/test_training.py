@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 
 import bpx
+from bpx.files import save
+from bpx.network import load_with_extra
 from bpx.recipes import training
 from bpx.recipes.building import build_network
 from bpx.recipes.presets import Recipe, choose_recipe
@@ -142,8 +144,52 @@ def test_networks_of_other_settings_are_not_taken_for_those_of_this_training(tmp
     train(settings, rows, checkpoint=tmp_path)
     train(settings, rows, resume=tmp_path)
     other = dataclasses.replace(settings, optimizer=bpx.AdamW(2e-3))
-    with pytest.raises(bpx.InputError, match="network-1/trained.safetensors was trained by other settings"):
+    said = r"network-1/trained.safetensors is of another training, .*settings.optimizer is .*0.002.* here and .*0.01"
+    with pytest.raises(bpx.InputError, match=said):
         train(other, rows, resume=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda x, y, w: (x[:, ::-1], y, w), "data.x holds other numbers"),
+        (lambda x, y, w: (x, 1 - y, w), "data.y holds other numbers"),
+        (lambda x, y, w: (x, y, w[::-1]), "data.sample_weight holds other numbers"),
+        (lambda x, y, w: (x, y, None), "data.sample_weight is None here and"),
+        (lambda x, y, w: (x[::-1], y[::-1], w[::-1]), "data.x holds other numbers; data.y holds other numbers"),
+        (lambda x, y, w: (x[:80], y[:80], w[:80]), r"data.x.shape\[0\] is 80 here and 150 in the file"),
+    ],
+)
+def test_networks_that_learned_from_other_data_are_not_taken(tmp_path, change, said):
+    """No network is trained, or has weights, before it is refused."""
+    settings, plain = decide(patience=3, members=2), make()
+    weight = np.linspace(0.5, 1.5, 150)
+    train(settings, Rows(plain.x, plain.y, weight, plain.y), checkpoint=tmp_path)
+    x, y, w = change(plain.x, plain.y, weight)
+    files = sorted(tmp_path.rglob("*"))
+    with pytest.raises(bpx.InputError, match=f"trained.safetensors is of another training, .*{said}"):
+        train(settings, Rows(x, y, w, y), checkpoint=tmp_path, resume=tmp_path)
+    assert sorted(tmp_path.rglob("*")) == files
+
+
+def test_rows_that_were_set_aside_count_as_data(tmp_path, monkeypatch):
+    settings, rows = decide(patience=3, members=2), make()
+    train(settings, rows, checkpoint=tmp_path)
+    monkeypatch.setattr(training, "deal_folds", lambda *given: deal_folds(*given)[::-1])
+    with pytest.raises(bpx.InputError, match=r"is of another training, .*data.aside holds other numbers"):
+        train(settings, rows, resume=tmp_path)
+
+
+@pytest.mark.parametrize("lacking", ["settings", "data"])
+def test_networks_that_do_not_say_what_they_learned_from_are_not_taken(tmp_path, lacking):
+    settings, rows = decide(patience=3, members=2), make()
+    train(settings, rows, checkpoint=tmp_path)
+    path = tmp_path / "network-1" / "trained.safetensors"
+    network, extra = load_with_extra(path, "numpy")
+    del extra[lacking]
+    save(network, path, extra=extra)
+    with pytest.raises(bpx.InputError, match=r"network-1/trained.safetensors was trained by an earlier bpx"):
+        train(settings, rows, resume=tmp_path)
 
 
 def test_histories_are_averaged_over_those_that_were_not_over():
@@ -195,6 +241,24 @@ def test_the_best_preset_has_variants_that_differ_and_longer_trainings():
         assert {part.bins for part in parts} == {0, default.bins}
         assert {part.loss for part in parts} == ({"cross_entropy"} if classes else {"squared_error", "huber"})
         assert best.decide().optimizer.learning_rate.length == 200
+
+
+def test_patience_is_a_quarter_of_the_epochs_that_are_made():
+    for preset, rows, epochs, patience in (
+        ("default", 100_000, 27, 6),
+        ("default", 200_000, 16, 5),
+        ("best", 100_000, 89, 22),
+        ("best", 3_000_000, 3, 5),
+        ("fast", 1000, 100, 25),
+    ):
+        recipe = choose_recipe(preset, rows, classes=True)
+        assert (recipe.epochs, recipe.patience) == (epochs, patience)
+    recipe = choose_recipe("default", 1000, classes=True)
+    assert recipe.change(epochs=400).patience == 100
+    assert recipe.change(epochs=8).patience == 5
+    assert recipe.change(epochs=400, patience=7).patience == 7
+    assert recipe.change(epochs=None).patience == 15
+    assert RECIPE.change(epochs=400).patience is None
 
 
 def test_numbers_with_a_long_tail_are_right_on_average():

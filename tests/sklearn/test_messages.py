@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import signal
@@ -17,6 +18,7 @@ import sklearn.neural_network as theirs
 import weights
 from sklearn.exceptions import ConvergenceWarning, DataConversionWarning, NotFittedError
 
+import bpx
 import bpx.sklearn as ours
 
 
@@ -131,6 +133,21 @@ def test_there_is_no_partial_fit_with_lbfgs():
         with pytest.raises(AttributeError, match="has no attribute 'partial_fit'"):
             cls(solver="lbfgs").partial_fit(X, Y)
         assert hasattr(cls(), "partial_fit")
+
+
+@pytest.mark.parametrize("dtype", ["m8[s]", "m8[ns]", "M8[D]", "M8[ns]"])
+@pytest.mark.parametrize("shape", [(4,), (4, 2)])
+def test_dates_and_durations_are_no_targets(dtype, shape):
+    y, said = np.arange(np.prod(shape)).reshape(shape).astype(dtype), "expected y to be numbers, got d.* such as"
+    for made in (ours.MLPRegressor(max_iter=1), ours.NetworkRegressor(max_iter=1)):
+        with pytest.raises(bpx.InputError, match=said):
+            made.fit(X, y)
+        with pytest.warns(ConvergenceWarning) if isinstance(made, ours.MLPRegressor) else contextlib.nullcontext():
+            made.fit(X, y.astype("i8"))
+        with pytest.raises(bpx.InputError, match=said):
+            made.partial_fit(X, y)
+    with pytest.raises(bpx.InputError, match=said):
+        made.encode(X, y)
 
 
 def test_counts_below_zero_are_refused():

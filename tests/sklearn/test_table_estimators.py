@@ -1,5 +1,6 @@
 import contextlib
 import pickle
+from datetime import time
 
 import numpy as np
 import pytest
@@ -17,6 +18,8 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import bpx
 from bpx.errors import InputError
+from bpx.recipes.intervals import Residuals
+from bpx.recipes.model_file import load_model
 from bpx.sklearn import TableClassifier, TableRegressor
 
 UNLIKE = {
@@ -266,6 +269,150 @@ def test_the_best_preset_is_one_network_and_one_file(kind, monkeypatch, tmp_path
     assert chosen.network_.output_shape[0] in ((10, 20) if classes else (5, 10, 15, 20))
 
 
+def test_types_of_columns_are_declared_as_the_notes_say(tmp_path):
+    rng = np.random.default_rng(0)
+    frame = pl.DataFrame(
+        {"shop": [f"shop {i}" for i in range(60)], "code": np.arange(60) % 5, "x": rng.normal(size=60)}
+    )
+    y = rng.normal(size=60)
+    plain = TableRegressor("fast", max_iter=2, random_state=0).fit(frame, y)
+    assert any("declare it (types={'shop': 'category'}" in note for note in plain.notes_)
+    found = clone(plain).set_params(types={"shop": "category", "code": "text"}).fit(frame, y)
+    assert found.preprocessor_.types == {"shop": "category", "code": "text"}
+    assert {"shop=shop 7", "code=3"} < set(found.preprocessor_.feature_names)
+    assert found.notes_ == ()
+    found.save(tmp_path / "model")
+    again = load_model(tmp_path / "model", bpx.get_backend("numpy"))
+    assert again.preprocessor.types == found.types
+    predicted = again.preprocessor.decode_target(again.network.predict(again.preprocessor.transform(frame)))
+    np.testing.assert_array_equal(predicted, found.predict(frame))
+    np.testing.assert_array_equal(clone(found).fit(frame, y).predict(frame), found.predict(frame))
+
+
+@pytest.mark.parametrize("kind", [TableRegressor, TableClassifier])
+def test_columns_of_arrays_are_declared_by_their_place(kind):
+    x = np.column_stack([np.arange(60) % 4, np.linspace(0.0, 1.0, 60)])
+    found = kind("fast", max_iter=2, types={"x0": "category"}, random_state=0).fit(x, np.arange(60) % 2)
+    assert len(found.preprocessor_.feature_names) == 5
+    assert found.predict(x).shape == (60,)
+    with pytest.raises(InputError, match="category column 'target' is not in the table; its columns: 'x0', 'x1'"):
+        kind("fast", types={"target": "category"}).fit(x, np.arange(60) % 2)
+
+
+@pytest.mark.parametrize("kind", [TableRegressor, TableClassifier])
+@pytest.mark.parametrize("seed", range(4))
+def test_few_samples_with_a_weight_are_enough(kind, seed):
+    rng = np.random.default_rng(seed)
+    x, weight = rng.normal(size=(60, 2)), np.zeros(60)
+    weight[rng.choice(60, 30 if seed else 12, replace=False)] = 1.0
+    y = x[:, 0] if kind is TableRegressor else (x[:, 0] > 0).astype(int)
+    found = kind(members=5, max_iter=2, random_state=0).fit(x, y, weight)
+    there = weight > 0.0
+    alone = kind(members=5, max_iter=2, random_state=0).fit(x[there], y[there], weight[there])
+    predict = "predict" if kind is TableRegressor else "predict_proba"
+    np.testing.assert_array_equal(getattr(found, predict)(x), getattr(alone, predict)(x))
+    if kind is TableRegressor:
+        assert found.residuals_ == alone.residuals_
+        assert found.residuals_ is None or len(found.residuals_.errors) == 30
+
+
+def test_errors_of_samples_without_a_weight_are_in_no_interval():
+    frame, y = make_table(120)
+    weight = np.arange(120) % 3 > 0
+    wild = np.where(weight, y, 1e6)
+    for held_out in (0.0, 0.25):
+        found = TableRegressor(members=5, max_iter=2, held_out=held_out, random_state=0).fit(frame, wild, weight)
+        assert len(found.residuals_.errors) == (20 if held_out else 80)
+        assert found.residuals_.errors[-1] < 100.0
+    with pytest.raises(ValueError, match="at least one non-zero number"):
+        TableRegressor("fast").fit(frame, y, np.zeros(120))
+
+
+DAYS = np.datetime64("2020-01-01") + np.arange(40)
+
+
+@pytest.mark.parametrize(
+    "y",
+    [
+        *(np.arange(40).astype(f"m8[{unit}]") for unit in ("D", "s", "ms", "ns")),
+        *(DAYS.astype(f"M8[{unit}]") for unit in ("D", "s", "ns")),
+        DAYS.tolist(),
+        (DAYS - DAYS[0]).tolist(),
+        pl.Series(DAYS),
+        pl.Series((DAYS - DAYS[0]).astype("m8[us]")),
+        pl.Series([time(i % 24) for i in range(40)]),
+    ],
+    ids=lambda y: str(getattr(y, "dtype", type(y[0]))),
+)
+def test_dates_and_durations_are_no_numbers(y):
+    frame, numbers = make_table(40)
+    with pytest.raises(
+        InputError, match=r"expected y to be numbers, got (dates|durations).* such as .*; count .*as .* d"
+    ):
+        TableRegressor("fast", max_iter=1).fit(frame, y)
+    with pytest.raises(InputError, match="expected y to be numbers"):
+        TableRegressor("fast", max_iter=1).fit(frame, numbers).encode(frame, y)
+
+
+def test_dates_of_pandas_and_pyarrow_are_no_numbers():
+    pandas, arrow = pytest.importorskip("pandas"), pytest.importorskip("pyarrow")
+    frame, _ = make_table(40)
+    days = pandas.Series(DAYS)
+    for y in (days, days.dt.tz_localize("UTC"), days - days[0], arrow.array(DAYS), arrow.chunked_array([DAYS])):
+        with pytest.raises(InputError, match="expected y to be numbers"):
+            TableRegressor("fast", max_iter=1).fit(frame, y)
+    labels = ["no", "yes"] * 20
+    assert TableClassifier("fast", max_iter=1).fit(frame, arrow.array(labels)).classes_.tolist() == ["no", "yes"]
+
+
+@pytest.mark.parametrize("missing", [None, float("nan"), np.float32("nan"), "pandas.NA", "pandas.NaT"])
+def test_missing_labels_are_refused(missing):
+    if isinstance(missing, str):
+        missing = getattr(pytest.importorskip("pandas"), missing.partition(".")[2])
+    frame, y = make_table(40)
+    said = r"y is missing in 2 samples, the first of which is sample 7 \(counted from 0\); leave these samples out"
+    for kind, labels in ((TableClassifier, ["no", "yes"] * 20), (TableRegressor, y.tolist())):
+        whole = np.array(labels, dtype=object)
+        lacking = whole.copy()
+        lacking[[7, 9]] = missing
+        with pytest.raises(ValueError, match=said):
+            kind("fast", max_iter=1).fit(frame, lacking)
+        with pytest.raises(ValueError, match=said):
+            kind("fast", max_iter=1).fit(frame, whole).encode(frame, lacking)
+    with pytest.raises(ValueError, match="y is missing in 20 samples"):
+        TableClassifier("fast").fit(frame, pl.Series(["no", None] * 20))
+
+
+def test_tables_whose_columns_are_not_named_once_or_none_are_refused():
+    pandas = pytest.importorskip("pandas")
+    numbers = np.random.default_rng(0).normal(size=(40, 3))
+    table = pandas.DataFrame(numbers, columns=["a", "b", "a"])
+    with pytest.raises(InputError, match="expected columns that are each named once, got several that are called 'a';"):
+        TableRegressor("fast").fit(table, numbers[:, 0])
+    arrow = pytest.importorskip("pyarrow")
+    table = arrow.table([numbers[:, i] for i in range(3)], names=["a", "b", "a"])
+    with pytest.raises(InputError, match="got several that are called 'a'; rename them"):
+        TableRegressor("fast").fit(table, numbers[:, 0])
+    with pytest.raises(InputError, match="got several that are called '1'"):
+        TableRegressor("fast").fit(pandas.DataFrame(numbers, columns=[1, "1", 2]), numbers[:, 0])
+    for empty in (pandas.DataFrame(index=range(40)), pl.DataFrame()):
+        with pytest.raises(InputError, match="expected a table with one column or more, got one without columns"):
+            TableRegressor("fast").fit(empty, numbers[:, 0])
+
+
+@pytest.mark.parametrize("held_out", [0.0, 0.3])
+def test_its_file_has_the_errors_that_intervals_are_made_of(held_out, tmp_path):
+    frame, y = make_table(60)
+    found = TableRegressor("fast", max_iter=2, held_out=held_out, random_state=0).fit(frame, y)
+    found.save(tmp_path / "model")
+    training = load_model(tmp_path / "model", bpx.get_backend("numpy")).training
+    kept = Residuals.from_dict(training["residuals"])
+    assert (kept, kept.held_out) == (found.residuals_, held_out > 0)
+    few = TableRegressor("fast", max_iter=1, random_state=0).fit(frame[:15], y[:15])
+    few.save(tmp_path / "few")
+    assert "residuals" not in load_model(tmp_path / "few", bpx.get_backend("numpy")).training
+
+
 def test_what_cannot_be_learned_is_refused():
     frame, y = make_table(40)
     with pytest.raises(ValueError, match="got 1 class: all samples are"):
@@ -277,3 +424,19 @@ def test_what_cannot_be_learned_is_refused():
     found = TableRegressor("fast", max_iter=1).fit(frame, y)
     with pytest.raises(ValueError, match="kind"):
         found.predict(frame.drop("kind"))
+
+
+@pytest.mark.parametrize("kind", [TableClassifier, TableRegressor])
+def test_what_is_masked_is_refused(kind, generator):
+    x, y = generator.normal(size=(40, 3)), np.arange(40) % 2
+    bad = np.arange(40) % 5 == 0
+    masked_x, masked_y = np.ma.array(x, mask=np.tile(bad[:, None], 3)), np.ma.array(y, mask=bad)
+    fitted = kind(preset="fast", max_iter=1).fit(x, y)
+    for call in (
+        lambda: kind().fit(masked_x, y),
+        lambda: kind().fit(x, masked_y),
+        lambda: kind().fit(x, y, np.ma.array(np.ones(40), mask=bad)),
+        lambda: fitted.predict(masked_x),
+    ):
+        with pytest.raises(ValueError, match="has masked values, which are no numbers"):
+            call()

@@ -306,7 +306,8 @@ def test_codes_stay_text_with_a_note():
 def test_a_number_that_looks_like_a_gap_is_told_and_stays(value):
     fitted = fit(table(n=[1.5, 2.5, 7.0, 3.0, value]))
     assert f"'n' ({value:g} in 12 rows)" in note(fitted, "looks like a gap")
-    assert f"--missing-values {value:g}" in note(fitted, "looks like a gap")
+    said = f"leave its cells empty, or have the file read so (missing_values=['{value:g}'], --missing-values {value:g})"
+    assert said in note(fitted, "looks like a gap")
     assert features(fitted) == ("n",)
     assert fitted.columns[1].mean == pytest.approx(np.mean([1.5, 2.5, 7.0, 3.0, value]))
 
