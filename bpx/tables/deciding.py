@@ -27,7 +27,15 @@ from bpx.tables.inferring import Decimal
 from bpx.tables.messages import counted, shown
 from bpx.tables.notation import FoundNotation, NumberNotation, choose_notation, find_notation, tidy_texts
 from bpx.tables.spelling import find_spellings, tell_spellings
-from bpx.tables.values import as_numbers, as_texts, differ_by_rounding, is_text, refuse_rows, strip_texts
+from bpx.tables.values import (
+    as_numbers,
+    as_texts,
+    differ_by_rounding,
+    is_category,
+    is_text,
+    refuse_rows,
+    strip_texts,
+)
 
 if TYPE_CHECKING:
     import polars as pl
@@ -58,6 +66,9 @@ def decide_column(
     codes: bool = False,
 ) -> Found:
     """Decide what a column becomes, and learn its encoding from the training rows.
+
+    A column whose type says that it holds categories holds neither numbers nor dates, whatever they look like, and each
+    of them is told apart as it is spelled.
 
     Parameters
     ----------
@@ -130,6 +141,8 @@ def _decide(
         return _leave_out(series, f"it holds {series.dtype}", facts)
     if series.dtype == pl.Boolean:
         return _decide_boolean(series, rows, facts, flag)
+    if is_category(series):
+        return _decide_words(as_texts(series, name), rows, categories_max, facts, flag, codes, stripped=False)
     if series.dtype.is_temporal() or series.dtype.is_integer() or is_text(series):
         dates = find_dates(series)
         if dates is not None:
@@ -322,16 +335,14 @@ def _decide_text(
         result = _decide_number(texts, numbers, rows, facts, flag, notation=found.notation, odd=bool(found.odd))
         if not result.reason:
             _note_notation(name, found, facts)
+            if not found.example:
+                facts.add("numbers", name, f"such as {shown(texts[int((~np.isnan(numbers)).argmax())])}")
         return result
     stripped = strip_texts(texts)
-    reason = find_many_texts(stripped)
-    result = _decide_category(stripped, rows, categories_max, facts, flag, codes, told=not reason, stripped=True)
-    if result.column is None:
+    varying = f"; numbers whose unit varies: {', '.join(found.units)}" if found.units else ""
+    result = _decide_words(stripped, rows, categories_max, facts, flag, codes, stripped=True, more=varying)
+    if result.reason:
         return result
-    if reason:
-        varying = f"; numbers whose unit varies: {', '.join(found.units)}" if found.units else ""
-        facts.add("text keys", name, reason + varying)
-        return Found(result.missing, result.column, reason)
     spaced = texts.filter((texts != stripped) & stripped.is_not_null())
     if len(spaced):
         facts.add("spaces", name, f"such as {shown(spaced[0])}")
@@ -344,6 +355,34 @@ def _decide_text(
     elif found.odd:
         facts.add("mixed", name, ", ".join(map(shown, found.odd[:_EXAMPLES])))
     return result
+
+
+def _decide_words(
+    texts: pl.Series,
+    rows: Array | None,
+    categories_max: int,
+    facts: Facts,
+    flag: bool,
+    codes: bool,
+    *,
+    stripped: bool,
+    more: str = "",
+) -> Found:
+    """Choose the categories of a column that is not declared, or leave it out where its texts hardly come again.
+
+    Parameters
+    ----------
+    stripped : bool
+        Whether spelling does not count.
+    more : str
+        What is told beside the reason why the column is left out.
+    """
+    reason = find_many_texts(texts)
+    result = _decide_category(texts, rows, categories_max, facts, flag, codes, told=not reason, stripped=stripped)
+    if result.column is None or not reason:
+        return result
+    facts.add("text keys", texts.name, reason + more)
+    return Found(result.missing, result.column, reason)
 
 
 def _decide_category(
@@ -365,7 +404,7 @@ def _decide_category(
     told : bool
         Whether what was decided is told.
     stripped : bool
-        Whether the column is not declared, and spelling does not count.
+        Whether the column is neither declared nor of a type for categories, so that spelling does not count.
     whole : bool
         Whether all categories are told apart.
     """

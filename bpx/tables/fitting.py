@@ -20,7 +20,7 @@ from bpx.tables.inferring import Decimal
 from bpx.tables.leaks import find_leak
 from bpx.tables.messages import counted, listed, shown
 from bpx.tables.target import ClassTarget, Target
-from bpx.tables.task import AskedTask, find_target, read_target
+from bpx.tables.task import AskedTask, declare_by_type, find_target, read_target
 from bpx.tables.values import is_text
 
 if TYPE_CHECKING:
@@ -104,9 +104,9 @@ def _fit_strictly(
     codes: bool,
 ) -> Fitted:
     """Take each column as it is, and refuse what is not clear, all columns in one message."""
-    found_target, target_note = find_target(
-        frame.get_column(target), task, rows, categories_max=categories_max, declared=types.get(target)
-    )
+    series = frame.get_column(target)
+    declared = declare_by_type(series, task, types.get(target))
+    found_target, target_note = find_target(series, task, rows, categories_max=categories_max, declared=declared)
     if "" in features:
         raise InputError(
             f"column {frame.columns.index('') + 1} of {frame.width} has no name; name it, or take it out "
@@ -209,6 +209,7 @@ def _fit_target(
     decimal: Decimal,
 ) -> tuple[Target, pl.Series, Array, str]:
     """Give the target, its values in the rows that have one, these rows, and what is to be told of it."""
+    declared = declare_by_type(column, task, declared)
     series, notation = read_target(column, task, declared, facts, decimal)
     kept = np.flatnonzero(series.is_not_null().to_numpy())
     if len(kept) == 0:

@@ -221,6 +221,8 @@ def blank_markers(column: pl.Series, markers: Collection[str]) -> pl.Series:
 
     if column.dtype == pl.String:
         return column.set(column.str.strip_chars().is_in(list(markers)), None)
+    if column.dtype in (pl.Categorical, pl.Enum):
+        return blank_markers(column.cast(pl.String), markers).cast(column.dtype)
     if not column.dtype.is_numeric():
         return column
     numbers = [number for number in map(_parse_number, markers) if number is not None]

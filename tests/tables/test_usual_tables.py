@@ -296,6 +296,55 @@ def test_durations_are_numbers_and_lists_are_left_out():
     assert fitted.transform(seconds).tobytes() == fitted.transform(frame).tobytes()
 
 
+CATEGORIES = [
+    ["1", "2", "5"], ["101", "102", "x"], ["10%", "20%", "5%"], ["2024-01-01", "2024-02-01", "2024-03-01"],
+    ["a", "A", " a"], ["0", "1", None],
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("values", CATEGORIES)
+@pytest.mark.parametrize("enum", [False, True])
+def test_what_the_type_calls_a_category_is_one_whatever_it_looks_like(values, enum):
+    dtype = pl.Enum([value for value in values if value is not None]) if enum else pl.Categorical
+    texts = table(c=values)
+    frame = texts.cast({"c": dtype})
+    fitted = fit(frame)
+    declared = fit(texts, types={"c": "category"})
+    assert (fitted.columns, fitted.notes) == (declared.columns, declared.notes)
+    assert {feature.partition("=")[0] for feature in features(fitted)} <= {"c", "c is missing"}
+    strict = frame.drop_nulls()
+    assert (
+        fit(strict, strict=True).columns
+        == fit(strict.cast({"c": pl.String}), strict=True, types={"c": "category"}).columns
+    )
+
+
+@pytest.mark.parametrize("values", [*CATEGORIES[:4], [str(100 + i) for i in range(25)]])
+def test_a_target_whose_type_calls_it_a_category_is_classes_with_labels_of_text(values):
+    texts = table(y=values)
+    frame = texts.cast({"y": pl.Categorical})
+    fitted = fit(frame)
+    assert fitted.target == fit(texts, types={"y": "category"}).target
+    assert fitted.target.labels == tuple(sorted(values))
+    assert prepare(frame, "y").preprocessor.target == fitted.target
+    assert fit(frame, strict=True).target.labels == fitted.target.labels
+    if values[0].isdigit() and values[-1].isdigit():
+        assert fit(frame, task="regression").target == fit(texts, task="regression").target
+
+
+def test_categories_that_hardly_come_again_are_left_out_by_their_type_too():
+    frame = table(c=[f"person {i}" for i in range(ROWS)]).cast({"c": pl.Categorical})
+    assert fit(frame).left_out == ("c",)
+    many = table(c=[f"{i % 25:03}" for i in range(ROWS)]).cast({"c": pl.Categorical})
+    assert len(features(fit(many, categories_max=10))) == 11
+
+
+def test_numbers_that_a_table_with_types_has_as_text_are_told():
+    assert "'c' (such as '1')" in note(fit(table(c=["n/a", "1", "2", "5"])), "of text read as numbers", "--category c")
+    assert "'y' (such as '1')" in note(fit(table(y=["1", "2", "5"])), "of text read as numbers", "--category y")
+    assert fit(table(y=["1", "2", "5"]), task="regression").notes == ()
+
+
 def test_codes_stay_text_with_a_note():
     fitted = fit(table(zip=["01234", "20001", "01235"]))
     assert "'zip' ('01234')" in note(fitted, "its numbers are text")
