@@ -287,7 +287,7 @@ def _note_sentinel_dates(series: pl.Series, moments: Array, facts: Facts) -> Non
 
 
 def _decide_dates(series: pl.Series, rows: Array | None, dates: FoundDates, facts: Facts, flag: bool) -> Found:
-    moments = read_any_order(series, dates.kind, day_first=dates.day_first, months=dates.months)
+    moments = read_any_order(series, dates.kind, day_first=bool(dates.day_first), months=dates.months)
     missing = np.isnan(moments)
     values = moments if rows is None else moments[rows]
     gaps = np.isnan(values)

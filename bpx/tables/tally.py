@@ -75,6 +75,10 @@ class Tally:
             if example not in count.examples:
                 count.examples.append(example)
 
+    def drop(self, topic: str, name: str) -> None:
+        """Forget what was counted of a column."""
+        self._counts.pop((topic, name), None)
+
     def add_unseen(self, name: str, rows: int, values: Collection[str]) -> None:
         """Count rows with categories that training never saw, and remember the first categories in sorted order."""
         unseen = self._unseen.setdefault(name, _Unseen())
