@@ -52,6 +52,10 @@ Array = np.ndarray[Any, Any]
 FAR = 1e4
 """Standard deviations from the mean that are worth a note. No training row is as far, unless there are 1e8 of them."""
 
+FAR_DATES = 30.0
+"""Standard deviations from the mean that are worth a note for a date, unless a training row was as far: of dates spread
+evenly over ten years, 87 years."""
+
 
 @dataclass(frozen=True)
 class NumberColumn:
@@ -117,7 +121,7 @@ class NumberColumn:
         far = np.abs(standardized) > FAR
         first = int(far.argmax())
         how.tally.add_far(
-            self.name, int(far.sum()), number_row(first), float(numbers[first]), float(abs(standardized[first]))
+            self.name, int(far.sum()), number_row(first), f"{numbers[first]:g}", float(abs(standardized[first]))
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -373,6 +377,8 @@ class DateColumn:
         Whether training had texts that are no dates, which are gaps.
     months : bool or None
         Whether texts such as ``2007-08`` are months; None, in a file of an earlier bpx, if all texts at hand look so.
+    reach : float
+        How many standard deviations from the mean the farthest training row is; 0 if they are not worth a note.
     """
 
     name: str
@@ -387,6 +393,7 @@ class DateColumn:
     flagged: bool = False
     odd: bool = False
     months: bool | None = None
+    reach: float = 0.0
 
     @property
     def n_numbers(self) -> int:
@@ -412,6 +419,7 @@ class DateColumn:
             texts = series if is_text(series) else series.cast(pl.String)
             how.check_texts(texts, unread, self.name, "dates" if self.time == "date" else "times", odd=self.odd)
         how.check_missing(what, missing, self.name, self.flagged, unread)
+        self._tell_far(series, moments, how)
         moments = np.where(missing, self.median, moments)
 
         def write(rows: slice, block: Array) -> None:
@@ -460,6 +468,15 @@ class DateColumn:
             how.tally.add("other order", self.name, int(told.sum()), examples)
         return moments
 
+    def _tell_far(self, series: pl.Series, moments: Array, how: Encoding) -> None:
+        """Tell of dates that are far from all that training saw."""
+        deviations = np.abs(moments - self.mean) / self.std
+        far = deviations > max(FAR_DATES, self.reach)
+        if far.any():
+            first = int(far.argmax())
+            value = shown(str(series[first]))
+            how.tally.add_far(self.name, int(far.sum()), number_row(first), value, float(deviations[first]))
+
     def _tell_either_way(self, series: pl.Series, moments: Array, either: Array, how: Encoding) -> None:
         """Tell of dates that could be read in two ways; `Encoding.tell` leaves it out where others told the order."""
         if how.fitted_here or not either.any():
@@ -486,6 +503,7 @@ class DateColumn:
             "year_std": self.year_std,
             "cycles": list(self.cycles),
             **({} if self.months is None else {"months": self.months}),
+            **({"reach": self.reach} if self.reach else {}),
         } | _list_set(flagged=self.flagged, odd=self.odd)
 
 
@@ -580,8 +598,9 @@ def column_from_dict(fields: Fields) -> Column:
                 f"{fields.where}: expected cycles among {listed(CYCLES)} and a deviation of 0 or more"
             )
         months = fields.boolean("months") if fields.has("months") else None
+        reach = fields.number("reach", positive=True) if fields.has("reach") else 0.0
         column = DateColumn(
-            name, time, day_first, mean, std, median, *year, cycles, flag("flagged"), flag("odd"), months
+            name, time, day_first, mean, std, median, *year, cycles, flag("flagged"), flag("odd"), months, reach
         )
     else:
         categories = fields.texts("categories", at_least=2)

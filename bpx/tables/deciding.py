@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bpx.tables.columns import (
+    FAR_DATES,
     BooleanColumn,
     CategoryColumn,
     Column,
@@ -301,12 +302,14 @@ def _decide_dates(series: pl.Series, rows: Array | None, dates: FoundDates, fact
     wheel = CYCLES if dates.kind == "date" else ("hour",)
     cycles = tuple(cycle for cycle in wheel if np.ptp(find_phase(values, cycle)) > 0.0)
     filled = np.r_[values, np.full(int(gaps.sum()), np.median(values))]
+    mean, std = float(filled.mean()), float(filled.std())
+    reach = float((np.abs(values - mean) / std).max())
     column = DateColumn(
         series.name,
         dates.kind,
         dates.day_first,
-        float(filled.mean()),
-        float(filled.std()),
+        mean,
+        std,
         float(np.median(values)),
         float(years.mean()),
         float(years.std()),
@@ -314,6 +317,7 @@ def _decide_dates(series: pl.Series, rows: Array | None, dates: FoundDates, fact
         flag and bool(gaps.any()),
         bool(dates.odd),
         dates.months,
+        reach if reach > FAR_DATES else 0.0,
     )
     parts = ", ".join(["time", *(["year"] if column.year_std else []), *cycles])
     facts.add("dates", series.name, f"{shown(dates.example)}: {parts}" if dates.example else parts)

@@ -275,6 +275,36 @@ def test_months_are_read_in_new_rows_whatever_stands_among_them():
     assert earlier.transform(new)[0].tobytes() == earlier.transform(days)[1].tobytes()
 
 
+@pytest.mark.parametrize("far", ["9999-12-31", "1900-01-01", datetime.date(1900, 1, 1), "31.12.9999 23:59"])
+def test_dates_far_from_all_that_training_saw_have_a_note(far):
+    _, fitted = fit([datetime.date(2020, 1, 1) + datetime.timedelta(days=9 * i) for i in range(40)])
+    notes = []
+    fitted.transform(pl.DataFrame({"when": ["2027-01-01", None, "2013-06-05"], "n": [1.0] * 3}), notes=notes)
+    assert not [note for note in notes if "far from all" in note]
+    rows = pl.DataFrame({"when": [None, far, far], "n": [1.0] * 3})
+    fitted.transform(rows, notes=notes)
+    (found,) = (note for note in notes if "far from all" in note)
+    assert found.startswith(f"column 'when': 2 rows far from all that training saw, the first in row 2: '{far}' is ")
+    assert found.endswith("standard deviations from the mean, and a prediction there means nothing")
+
+
+def test_a_time_of_the_day_far_from_all_others_has_a_note():
+    _, fitted = fit([f"08:0{i % 5}" for i in range(20)])
+    notes = []
+    fitted.transform(pl.DataFrame({"when": ["08:20", "20:00"], "n": [1.0] * 2}), notes=notes)
+    assert "column 'when': 1 row far from all that training saw, the first in row 2: '20:00' is 5e+02 stand" in notes[0]
+
+
+def test_a_date_as_far_as_one_of_training_has_no_note():
+    days = [f"2020-{1 + i % 12:02}-{1 + i % 28:02}" for i in range(1999)]
+    frame, fitted = fit(["9999-12-31", *days])
+    assert fitted.columns[0].reach == pytest.approx(np.sqrt(1999), rel=1e-4)
+    fitted = Preprocessor.from_dict(json.loads(json.dumps(fitted.to_dict())))
+    notes = []
+    fitted.transform(frame, notes=notes)
+    assert notes == []
+
+
 def test_one_date_throughout_is_left_out():
     _, fitted = fit(["2020-01-06"] * 4)
     assert fitted.left_out == ("when",)
@@ -289,6 +319,8 @@ def test_one_date_throughout_is_left_out():
         ({"cycles": ["century"]}, "expected cycles among"),
         ({"year_std": -1.0}, "a deviation of 0 or more"),
         ({"flagged": 1}, "'flagged'"),
+        ({"reach": -1.0}, "'reach'"),
+        ({"day_first": None}, "'day_first'"),
         ({"more": 1}, "unknown fields"),
     ],
 )
