@@ -41,7 +41,7 @@ from bpx.tables.values import (
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["decide_column"]
+__all__ = ["decide_column", "note_sentinels"]
 
 Array = np.ndarray[Any, Any]
 
@@ -242,7 +242,7 @@ def _decide_number(
         facts.add("number keys", series.name, key)
         return Found(missing, column, key)
     _note_gaps(column, missing, facts)
-    _note_sentinels(series.name, numbers[~missing], facts)
+    note_sentinels(series.name, numbers[~missing], facts)
     return Found(missing, column)
 
 
@@ -256,8 +256,18 @@ def _find_number_key(series: pl.Series, numbers: Array) -> str:
     return ""
 
 
-def _note_sentinels(name: str, numbers: Array, facts: Facts) -> None:
-    """Tell of a number of nines, or eights, that stands far outside all others."""
+def note_sentinels(name: str, numbers: Array, facts: Facts) -> None:
+    """Tell of a number of nines, or eights, that stands far outside all others.
+
+    Parameters
+    ----------
+    name : str
+        The column.
+    numbers : array of float64
+        Its values, without NaN.
+    facts : Facts
+        Gets what was found.
+    """
     low, high = float(numbers.min()), float(numbers.max())
     for value in (number * sign for number in _SENTINEL_DIGITS for sign in (-1.0, 1.0)):
         if value not in (low, high):  # what stands outside all others is the first or the last of them

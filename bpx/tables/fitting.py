@@ -11,7 +11,7 @@ import numpy as np
 
 from bpx.errors import InputError
 from bpx.tables.columns import CategoryColumn, Column, NumberColumn, encode_column
-from bpx.tables.deciding import decide_column
+from bpx.tables.deciding import decide_column, note_sentinels
 from bpx.tables.encoding import Encoding
 from bpx.tables.facts import Facts
 from bpx.tables.finding import Found, find_column, marker_advice
@@ -19,7 +19,7 @@ from bpx.tables.frames import ColumnType, check_types, named_column, take_frame
 from bpx.tables.inferring import Decimal
 from bpx.tables.leaks import find_leak
 from bpx.tables.messages import counted, listed, shown
-from bpx.tables.target import ClassTarget, Target
+from bpx.tables.target import ClassTarget, NumberTarget, Target, target_numbers
 from bpx.tables.task import AskedTask, declare_by_type, find_target, read_target
 from bpx.tables.values import is_text
 
@@ -227,6 +227,8 @@ def _fit_target(
     found, note = find_target(
         series, task, rows, categories_max=categories_max, declared=declared, strict=False, notation=notation
     )
+    if isinstance(found, NumberTarget):
+        note_sentinels(column.name, target_numbers(series, f"target {shown(column.name)}", notation), facts)
     return found, series, kept, note
 
 

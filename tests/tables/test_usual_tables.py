@@ -360,6 +360,21 @@ def test_a_number_that_looks_like_a_gap_is_told_and_stays(value):
     assert fitted.columns[1].mean == pytest.approx(np.mean([1.5, 2.5, 7.0, 3.0, value]))
 
 
+@pytest.mark.parametrize("value", [-999, 9999, 999.9])
+@pytest.mark.parametrize("form", ["{}", "${}"])
+def test_a_target_that_looks_like_a_gap_is_told_and_stays(value, form):
+    numbers = [value if i % 10 == 0 else round(20 + v, 3) for i, v in enumerate(X)]
+    frame = table(y=numbers if form == "{}" else [form.format(v) for v in numbers])
+    fitted = fit(frame)
+    assert f"'y' ({value} in 6 rows)" in note(
+        fitted, "with a number that looks like a gap", f"--missing-values {value}"
+    )
+    prepared = prepare(frame, "y")
+    assert sum("looks like a gap" in line for line in prepared.notes) == 1
+    assert len(prepared.train_rows) + len(prepared.validation_rows) == ROWS
+    assert not any("looks like a gap" in line for line in fit(frame, task="classification", categories_max=90).notes)
+
+
 def test_numbers_in_reach_of_others_are_no_gaps():
     assert fit(table(n=[900, 999, 950, 1020])).notes == ()
     assert fit(table(n=[-120, -99, -80, 3])).notes == ()
