@@ -149,7 +149,16 @@ class Preprocessor(TableLayout):
         types = dict(types or {})
         how = (missing == "impute", drop, types, categories_max, rows, strict, decimal, codes)
         fitted = fit_table(frame, target, task, *how)
-        return cls(fitted.columns, fitted.target, fitted.left_out, missing, fitted.notes, types, strict=strict)
+        return cls(
+            fitted.columns,
+            fitted.target,
+            fitted.left_out,
+            missing,
+            fitted.notes,
+            types,
+            strict=strict,
+            kept_texts=fitted.kept_texts,
+        )
 
     def transform(
         self,

@@ -6,7 +6,7 @@ import json
 import numpy as np
 import pytest
 
-from bpx.errors import InputError
+from bpx.errors import FileFormatError, InputError
 
 pl = pytest.importorskip("polars", reason="tables need polars (extra table)")
 
@@ -286,6 +286,26 @@ def test_a_declared_number_is_read_in_any_notation_and_is_one_in_every_row():
     assert features(fit(table(n=["$1,000", "$2", "$30"]), types={"n": "number"})) == ("n",)
     with pytest.raises(InputError, match="column 'n': expected numbers, got 'oops' in row 4"):
         Preprocessor.fit(table(n=["$1", "$2", "$3", "oops"]), "y", types={"n": "number"})
+
+
+def test_texts_that_a_file_of_text_has_for_gaps_are_kept_with_their_columns():
+    key = [("NA", "None")[i % 5 == 0] if i % 5 < 2 else f"t{i}" for i in range(ROWS)]
+    frame = table(
+        g=["NA", "EU", None], often=["a", "a", "b", "b", "c", "c", "?"], said=["none", "none", "None", "x"],
+        key=[None if i % 6 == 0 else text for i, text in enumerate(key)], n=["1", "2", "NA"], y=["None", "some", "x"],
+    )  # fmt: skip
+    fitted = fit(frame, categories_max=3)
+    assert "key is missing" in features(fitted)
+    assert "key=NA" not in features(fitted)
+    assert fitted.known_texts == {
+        "g": ("NA",), "often": ("?",), "said": ("None",), "key": ("NA", "None"), "y": ("None",),
+    }  # fmt: skip
+    data = fitted.to_dict()
+    del data["kept_texts"]  # as a bpx before wrote it: its categories and labels are known
+    assert Preprocessor.from_dict(data).known_texts == {"g": ("NA",), "y": ("None",)}
+    with pytest.raises(FileFormatError, match="kept_texts: unknown fields 'absent'"):
+        Preprocessor.from_dict(data | {"kept_texts": {"absent": ["NA"]}})
+    assert "kept_texts" not in fit(frame, types=dict.fromkeys(["g", "often", "said", "key", "y"], "text")).to_dict()
 
 
 def test_durations_are_numbers_and_lists_are_left_out():
