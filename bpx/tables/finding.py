@@ -89,10 +89,10 @@ def find_column(
     """Find the kind of a column and learn its encoding.
 
     Numbers of any width are a number column, booleans a boolean column, text is a category column; a column whose type
-    says that it holds categories is not asked whether they are meant as numbers or dates. The kind is found
-    from all rows, the mean, standard deviation, median, categories and most frequent value from the training rows. A
-    column with one value only in the training rows is not used; numbers that differ by rounding alone
-    (`differ_by_rounding`) are one value.
+    says that it holds categories is not asked whether they are meant as numbers or dates. The kind is found from all
+    rows, the mean, standard deviation, median, categories and most frequent value from the training rows. A column with
+    one value only in the training rows is not used; numbers that differ by rounding alone (`differ_by_rounding`) are
+    one value.
 
     Parameters
     ----------
