@@ -321,6 +321,7 @@ def load_rows(
             data,
             text=preprocessor.text_columns,
             types=preprocessor.types,
+            known_texts=preprocessor.known_texts,
             missing_values=reading.missing_values,
             decimal=file.decimal or reading.decimal,  # type: ignore[arg-type]
             encoding=file.encoding,

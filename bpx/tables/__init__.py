@@ -4,8 +4,9 @@
 
 Training takes ``prepare(read_table("data.csv"), "species")``: arrays for `fit`, and the `Preprocessor` whose `to_dict`
 goes into the model file. Prediction takes ``Preprocessor.from_dict``, reads with
-``read_table(path, text=fitted.text_columns, types=fitted.types)`` and what else `read_table` was told in training,
-encodes with `Preprocessor.transform`, and turns the network's predictions back with `Preprocessor.decode_target`.
+``read_table(path, text=fitted.text_columns, types=fitted.types, known_texts=fitted.known_texts)`` and what else
+`read_table` was told in training, encodes with `Preprocessor.transform`, and turns the network's predictions back with
+`Preprocessor.decode_target`.
 
 Polars (extra ``table``) is imported when a table is first used, not with this package.
 """

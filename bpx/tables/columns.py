@@ -14,7 +14,15 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import numpy as np
 
 from bpx.errors import FileFormatError
-from bpx.tables.dates import CYCLES, Orders, count_years, find_orders, find_phase, read_any_order, read_moments
+from bpx.tables.dates import (
+    CYCLES,
+    count_years,
+    find_orders,
+    find_phase,
+    read_any_order,
+    read_moments,
+    write_day,
+)
 from bpx.tables.encoding import Encoding, Writer
 from bpx.tables.messages import listed, number_row, shown
 from bpx.tables.notation import NumberNotation, notation_from_dict, tidy_texts
@@ -43,6 +51,10 @@ Array = np.ndarray[Any, Any]
 
 FAR = 1e4
 """Standard deviations from the mean that are worth a note. No training row is as far, unless there are 1e8 of them."""
+
+FAR_DATES = 30.0
+"""Standard deviations from the mean that are worth a note for a date, unless a training row was as far: of dates spread
+evenly over ten years, 87 years."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +121,7 @@ class NumberColumn:
         far = np.abs(standardized) > FAR
         first = int(far.argmax())
         how.tally.add_far(
-            self.name, int(far.sum()), number_row(first), float(numbers[first]), float(abs(standardized[first]))
+            self.name, int(far.sum()), number_row(first), f"{numbers[first]:g}", float(abs(standardized[first]))
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -351,8 +363,8 @@ class DateColumn:
         The column.
     time : {"date", "time"}
         Whether there are days, or times of the day alone.
-    day_first : bool
-        Whether ``1/2/2020`` is the first of February.
+    day_first : bool or None
+        Whether ``1/2/2020`` is the first of February; None where no date of training said it, so that new rows do.
     mean, std, median : float
         Of the moments in the training rows, in seconds.
     year_mean, year_std : float
@@ -365,11 +377,13 @@ class DateColumn:
         Whether training had texts that are no dates, which are gaps.
     months : bool or None
         Whether texts such as ``2007-08`` are months; None, in a file of an earlier bpx, if all texts at hand look so.
+    reach : float
+        How many standard deviations from the mean the farthest training row is; 0 if they are not worth a note.
     """
 
     name: str
     time: Literal["date", "time"]
-    day_first: bool
+    day_first: bool | None
     mean: float
     std: float
     median: float
@@ -379,6 +393,7 @@ class DateColumn:
     flagged: bool = False
     odd: bool = False
     months: bool | None = None
+    reach: float = 0.0
 
     @property
     def n_numbers(self) -> int:
@@ -404,6 +419,7 @@ class DateColumn:
             texts = series if is_text(series) else series.cast(pl.String)
             how.check_texts(texts, unread, self.name, "dates" if self.time == "date" else "times", odd=self.odd)
         how.check_missing(what, missing, self.name, self.flagged, unread)
+        self._tell_far(series, moments, how)
         moments = np.where(missing, self.median, moments)
 
         def write(rows: slice, block: Array) -> None:
@@ -423,16 +439,28 @@ class DateColumn:
     def read_in_order(self, series: pl.Series, how: Encoding) -> Array:
         """Read the moments with day and month in the order of training, unless the table has the other one.
 
-        A date that is one in the other order alone is read so.
+        A date that is one in the other order alone is read so. Where training had no dates that say an order, it is
+        that which `find_dates` finds in the table.
+
+        Raises
+        ------
+        InputError
+            If a date could be read in two ways, training did not say which, and what it did not say is to be refused.
         """
         turned = self.name in how.turned
-        read = read_moments if how.refuse_unread else read_any_order
-        moments = read(series, self.time, day_first=self.day_first != turned, months=self.months)
-        if self.time == "time" or how.refuse_unread or not is_text(series):
+        read = read_moments if how.refuse_unread and self.day_first is not None else read_any_order
+        moments = read(series, self.time, day_first=bool(self.day_first) != turned, months=self.months)
+        if self.time == "time" or not is_text(series) or (how.refuse_unread and self.day_first is not None):
             return moments
-        by_day, by_month, either = find_orders(series)
-        found = Orders(bool(by_day.any()), bool(by_month.any()), bool(either.any()))
-        how.orders[self.name] = found.join(how.orders.get(self.name))
+        found, by_day, by_month, either = find_orders(series)
+        if how.refuse_unread:
+            expected = "dates that say which number is the day, such as 2024-12-31"
+            refuse_rows(series, either, f"column {shown(self.name)}", expected)
+            return moments
+        how.orders[self.name] = found.follow(how.orders.get(self.name))
+        if self.day_first is None:
+            self._tell_either_way(series, moments, either, how)
+            return moments
         unlike = by_month if self.day_first else by_day
         told = unlike | either if turned else unlike
         if told.any() and not how.fitted_here:
@@ -440,13 +468,34 @@ class DateColumn:
             how.tally.add("other order", self.name, int(told.sum()), examples)
         return moments
 
+    def _tell_far(self, series: pl.Series, moments: Array, how: Encoding) -> None:
+        """Tell of dates that are far from all that training saw."""
+        deviations = np.abs(moments - self.mean) / self.std
+        far = deviations > max(FAR_DATES, self.reach)
+        if far.any():
+            first = int(far.argmax())
+            value = shown(str(series[first]))
+            how.tally.add_far(self.name, int(far.sum()), number_row(first), value, float(deviations[first]))
+
+    def _tell_either_way(self, series: pl.Series, moments: Array, either: Array, how: Encoding) -> None:
+        """Tell of dates that could be read in two ways; `Encoding.tell` leaves it out where others told the order."""
+        if how.fitted_here or not either.any():
+            return
+        texts = series.cast(str)
+        rows = [
+            int((texts == text).fill_null(False).to_numpy().argmax())
+            for text in texts.filter(either).unique(maintain_order=True).head(3)
+        ]
+        examples = (f"{shown(texts[row])} as {write_day(moments[row])}" for row in rows)
+        how.tally.add("either way", self.name, int(either.sum()), examples)
+
     def to_dict(self) -> dict[str, Any]:
         """Give what was learned as JSON data."""
         return {
             "kind": "date",
             "name": self.name,
             "time": self.time,
-            "day_first": self.day_first,
+            **({} if self.day_first is None else {"day_first": self.day_first}),
             "mean": self.mean,
             "std": self.std,
             "median": self.median,
@@ -454,6 +503,7 @@ class DateColumn:
             "year_std": self.year_std,
             "cycles": list(self.cycles),
             **({} if self.months is None else {"months": self.months}),
+            **({"reach": self.reach} if self.reach else {}),
         } | _list_set(flagged=self.flagged, odd=self.odd)
 
 
@@ -539,7 +589,7 @@ def column_from_dict(fields: Fields) -> Column:
         column = PresenceColumn(name)
     elif kind == "date":
         time: Any = fields.choice("time", ("date", "time"))
-        day_first = fields.boolean("day_first")
+        day_first = fields.boolean("day_first") if fields.has("day_first") else None
         mean, std, median = fields.number("mean"), fields.number("std", positive=True), fields.number("median")
         year = fields.number("year_mean"), fields.number("year_std")
         cycles = fields.texts("cycles")
@@ -548,8 +598,9 @@ def column_from_dict(fields: Fields) -> Column:
                 f"{fields.where}: expected cycles among {listed(CYCLES)} and a deviation of 0 or more"
             )
         months = fields.boolean("months") if fields.has("months") else None
+        reach = fields.number("reach", positive=True) if fields.has("reach") else 0.0
         column = DateColumn(
-            name, time, day_first, mean, std, median, *year, cycles, flag("flagged"), flag("odd"), months
+            name, time, day_first, mean, std, median, *year, cycles, flag("flagged"), flag("odd"), months, reach
         )
     else:
         categories = fields.texts("categories", at_least=2)

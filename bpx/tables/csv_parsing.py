@@ -53,7 +53,11 @@ def parse_regular(
     if zeros is None:
         return None
     parse: dict[str, Any] = {"separator": separator, "raise_if_empty": False, "has_header": header}
-    typed = [i for i, name in enumerate(names) if i not in zeros and not how.stays_text(name) and how.decimal == "."]
+    typed = [
+        i
+        for i, name in enumerate(names)
+        if i not in zeros and not how.stays_text(name) and name not in how.known and how.decimal == "."
+    ]
     series: dict[int, pl.Series] = {}
     try:
         if typed:

@@ -30,6 +30,7 @@ __all__ = [
     "looks_monthly",
     "read_any_order",
     "read_moments",
+    "write_day",
 ]
 
 Array = np.ndarray[Any, Any]
@@ -82,10 +83,10 @@ class FoundDates:
     ----------
     kind : {"date", "time"}
         Whether there are days, or times of the day alone.
-    day_first : bool
-        Whether ``1/2/2020`` is the first of February.
+    day_first : bool or None
+        Whether ``1/2/2020`` is the first of February; None where no date says or depends on it.
     ambiguous : str
-        A date that could be read either way, if all of them could; else empty.
+        A date that could be read either way, if the others do not tell which; else empty.
     odd : tuple of str
         Texts that are no dates.
     example : str
@@ -95,7 +96,7 @@ class FoundDates:
     """
 
     kind: Literal["date", "time"]
-    day_first: bool = False
+    day_first: bool | None = None
     ambiguous: str = ""
     odd: tuple[str, ...] = ()
     example: str = ""
@@ -104,32 +105,63 @@ class FoundDates:
 
 @dataclass(frozen=True)
 class Orders:
-    """In which order the days and months of a column may be: whether there are dates of each kind.
+    """In which order the days and months of a column may be: what its dates such as ``1/2/2020`` say of it.
 
     Parameters
     ----------
     day_first, month_first : bool
-        Dates that are one in this order alone, as ``25/12/2020`` is with the day first.
-    either : bool
-        Dates that are another one in the other order, such as ``1/2/2020``.
+        Whether there are dates that are one in this order alone, as ``25/12/2020`` is with the day first.
+    example : str
+        The first date that is another one in the other order, such as ``1/2/2020``; empty if there is none.
+    firsts, others : frozenset of int
+        Which numbers come first and second in dates that are one in both orders.
     """
 
     day_first: bool = False
     month_first: bool = False
-    either: bool = False
+    example: str = ""
+    firsts: frozenset[int] = frozenset()
+    others: frozenset[int] = frozenset()
 
-    def join(self, other: Orders | None) -> Orders:
-        """Return what is so of this column or of another part of it."""
-        if other is None:
+    @property
+    def ambiguous(self) -> bool:
+        """Whether there are dates that could be read in two ways, and the others do not tell which."""
+        return bool(self.example) and self.day_first == self.month_first
+
+    def follow(self, before: Orders | None) -> Orders:
+        """Return what is so of this part of a column together with the parts before it."""
+        if before is None:
             return self
         return Orders(
-            self.day_first or other.day_first, self.month_first or other.month_first, self.either or other.either
+            self.day_first or before.day_first,
+            self.month_first or before.month_first,
+            before.example or self.example,
+            self.firsts | before.firsts,
+            self.others | before.others,
         )
 
-    def contradict(self, *, day_first: bool) -> bool:
-        """Tell whether dates that are read in this order are to be read in the other one."""
+    def decide(self) -> bool | None:
+        """Tell whether the day comes first, as `find_dates` says; None where no date depends on it."""
+        if self.day_first or self.month_first:
+            return self.day_first
+        if not self.example:
+            return None
+        if len(self.firsts) != len(self.others):
+            return len(self.firsts) > len(self.others)
+        return "/" not in self.example
+
+    def contradict(self, *, day_first: bool | None) -> bool:
+        """Tell whether dates that are read in an order are to be read in the other one.
+
+        Parameters
+        ----------
+        day_first : bool or None
+            The order of training; None where it had no such dates, so that the month was taken to be first.
+        """
+        if day_first is None:
+            return self.decide() is True
         sure, against = (self.day_first, self.month_first) if day_first else (self.month_first, self.day_first)
-        return self.either and against and not sure
+        return bool(self.example) and against and not sure
 
 
 def find_dates(series: pl.Series) -> FoundDates | None:
@@ -180,51 +212,38 @@ def find_dates(series: pl.Series) -> FoundDates | None:
 def _find_in_texts(texts: pl.Series, kind: Literal["date", "time"]) -> FoundDates | None:
     import polars as pl
 
-    day_first, ambiguous = _find_order(texts) if kind == "date" else (False, "")
+    orders = find_orders(texts)[0] if kind == "date" else Orders()
+    day_first = orders.decide()
     months = kind == "date" and looks_monthly(texts)
-    read = ~np.isnan(read_any_order(texts, kind, day_first=day_first, months=months))
+    read = ~np.isnan(read_any_order(texts, kind, day_first=bool(day_first), months=months))
     count, odd = int(read.sum()), texts.filter(pl.Series(~read))
     if count == 0 or (len(odd) and count <= max(MANY_NUMBERS, len(odd))):
         return None
     if texts.str.contains(r"^\d{8}$").all() and count < _FEW_DATES:
         return None
+    ambiguous = orders.example if orders.ambiguous else ""
     return FoundDates(kind, day_first, ambiguous, tuple(odd.to_list()), texts[int(read.argmax())], months)
 
 
-def _find_order(texts: pl.Series) -> tuple[bool, str]:
-    """Tell whether the day comes first in dates such as ``1/2/2020``, and give an example if nothing tells."""
-    import polars as pl
-
-    pattern = _ignore_case(_PATTERNS[1])
-    texts = texts.filter(texts.str.contains(pattern))
-    parts = texts.str.extract_groups(pattern).struct.unnest()
-    first, other = (parts.get_column(name).cast(pl.Int64) for name in ("first", "other"))
-    if len(first) == 0 or (first == other).all():
-        return False, ""
-    if (first > 12).any():
-        return True, ""
-    if (other > 12).any():
-        return False, ""
-    example = texts[0]
-    if first.n_unique() != other.n_unique():
-        return first.n_unique() > other.n_unique(), example
-    return "/" not in example, example
-
-
-def find_orders(texts: pl.Series) -> tuple[Array, Array, Array]:
-    """Tell of each text whether it is a date with the day first alone, with the month first alone, or with either.
+def find_orders(texts: pl.Series) -> tuple[Orders, Array, Array, Array]:
+    """Find in which order days and months are, and of each text whether it is a date in one order alone, or in either.
 
     Returns
     -------
+    orders : Orders
+        What is so of all of them.
     day_first, month_first, either : array of bool, shape (rows,)
         False where a text is no date such as ``1/2/2020``; ``either`` too where both numbers are the same.
     """
     import polars as pl
 
-    parts = texts.cast(pl.String).str.strip_chars().str.extract_groups(_ignore_case(_PATTERNS[1])).struct.unnest()
+    parts = tidy_texts(texts.cast(pl.String)).str.extract_groups(_ignore_case(_PATTERNS[1])).struct.unnest()
     first, other = (parts.get_column(name).cast(pl.Int64).fill_null(0).to_numpy() for name in ("first", "other"))
     day, month = ((one > 0) & (one <= 12) for one in (other, first))
-    return (first > 12) & day, month & (other > 12), day & month & (first != other)
+    by_day, by_month, either = (first > 12) & day, month & (other > 12), day & month & (first != other)
+    example = str(texts[int(either.argmax())]) if either.any() else ""
+    firsts, others = (frozenset(np.unique(one[day & month]).tolist()) for one in (first, other))
+    return Orders(bool(by_day.any()), bool(by_month.any()), example, firsts, others), by_day, by_month, either
 
 
 def looks_monthly(values: pl.Series) -> bool:
@@ -354,6 +373,11 @@ def _read_clock(parts: pl.DataFrame) -> Array:
 def count_years(moments: Array) -> Array:
     """Give the year of each moment; float64."""
     return np.asarray(_as_datetimes(moments).astype("datetime64[Y]").astype(np.int64) + 1970.0)
+
+
+def write_day(moment: float) -> str:
+    """Write the day of a moment as ISO does."""
+    return str(np.datetime64(int(moment // _DAY), "D"))
 
 
 def find_phase(moments: Array, cycle: str) -> Array:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bpx.tables.columns import (
+    FAR_DATES,
     BooleanColumn,
     CategoryColumn,
     Column,
@@ -27,12 +28,20 @@ from bpx.tables.inferring import Decimal
 from bpx.tables.messages import counted, shown
 from bpx.tables.notation import FoundNotation, NumberNotation, choose_notation, find_notation, tidy_texts
 from bpx.tables.spelling import find_spellings, tell_spellings
-from bpx.tables.values import as_numbers, as_texts, differ_by_rounding, is_text, refuse_rows, strip_texts
+from bpx.tables.values import (
+    as_numbers,
+    as_texts,
+    differ_by_rounding,
+    is_category,
+    is_text,
+    refuse_rows,
+    strip_texts,
+)
 
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["decide_column"]
+__all__ = ["decide_column", "note_sentinels"]
 
 Array = np.ndarray[Any, Any]
 
@@ -58,6 +67,9 @@ def decide_column(
     codes: bool = False,
 ) -> Found:
     """Decide what a column becomes, and learn its encoding from the training rows.
+
+    A column whose type says that it holds categories holds neither numbers nor dates, whatever they look like, and each
+    of them is told apart as it is spelled.
 
     Parameters
     ----------
@@ -130,6 +142,8 @@ def _decide(
         return _leave_out(series, f"it holds {series.dtype}", facts)
     if series.dtype == pl.Boolean:
         return _decide_boolean(series, rows, facts, flag)
+    if is_category(series):
+        return _decide_words(as_texts(series, name), rows, categories_max, facts, flag, codes, stripped=False)
     if series.dtype.is_temporal() or series.dtype.is_integer() or is_text(series):
         dates = find_dates(series)
         if dates is not None:
@@ -228,7 +242,7 @@ def _decide_number(
         facts.add("number keys", series.name, key)
         return Found(missing, column, key)
     _note_gaps(column, missing, facts)
-    _note_sentinels(series.name, numbers[~missing], facts)
+    note_sentinels(series.name, numbers[~missing], facts)
     return Found(missing, column)
 
 
@@ -242,8 +256,18 @@ def _find_number_key(series: pl.Series, numbers: Array) -> str:
     return ""
 
 
-def _note_sentinels(name: str, numbers: Array, facts: Facts) -> None:
-    """Tell of a number of nines, or eights, that stands far outside all others."""
+def note_sentinels(name: str, numbers: Array, facts: Facts) -> None:
+    """Tell of a number of nines, or eights, that stands far outside all others.
+
+    Parameters
+    ----------
+    name : str
+        The column.
+    numbers : array of float64
+        Its values, without NaN.
+    facts : Facts
+        Gets what was found.
+    """
     low, high = float(numbers.min()), float(numbers.max())
     for value in (number * sign for number in _SENTINEL_DIGITS for sign in (-1.0, 1.0)):
         if value not in (low, high):  # what stands outside all others is the first or the last of them
@@ -274,7 +298,7 @@ def _note_sentinel_dates(series: pl.Series, moments: Array, facts: Facts) -> Non
 
 
 def _decide_dates(series: pl.Series, rows: Array | None, dates: FoundDates, facts: Facts, flag: bool) -> Found:
-    moments = read_any_order(series, dates.kind, day_first=dates.day_first, months=dates.months)
+    moments = read_any_order(series, dates.kind, day_first=bool(dates.day_first), months=dates.months)
     missing = np.isnan(moments)
     values = moments if rows is None else moments[rows]
     gaps = np.isnan(values)
@@ -288,12 +312,14 @@ def _decide_dates(series: pl.Series, rows: Array | None, dates: FoundDates, fact
     wheel = CYCLES if dates.kind == "date" else ("hour",)
     cycles = tuple(cycle for cycle in wheel if np.ptp(find_phase(values, cycle)) > 0.0)
     filled = np.r_[values, np.full(int(gaps.sum()), np.median(values))]
+    mean, std = float(filled.mean()), float(filled.std())
+    reach = float((np.abs(values - mean) / std).max())
     column = DateColumn(
         series.name,
         dates.kind,
         dates.day_first,
-        float(filled.mean()),
-        float(filled.std()),
+        mean,
+        std,
         float(np.median(values)),
         float(years.mean()),
         float(years.std()),
@@ -301,6 +327,7 @@ def _decide_dates(series: pl.Series, rows: Array | None, dates: FoundDates, fact
         flag and bool(gaps.any()),
         bool(dates.odd),
         dates.months,
+        reach if reach > FAR_DATES else 0.0,
     )
     parts = ", ".join(["time", *(["year"] if column.year_std else []), *cycles])
     facts.add("dates", series.name, f"{shown(dates.example)}: {parts}" if dates.example else parts)
@@ -322,16 +349,14 @@ def _decide_text(
         result = _decide_number(texts, numbers, rows, facts, flag, notation=found.notation, odd=bool(found.odd))
         if not result.reason:
             _note_notation(name, found, facts)
+            if not found.example:
+                facts.add("numbers", name, f"such as {shown(texts[int((~np.isnan(numbers)).argmax())])}")
         return result
     stripped = strip_texts(texts)
-    reason = find_many_texts(stripped)
-    result = _decide_category(stripped, rows, categories_max, facts, flag, codes, told=not reason, stripped=True)
-    if result.column is None:
+    varying = f"; numbers whose unit varies: {', '.join(found.units)}" if found.units else ""
+    result = _decide_words(stripped, rows, categories_max, facts, flag, codes, stripped=True, more=varying)
+    if result.reason:
         return result
-    if reason:
-        varying = f"; numbers whose unit varies: {', '.join(found.units)}" if found.units else ""
-        facts.add("text keys", name, reason + varying)
-        return Found(result.missing, result.column, reason)
     spaced = texts.filter((texts != stripped) & stripped.is_not_null())
     if len(spaced):
         facts.add("spaces", name, f"such as {shown(spaced[0])}")
@@ -344,6 +369,34 @@ def _decide_text(
     elif found.odd:
         facts.add("mixed", name, ", ".join(map(shown, found.odd[:_EXAMPLES])))
     return result
+
+
+def _decide_words(
+    texts: pl.Series,
+    rows: Array | None,
+    categories_max: int,
+    facts: Facts,
+    flag: bool,
+    codes: bool,
+    *,
+    stripped: bool,
+    more: str = "",
+) -> Found:
+    """Choose the categories of a column that is not declared, or leave it out where its texts hardly come again.
+
+    Parameters
+    ----------
+    stripped : bool
+        Whether spelling does not count.
+    more : str
+        What is told beside the reason why the column is left out.
+    """
+    reason = find_many_texts(texts)
+    result = _decide_category(texts, rows, categories_max, facts, flag, codes, told=not reason, stripped=stripped)
+    if result.column is None or not reason:
+        return result
+    facts.add("text keys", texts.name, reason + more)
+    return Found(result.missing, result.column, reason)
 
 
 def _decide_category(
@@ -365,7 +418,7 @@ def _decide_category(
     told : bool
         Whether what was decided is told.
     stripped : bool
-        Whether the column is not declared, and spelling does not count.
+        Whether the column is neither declared nor of a type for categories, so that spelling does not count.
     whole : bool
         Whether all categories are told apart.
     """

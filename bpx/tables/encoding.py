@@ -129,13 +129,13 @@ class Encoding:
         """Return the same way to encode for a second pass, in which dates of some columns are read otherwise."""
         return replace(self, turned=self.turned | turned, tally=Tally(), orders={}, extra=())
 
-    def find_turned(self, orders: Mapping[str, bool]) -> frozenset[str]:
+    def find_turned(self, orders: Mapping[str, bool | None]) -> frozenset[str]:
         """Return the columns of dates that are to be read anew, because their days and months are the other way round.
 
         Parameters
         ----------
-        orders : dict from str to bool
-            The columns of dates, and whether training had the day first.
+        orders : dict from str to bool or None
+            The columns of dates, and whether training had the day first; None where its dates did not say it.
         """
         return frozenset(
             name
@@ -145,6 +145,9 @@ class Encoding:
 
     def tell(self, names: Sequence[str]) -> list[str]:
         """Return what the user should know, a line each, the columns in the order of these names."""
+        for name, found in self.orders.items():
+            if not found.ambiguous:
+                self.tally.drop("either way", name)
         unused = [f"not used, because training had no such column: {listed(self.extra)}"] if self.extra else []
         return unused + self.tally.tell(names)
 

@@ -12,7 +12,14 @@ from bpx.errors import InputError
 from bpx.tables.columns import BooleanColumn, CategoryColumn, Column, NumberColumn
 from bpx.tables.frames import ColumnType
 from bpx.tables.messages import counted, listed, shown
-from bpx.tables.values import as_numbers, as_texts, differ_by_rounding, is_text, looks_like_dates
+from bpx.tables.values import (
+    as_numbers,
+    as_texts,
+    differ_by_rounding,
+    is_category,
+    is_text,
+    looks_like_dates,
+)
 
 if TYPE_CHECKING:
     import polars as pl
@@ -81,10 +88,11 @@ def find_column(
 ) -> Found:
     """Find the kind of a column and learn its encoding.
 
-    Numbers of any width are a number column, booleans a boolean column, text is a category column. The kind is found
-    from all rows, the mean, standard deviation, median, categories and most frequent value from the training rows. A
-    column with one value only in the training rows is not used; numbers that differ by rounding alone
-    (`differ_by_rounding`) are one value.
+    Numbers of any width are a number column, booleans a boolean column, text is a category column; a column whose type
+    says that it holds categories is not asked whether they are meant as numbers or dates. The kind is found from all
+    rows, the mean, standard deviation, median, categories and most frequent value from the training rows. A column with
+    one value only in the training rows is not used; numbers that differ by rounding alone (`differ_by_rounding`) are
+    one value.
 
     Parameters
     ----------
@@ -120,7 +128,9 @@ def find_column(
         return found
     if declared == "number":
         return _find_number(series, rows)
-    if series.dtype.is_temporal() or (is_text(series) and looks_like_dates(as_texts(series, ""))):
+    if series.dtype.is_temporal() or (
+        is_text(series) and not is_category(series) and looks_like_dates(as_texts(series, ""))
+    ):
         example = ", ".join(shown(str(value)) for value in series.drop_nulls().head(1))
         raise InputError(
             f"column {shown(series.name)}: expected numbers, booleans or text, got dates or times ({example}); "
@@ -133,7 +143,7 @@ def find_column(
     if series.dtype.is_numeric():
         return _find_number(series, rows)
     if is_text(series):
-        return _find_category(series, rows, categories_max)
+        return _find_category(series, rows, categories_max, guess=not is_category(series))
     raise InputError(
         f"column {shown(series.name)}: expected numbers, booleans or text, got {series.dtype}; "
         f"{drop_advice(series.name)}"

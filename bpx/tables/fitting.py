@@ -4,24 +4,24 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from bpx.errors import InputError
-from bpx.tables.columns import CategoryColumn, Column, NumberColumn, encode_column
-from bpx.tables.deciding import decide_column
+from bpx.tables.columns import CategoryColumn, Column, NumberColumn, PresenceColumn, encode_column
+from bpx.tables.deciding import decide_column, note_sentinels
 from bpx.tables.encoding import Encoding
 from bpx.tables.facts import Facts
 from bpx.tables.finding import Found, find_column, marker_advice
 from bpx.tables.frames import ColumnType, check_types, named_column, take_frame
-from bpx.tables.inferring import Decimal
+from bpx.tables.inferring import MISSING_MARKERS, Decimal
 from bpx.tables.leaks import find_leak
 from bpx.tables.messages import counted, listed, shown
-from bpx.tables.target import ClassTarget, Target
-from bpx.tables.task import AskedTask, find_target, read_target
-from bpx.tables.values import is_text
+from bpx.tables.target import ClassTarget, NumberTarget, Target, target_numbers
+from bpx.tables.task import AskedTask, declare_by_type, find_target, read_target
+from bpx.tables.values import as_texts, is_text
 
 if TYPE_CHECKING:
     import polars as pl
@@ -43,6 +43,7 @@ class Fitted:
     target: Target
     left_out: tuple[str, ...]
     notes: tuple[str, ...]
+    kept_texts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 def fit_table(
@@ -75,7 +76,32 @@ def fit_table(
         left_out = f"; left out: {listed(unused)}" if unused else ""
         raise InputError(f"expected one or more columns to learn from beside the target {shown(target)}{left_out}")
     left_out_names = tuple(name for name in frame.columns if name in drop or name in fitted.left_out)
-    return dataclasses.replace(fitted, left_out=left_out_names, notes=tuple(note for note in fitted.notes if note))
+    return dataclasses.replace(
+        fitted,
+        left_out=left_out_names,
+        notes=tuple(note for note in fitted.notes if note),
+        kept_texts=_find_kept_texts(frame, fitted, types),
+    )
+
+
+def _find_kept_texts(
+    frame: pl.DataFrame, fitted: Fitted, types: Mapping[str, ColumnType]
+) -> dict[str, tuple[str, ...]]:
+    """Find the texts that a file of text would have had for missing values, and that are values of this table.
+
+    Columns that are declared keep all of their texts in any file.
+    """
+    names = [one.name for one in fitted.columns if isinstance(one, (CategoryColumn, PresenceColumn))]
+    if isinstance(fitted.target, ClassTarget) and fitted.target.label_type == "str":
+        names.append(fitted.target.name)
+    found = {}
+    for name in names:
+        series = frame.get_column(name)
+        if is_text(series) and name not in types:
+            texts = as_texts(series, name).str.strip_chars()
+            there = set(texts.filter(texts.is_in(list(MISSING_MARKERS[1:]))).unique())
+            found[name] = tuple(marker for marker in MISSING_MARKERS if marker in there)
+    return {name: texts for name, texts in found.items() if texts}
 
 
 def _check_names(frame: pl.DataFrame, target: str, drop: Collection[str], types: Mapping[str, ColumnType]) -> None:
@@ -104,9 +130,9 @@ def _fit_strictly(
     codes: bool,
 ) -> Fitted:
     """Take each column as it is, and refuse what is not clear, all columns in one message."""
-    found_target, target_note = find_target(
-        frame.get_column(target), task, rows, categories_max=categories_max, declared=types.get(target)
-    )
+    series = frame.get_column(target)
+    declared = declare_by_type(series, task, types.get(target))
+    found_target, target_note = find_target(series, task, rows, categories_max=categories_max, declared=declared)
     if "" in features:
         raise InputError(
             f"column {frame.columns.index('') + 1} of {frame.width} has no name; name it, or take it out "
@@ -209,6 +235,7 @@ def _fit_target(
     decimal: Decimal,
 ) -> tuple[Target, pl.Series, Array, str]:
     """Give the target, its values in the rows that have one, these rows, and what is to be told of it."""
+    declared = declare_by_type(column, task, declared)
     series, notation = read_target(column, task, declared, facts, decimal)
     kept = np.flatnonzero(series.is_not_null().to_numpy())
     if len(kept) == 0:
@@ -226,6 +253,8 @@ def _fit_target(
     found, note = find_target(
         series, task, rows, categories_max=categories_max, declared=declared, strict=False, notation=notation
     )
+    if isinstance(found, NumberTarget):
+        note_sentinels(column.name, target_numbers(series, f"target {shown(column.name)}", notation), facts)
     return found, series, kept, note
 
 

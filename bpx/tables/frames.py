@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 from bpx.errors import InputError, unknown_name
 from bpx.optional import import_optional
 from bpx.tables.messages import counted, listed, nearest, shown
+from bpx.tables.values import as_texts, is_text
 
 if TYPE_CHECKING:
     import polars as pl
@@ -22,8 +23,8 @@ ColumnType = Literal["text", "number", "category"]
 def take_frame(table: Any) -> pl.DataFrame:
     """Give a table of any library that narwhals knows as a data frame of polars; one of polars comes back as it is.
 
-    Missing values become null, categories text, and names that are numbers text too. A frame that is lazy is
-    collected; an index is no column.
+    Missing values become null, categories of any kind polars' categories, which are text, and names that are numbers
+    text too. A frame that is lazy is collected; an index is no column.
 
     Parameters
     ----------
@@ -84,18 +85,37 @@ def _take_column(column: Any, name: str) -> pl.Series:
     import polars as pl
 
     dtype = column.dtype
+    categories = _holds_categories(dtype)
     try:
         if dtype.is_numeric() and not dtype.is_decimal() and not column.is_null().any():
             return pl.Series(name, column.to_numpy())
         missing = column.is_null().to_list()
         values = [None if gone else value for value, gone in zip(column.to_list(), missing, strict=True)]
-        series = pl.Series(name, values, strict=True)
-        return series.cast(pl.String) if series.dtype == pl.Categorical else series
+        return _name_categories(name, values) if categories else pl.Series(name, values, strict=True)
     except (TypeError, ValueError, OverflowError, pl.exceptions.PolarsError) as error:
         raise InputError(
             f"column {shown(name)}: expected values of one type, got {dtype} that no table has "
             f"({str(error).splitlines()[0]})"
         ) from error
+
+
+def _holds_categories(dtype: Any) -> bool:
+    """Tell whether a type of narwhals is one of categories, ordered or not."""
+    narwhals: Any = import_optional("narwhals", "tables", "table")
+    return any(dtype == kind for kind in (narwhals.Categorical, narwhals.Enum))
+
+
+def _name_categories(name: str, values: list[Any]) -> pl.Series:
+    """Give categories as text: numbers and booleans as they are written in a column of their own, others by `str`."""
+    import polars as pl
+
+    try:
+        series = pl.Series(name, values, strict=True)
+    except (TypeError, ValueError, OverflowError, pl.exceptions.PolarsError):  # of several types
+        series = None
+    if series is None or not (is_text(series) or series.dtype.is_numeric() or series.dtype in (pl.Boolean, pl.Null)):
+        series = pl.Series(name, [None if value is None else str(value) for value in values], dtype=pl.String)
+    return as_texts(series, f"column {shown(name)}").cast(pl.Categorical)
 
 
 def named_column(frame: pl.DataFrame, name: str, kind: str) -> pl.Series:

@@ -61,6 +61,8 @@ class Inference:
         Columns that stay text, in which only an empty value is missing.
     markers : tuple of str
         What stands for a missing value. An empty value always does.
+    known : dict from str to collection of str
+        Texts of columns that are values there, though markers.
     decimal : {".", ","}
         What stands before decimals. With a comma, points may stand between thousands.
     gaps : dict
@@ -71,11 +73,17 @@ class Inference:
     verbatim: Collection[str] = ()
     markers: tuple[str, ...] = MISSING_MARKERS
     decimal: Decimal = "."
+    known: Mapping[str, Collection[str]] = field(default_factory=dict)
     gaps: dict[str, dict[str, int]] = field(default_factory=dict)
 
     def stays_text(self, name: str) -> bool:
         """Tell whether a column is text by declaration."""
         return name in self.text or name in self.verbatim
+
+    def list_markers(self, name: str) -> list[str]:
+        """List what stands for a missing value in a column, beside an empty one."""
+        known = self.known.get(name, ())
+        return [] if name in self.verbatim else [marker for marker in self.markers if marker not in known]
 
     def infer(self, column: pl.Series) -> pl.Series:
         """Give a column of text its type, the narrowest that loses no value.
@@ -87,7 +95,7 @@ class Inference:
 
         stripped = column.str.strip_chars()
         verbatim = column.name in self.verbatim
-        values = stripped.set(stripped.is_in([""] if verbatim else ["", *self.markers]), None)
+        values = stripped.set(stripped.is_in(["", *self.list_markers(column.name)]), None)
         first = next(iter(values.drop_nulls().head(1)), None)
         if not self.stays_text(column.name) and first is not None:
             typed = self._type(values, first)
@@ -221,6 +229,8 @@ def blank_markers(column: pl.Series, markers: Collection[str]) -> pl.Series:
 
     if column.dtype == pl.String:
         return column.set(column.str.strip_chars().is_in(list(markers)), None)
+    if column.dtype in (pl.Categorical, pl.Enum):
+        return blank_markers(column.cast(pl.String), markers).cast(column.dtype)
     if not column.dtype.is_numeric():
         return column
     numbers = [number for number in map(_parse_number, markers) if number is not None]

@@ -9,6 +9,7 @@ from typing import Any, Literal, Self, get_args
 from bpx.errors import FileFormatError
 from bpx.tables.columns import CategoryColumn, Column, DateColumn, NumberColumn, column_from_dict
 from bpx.tables.frames import ColumnType
+from bpx.tables.inferring import MISSING_MARKERS
 from bpx.tables.messages import listed, shown
 from bpx.tables.reading_options import ReadingOptions
 from bpx.tables.stored import Fields
@@ -43,6 +44,8 @@ class TableLayout:
         How tables are read; pass its fields to `read_table` before `transform`.
     strict : bool
         Whether new rows are refused for what training did not see: categories, words that stand for a gap.
+    kept_texts : dict from str to tuple of str
+        Texts of columns that stand for a missing value in a file of text, and did not in the training table.
     """
 
     columns: tuple[Column, ...]
@@ -53,6 +56,7 @@ class TableLayout:
     types: Mapping[str, ColumnType] = field(default_factory=dict)
     reading: ReadingOptions = field(default_factory=ReadingOptions)
     strict: bool = True
+    kept_texts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def task(self) -> Task:
@@ -120,6 +124,21 @@ class TableLayout:
         of_text = target.label_type == "str" if isinstance(target, ClassTarget) else target.notation is not None
         return (*names, self.target.name) if of_text else names
 
+    @property
+    def known_texts(self) -> dict[str, tuple[str, ...]]:
+        """Texts that are values of a column, though they stand for a missing value elsewhere, such as a country ``NA``.
+
+        Pass them to `read_table` before `transform`.
+        """
+        known = {name: set(texts) for name, texts in self.kept_texts.items()}
+        for column in self.columns:
+            if isinstance(column, CategoryColumn):
+                known.setdefault(column.name, set()).update(column.categories)
+        if isinstance(self.target, ClassTarget) and self.target.label_type == "str":
+            known.setdefault(self.target.name, set()).update(map(str, self.target.labels))
+        markers = {name: tuple(text for text in MISSING_MARKERS if text in texts) for name, texts in known.items()}
+        return {name: texts for name, texts in markers.items() if texts}
+
     def to_dict(self) -> dict[str, Any]:
         """Give everything as JSON data, from which `from_dict` builds the same preprocessing, to the bit."""
         return {
@@ -133,6 +152,11 @@ class TableLayout:
             **({"types": dict(self.types)} if self.types else {}),
             **({"reading": self.reading.to_dict()} if self.reading != ReadingOptions() else {}),
             **({} if self.strict else {"strict": False}),
+            **(
+                {"kept_texts": {name: list(texts) for name, texts in self.kept_texts.items()}}
+                if self.kept_texts
+                else {}
+            ),
         }
 
     @classmethod
@@ -163,10 +187,13 @@ class TableLayout:
             Fields(fields.value("reading") if fields.has("reading") else {}, f"{where}, reading")
         )
         strict = fields.boolean("strict") if fields.has("strict") else True
+        kept = Fields(fields.value("kept_texts") if fields.has("kept_texts") else {}, f"{where}, kept_texts")
         fields.done()
         names = [*(column.name for column in columns), target.name, *left_out]
         if not columns or len(set(names)) != len(names):
             raise FileFormatError(f"{where}: expected one or more columns, each named once, got {listed(names)}")
         types: Any = {name: declared.choice(name, get_args(ColumnType)) for name in names if declared.has(name)}
         declared.done()
-        return cls(columns, target, left_out, missing, notes, types, reading, strict)
+        kept_texts = {name: kept.texts(name) for name in names if kept.has(name)}
+        kept.done()
+        return cls(columns, target, left_out, missing, notes, types, reading, strict, kept_texts)

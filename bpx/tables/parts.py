@@ -7,6 +7,7 @@ becomes of them, are the same wherever the table is cut.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -105,6 +106,7 @@ def open_parts(
             file,
             text=preprocessor.text_columns,
             types=preprocessor.types,
+            known_texts=preprocessor.known_texts,
             missing_values=reading.missing_values,
             decimal=decimal or reading.decimal,
             encoding=encoding,
@@ -155,7 +157,7 @@ def _open_json_lines(text: StreamedText, how: Inference) -> TableParts:
     if not types.names:
         raise InputError(f"{text.path}: the table has no rows")
     texts = types.list_texts()
-    again = Inference({*how.text, *texts}, how.verbatim, how.markers, how.decimal)
+    again = dataclasses.replace(how, text={*how.text, *texts}, gaps={})
 
     def read() -> Iterator[tuple[pl.DataFrame, int]]:
         for frame, done in _read_json_lines(text, again):
@@ -185,6 +187,6 @@ def _open_columnar(source: PreparedReading) -> TableParts:
         done = 0
         for frame in file.read():
             done += frame.height
-            yield blank_frame(frame, source.markers, source.how.verbatim), done
+            yield blank_frame(frame, source.markers, source.how), done
 
     return TableParts(file.rows, read, ".", file.rows <= file.rows_a_part, str(source.path))

@@ -149,7 +149,16 @@ class Preprocessor(TableLayout):
         types = dict(types or {})
         how = (missing == "impute", drop, types, categories_max, rows, strict, decimal, codes)
         fitted = fit_table(frame, target, task, *how)
-        return cls(fitted.columns, fitted.target, fitted.left_out, missing, fitted.notes, types, strict=strict)
+        return cls(
+            fitted.columns,
+            fitted.target,
+            fitted.left_out,
+            missing,
+            fitted.notes,
+            types,
+            strict=strict,
+            kept_texts=fitted.kept_texts,
+        )
 
     def transform(
         self,
@@ -166,7 +175,8 @@ class Preprocessor(TableLayout):
 
         A cell that cannot be read as training read its column counts as missing, if missing values are filled.
         Categories are known in other spellings, such as ``YES`` for ``Yes`` and ``1.0`` for ``1``. Dates whose days and
-        months can only be meant the other way round than in training are read so, with all of their column.
+        months can only be meant the other way round than in training are read so, with all of their column; where
+        training had no dates that say an order, the table does, as it would in training.
 
         Parameters
         ----------
@@ -177,7 +187,8 @@ class Preprocessor(TableLayout):
             say as little as can be said). By default it is an error if the preprocessing or this call is strict, and
             ignored if not. Where training had more categories than features, unseen ones are among the others.
         strict : bool
-            Whether cells that cannot be read, and other spellings, are refused; a strict preprocessing always does.
+            Whether cells that cannot be read, or in two ways, and other spellings are refused; a strict preprocessing
+            always does.
         decimal : {".", ","}
             What stands before decimals where text stands among numbers that are written plainly.
         notes : list of str, optional

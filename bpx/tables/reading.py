@@ -36,6 +36,7 @@ def read_table(
     *,
     text: Collection[str] = (),
     types: Mapping[str, ColumnType] | None = None,
+    known_texts: Mapping[str, Collection[str]] | None = None,
     missing_values: Collection[str | float] | None = None,
     decimal: Decimal | None = None,
     header: bool = True,
@@ -59,6 +60,9 @@ def read_table(
         Columns whose type is declared. Those of text and of categories keep each text as it stands, ``NA`` and ``?``
         among them, and only an empty value is missing. For a trained model this is `Preprocessor.types`. Names that
         the table lacks are ignored.
+    known_texts : dict from str to collection of str, optional
+        Texts of columns that are values there, though `missing_values` has them. For a trained model this is
+        `Preprocessor.known_texts`. Names that the table lacks are ignored.
     missing_values : collection of str, optional
         What stands for a missing value, beside an empty one, in columns whose type is not declared as text or
         category; a number, such as ``-999``, does in columns of numbers however it is written. By default `NA`, `N/A`,
@@ -111,10 +115,11 @@ def read_table(
     """
     import_optional("polars", "tables", "table")
     lines: list[str] = [] if notes is None else notes
-    how: dict[str, Any] = {"text": text, "types": types, "missing_values": missing_values, "decimal": decimal}
+    how: dict[str, Any] = {"text": text, "types": types, "known_texts": known_texts}
+    how |= {"missing_values": missing_values, "decimal": decimal}
     if not isinstance(source, (str, os.PathLike)):
         reading = _check_reading(Path(), "parquet", encoding=None, sheet=None, **how)
-        return _finish("the table", blank_frame(take_frame(source), reading.markers, reading.how.verbatim))
+        return _finish("the table", blank_frame(take_frame(source), reading.markers, reading.how))
     with explain_failures(str(source)):
         prepared = prepare_reading(source, encoding=encoding, sheet=sheet, **how)
         frame = read_prepared(prepared, header=header, notes=lines)
@@ -157,6 +162,7 @@ def prepare_reading(
     *,
     text: Collection[str] = (),
     types: Mapping[str, ColumnType] | None = None,
+    known_texts: Mapping[str, Collection[str]] | None = None,
     missing_values: Collection[str | float] | None = None,
     decimal: Decimal | None = None,
     encoding: str | None = None,
@@ -170,7 +176,8 @@ def prepare_reading(
         If there is no such file, its format cannot be read, or an argument does not go with it.
     """
     import_optional("polars", "tables", "table")
-    how: dict[str, Any] = {"text": text, "types": types, "missing_values": missing_values, "decimal": decimal}
+    how: dict[str, Any] = {"text": text, "types": types, "known_texts": known_texts}
+    how |= {"missing_values": missing_values, "decimal": decimal}
     _check_reading(Path(), "csv", encoding=encoding, sheet=None, **how)
     if not os.fspath(source):
         raise InputError("expected the name of a file, got an empty one")
@@ -187,6 +194,7 @@ def _check_reading(
     *,
     text: Collection[str],
     types: Mapping[str, ColumnType] | None,
+    known_texts: Mapping[str, Collection[str]] | None,
     missing_values: Collection[str | float] | None,
     decimal: Decimal | None,
     encoding: str | None,
@@ -194,7 +202,7 @@ def _check_reading(
 ) -> PreparedReading:
     markers = None if missing_values is None else check_markers(missing_values)
     verbatim = [name for name, declared in (types or {}).items() if declared != "number"]
-    how = Inference(text, verbatim, MISSING_MARKERS if markers is None else markers)
+    how = Inference(text, verbatim, MISSING_MARKERS if markers is None else markers, known=known_texts or {})
     if decimal is not None:
         check_decimal(decimal)
         how.decimal = decimal
@@ -222,7 +230,7 @@ def read_prepared(source: PreparedReading, *, header: bool = True, notes: list[s
         frame = read_excel(file, how, sheet=source.sheet, header=header, notes=notes)
     else:
         read = {"parquet": read_parquet, "arrow": read_arrow, "npz": read_npz}[kind]
-        frame = blank_frame(read(file), source.markers, how.verbatim)
+        frame = blank_frame(read(file), source.markers, how)
     if kind in ("csv", "excel") and header:
         check_second_header(file, frame)
     return _finish(str(file), frame)
@@ -245,12 +253,14 @@ def _finish(where: str, frame: pl.DataFrame) -> pl.DataFrame:
     return frame
 
 
-def blank_frame(frame: pl.DataFrame, markers: tuple[str, ...] | None, verbatim: Collection[str]) -> pl.DataFrame:
+def blank_frame(frame: pl.DataFrame, markers: tuple[str, ...] | None, how: Inference) -> pl.DataFrame:
     """Make null what stands for missing values in a table with types, where it is said what does."""
     if markers is None:
         return frame
     return frame.with_columns(
-        blank_markers(column, markers) for column in frame.get_columns() if column.name not in verbatim
+        blank_markers(column, how.list_markers(column.name))
+        for column in frame.get_columns()
+        if column.name not in how.verbatim
     )
 
 

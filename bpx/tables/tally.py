@@ -37,7 +37,7 @@ class _Far:
 
     rows: int
     first: int
-    number: float
+    value: str
     deviations: float
 
 
@@ -75,13 +75,17 @@ class Tally:
             if example not in count.examples:
                 count.examples.append(example)
 
+    def drop(self, topic: str, name: str) -> None:
+        """Forget what was counted of a column."""
+        self._counts.pop((topic, name), None)
+
     def add_unseen(self, name: str, rows: int, values: Collection[str]) -> None:
         """Count rows with categories that training never saw, and remember the first categories in sorted order."""
         unseen = self._unseen.setdefault(name, _Unseen())
         unseen.rows += rows
         unseen.values = heapq.nsmallest(_UNSEEN_NAMED + 1, {*unseen.values, *values})
 
-    def add_far(self, name: str, rows: int, first: int, number: float, deviations: float) -> None:
+    def add_far(self, name: str, rows: int, first: int, value: str, deviations: float) -> None:
         """Count rows that are far from all training rows.
 
         Parameters
@@ -92,13 +96,15 @@ class Tally:
             How many there are.
         first : int
             The number of the first.
-        number, deviations : float
-            Its value, and how many standard deviations that is from the mean.
+        value : str
+            What it holds, as it is to be written.
+        deviations : float
+            How many standard deviations that is from the mean.
         """
         if name in self._far:
             self._far[name].rows += rows
         else:
-            self._far[name] = _Far(rows, first, number, deviations)
+            self._far[name] = _Far(rows, first, value, deviations)
 
     def tell(self, names: Sequence[str]) -> list[str]:
         """Return what the user should know, a line each, the columns in the order of these names."""
@@ -121,7 +127,7 @@ class Tally:
             far = self._far[name]
             lines.append(
                 f"{what}: {counted(far.rows, 'row')} far from all that training saw, the first in row {far.first:,}: "
-                f"{far.number:g} is {far.deviations:.1g} standard deviations from the mean, and a prediction there "
+                f"{far.value} is {far.deviations:.1g} standard deviations from the mean, and a prediction there "
                 "means nothing"
             )
         if name in self._unseen:

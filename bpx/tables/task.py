@@ -26,12 +26,12 @@ from bpx.tables.target import (
     refuse_missing,
     target_numbers,
 )
-from bpx.tables.values import as_numbers, as_texts, differ_by_rounding, is_text, strip_texts
+from bpx.tables.values import as_numbers, as_texts, differ_by_rounding, is_category, is_text, strip_texts
 
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["find_target", "read_target"]
+__all__ = ["declare_by_type", "find_target", "read_target"]
 
 Array = np.ndarray[Any, Any]
 AskedTask = Literal["auto", "classification", "regression"]
@@ -40,6 +40,21 @@ _INTEGER_CLASSES_MAX = 20
 
 _PLAIN_CLASSES = 5
 """Different whole numbers up to which nobody is told that they are taken for classes."""
+
+
+def declare_by_type(series: pl.Series, task: AskedTask, declared: ColumnType | None) -> ColumnType | None:
+    """Return what a target is declared: text where nothing is said and its type says that it holds categories.
+
+    Parameters
+    ----------
+    series : polars.Series
+        The target, with the type that it has in its table.
+    task : {"auto", "classification", "regression"}
+        The task that is asked for; a regression is one, whatever the type says.
+    declared : {"text", "number", "category"} or None
+        What the user says.
+    """
+    return "text" if declared is None and task != "regression" and is_category(series) else declared
 
 
 def find_target(
@@ -190,8 +205,10 @@ def read_target(
             facts.add("spellings", series.name, tell_spellings(spellings))
         return stripped.replace(spellings) if spellings else stripped, None
     numbers = pl.Series(series.name, found.notation.read(stripped)).fill_nan(None)
-    if found.example:
-        facts.add("numbers", series.name, found.example)
+    if found.example or (task == "auto" and declared is None):
+        facts.add(
+            "numbers", series.name, found.example or f"such as {shown(stripped.filter(numbers.is_not_null())[0])}"
+        )
     if found.doubtful:
         facts.add("points", series.name, shown(found.doubtful))
     if found.odd:

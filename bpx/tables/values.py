@@ -23,6 +23,7 @@ __all__ = [
     "as_numbers",
     "as_texts",
     "differ_by_rounding",
+    "is_category",
     "is_text",
     "looks_like_dates",
     "read_booleans",
@@ -56,6 +57,13 @@ def is_text(series: pl.Series) -> bool:
     import polars as pl
 
     return series.dtype in (pl.String, pl.Categorical, pl.Enum)
+
+
+def is_category(series: pl.Series) -> bool:
+    """Tell whether the type of a column says that it holds categories, whatever they look like."""
+    import polars as pl
+
+    return series.dtype in (pl.Categorical, pl.Enum)
 
 
 def strip_texts(texts: pl.Series) -> pl.Series:

@@ -149,7 +149,7 @@ def read(data, preprocessor):
     reading = preprocessor.reading
     return read_table(
         data, text=preprocessor.text_columns, types=preprocessor.types, missing_values=reading.missing_values,
-        decimal=reading.decimal, header=reading.header,
+        known_texts=preprocessor.known_texts, decimal=reading.decimal, header=reading.header,
     )  # fmt: skip
 
 

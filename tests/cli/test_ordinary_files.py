@@ -9,6 +9,8 @@ from workbooks import write_workbook
 
 pl = pytest.importorskip("polars", reason="tables need polars: the extra table")
 
+from bpx.tables import parts  # noqa: E402
+
 GENERATOR = np.random.default_rng(0)
 ROWS = [
     (("käfer", "biene")[i % 2], round(float(GENERATOR.normal() + 3 * (i % 2)), 2), "xyz"[i % 3], i % 5)
@@ -134,6 +136,38 @@ def test_what_a_gap_is_goes_with_the_model(as_json, trained, tmp_path):
     found = as_json("predict", model, one)["probabilities"]
     assert found[0] == found[1]
     assert found[2] == found[3]
+
+
+@pytest.mark.parametrize("name", ["new.csv", "new.jsonl", "large.csv", "large.jsonl"])
+def test_a_category_of_a_table_with_types_is_one_in_a_file_of_text_too(as_json, monkeypatch, tmp_path, name):
+    rows = pl.DataFrame(
+        {
+            "g": [("NA", "EU", "AS", None)[i % 4] for i in range(120)],
+            "r": [("?", "a", "b", "c", "d")[i % 5] if i % 7 else ("NULL", "null")[i % 2] for i in range(120)],
+            "n": [None if i % 9 == 0 else i / 7 for i in range(120)],
+            "y": [("None", "some", "?")[i % 3] for i in range(120)],
+        }
+    )
+    typed, model, new = tmp_path / "na.parquet", tmp_path / "model", tmp_path / name
+    rows.write_parquet(typed)
+    as_json("train", typed, "--target", "y", "--epochs", 2, "--preset", "fast", "--categories-max", 3, "-o", model)
+    if new.suffix == ".csv":
+        rows.write_csv(new)
+        new.write_text(new.read_text() + "N/A,a,NA,NA\n")  # gaps, as none of these is a category
+    else:
+        rows.write_ndjson(new)
+        new.write_text(new.read_text() + '{"g": "N/A", "r": "a", "n": null, "y": "NA"}\n')
+    if name.startswith("large"):
+        monkeypatch.setattr(parts, "LARGEST_WHOLE", 0)
+        monkeypatch.setattr(parts, "BYTES_A_PART", 400)
+    more = pl.concat([rows, pl.DataFrame({"g": [None], "r": ["a"], "n": [None], "y": [None]}, schema=rows.schema)])
+    more.write_parquet(typed)
+    expected, found = as_json("predict", model, typed), as_json("predict", model, new)
+    assert (found["probabilities"], found.get("notes")) == (expected["probabilities"], expected.get("notes"))
+    assert len({tuple(one) for one in found["probabilities"]}) > 100
+    expected, found = as_json("evaluate", model, typed), as_json("evaluate", model, new)
+    assert found["rows"] == expected["rows"] == 120
+    assert found["loss"] == expected["loss"]
 
 
 def test_what_may_be_a_category_is_said(as_json, command, tmp_path):

@@ -1,6 +1,7 @@
 """Dates and times: how they are written, and what becomes of them."""
 
 import datetime
+import json
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ import pytest
 pl = pytest.importorskip("polars", reason="tables need polars (extra table)")
 
 from bpx.errors import FileFormatError, InputError  # noqa: E402
-from bpx.tables import Preprocessor  # noqa: E402
+from bpx.tables import Preprocessor, parse_columns  # noqa: E402
 from bpx.tables.dates import find_dates, find_phase, read_moments  # noqa: E402
 
 
@@ -17,7 +18,7 @@ def read(values):
     series = pl.Series("when", values)
     found = find_dates(series)
     assert found is not None
-    moments = read_moments(series, found.kind, day_first=found.day_first)
+    moments = read_moments(series, found.kind, day_first=bool(found.day_first))
     return found, [None if np.isnan(m) else str(np.datetime64(int(m), "s")) for m in moments]
 
 
@@ -154,6 +155,91 @@ def test_a_column_with_the_day_first_is_read_so_though_training_had_the_month_fi
     assert "'when' (1 value, such as '25/12/2020')" in notes[1]
 
 
+ISO = [f"2020-{1 + i % 12:02}-{1 + i % 28:02}" for i in range(24)]
+TYPED = [datetime.date.fromisoformat(text) for text in ISO]
+NO_ORDER = {
+    "iso": ISO,
+    "typed": TYPED,
+    "integers": [int(text.replace("-", "")) for text in ISO],
+    "same": ["3.3.2020", *ISO[1:]],
+}
+
+
+def encode_in_parts(fitted, frame, rows):
+    """Encode some rows of a table at a time, as `Preprocessor.transform` encodes all of them; return notes too."""
+    how = fitted.begin_encoding()
+    while True:
+        x = np.concatenate([fitted.encode(frame[i : i + rows], how) for i in range(0, frame.height, rows)])
+        turned = fitted.find_turned(how)
+        if not turned:
+            return x, how.tell(fitted.column_names)
+        how = how.begin_again(turned)
+
+
+@pytest.mark.parametrize(
+    ("values", "iso", "told"),
+    [
+        (["03.11.2024"], ["2024-11-03"], "'when' (1 value, such as '03.11.2024' as 2024-11-03)"),
+        (["03-11-2024 10:00", None], ["2024-11-03 10:00", None], "'03-11-2024 10:00' as 2024-11-03"),
+        (["03/11/2024"], ["2024-03-11"], "'03/11/2024' as 2024-03-11"),
+        (["3/11/2024", "4/11/2024"], ["2024-11-03", "2024-11-04"], "(2 values, such as '3/11/2024' as 2024-11-03, '4/"),
+        (["3/11/2024", "n/a", "25/12/2024"], ["2024-11-03", None, "2024-12-25"], ""),
+        (["3.11.2024", "4.4.2024", "12.25.2024"], ["2024-03-11", "2024-04-04", "2024-12-25"], ""),
+        (["3.11.2024", "25.12.2024", "12.25.2024"], ["2024-11-03", "2024-12-25", "2024-12-25"], "as 2024-11-03"),
+        (["25.12.2024", "12/25/2024"], ["2024-12-25", "2024-12-25"], ""),
+        (["2024-11-03", "3 Nov 2024"], ["2024-11-03", "2024-11-03"], ""),
+    ],
+)
+@pytest.mark.parametrize("training", list(NO_ORDER))
+def test_where_training_said_no_order_new_rows_do(values, iso, told, training):
+    _, fitted = fit(NO_ORDER[training])
+    assert fitted.columns[0].day_first is None
+    fitted = Preprocessor.from_dict(json.loads(json.dumps(fitted.to_dict())))
+    assert fitted.columns[0].day_first is None
+    rows = pl.DataFrame({"when": values, "n": [1.0] * len(values)})
+    same = fitted.transform(rows.with_columns(when=pl.Series(iso)))
+    notes = []
+    assert fitted.transform(rows, notes=notes).tobytes() == same.tobytes()
+    either = [note for note in notes if "of dates that could be read in two ways" in note]
+    assert len(either) == bool(told)
+    assert told in "".join(either)
+    for part in (1, 2):
+        x, told_of_parts = encode_in_parts(fitted, rows, part)
+        assert (x.tobytes(), told_of_parts) == (same.tobytes(), notes)
+    assert (
+        parse_columns(rows, fitted)["when"].tobytes()
+        == parse_columns(rows.with_columns(when=pl.Series(iso)), fitted)["when"].tobytes()
+    )
+
+
+def test_strict_refuses_a_date_that_neither_training_nor_itself_says_how_to_read():
+    _, fitted = fit(ISO)
+    rows = pl.DataFrame({"when": ["25.12.2024", "3.11.2024"], "n": [1.0, 1.0]})
+    with pytest.raises(
+        InputError,
+        match="expected dates that say which number is the day, such as 2024-12-31, got '3.11.2024' in row 2",
+    ):
+        fitted.transform(rows, strict=True)
+    same = fitted.transform(pl.DataFrame({"when": ["2024-12-25"], "n": [1.0]}))
+    assert fitted.transform(rows[:1], strict=True).tobytes() == same.tobytes()
+
+
+def test_a_model_of_an_earlier_bpx_reads_dates_as_it_did():
+    _, fitted = fit(ISO)
+    data = fitted.to_dict()
+    data["columns"][0]["day_first"] = False  # also where training had no such dates
+    rows = pl.DataFrame({"when": ["03.11.2024"], "n": [1.0]})
+    earlier = Preprocessor.from_dict(data)
+    assert earlier.columns[0].day_first is False
+    assert earlier.transform(rows).tobytes() == fitted.transform(rows.with_columns(when=pl.lit("2024-03-11"))).tobytes()
+
+
+def test_dates_of_both_orders_in_one_column_are_told():
+    _, fitted = fit(["25.12.2020", "3.11.2020", "12.25.2020", "4.11.2020"])
+    assert fitted.columns[0].day_first
+    assert any("could be read in two ways: 'when' ('3.11.2020' taken as day, month)" in note for note in fitted.notes)
+
+
 @pytest.mark.parametrize("form", ["{}Q{}", "{}-Q{}", "{} Q{}", "{}q{}"])
 def test_quarters_are_dates(form):
     quarters = [(2000 + i // 4, i % 4 + 1) for i in range(12)]
@@ -189,6 +275,36 @@ def test_months_are_read_in_new_rows_whatever_stands_among_them():
     assert earlier.transform(new)[0].tobytes() == earlier.transform(days)[1].tobytes()
 
 
+@pytest.mark.parametrize("far", ["9999-12-31", "1900-01-01", datetime.date(1900, 1, 1), "31.12.9999 23:59"])
+def test_dates_far_from_all_that_training_saw_have_a_note(far):
+    _, fitted = fit([datetime.date(2020, 1, 1) + datetime.timedelta(days=9 * i) for i in range(40)])
+    notes = []
+    fitted.transform(pl.DataFrame({"when": ["2027-01-01", None, "2013-06-05"], "n": [1.0] * 3}), notes=notes)
+    assert not [note for note in notes if "far from all" in note]
+    rows = pl.DataFrame({"when": [None, far, far], "n": [1.0] * 3})
+    fitted.transform(rows, notes=notes)
+    (found,) = (note for note in notes if "far from all" in note)
+    assert found.startswith(f"column 'when': 2 rows far from all that training saw, the first in row 2: '{far}' is ")
+    assert found.endswith("standard deviations from the mean, and a prediction there means nothing")
+
+
+def test_a_time_of_the_day_far_from_all_others_has_a_note():
+    _, fitted = fit([f"08:0{i % 5}" for i in range(20)])
+    notes = []
+    fitted.transform(pl.DataFrame({"when": ["08:20", "20:00"], "n": [1.0] * 2}), notes=notes)
+    assert "column 'when': 1 row far from all that training saw, the first in row 2: '20:00' is 5e+02 stand" in notes[0]
+
+
+def test_a_date_as_far_as_one_of_training_has_no_note():
+    days = [f"2020-{1 + i % 12:02}-{1 + i % 28:02}" for i in range(1999)]
+    frame, fitted = fit(["9999-12-31", *days])
+    assert fitted.columns[0].reach == pytest.approx(np.sqrt(1999), rel=1e-4)
+    fitted = Preprocessor.from_dict(json.loads(json.dumps(fitted.to_dict())))
+    notes = []
+    fitted.transform(frame, notes=notes)
+    assert notes == []
+
+
 def test_one_date_throughout_is_left_out():
     _, fitted = fit(["2020-01-06"] * 4)
     assert fitted.left_out == ("when",)
@@ -203,6 +319,8 @@ def test_one_date_throughout_is_left_out():
         ({"cycles": ["century"]}, "expected cycles among"),
         ({"year_std": -1.0}, "a deviation of 0 or more"),
         ({"flagged": 1}, "'flagged'"),
+        ({"reach": -1.0}, "'reach'"),
+        ({"day_first": None}, "'day_first'"),
         ({"more": 1}, "unknown fields"),
     ],
 )

@@ -315,7 +315,9 @@ def test_pandas_is_taken(monkeypatch):
         index=[7, 8],
     )
     taken = read_table(frame)
-    assert [str(dtype) for dtype in taken.dtypes[:6]] == ["Float64", "Int64", "String", "String", "Boolean", "Int64"]
+    assert [str(dtype) for dtype in taken.dtypes[:6]] == [
+        "Float64", "Int64", "String", "Categorical", "Boolean", "Int64",
+    ]  # fmt: skip
     when = datetime.datetime(2020, 1, 2)
     assert taken.rows() == [
         (1.5, 1, "a", "x", True, 1, when, "a", 1),
@@ -324,6 +326,39 @@ def test_pandas_is_taken(monkeypatch):
     assert taken.columns[-1] == "3"
     monkeypatch.setattr(reading, "take_frame", lambda table: pl.DataFrame({"n": [-999, 1]}))
     assert read_table(frame, missing_values=[-999]).rows() == [(None,), (1,)]
+
+
+def test_categories_of_other_libraries_are_text_of_any_kind():
+    pd = pytest.importorskip("pandas", reason="the frame is pandas' own")
+    pa = pytest.importorskip("pyarrow", reason="the table is pyarrow's own")
+    frame = pd.DataFrame(
+        {
+            "i": pd.Categorical([7, None, 10, 7]),
+            "o": pd.Categorical([7, None, 10, 7], ordered=True),
+            "f": pd.Categorical([1.5, 2.0, None, 2.0]),
+            "b": pd.Categorical([True, None, False, True]),
+            "t": pd.Categorical(["01", "?", None, "01"]),
+            "c": pd.cut([1.0, 9.0, 1.0, 5.0], [0, 5, 10]),
+            "n": pd.Categorical([None] * 4),
+        }
+    )
+    taken = read_table(frame)
+    assert {str(dtype) for dtype in taken.dtypes} == {"Categorical"}
+    assert taken.cast(pl.String).to_dict(as_series=False) == {
+        "i": ["7", None, "10", "7"],
+        "o": ["7", None, "10", "7"],
+        "f": ["1.5", "2.0", None, "2.0"],
+        "b": ["true", None, "false", "true"],
+        "t": ["01", "?", None, "01"],
+        "c": ["(0, 5]", "(5, 10]", "(0, 5]", "(0, 5]"],
+        "n": [None] * 4,
+    }
+    assert read_table(frame, missing_values=["?"])["t"].to_list() == ["01", None, None, "01"]
+    arrow = pa.table({"i": pa.array([7, None, 10, 7]).dictionary_encode()})
+    assert read_table(arrow)["i"].cast(pl.String).to_list() == ["7", None, "10", "7"]
+    preprocessor = prepare(pl.concat([taken[:, :2]] * 10), "o", validation=0).preprocessor
+    assert (preprocessor.class_names, preprocessor.feature_names) == (("10", "7"), ("i=10", "i=7"))
+    assert preprocessor.transform(pl.DataFrame({"i": [7.0, 10.0]})).tolist() == [[0, 1], [1, 0]]
 
 
 def test_a_table_of_pandas_is_prepared_and_predicted_as_one_of_polars(tmp_path):

@@ -74,6 +74,17 @@ def test_columns_asked_for_as_text_stay_text(written):
     assert read_table(path).rows() == [(12345, 1), (99999, 2)]
 
 
+def test_texts_that_are_known_as_values_are_no_gaps(written):
+    content = "a,b,c,n\nNA,NA,1,NA\n?, null ,NA,2\n,x,,3\n"
+    known = {"a": ["NA"], "b": ["null"], "c": ["NA"], "absent": ["NA"]}
+    expected = [("NA", None, "1", None), (None, "null", "NA", 2), (None, "x", None, 3)]
+    assert read_table(written(content), known_texts=known).rows() == expected
+    assert read_table(written(content.replace("x,", '"x",')), known_texts=known).rows() == expected
+    frame = pl.DataFrame({"a": ["NA", "?", None], "b": ["NA", "?", "x"]})
+    taken = read_table(frame, missing_values=["NA", "?"], known_texts=known)
+    assert taken.rows() == [("NA", None), (None, None), (None, "x")]
+
+
 def test_text_and_categories_that_are_declared_stay_as_they_stand(written):
     path = written("a,b,c,d\nNA,01, null ,1\n?,02,x,01\n,03,,2\n")
     types = {"a": "category", "b": "text", "c": "text", "d": "number", "absent": "text"}

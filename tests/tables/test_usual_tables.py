@@ -6,7 +6,7 @@ import json
 import numpy as np
 import pytest
 
-from bpx.errors import InputError
+from bpx.errors import FileFormatError, InputError
 
 pl = pytest.importorskip("polars", reason="tables need polars (extra table)")
 
@@ -288,12 +288,81 @@ def test_a_declared_number_is_read_in_any_notation_and_is_one_in_every_row():
         Preprocessor.fit(table(n=["$1", "$2", "$3", "oops"]), "y", types={"n": "number"})
 
 
+def test_texts_that_a_file_of_text_has_for_gaps_are_kept_with_their_columns():
+    key = [("NA", "None")[i % 5 == 0] if i % 5 < 2 else f"t{i}" for i in range(ROWS)]
+    frame = table(
+        g=["NA", "EU", None], often=["a", "a", "b", "b", "c", "c", "?"], said=["none", "none", "None", "x"],
+        key=[None if i % 6 == 0 else text for i, text in enumerate(key)], n=["1", "2", "NA"], y=["None", "some", "x"],
+    )  # fmt: skip
+    fitted = fit(frame, categories_max=3)
+    assert "key is missing" in features(fitted)
+    assert "key=NA" not in features(fitted)
+    assert fitted.known_texts == {
+        "g": ("NA",), "often": ("?",), "said": ("None",), "key": ("NA", "None"), "y": ("None",),
+    }  # fmt: skip
+    data = fitted.to_dict()
+    del data["kept_texts"]  # as a bpx before wrote it: its categories and labels are known
+    assert Preprocessor.from_dict(data).known_texts == {"g": ("NA",), "y": ("None",)}
+    with pytest.raises(FileFormatError, match="kept_texts: unknown fields 'absent'"):
+        Preprocessor.from_dict(data | {"kept_texts": {"absent": ["NA"]}})
+    assert "kept_texts" not in fit(frame, types=dict.fromkeys(["g", "often", "said", "key", "y"], "text")).to_dict()
+
+
 def test_durations_are_numbers_and_lists_are_left_out():
     frame = table(d=[datetime.timedelta(hours=h) for h in (1, 2, 5)])
     fitted = fit(frame)
     assert features(fitted) == ("d",)
     seconds = frame.with_columns(d=pl.Series([3600.0, 7200.0, 18000.0] * 20))
     assert fitted.transform(seconds).tobytes() == fitted.transform(frame).tobytes()
+
+
+CATEGORIES = [
+    ["1", "2", "5"], ["101", "102", "x"], ["10%", "20%", "5%"], ["2024-01-01", "2024-02-01", "2024-03-01"],
+    ["a", "A", " a"], ["0", "1", None],
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("values", CATEGORIES)
+@pytest.mark.parametrize("enum", [False, True])
+def test_what_the_type_calls_a_category_is_one_whatever_it_looks_like(values, enum):
+    dtype = pl.Enum([value for value in values if value is not None]) if enum else pl.Categorical
+    texts = table(c=values)
+    frame = texts.cast({"c": dtype})
+    fitted = fit(frame)
+    declared = fit(texts, types={"c": "category"})
+    assert (fitted.columns, fitted.notes) == (declared.columns, declared.notes)
+    assert {feature.partition("=")[0] for feature in features(fitted)} <= {"c", "c is missing"}
+    strict = frame.drop_nulls()
+    assert (
+        fit(strict, strict=True).columns
+        == fit(strict.cast({"c": pl.String}), strict=True, types={"c": "category"}).columns
+    )
+
+
+@pytest.mark.parametrize("values", [*CATEGORIES[:4], [str(100 + i) for i in range(25)]])
+def test_a_target_whose_type_calls_it_a_category_is_classes_with_labels_of_text(values):
+    texts = table(y=values)
+    frame = texts.cast({"y": pl.Categorical})
+    fitted = fit(frame)
+    assert fitted.target == fit(texts, types={"y": "category"}).target
+    assert fitted.target.labels == tuple(sorted(values))
+    assert prepare(frame, "y").preprocessor.target == fitted.target
+    assert fit(frame, strict=True).target.labels == fitted.target.labels
+    if values[0].isdigit() and values[-1].isdigit():
+        assert fit(frame, task="regression").target == fit(texts, task="regression").target
+
+
+def test_categories_that_hardly_come_again_are_left_out_by_their_type_too():
+    frame = table(c=[f"person {i}" for i in range(ROWS)]).cast({"c": pl.Categorical})
+    assert fit(frame).left_out == ("c",)
+    many = table(c=[f"{i % 25:03}" for i in range(ROWS)]).cast({"c": pl.Categorical})
+    assert len(features(fit(many, categories_max=10))) == 11
+
+
+def test_numbers_that_a_table_with_types_has_as_text_are_told():
+    assert "'c' (such as '1')" in note(fit(table(c=["n/a", "1", "2", "5"])), "of text read as numbers", "--category c")
+    assert "'y' (such as '1')" in note(fit(table(y=["1", "2", "5"])), "of text read as numbers", "--category y")
+    assert fit(table(y=["1", "2", "5"]), task="regression").notes == ()
 
 
 def test_codes_stay_text_with_a_note():
@@ -310,6 +379,21 @@ def test_a_number_that_looks_like_a_gap_is_told_and_stays(value):
     assert said in note(fitted, "looks like a gap")
     assert features(fitted) == ("n",)
     assert fitted.columns[1].mean == pytest.approx(np.mean([1.5, 2.5, 7.0, 3.0, value]))
+
+
+@pytest.mark.parametrize("value", [-999, 9999, 999.9])
+@pytest.mark.parametrize("form", ["{}", "${}"])
+def test_a_target_that_looks_like_a_gap_is_told_and_stays(value, form):
+    numbers = [value if i % 10 == 0 else round(20 + v, 3) for i, v in enumerate(X)]
+    frame = table(y=numbers if form == "{}" else [form.format(v) for v in numbers])
+    fitted = fit(frame)
+    assert f"'y' ({value} in 6 rows)" in note(
+        fitted, "with a number that looks like a gap", f"--missing-values {value}"
+    )
+    prepared = prepare(frame, "y")
+    assert sum("looks like a gap" in line for line in prepared.notes) == 1
+    assert len(prepared.train_rows) + len(prepared.validation_rows) == ROWS
+    assert not any("looks like a gap" in line for line in fit(frame, task="classification", categories_max=90).notes)
 
 
 def test_numbers_in_reach_of_others_are_no_gaps():
