@@ -198,7 +198,7 @@ def _find_order(texts: pl.Series) -> tuple[bool, str]:
     pattern = _ignore_case(_PATTERNS[1])
     texts = texts.filter(texts.str.contains(pattern))
     parts = texts.str.extract_groups(pattern).struct.unnest()
-    first, other = (parts.get_column(name).cast(pl.Int64) for name in ("first", "other"))
+    first, other = (parts.get_column(name).cast(pl.Int64, strict=False) for name in ("first", "other"))
     if len(first) == 0 or (first == other).all():
         return False, ""
     if (first > 12).any():
@@ -221,8 +221,9 @@ def find_orders(texts: pl.Series) -> tuple[Array, Array, Array]:
     """
     import polars as pl
 
-    parts = texts.cast(pl.String).str.strip_chars().str.extract_groups(_ignore_case(_PATTERNS[1])).struct.unnest()
-    first, other = (parts.get_column(name).cast(pl.Int64).fill_null(0).to_numpy() for name in ("first", "other"))
+    parts = tidy_texts(texts.cast(pl.String)).str.extract_groups(_ignore_case(_PATTERNS[1])).struct.unnest()
+    numbers = (parts.get_column(name).cast(pl.Int64, strict=False) for name in ("first", "other"))
+    first, other = (number.fill_null(0).to_numpy() for number in numbers)
     day, month = ((one > 0) & (one <= 12) for one in (other, first))
     return (first > 12) & day, month & (other > 12), day & month & (first != other)
 
@@ -316,7 +317,7 @@ def _read_days(parts: pl.DataFrame, day_first: bool) -> Array:
     import polars as pl
 
     def take(name: str) -> Array:
-        return np.asarray(parts.get_column(name).cast(pl.Float64).to_numpy())
+        return np.asarray(parts.get_column(name).cast(pl.Float64, strict=False).to_numpy())
 
     year = take("year")
     short = (parts.get_column("year").str.len_chars() == 2).fill_null(False).to_numpy()
@@ -342,8 +343,11 @@ def _read_clock(parts: pl.DataFrame) -> Array:
     """Give the seconds since midnight; NaN for what is no time of the day."""
     import polars as pl
 
-    hour, minute = (np.asarray(parts.get_column(name).cast(pl.Float64).to_numpy()) for name in ("hour", "minute"))
-    second = parts.get_column("second").str.replace(",", ".").cast(pl.Float64).fill_null(0.0).to_numpy()
+    hour, minute, second = (
+        parts.get_column(name).str.replace(",", ".").cast(pl.Float64, strict=False)
+        for name in ("hour", "minute", "second")
+    )
+    hour, minute, second = hour.to_numpy(), minute.to_numpy(), second.fill_null(0.0).to_numpy()
     half = parts.get_column("half").str.to_lowercase()
     afternoon = half.str.starts_with("p").fill_null(False).to_numpy()
     right = (minute < 60) & (second < 61) & np.where(half.is_null().to_numpy(), hour < 24, (hour >= 1) & (hour <= 12))
