@@ -22,6 +22,7 @@ __all__ = [
     "FoundNotation",
     "NumberNotation",
     "choose_notation",
+    "find_bare",
     "find_gap_words",
     "find_notation",
     "notation_from_dict",
@@ -93,6 +94,9 @@ _MARKED = r"[<>≤≥~≈]|[+-]\)?$"
 
 _PLAIN = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
 """A number as programs write it."""
+
+_CERTAIN = r"[,.]\d+[,.]|[,.]\d{4}|[,.]\d{1,2}(?:\D|$)|^[+-]?[^\d]*\d{4,}[,.]"
+"""A number that shows which of its marks stand before decimals, and which between thousands."""
 
 _SHARE = r"(?i)^(?:[%‰]|per ?cent|per ?mille?|pct\b|prozent|promille)"
 """Units of a part of the whole: a number without one, such as 0.46 for 46%, may be on another scale."""
@@ -218,10 +222,35 @@ class NumberNotation:
         bound = (parts.get_column("bound").is_not_null() | (behind == "+").fill_null(False)).to_numpy()
         return np.where(right, np.where(np.asarray(negative) == 1, -values, values), np.nan), bound & right
 
+    def find_doubtful(self, texts: pl.Series) -> tuple[pl.Series, bool]:
+        """Find the marks between thousands that could be decimal ones.
+
+        Parameters
+        ----------
+        texts : polars.Series
+            Texts that are read as numbers.
+
+        Returns
+        -------
+        doubtful : polars.Series
+            The texts with a mark that could be either.
+        certain : bool
+            Whether another text shows what the marks are.
+        """
+        if self.thousands not in (",", "."):
+            return texts.clear(), False
+        return texts.filter(texts.str.contains(r"\d[,.]\d")), bool(texts.str.contains(_CERTAIN).any())
+
     def to_dict(self) -> dict[str, Any]:
         """Give it as JSON data."""
         known = {"decimal": self.decimal, "thousands": self.thousands, "unit": self.unit}
         return known | ({"multiplied": True} if self.multiplied else {})
+
+
+def find_bare(numbers: Array) -> Array:
+    """Tell which numbers, of those that have no unit, cannot be read where a unit is needed: all but 0."""
+    bare: Array = ~np.isnan(numbers) & (numbers != 0.0)
+    return bare
 
 
 def notation_from_dict(fields: Fields) -> NumberNotation:
@@ -356,13 +385,12 @@ def _describe(values: pl.Series, notation: NumberNotation, numbers: Array, bound
         return FoundNotation(odd=tuple(odd.to_list()) if count > len(odd) else ())
     first = int(disguised.argmax())
     example = f"{values[first]!r} is {numbers[first]:.12g}" if disguised.any() else ""
-    either = notation.thousands in (",", ".") and values.str.contains(r"\d[,.]\d").any()
-    certain = values.str.contains(r"[,.]\d+[,.]|[,.]\d{4}|[,.]\d{1,2}(?:\D|$)|^[+-]?[^\d]*\d{4,}[,.]").any()
+    doubtful, certain = notation.find_doubtful(values)
     return FoundNotation(
         notation,
         tuple(odd.to_list()),
         example,
-        values[first] if either and not certain else "",
+        values[first] if len(doubtful) and not certain else "",
         bound=values[int((read & bounds).argmax())] if (read & bounds).any() else "",
     )
 

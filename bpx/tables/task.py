@@ -194,6 +194,8 @@ def read_target(
         facts.add("numbers", series.name, found.example)
     if found.doubtful:
         facts.add("points", series.name, shown(found.doubtful))
+    if found.bound:
+        facts.add("bounds", series.name, shown(found.bound))
     if found.odd:
         facts.add("odd", series.name, ", ".join(map(shown, found.odd[:3])))
     integers = numbers.cast(pl.Int64, strict=False)
