@@ -72,7 +72,7 @@ _LETTER_POWERS = {"k": 3, "K": 3, "M": 6, "B": 9}
 """What may do so elsewhere, or be a unit, as K for kelvin."""
 
 _LARGEST_BEFORE_LETTER = 1000.0
-"""Numbers of this size and more are not abbreviated by a letter, as in ``2700K``."""
+"""Larger numbers are not abbreviated by a letter, as in ``2700K``."""
 
 _TIMES = rf"(?:(?i:{'|'.join(sorted(_POWERS, reverse=True))})s?\.?|[kKmMbB]|mn|MM)"
 _POWER = r"(?:[²³]|\^[23])"
@@ -356,9 +356,10 @@ def _find_in_values(values: pl.Series, decimal: str) -> FoundNotation:
     if _are_codes(values):
         plain_texts = values.str.contains(_PLAIN)
         return FoundNotation(codes=bool(plain_texts.all()), odd=tuple(values.filter(~plain_texts).to_list()))
-    numbers, bounds, notation, different = _read_best(parts, decimal)
-    if len(different) > 1:
-        return FoundNotation(units=tuple(different) if len(different) <= _FEW_UNITS else ())
+    units, multiplied = _find_units(parts, decimal)
+    if len(units) > 1:
+        return FoundNotation(units=tuple(units) if len(units) <= _FEW_UNITS else ())
+    numbers, bounds, notation = _read_best(parts, "".join(units), decimal, multiplied=multiplied)
     return _describe(values, notation, numbers, bounds)
 
 
@@ -397,52 +398,35 @@ def _describe(values: pl.Series, notation: NumberNotation, numbers: Array, bound
 
 def choose_notation(texts: pl.Series, decimal: str = ".") -> NumberNotation:
     """Return the notation that reads most of the texts of a column which is known to hold numbers."""
-    return _read_best(_take_apart(_list_values(texts)), decimal)[2]
+    parts = _take_apart(_list_values(texts))
+    units, multiplied = _find_units(parts, decimal)
+    return _read_best(parts, next(iter(units), ""), decimal, multiplied=multiplied)[2]
 
 
-def _read_best(parts: pl.DataFrame, decimal: str) -> tuple[Array, Array, NumberNotation, list[str]]:
-    """Read numbers in the notation that reads most of them, the likeliest of these.
+def _find_units(parts: pl.DataFrame, decimal: str) -> tuple[list[str], bool]:
+    """List the different units of numbers, the most frequent first, and tell whether powers of ten are none of them.
 
-    Returns
-    -------
-    numbers, bounds : array, shape (rows,)
-        As `NumberNotation._read_parts` gives them.
-    notation : NumberNotation
-        The notation.
-    different : list of str
-        The different units, ``none`` among them where a number without one may be on another scale; with more than one,
-        these are no numbers of one column.
+    Where a number without the only unit may be on another scale, ``none`` is one too.
     """
-    units = _list_units(parts, "written", "unit")
-    unit = next(iter(units), "")
-    found = _read_marks(parts, unit, decimal)
-    multiplied = _tell_multiplied(parts, found[0])
-    if multiplied:
-        units = _list_units(parts, "counted as", "counted")
-        unit = next(iter(units), "")
-        found = _read_marks(parts, unit, decimal, multiplied=True)
-    if found[2].needs_unit and len(units) == 1:
-        bare = parts.get_column("counted" if multiplied else "unit") == ""
-        if (bare & parts.get_column("digits").str.contains("[1-9]")).any():
-            units = [unit, "none"]
-    return *found, units
+    multiplied = _tell_multiplied(parts, decimal)
+    written, shortened = ("counted as", "counted") if multiplied else ("written", "unit")
+    units = _list_units(parts, written, shortened)
+    if len(units) == 1 and NumberNotation(unit=units[0], multiplied=multiplied).needs_unit:
+        bare = (parts.get_column(shortened) == "") & parts.get_column("digits").str.contains("[1-9]")
+        units += ["none"] if bare.any() else []
+    return units, multiplied
 
 
-def _tell_multiplied(parts: pl.DataFrame, numbers: Array) -> bool:
+def _tell_multiplied(parts: pl.DataFrame, decimal: str) -> bool:
     """Tell whether what may stand for a power of ten behind numbers multiplies them, or is a part of their unit.
 
     Words do, and letters beside a currency or another unit, and letters that differ, as in ``1.8K`` and ``2M``. A
     letter that stands alone may be a unit too, as in ``273 K``, ``2700K`` and ``12M``. Where all numbers with a letter
-    have the same, no others have a unit, and none of them is 1000 or more, it does if some have decimals and no space
-    before it, or if it is a ``K`` and some numbers have none.
-
-    Parameters
-    ----------
-    parts : polars.DataFrame
-        What `_take_apart` gave.
-    numbers : array of float64, shape (rows,)
-        The numbers, not multiplied.
+    have the same, no others have a unit, and none of them is above 1000, it does if some have decimals and no space
+    before it, or if some numbers have no letter and it is a ``K``, or some have decimals.
     """
+    import polars as pl
+
     powers = parts.get_column("power").fill_null(0)
     letters = parts.get_column("lone").fill_null(False)
     if not letters.any() or ((powers > 0) & ~letters).any():
@@ -452,21 +436,21 @@ def _tell_multiplied(parts: pl.DataFrame, numbers: Array) -> bool:
         return False
     if powers.filter(letters).n_unique() > 1:
         return True
-    counted = numbers[letters.to_numpy() & ~np.isnan(numbers)]
-    if (np.abs(counted) >= _LARGEST_BEFORE_LETTER).any():
+    abbreviated = parts.filter(letters)
+    counted, _, _ = _read_best(abbreviated.with_columns(unit=pl.lit("")), "", decimal)
+    counted = counted[~np.isnan(counted)]
+    if (np.abs(counted) > _LARGEST_BEFORE_LETTER).any():
         return False
     bare = bool(((parts.get_column("written") == "") & parts.get_column("digits").str.contains("[1-9]")).any())
     decimals = bool((counted != np.floor(counted)).any())
     thousands = powers.filter(letters)[0] == _LETTER_POWERS["K"]
-    return (bare and (thousands or decimals)) or (
-        decimals and not (parts.filter(letters).get_column("gap") != "").all()
-    )
+    return (bare and (thousands or decimals)) or (decimals and bool((abbreviated.get_column("gap") == "").any()))
 
 
-def _read_marks(
+def _read_best(
     parts: pl.DataFrame, unit: str, decimal: str, *, multiplied: bool = False
 ) -> tuple[Array, Array, NumberNotation]:
-    """Read numbers with the marks before decimals and between thousands that read most of them."""
+    """Read numbers in the notation that reads most of them, the likeliest of these."""
     best: tuple[Array, Array, NumberNotation] | None = None
     count = -1
     for mark, thousands in sorted(_NOTATIONS, key=lambda marks: marks[0] != decimal):
