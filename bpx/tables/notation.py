@@ -557,8 +557,9 @@ def _take_apart(texts: pl.Series) -> pl.DataFrame:
 
 def tidy_texts(texts: pl.Series) -> pl.Series:
     """Take spaces off text, make spaces, minus signs and digits those of ASCII, and give null where nothing is left."""
-    if texts.str.contains(r"[^\x00-\x08\x0a-\x7f]").any():
-        texts = write_ascii_digits(texts).str.replace_all(r"[\u00a0\u202f\u2009\u2007\u3000\t]", " ")
+    texts = write_ascii_digits(texts)
+    if texts.str.contains(r"[\u00a0\u202f\u2009\u2007\u3000\t\u2212\u2019]").any():
+        texts = texts.str.replace_all(r"[\u00a0\u202f\u2009\u2007\u3000\t]", " ")
         texts = texts.str.replace_all("\u2212", "-", literal=True).str.replace_all("\u2019", "'", literal=True)
     return strip_texts(texts)
 

@@ -179,7 +179,8 @@ class Preprocessor(TableLayout):
         strict : bool
             Whether cells that cannot be read, and other spellings, are refused; a strict preprocessing always does.
         decimal : {".", ","}
-            What stands before decimals where text stands among numbers that are written plainly.
+            What stands before decimals where text stands among numbers that are written plainly. Marks between
+            thousands of a column that was found to have the other one are told if they could be decimal marks.
         notes : list of str, optional
             Gets a line about columns that are not used, and about what was found in the others and decided about it.
         dtype : {"float32", "float64"}

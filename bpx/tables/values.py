@@ -49,9 +49,9 @@ _VALUES_AT_A_TIME = 2**16
 _SAMPLE = 10_000
 """Values that are looked at to see whether most values differ."""
 
-_MARKS = {chr(0xFEE0 + ord(mark)): mark for mark in "%()+,-./:"} | {"\u066b": ".", "\u066c": ","}
-"""What stands among digits that are none of ASCII: wide forms of marks, and Arabic marks before decimals and between
-thousands."""
+_MARKS = {chr(0xFEE0 + ord(mark)): mark for mark in "%()+,-./:"} | {"\u066a": "%", "\u066b": ".", "\u066c": ","}
+"""What stands among digits that are none of ASCII: wide forms of marks, and those of Arabic for percent, before
+decimals and between thousands."""
 _OTHER_DIGITS = rf"[\p{{Nd}}{''.join(_MARKS)}&&[^0-9]]"
 
 _DATE = r"^(\d{4}-\d{1,2}-\d{1,2}|\d{1,2}[./-]\d{1,2}[./-](\d{4}|\d{2})|\d{4}/\d{1,2}/\d{1,2})([T ]\d{1,2}:\d{2}.*)?$"

@@ -102,6 +102,8 @@ NOTATIONS = (
     NumberNotation(".", ",", "kr"),
     NumberNotation(".", "", "sq ft"),
     NumberNotation(",", "", "$USD"),
+    NumberNotation(".", ",", "$", multiplied=True),
+    NumberNotation(".", "", "K"),
 )
 
 
