@@ -23,6 +23,7 @@ from bpx.tables.headers import MissingHeaderError, number_columns
 from bpx.tables.inferring import Decimal, check_decimal
 from bpx.tables.kinds import SUFFIXES, find_kind
 from bpx.tables.messages import counted, listed, number_rows, shown
+from bpx.tables.parts import prepare_new_rows
 from bpx.tables.reading import explain_failures, prepare_reading, read_prepared
 from bpx.tables.reading_options import ReadingOptions
 from bpx.tables.target_tally import TargetTally
@@ -317,13 +318,10 @@ def load_rows(
     notes: list[str] = []
     file, reading = file or FileOptions(), preprocessor.reading
     with explain_failures(data):
-        source = prepare_reading(
+        source = prepare_new_rows(
             data,
-            text=preprocessor.text_columns,
-            types=preprocessor.types,
-            known_texts=preprocessor.known_texts,
-            missing_values=reading.missing_values,
-            decimal=file.decimal or reading.decimal,  # type: ignore[arg-type]
+            preprocessor,
+            decimal=file.decimal,  # type: ignore[arg-type]
             encoding=file.encoding,
             sheet=file.sheet,
         )

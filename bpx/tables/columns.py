@@ -25,7 +25,7 @@ from bpx.tables.dates import (
 )
 from bpx.tables.encoding import Encoding, Writer
 from bpx.tables.messages import listed, number_row, shown
-from bpx.tables.notation import NumberNotation, notation_from_dict, tidy_texts
+from bpx.tables.notation import NumberNotation, find_bare, notation_from_dict, tidy_texts
 from bpx.tables.spelling import match_spellings
 from bpx.tables.stored import Fields
 from bpx.tables.values import as_booleans, as_numbers, as_texts, is_text, read_booleans, refuse_rows, strip_texts
@@ -134,7 +134,7 @@ class NumberColumn:
 def read_numbers(series: pl.Series, column: NumberColumn, how: Encoding) -> tuple[Array, Array]:
     """Give the numbers of a column by its notation, NaN for gaps; what cannot be read and infinity are gaps.
 
-    Durations are seconds.
+    Durations are seconds. Numbers of a column that is no text are as text without a unit.
 
     Returns
     -------
@@ -151,12 +151,19 @@ def read_numbers(series: pl.Series, column: NumberColumn, how: Encoding) -> tupl
 
     if series.dtype == pl.Duration:
         series = series.dt.total_microseconds() / 1e6
+    needs_unit = column.notation is not None and column.notation.needs_unit
+    expected = f"numbers with {column.notation.unit}" if column.notation is not None and needs_unit else "numbers"
     if not is_text(series) and series.dtype != pl.Boolean:
         numbers: Array = as_numbers(series.cast(pl.Float64), "") if series.dtype.is_integer() else _read_floats(series)
-        infinite = np.isinf(numbers)
-        if infinite.any() and not how.fitted_here:
-            how.tally.add("infinite", column.name, int(infinite.sum()))
-        return np.where(infinite, np.nan, numbers) if infinite.any() else numbers, infinite
+        told = np.isinf(numbers)
+        if told.any() and not how.fitted_here:
+            how.tally.add("infinite", column.name, int(told.sum()))
+        numbers = np.where(told, np.nan, numbers) if told.any() else numbers
+        bare = find_bare(numbers) if needs_unit else np.zeros(len(numbers), dtype=bool)
+        if bare.any():
+            how.check_texts(series.cast(pl.String), bare, column.name, expected)
+            numbers, told = np.where(bare, np.nan, numbers), told | bare
+        return numbers, told
     texts = tidy_texts(as_texts(series, column.name))
     plain = NumberNotation(",", ".") if how.decimal == "," else NumberNotation()
     numbers, bounds = (column.notation or plain).read_with_bounds(texts)
@@ -164,8 +171,19 @@ def read_numbers(series: pl.Series, column: NumberColumn, how: Encoding) -> tupl
         examples = map(shown, texts.filter(bounds).unique(maintain_order=True).head(3))
         how.tally.add("bounds", column.name, int(bounds.sum()), examples)
     unread = np.isnan(numbers) & texts.is_not_null().to_numpy()
-    how.check_texts(texts, unread, column.name, "numbers", odd=column.odd)
+    how.check_texts(texts, unread, column.name, expected, odd=column.odd)
+    if column.notation is not None and column.notation.decimal != how.decimal and not how.fitted_here:
+        _note_points(texts.filter(~np.isnan(numbers)), column.notation, column.name, how)
     return numbers, unread
+
+
+def _note_points(texts: pl.Series, notation: NumberNotation, name: str, how: Encoding) -> None:
+    """Tell of marks between thousands that could be decimal ones, as they are elsewhere in the file, if all could."""
+    doubtful, certain = notation.find_doubtful(texts)
+    if certain:
+        how.tally.settle("points", name)
+    elif len(doubtful):
+        how.tally.add("points", name, len(doubtful), map(shown, doubtful.unique(maintain_order=True).head(3)))
 
 
 def _read_floats(series: pl.Series) -> Array:

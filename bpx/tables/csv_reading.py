@@ -73,6 +73,8 @@ def read_csv(
             how.decimal = ","
             how.gaps.clear()
             frame = _parse(text, separator, told, how, header, [])
+    if how.settle_decimal(separator, notes):
+        frame = _parse(text, separator, told, how, header, [])
     return frame
 
 

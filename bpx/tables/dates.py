@@ -238,7 +238,8 @@ def find_orders(texts: pl.Series) -> tuple[Orders, Array, Array, Array]:
     import polars as pl
 
     parts = tidy_texts(texts.cast(pl.String)).str.extract_groups(_ignore_case(_PATTERNS[1])).struct.unnest()
-    first, other = (parts.get_column(name).cast(pl.Int64).fill_null(0).to_numpy() for name in ("first", "other"))
+    numbers = (parts.get_column(name).cast(pl.Int64, strict=False) for name in ("first", "other"))
+    first, other = (number.fill_null(0).to_numpy() for number in numbers)
     day, month = ((one > 0) & (one <= 12) for one in (other, first))
     by_day, by_month, either = (first > 12) & day, month & (other > 12), day & month & (first != other)
     example = str(texts[int(either.argmax())]) if either.any() else ""
@@ -335,7 +336,7 @@ def _read_days(parts: pl.DataFrame, day_first: bool) -> Array:
     import polars as pl
 
     def take(name: str) -> Array:
-        return np.asarray(parts.get_column(name).cast(pl.Float64).to_numpy())
+        return np.asarray(parts.get_column(name).cast(pl.Float64, strict=False).to_numpy())
 
     year = take("year")
     short = (parts.get_column("year").str.len_chars() == 2).fill_null(False).to_numpy()
@@ -361,8 +362,11 @@ def _read_clock(parts: pl.DataFrame) -> Array:
     """Give the seconds since midnight; NaN for what is no time of the day."""
     import polars as pl
 
-    hour, minute = (np.asarray(parts.get_column(name).cast(pl.Float64).to_numpy()) for name in ("hour", "minute"))
-    second = parts.get_column("second").str.replace(",", ".").cast(pl.Float64).fill_null(0.0).to_numpy()
+    hour, minute, second = (
+        parts.get_column(name).str.replace(",", ".").cast(pl.Float64, strict=False)
+        for name in ("hour", "minute", "second")
+    )
+    hour, minute, second = hour.to_numpy(), minute.to_numpy(), second.fill_null(0.0).to_numpy()
     half = parts.get_column("half").str.to_lowercase()
     afternoon = half.str.starts_with("p").fill_null(False).to_numpy()
     right = (minute < 60) & (second < 61) & np.where(half.is_null().to_numpy(), hour < 24, (hour >= 1) & (hour <= 12))

@@ -147,7 +147,7 @@ class Encoding:
         """Return what the user should know, a line each, the columns in the order of these names."""
         for name, found in self.orders.items():
             if not found.ambiguous:
-                self.tally.drop("either way", name)
+                self.tally.settle("either way", name)
         unused = [f"not used, because training had no such column: {listed(self.extra)}"] if self.extra else []
         return unused + self.tally.tell(names)
 

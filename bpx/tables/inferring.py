@@ -41,7 +41,7 @@ _LEADING_ZERO = r"^[+-]?0\d"
 _DIGITS = 310
 """Integers of more digits than this are out of the range of float64."""
 
-_COMMA = r"^[+-]?(\d+(,\d+)?|\d*,\d+|\d{1,3}(\.\d{3})+(,\d+)?)([eE][+-]?\d+)?$"
+_COMMA = r"^[+-]?(\d+(,\d+)?|\d*,\d+|[1-9]\d{0,2}(\.\d{3})+(,\d+)?)([eE][+-]?\d+)?$"
 """A number whose decimals stand behind a comma, and whose thousands may have points."""
 _WITH_COMMA = r"^[+-]?(\d+|\d{1,3}(\.\d{3})+)?,\d+([eE][+-]?\d+)?$"
 _THOUSANDS = r"^[+-]?[1-9]\d{0,2},\d{3}$"
@@ -67,6 +67,9 @@ class Inference:
         What stands before decimals. With a comma, points may stand between thousands.
     gaps : dict
         Gets, for each column that stays text, how many of its values were taken for missing, by marker.
+    doubt : DecimalSearch or None
+        Looks at the columns, if the decimal comma is that of a model's training, and this file may have points; see
+        `settle_decimal`.
     """
 
     text: Collection[str] = ()
@@ -75,6 +78,7 @@ class Inference:
     decimal: Decimal = "."
     known: Mapping[str, Collection[str]] = field(default_factory=dict)
     gaps: dict[str, dict[str, int]] = field(default_factory=dict)
+    doubt: DecimalSearch | None = None
 
     def stays_text(self, name: str) -> bool:
         """Tell whether a column is text by declaration."""
@@ -96,6 +100,8 @@ class Inference:
         stripped = column.str.strip_chars()
         verbatim = column.name in self.verbatim
         values = stripped.set(stripped.is_in(["", *self.list_markers(column.name)]), None)
+        if self.doubt is not None:
+            self.doubt.look_at([values])
         first = next(iter(values.drop_nulls().head(1)), None)
         if not self.stays_text(column.name) and first is not None:
             typed = self._type(values, first)
@@ -128,6 +134,31 @@ class Inference:
         if lowered.drop_nulls().is_in(["true", "false"]).all():
             return lowered == "true"
         return values
+
+    def settle_decimal(self, separator: str, notes: list[str]) -> bool:
+        """Find whether a file, all of which was read, has the decimal comma of the training; if not, it has points.
+
+        Parameters
+        ----------
+        separator : str
+            What stands between its values; empty for nothing, a comma too where numbers come with points.
+        notes : list of str
+            Gets a line where the file has points, or may have.
+
+        Returns
+        -------
+        bool
+            Whether it has points, and is to be read anew.
+        """
+        if self.doubt is None:
+            return False
+        self.decimal, note = self.doubt.conclude_on_comma(separator)
+        notes += [note] if note else []
+        self.doubt = None
+        if self.decimal == ",":
+            return False
+        self.gaps.clear()
+        return True
 
     def describe_gaps(self) -> list[str]:
         """Say, in one line, which texts were taken for gaps in columns where they could be categories."""
@@ -190,20 +221,34 @@ class _Marks:
     all_commas: bool = True
     all_thousands: bool = True
     first: str = ""
+    plain_point: str = ""
+    any_point: str = ""
 
 
 class DecimalSearch:
-    """The search of `find_decimal`, for a table of which one part after another is looked at."""
+    """The search of `find_decimal`, for a table of which one part after another is looked at.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    names : collection of str, optional
+        The columns to look at; by default all.
+    """
+
+    def __init__(self, names: Collection[str] | None = None) -> None:
         self._columns: dict[str, _Marks] = {}
+        self._names = names
 
     def look_at(self, columns: Iterable[pl.Series]) -> None:
         """Look at some rows of the table, read as text."""
         for column in columns:
+            if self._names is not None and column.name not in self._names:
+                continue
             marks, values = self._columns.setdefault(column.name, _Marks()), column.drop_nulls()
             with_point = values.filter(values.str.contains(_WITH_POINT))
-            marks.plain_points |= not with_point.str.contains(_THOUSANDS_WITH_POINT).all()
+            plain = with_point.filter(~with_point.str.contains(_THOUSANDS_WITH_POINT))
+            marks.plain_points |= len(plain) > 0
+            marks.plain_point = marks.plain_point or next(iter(plain.head(1)), "")
+            marks.any_point = marks.any_point or next(iter(with_point.head(1)), "")
             marks.all_numbers = marks.all_numbers and bool(values.str.contains(_WITH_POINT + "|" + _COMMA).all())
             marks.all_commas = marks.all_commas and bool(values.str.contains(_COMMA).all())
             commas = values.filter(values.str.contains(_WITH_COMMA))
@@ -221,6 +266,42 @@ class DecimalSearch:
                 sure = sure or not marks.all_thousands
                 example = example or f"{shown(marks.first)} in {shown(name)}"
         return (",", example) if example and sure else (".", "")
+
+    def conclude_on_comma(self, separator: str) -> tuple[Decimal, str]:
+        """Find what stands before decimals in a file for a model whose training was told that it is a comma.
+
+        It is a point if no number has a decimal comma, and one has a point that cannot stand between thousands, or any
+        point in a file whose values stand between commas.
+
+        Parameters
+        ----------
+        separator : str
+            What stands between its values; empty for nothing, a comma too where numbers come with points.
+
+        Returns
+        -------
+        decimal : {".", ","}
+            What was found.
+        note : str
+            What the user should know; empty for nothing.
+        """
+        columns = self._columns.items()
+        if any(marks.first and not marks.all_thousands for _, marks in columns):
+            return ",", ""
+        certain = [f"{shown(marks.plain_point)} in {shown(name)}" for name, marks in columns if marks.plain_point]
+        commas = any(marks.first for _, marks in columns)
+        points = [f"{shown(marks.any_point)} in {shown(name)}" for name, marks in columns if marks.any_point]
+        if certain or (points and separator == "," and not commas):
+            return ".", (
+                f"points were taken for decimal marks ({(certain or points)[0]}), though the training was told that "
+                "commas are; if that is wrong, pass decimal=',' (--decimal ,)"
+            )
+        if points and not commas:
+            return ",", (
+                f"points were taken to stand between thousands ({points[0]}), because the training was told that "
+                "commas are decimal marks; if that is wrong, pass decimal='.' (--decimal .)"
+            )
+        return ",", ""
 
 
 def blank_markers(column: pl.Series, markers: Collection[str]) -> pl.Series:

@@ -13,7 +13,7 @@ from bpx.tables.inferring import MISSING_MARKERS
 from bpx.tables.messages import listed, shown
 from bpx.tables.reading_options import ReadingOptions
 from bpx.tables.stored import Fields
-from bpx.tables.target import ClassTarget, Target, Task, target_from_dict
+from bpx.tables.target import ClassTarget, NumberTarget, Target, Task, target_from_dict
 
 __all__ = ["FORMAT", "VERSION", "TableLayout"]
 
@@ -95,6 +95,16 @@ class TableLayout:
             else:
                 counts += [0] * len(column.features)
         return tuple(counts)
+
+    @property
+    def plain_numbers(self) -> tuple[str, ...]:
+        """The columns, the target among them, whose numbers were written plainly, but for the decimal mark."""
+        learned = (*self.columns, self.target)
+        return tuple(
+            column.name
+            for column in learned
+            if isinstance(column, (NumberColumn, NumberTarget)) and column.notation is None
+        )
 
     @property
     def n_features(self) -> int:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from bpx.tables.preprocessor import Preprocessor
 
-__all__ = ["TableParts", "open_parts"]
+__all__ = ["TableParts", "open_parts", "prepare_new_rows"]
 
 BYTES_A_PART = 2**24
 """Text that is read at a time."""
@@ -102,26 +102,48 @@ def open_parts(
     reading: ReadingOptions = preprocessor.reading
     file = Path(path)
     with explain_failures(str(file)):
-        source = prepare_reading(
-            file,
-            text=preprocessor.text_columns,
-            types=preprocessor.types,
-            known_texts=preprocessor.known_texts,
-            missing_values=reading.missing_values,
-            decimal=decimal or reading.decimal,
-            encoding=encoding,
-            sheet=sheet,
-        )
+        source = prepare_new_rows(file, preprocessor, decimal=decimal, encoding=encoding, sheet=sheet)
         if source.kind in ("parquet", "arrow"):
             return _open_columnar(source)
         if source.kind in ("csv", "json lines") and not _is_small(file):
             text = open_text(file, encoding, notes)
             if source.kind == "csv":
                 return _open_csv(text, source.how, reading.header, decimal or reading.decimal, typed, notes)
-            return _open_json_lines(text, source.how)
+            return _open_json_lines(text, source.how, notes)
         frame = read_prepared(source, header=reading.header, notes=notes)
     height = frame.height
     return TableParts(height, lambda: iter([(frame, height)]), source.how.decimal, True, str(file))
+
+
+def prepare_new_rows(
+    path: str | Path,
+    preprocessor: Preprocessor,
+    *,
+    decimal: Decimal | None = None,
+    encoding: str | None = None,
+    sheet: str | None = None,
+) -> PreparedReading:
+    """Look at a file whose rows a trained model is to be applied to, and at how it is to be read; see `open_parts`.
+
+    A decimal comma that the training was told, and that is not told of this file, is kept to as far as the file allows.
+
+    Raises
+    ------
+    InputError
+        As `prepare_reading` does.
+    """
+    reading: ReadingOptions = preprocessor.reading
+    return prepare_reading(
+        path,
+        text=preprocessor.text_columns,
+        types=preprocessor.types,
+        known_texts=preprocessor.known_texts,
+        missing_values=reading.missing_values,
+        decimal=decimal or reading.decimal,
+        encoding=encoding,
+        sheet=sheet,
+        doubted=() if decimal else preprocessor.plain_numbers,
+    )
 
 
 def _is_small(path: Path) -> bool:
@@ -136,6 +158,10 @@ def _open_csv(
     parts = CsvParts(text, how, header=header, bytes_a_part=BYTES_A_PART, notes=notes)
     if decimal is None:
         how.decimal = parts.find_decimal(notes)
+    elif how.doubt is not None:
+        for _ in parts.read():
+            pass  # the search looks at each part
+        how.settle_decimal(parts.separator, notes)
     if not typed:
         return TableParts(text.size, parts.read, how.decimal, False, str(text.path))
     types = ColumnTypes()
@@ -150,10 +176,14 @@ def _open_csv(
     return TableParts(text.size, read, how.decimal, False, str(text.path))
 
 
-def _open_json_lines(text: StreamedText, how: Inference) -> TableParts:
+def _open_json_lines(text: StreamedText, how: Inference, notes: list[str]) -> TableParts:
     types = ColumnTypes()
     for frame, _ in _read_json_lines(text, how):
         types.look_at(frame)
+    if how.settle_decimal("", notes):
+        types = ColumnTypes()
+        for frame, _ in _read_json_lines(text, how):
+            types.look_at(frame)
     if not types.names:
         raise InputError(f"{text.path}: the table has no rows")
     texts = types.list_texts()

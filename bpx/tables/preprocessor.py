@@ -14,7 +14,7 @@ from bpx.tables.fitting import fit_table
 from bpx.tables.frames import ColumnType, check_columns, named_column, take_frame
 from bpx.tables.inferring import Decimal
 from bpx.tables.layout import TableLayout
-from bpx.tables.target import ClassTarget, find_rows_without
+from bpx.tables.target import ClassTarget, find_bounds, find_rows_without
 from bpx.tables.target_tally import TargetTally
 from bpx.tables.task import AskedTask
 
@@ -190,7 +190,8 @@ class Preprocessor(TableLayout):
             Whether cells that cannot be read, or in two ways, and other spellings are refused; a strict preprocessing
             always does.
         decimal : {".", ","}
-            What stands before decimals where text stands among numbers that are written plainly.
+            What stands before decimals where text stands among numbers that are written plainly. Marks between
+            thousands of a column that was found to have the other one are told if they could be decimal marks.
         notes : list of str, optional
             Gets a line about columns that are not used, and about what was found in the others and decided about it.
         dtype : {"float32", "float64"}
@@ -301,7 +302,7 @@ class Preprocessor(TableLayout):
         frame : polars.DataFrame
             A table with the target column.
         tally : TargetTally, optional
-            Gets what stands in place of a target in the other rows.
+            Gets what stands in place of a target in the other rows, and which targets are bounds.
 
         Returns
         -------
@@ -318,6 +319,8 @@ class Preprocessor(TableLayout):
         missing = np.zeros(frame.height, dtype=bool) if self.strict else find_rows_without(self.target, series)
         if missing.any() and tally is not None:
             tally.add_without(series.filter(missing))
+        if tally is not None and not self.strict:
+            tally.add_bounds(series.filter(find_bounds(self.target, series)))
         return np.flatnonzero(~missing)
 
     def encode_target(self, frame: pl.DataFrame) -> Array:

@@ -18,7 +18,15 @@ from bpx.tables.csv_reading import read_csv
 from bpx.tables.excel_reading import read_excel
 from bpx.tables.frames import ColumnType, take_frame
 from bpx.tables.headers import check_second_header
-from bpx.tables.inferring import MISSING_MARKERS, Decimal, Inference, blank_markers, check_decimal, check_markers
+from bpx.tables.inferring import (
+    MISSING_MARKERS,
+    Decimal,
+    DecimalSearch,
+    Inference,
+    blank_markers,
+    check_decimal,
+    check_markers,
+)
 from bpx.tables.json_lines_reading import read_json_lines
 from bpx.tables.kinds import Kind, find_kind
 from bpx.tables.messages import shown
@@ -167,8 +175,12 @@ def prepare_reading(
     decimal: Decimal | None = None,
     encoding: str | None = None,
     sheet: str | None = None,
+    doubted: Collection[str] = (),
 ) -> PreparedReading:
     """Look at a file and at how it is to be read; see `read_table`.
+
+    Columns that are ``doubted`` tell whether the file has the decimal comma that is given, which is then that of other
+    files; see `Inference.settle_decimal`.
 
     Raises
     ------
@@ -185,7 +197,10 @@ def prepare_reading(
     _check_file(file)
     kind = find_kind(file)
     _check_options(file, kind, encoding, sheet)
-    return _check_reading(file, kind, encoding=encoding, sheet=sheet, **how)
+    reading = _check_reading(file, kind, encoding=encoding, sheet=sheet, **how)
+    if decimal == "," and doubted:
+        reading.how.doubt = DecimalSearch(doubted)
+    return reading
 
 
 def _check_reading(
@@ -226,8 +241,11 @@ def read_prepared(source: PreparedReading, *, header: bool = True, notes: list[s
             frame = read_csv(content, how, header=header, look_for_decimal=source.look_for_decimal, notes=notes)
         else:
             frame = read_json_lines(content, how)
+            frame = read_json_lines(content, how) if how.settle_decimal("", notes) else frame
     elif kind == "excel":
         frame = read_excel(file, how, sheet=source.sheet, header=header, notes=notes)
+        if how.settle_decimal(",", notes):  # the numbers of a workbook come with points
+            frame = read_excel(file, how, sheet=source.sheet, header=header, notes=[])
     else:
         read = {"parquet": read_parquet, "arrow": read_arrow, "npz": read_npz}[kind]
         frame = blank_frame(read(file), source.markers, how)

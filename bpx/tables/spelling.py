@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from bpx.tables.messages import shown
+from bpx.tables.values import write_ascii_digits
 
 if TYPE_CHECKING:
     import polars as pl
@@ -87,5 +88,6 @@ def _read_number(texts: pl.Series) -> pl.Series:
     """Give numbers that are written plainly as floats; null for other texts."""
     import polars as pl
 
+    texts = write_ascii_digits(texts)
     plain = texts.str.contains(_NUMBER) & (texts.str.len_chars() <= _EXACT_DIGITS)
-    return texts.set(~plain, None).cast(pl.Float64) + 0.0  # -0 is 0
+    return texts.set(~plain, None).cast(pl.Float64, strict=False) + 0.0  # -0 is 0

@@ -50,6 +50,7 @@ class Tally:
 
     def __init__(self) -> None:
         self._counts: dict[tuple[str, str], _Count] = {}
+        self._settled: set[tuple[str, str]] = set()
         self._unseen: dict[str, _Unseen] = {}
         self._far: dict[str, _Far] = {}
 
@@ -75,9 +76,9 @@ class Tally:
             if example not in count.examples:
                 count.examples.append(example)
 
-    def drop(self, topic: str, name: str) -> None:
-        """Forget what was counted of a column."""
-        self._counts.pop((topic, name), None)
+    def settle(self, topic: str, name: str) -> None:
+        """Tell nothing of what was doubtful in a column, because one of its cells shows that it is right."""
+        self._settled.add((topic, name))
 
     def add_unseen(self, name: str, rows: int, values: Collection[str]) -> None:
         """Count rows with categories that training never saw, and remember the first categories in sorted order."""
@@ -115,7 +116,7 @@ class Tally:
         for topic in topics:
             for name in names:
                 count = self._counts.get((topic, name))
-                if count is not None:
+                if count is not None and (topic, name) not in self._settled:
                     such = f", such as {', '.join(count.examples)}" if count.examples else ""
                     facts.add(topic, name, counted(count.cells, "value") + such)
         return lines + facts.tell()

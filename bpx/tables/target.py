@@ -9,7 +9,7 @@ import numpy as np
 
 from bpx.errors import FileFormatError, InputError
 from bpx.tables.messages import counted, in_row, listed, shown
-from bpx.tables.notation import NumberNotation, find_gap_words, notation_from_dict
+from bpx.tables.notation import NumberNotation, find_bare, find_gap_words, notation_from_dict
 from bpx.tables.spelling import match_spellings
 from bpx.tables.stored import Fields, is_finite_number
 from bpx.tables.values import as_booleans, as_integers, as_numbers, as_texts, is_text, read_booleans, refuse_rows
@@ -23,6 +23,7 @@ __all__ = [
     "NumberTarget",
     "Target",
     "Task",
+    "find_bounds",
     "find_rows_without",
     "label_values",
     "refuse_missing",
@@ -309,7 +310,7 @@ def target_numbers(series: pl.Series, what: str, notation: NumberNotation | None
 
 
 def find_rows_without(target: Target, series: pl.Series) -> Array:
-    """Tell in which rows the target is missing, infinite, a word for a gap, or text in place of a number.
+    """Tell in which rows the target is missing, infinite, a word for a gap, or no number as training read them.
 
     Returns
     -------
@@ -325,7 +326,27 @@ def find_rows_without(target: Target, series: pl.Series) -> Array:
             notation = None if isinstance(target, ClassTarget) else target.notation
             return np.isnan((notation or NumberNotation()).read(texts))
     found: Array = missing.to_numpy()
-    return found
+    notation = target.notation if isinstance(target, NumberTarget) and series.dtype.is_numeric() else None
+    return found if notation is None or not notation.needs_unit else found | find_bare(_as_floats(series))
+
+
+def find_bounds(target: Target, series: pl.Series) -> Array:
+    """Tell in which rows the target is a bound, such as ``90+`` or ``<5``, that is taken as its number.
+
+    Returns
+    -------
+    array of bool, shape (rows,)
+    """
+    notation = target.notation if isinstance(target, NumberTarget) else None
+    if notation is None or not is_text(series):
+        return np.zeros(len(series), dtype=bool)
+    return notation.read_with_bounds(as_texts(series, target.name))[1]
+
+
+def _as_floats(series: pl.Series) -> Array:
+    import polars as pl
+
+    return np.asarray(series.cast(pl.Float64).to_numpy())
 
 
 def refuse_missing(what: str, missing: Array, advice: str = "") -> None:

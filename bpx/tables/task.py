@@ -211,6 +211,8 @@ def read_target(
         )
     if found.doubtful:
         facts.add("points", series.name, shown(found.doubtful))
+    if found.bound:
+        facts.add("bounds", series.name, shown(found.bound))
     if found.odd:
         facts.add("odd", series.name, ", ".join(map(shown, found.odd[:3])))
     integers = numbers.cast(pl.Int64, strict=False)

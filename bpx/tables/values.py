@@ -6,6 +6,7 @@ text in one file and as numbers in another comes out the same.
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +31,7 @@ __all__ = [
     "read_values",
     "refuse_rows",
     "strip_texts",
+    "write_ascii_digits",
 ]
 
 Array = np.ndarray[Any, Any]
@@ -47,6 +49,11 @@ _LAST_PLACE_OF_FLOAT64 = 2.0**-52
 _VALUES_AT_A_TIME = 2**16
 _SAMPLE = 10_000
 """Values that are looked at to see whether most values differ."""
+
+_MARKS = {chr(0xFEE0 + ord(mark)): mark for mark in "%()+,-./:"} | {"\u066a": "%", "\u066b": ".", "\u066c": ","}
+"""What stands among digits that are none of ASCII: wide forms of marks, and those of Arabic for percent, before
+decimals and between thousands."""
+_OTHER_DIGITS = rf"[\p{{Nd}}{''.join(_MARKS)}&&[^0-9]]"
 
 _DATE = r"^(\d{4}-\d{1,2}-\d{1,2}|\d{1,2}[./-]\d{1,2}[./-](\d{4}|\d{2})|\d{4}/\d{1,2}/\d{1,2})([T ]\d{1,2}:\d{2}.*)?$"
 _TIME = r"^\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?$"
@@ -70,6 +77,17 @@ def strip_texts(texts: pl.Series) -> pl.Series:
     """Take spaces off text, and give null where nothing is left."""
     stripped = texts.str.strip_chars()
     return stripped.set(stripped == "", None)
+
+
+def write_ascii_digits(texts: pl.Series) -> pl.Series:
+    """Give text with the decimal digits of every script, and the marks that stand among them, as those of ASCII."""
+    odd = texts.filter(texts.str.contains(_OTHER_DIGITS))
+    if not len(odd):
+        return texts
+    found = odd.str.extract_all(_OTHER_DIGITS).explode().unique().drop_nulls().to_list()
+    digits = {mark: str(unicodedata.decimal(mark)) for mark in found if unicodedata.decimal(mark, None) is not None}
+    changes = _MARKS | digits
+    return texts.str.replace_many(list(changes), list(changes.values()))
 
 
 def read_values(values: pl.Series, read: Callable[[pl.Series], Array]) -> Array:

@@ -127,6 +127,44 @@ def test_a_decimal_mark_that_was_told_goes_with_the_model(as_json, mistake, trai
     assert "unknown decimal mark ';'" in mistake("train", path, "--target", "art", "--decimal", ";")
 
 
+@pytest.mark.parametrize("whole", [True, False])
+@pytest.mark.parametrize(
+    ("rows", "decimal", "told"),
+    [
+        ("größe,ort,n\n1.500,x,1\n2.500,y,2\n", ".", "'1.500' in 'größe'"),
+        ("größe\tort\tn\n1.500\tx\t1\n0.085\ty\t2\n", ".", "'0.085' in 'größe'"),
+        ('größe,ort,n\n1.5,x,"1,500"\n2.500,y,2\n', ".", "'1.5' in 'größe'"),
+        ('{"größe": "1.500", "ort": "x", "n": 1}\n{"größe": "1.5", "ort": "y", "n": 2}\n', ".", "'1.5' in 'größe'"),
+        ('größe,ort,n\n"1,5",x,1\n1.500,y,2\n', ",", ""),
+        ("größe;ort;n\n1,5;1.5;1\n2,5;0.1;2\n", ",", ""),
+        ("größe;ort;n\n1.500;x;1\n2;y;2\n", ",", "stand between thousands ('1.500' in 'größe'), because"),
+    ],
+)
+def test_points_after_a_training_with_decimal_commas_are_told(
+    as_json, trained, tmp_path, monkeypatch, rows, decimal, told, whole
+):
+    monkeypatch.setattr(parts, "LARGEST_WHOLE", 2**26 if whole else 0)
+    monkeypatch.setattr(parts, "BYTES_A_PART", 30)
+    _, model, _ = trained("data.csv", text("\t", decimal=",").encode(), "--decimal", ",")
+    new = tmp_path / ("new.jsonl" if rows.startswith("{") else "new.csv")
+    new.write_text(rows, encoding="utf-8")
+    found = as_json("predict", model, new)
+    assert [note for note in found["notes"] if told and told in note] == found["notes"][: bool(told)]
+    assert any("points were taken" in note for note in found["notes"]) == bool(told)
+    said = as_json("predict", model, new, "--decimal", decimal)
+    assert found["probabilities"] == said["probabilities"]
+    assert not any("points were taken" in note for note in said["notes"])
+
+
+def test_a_workbook_has_decimal_points_whatever_the_training_had(as_json, trained, tmp_path):
+    pytest.importorskip("fastexcel", reason="Excel needs fastexcel: the extra table")
+    _, model, _ = trained("data.csv", text(";", decimal=",").encode(), "--decimal", ",")
+    book = write_workbook(tmp_path / "new.xlsx", {"new": [("größe", "ort", "n"), (1.234, "x", 1)]})
+    found = as_json("predict", model, book)
+    assert "points were taken for decimal marks ('1.234' in 'größe')" in found["notes"][0]
+    assert found["probabilities"] == as_json("predict", model, book, "--decimal", ".")["probabilities"]
+
+
 def test_what_a_gap_is_goes_with_the_model(as_json, trained, tmp_path):
     rows = text().replace(",x,", ",-999,").encode()
     _, model, notes = trained("data.csv", rows, "--missing-values=-999,?", "--missing", "impute")

@@ -10,7 +10,7 @@ pl = pytest.importorskip("polars", reason="tables need polars (extra table)")
 
 from bpx.errors import FileFormatError, InputError  # noqa: E402
 from bpx.tables import Preprocessor, parse_columns  # noqa: E402
-from bpx.tables.dates import find_dates, find_phase, read_moments  # noqa: E402
+from bpx.tables.dates import find_dates, find_orders, find_phase, read_moments  # noqa: E402
 
 
 def read(values):
@@ -331,3 +331,25 @@ def test_a_stored_column_of_dates_is_checked(change, message):
     data["columns"][0] |= change
     with pytest.raises(FileFormatError, match=message):
         Preprocessor.from_dict(data)
+
+
+@pytest.mark.parametrize(
+    ("written", "plain", "kind"),
+    [
+        ("\uff12\uff10\uff12\uff14/\uff10\uff11/\uff10\uff12", "2024/01/02", "date"),
+        ("\u0663\u0661/\u0661\u0662/\u0662\u0660\u0662\u0664", "31/12/2024", "date"),
+        ("\u0967\u0968 Jan 2024 \u0966\u096a:30", "12 Jan 2024 04:30", "date"),
+        ("\uff10\uff14\uff1a\uff10\uff19", "04:09", "time"),
+    ],
+)
+def test_digits_of_every_script_are_read(written, plain, kind):
+    texts, ascii_texts = (pl.Series("when", [text, None]) for text in (written, plain))
+    found = find_dates(texts)
+    assert (found.kind, found.day_first) == (kind, plain.startswith("31"))
+    np.testing.assert_array_equal(
+        read_moments(texts, kind, day_first=found.day_first),
+        read_moments(ascii_texts, kind, day_first=found.day_first),
+    )
+    assert not np.isnan(read_moments(texts, kind, day_first=found.day_first)[0])
+    for array, expected in zip(find_orders(texts)[1:], find_orders(ascii_texts)[1:], strict=True):
+        np.testing.assert_array_equal(array, expected)

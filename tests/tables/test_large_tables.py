@@ -102,6 +102,8 @@ NOTATIONS = (
     NumberNotation(".", ",", "kr"),
     NumberNotation(".", "", "sq ft"),
     NumberNotation(",", "", "$USD"),
+    NumberNotation(".", ",", "$", multiplied=True),
+    NumberNotation(".", "", "K"),
 )
 
 
@@ -128,13 +130,16 @@ def test_plain_numbers_are_read_as_they_are_when_taken_apart(how):
 def write_numbers(draw):
     """Write random numbers in a random notation, with a slip in some columns."""
     decimal, thousands = notation._NOTATIONS[draw.integers(len(notation._NOTATIONS))]
-    before, after = draw.choice(["", "", "$", "USD ", "-", "US$"]), draw.choice(["", "", " kg", "%", "€", " $"])
+    before, after = (
+        draw.choice(["", "", "$", "USD ", "-", "US$"]),
+        draw.choice(["", "", " kg", "%", "€", " $", "K", " K", "M"]),
+    )
     whole, digits = draw.random() < 0.3, int(draw.integers(1, 3))
     texts = []
     for number in (10 ** draw.uniform(0, 6, 80)).tolist():
         units, _, rest = f"{number:,.{digits}f}".partition(".")
         texts.append(before + thousands.join(units.split(",")) + ("" if whole else decimal + rest) + after)
-    slip = draw.choice(["", "", "", "oops", "5", "007", "12+", "1234567890123456", "n/a", "5 lb", "-3%"])
+    slip = draw.choice(["", "", "", "oops", "5", "007", "12+", "1234567890123456", "n/a", "5 lb", "-3%", "5K", "2M"])
     return [*texts, str(slip)] if slip else texts
 
 

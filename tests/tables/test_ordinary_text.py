@@ -15,6 +15,7 @@ from bpx.tables import Preprocessor, read_table  # noqa: E402
 from bpx.tables.headers import MissingHeaderError  # noqa: E402
 from bpx.tables.inferring import MISSING_MARKERS  # noqa: E402
 from bpx.tables.reading_options import ReadingOptions  # noqa: E402
+from bpx.tables.spelling import match_spellings  # noqa: E402
 from bpx.tables.stored import Fields  # noqa: E402
 
 
@@ -300,3 +301,13 @@ def test_the_line_by_which_excel_is_told_the_separator_is_none_of_rows(read, ref
 def test_a_separator_is_what_two_lines_agree_on(read):
     assert read("size (w,h);kind;n\n1;x;3\n")[0].columns == ["size (w,h)", "kind", "n"]
     assert read("a,b\n1;2,3\n")[0].columns == ["a", "b"]
+
+
+def test_numbers_among_texts_are_known_by_their_value_in_every_script():
+    known = match_spellings(pl.Series("c", ["\uff11", "\u0662", "1.0", "\uff13"]), ["1", "2"])
+    assert known.to_list() == ["1", "2", "1", None]
+
+
+def test_points_of_numbers_that_begin_with_zero_are_none_between_thousands(read):
+    frame, _ = read("a;b\n0.085;x\n1.250;y\n", decimal=",")
+    assert frame.get_column("a").to_list() == [0.085, 1.25]

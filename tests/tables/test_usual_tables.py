@@ -13,6 +13,7 @@ pl = pytest.importorskip("polars", reason="tables need polars (extra table)")
 from bpx.tables import Preprocessor, prepare, split  # noqa: E402
 from bpx.tables.identifiers import find_key, find_many_texts  # noqa: E402
 from bpx.tables.leaks import find_leak  # noqa: E402
+from bpx.tables.target_tally import TargetTally  # noqa: E402
 
 ROWS = 60
 X = np.random.default_rng(0).normal(size=ROWS).round(3)
@@ -259,14 +260,67 @@ def test_numbers_in_disguise_are_read_the_same_later():
         "2 columns of text read as numbers: 'cost' ('$1,200.50' is 1200.5), 'share' ('46%' is 46); if they are"
     )
     assert set(fitted.text_columns) == {"cost", "share", "y"}
-    new = pl.DataFrame({"x": [0.0] * 2, "cost": ["900", "$ 1200.5"], "share": ["5", "46 %"], "plain": [1, 2]})
+    new = pl.DataFrame({"x": [0.0] * 2, "cost": ["900", "$ 1200.5"], "share": ["5 %", "46 %"], "plain": [1, 2]})
     old = pl.DataFrame({"x": [0.0] * 2, "cost": ["$900", "$1,200.50"], "share": ["5%", "46%"], "plain": [1, 2]})
-    numbers = new.with_columns(cost=pl.Series([900.0, 1200.5]), share=pl.Series([5, 46]))
+    numbers = new.with_columns(cost=pl.Series([900.0, 1200.5]))
     assert fitted.transform(new).tobytes() == fitted.transform(old).tobytes() == fitted.transform(numbers).tobytes()
     other = pl.DataFrame({"x": [0.0], "cost": ["5 €"], "share": ["5%"], "plain": [1]})
     with pytest.raises(InputError, match="column 'cost': expected numbers, got '5 €' in row 1"):
         fitted.transform(other, strict=True)
     assert fitted.transform(other).tobytes() == fitted.transform(other.with_columns(cost=pl.lit(None))).tobytes()
+
+
+@pytest.mark.parametrize("values", [["46%", "5%", "9%"], ["18K", "25K", "3K"]])
+def test_a_number_that_may_be_on_another_scale_is_missing_whether_it_is_text_or_not(values):
+    unit = values[0][-1]
+    fitted = fit(table(n=values))
+    filled = fitted.transform(pl.DataFrame({"x": [0.0] * 3, "n": [None, None, f"0{unit}"]})).tobytes()
+    for column, such in ((["0.46", "5", "0"], "'0.46', '5'"), ([0.46, 5.0, 0.0], "'0.46', '5.0'"), ([3, 5, 0], "'3'")):
+        new, notes = pl.DataFrame({"x": [0.0] * 3, "n": column}), []
+        assert fitted.transform(new, notes=notes).tobytes() == filled
+        assert "cannot be read as in training, taken for gaps: 'n' (2 values, such as " + such in notes[0]
+        with pytest.raises(InputError, match=f"column 'n': expected numbers with {unit}, got '.*' in row 1"):
+            fitted.transform(new, strict=True)
+
+
+def test_a_target_that_may_be_on_another_scale_is_left_out():
+    fitted = fit(pl.DataFrame({"x": X, "y": [f"{i}%" for i in range(ROWS)]}))
+    for y in (["0.5", "5", "5%", "0"], [0.5, 5.0, 0.0, 0.0]):
+        new, tally = pl.DataFrame({"x": [0.0] * 4, "y": y}), TargetTally("y")
+        assert fitted.find_target_rows(new, tally=tally).tolist() == [2, 3]
+        assert tally.tell()[0].startswith("2 rows without the target 'y' left out (such as ")
+
+
+def test_thousands_letters_are_multiplied_in_training_and_in_new_rows():
+    fitted = fit(table(n=["1.8K", "3.8K", "155"]))
+    assert "'n' ('1.8K' is 1800)" in note(fitted, "read as numbers")
+    texts = pl.DataFrame({"x": [0.0] * 3, "n": ["200", "1.2K", "2.5M"]})
+    assert (
+        fitted.transform(texts).tobytes()
+        == fitted.transform(texts.with_columns(n=pl.Series([200, 1200, 2500000]))).tobytes()
+    )
+
+
+def test_bounds_of_the_target_are_told():
+    y = ["<0.5", *(f"{i}.5" for i in range(ROWS - 1))]
+    fitted = fit(pl.DataFrame({"x": X, "y": y}))
+    assert "'y' ('<0.5')" in note(fitted, "numbers with bounds, taken as the numbers")
+    tally = TargetTally("y")
+    for part in (["<1.5", "2.5"], [">3", "<1.5"]):
+        fitted.find_target_rows(pl.DataFrame({"x": [0.0] * 2, "y": part}), tally=tally)
+    assert tally.tell() == ["target 'y': 3 bounds taken as the number, such as '<1.5', '>3'"]
+
+
+def test_points_that_are_decimal_marks_elsewhere_in_the_file_are_told():
+    fitted = fit(table(n=["1.234,5 €", "17,5 €", "2.500 €"]))
+    for values, decimal, told in (
+        (["1.500 €", "20 €"], ".", True),
+        (["1.500 €", "20 €"], ",", False),
+        (["1.500 €", "2,5 €"], ".", False),
+    ):
+        notes: list[str] = []
+        fitted.transform(pl.DataFrame({"x": [0.0] * 2, "n": values}), decimal=decimal, notes=notes)
+        assert any("between thousands: 'n' (1 value, such as '1.500 €')" in line for line in notes) == told
 
 
 def test_a_unit_that_varies_is_told():
