@@ -239,7 +239,8 @@ class NumberNotation:
         """
         if self.thousands not in (",", "."):
             return texts.clear(), False
-        return texts.filter(texts.str.contains(r"\d[,.]\d")), bool(texts.str.contains(_CERTAIN).any())
+        marked = texts.str.contains(rf"\d{re.escape(self.thousands)}\d")
+        return texts.filter(marked), bool(texts.str.contains(_CERTAIN).any())
 
     def to_dict(self) -> dict[str, Any]:
         """Give it as JSON data."""

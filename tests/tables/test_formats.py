@@ -401,7 +401,7 @@ def test_a_frame_without_a_table_in_it_is_refused():
     for frame, message in (
         (pd.DataFrame({"a": [1, "x"]}), "column 'a': expected values of one type"),
         (pd.DataFrame(), "the table: the table has no columns"),
-        (pd.DataFrame([[1, 2]], columns=["a", "a"]), "the table cannot be taken"),
+        (pd.DataFrame([[1, 2]], columns=["a", "a"]), "expected columns that are each named once"),
     ):
         with pytest.raises(InputError, match=message):
             read_table(frame)

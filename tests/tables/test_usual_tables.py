@@ -317,9 +317,11 @@ def test_points_that_are_decimal_marks_elsewhere_in_the_file_are_told():
         (["1.500 €", "20 €"], ".", True),
         (["1.500 €", "20 €"], ",", False),
         (["1.500 €", "2,5 €"], ".", False),
+        (["2,500 €", "20 €"], ".", False),
     ):
         notes: list[str] = []
         fitted.transform(pl.DataFrame({"x": [0.0] * 2, "n": values}), decimal=decimal, notes=notes)
+        assert [line for line in notes if "between thousands" in line] == notes[: bool(told)]
         assert any("between thousands: 'n' (1 value, such as '1.500 €')" in line for line in notes) == told
 
 
