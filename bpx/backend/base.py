@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import os
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
@@ -422,6 +423,32 @@ class Backend(ABC):
     def out_of_memory(self, error: BaseException) -> bool:
         """Tell whether an exception of the library says that the device's memory ran out."""
         return isinstance(error, MemoryError)
+
+
+def refuse_after_fork(cls: type[Backend]) -> None:
+    """Have a backend's class refuse to work in processes that are forked off from now on.
+
+    Its library computes in threads, which a forked process lacks: it would wait for them for ever.
+    """
+    if cls in _REFUSING or not hasattr(os, "register_at_fork"):
+        return
+    _REFUSING.add(cls)
+
+    def refuse(backend: Backend, *_: Any, **__: Any) -> Any:
+        raise BackendError(
+            f"backend {backend.name!r} does not work in a process that was forked off after it was used, because "
+            f"{backend.name}'s threads are not in it; start processes with multiprocessing.get_context('spawn')"
+        )
+
+    def mark() -> None:
+        for name in ("asarray", "to_numpy", "computing"):
+            setattr(cls, name, refuse)
+
+    os.register_at_fork(after_in_child=mark)
+
+
+_REFUSING: set[type[Backend]] = set()
+"""The classes that `refuse_after_fork` was given."""
 
 
 def slices(order: np.ndarray) -> list[slice] | None:

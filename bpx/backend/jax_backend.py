@@ -9,7 +9,17 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from bpx.backend.base import CREATION, Array, Backend, Body, BoundNamespace, EveryStep, StepRows, make_missing
+from bpx.backend.base import (
+    CREATION,
+    Array,
+    Backend,
+    Body,
+    BoundNamespace,
+    EveryStep,
+    StepRows,
+    make_missing,
+    refuse_after_fork,
+)
 from bpx.backend.trees import are_same, list_leaves, rebuild
 from bpx.errors import BackendError
 
@@ -28,6 +38,7 @@ class JaxBackend(Backend):
             raise make_missing("jax", "jax") from error
         self._jax = jax
         self._device = self._find_device(jax, device)
+        refuse_after_fork(JaxBackend)
         self.device = _name_device(self._device)
         self.platform: str = self._device.platform
         self.xp = self._bind()

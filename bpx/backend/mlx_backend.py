@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from bpx.backend.base import Array, Body, make_missing
+from bpx.backend.base import Array, Body, make_missing, refuse_after_fork
 from bpx.backend.generic import GenericBackend
 from bpx.backend.trees import list_leaves, rebuild
 from bpx.errors import BackendError
@@ -47,6 +47,7 @@ class MlxBackend(GenericBackend):
             raise missing from error
         self._mx = mx
         super().__init__(device)
+        refuse_after_fork(MlxBackend)
         self.compiles = self.device.startswith("gpu")
         functions = {function.__name__: partial(function, mx) for function in (exp, logaddexp, sin, cos)}
         vars(self.xp).update(functions, bool=mx.bool_)

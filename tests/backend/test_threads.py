@@ -302,3 +302,34 @@ def test_the_bits_of_a_training_are_those_of_its_parts(arguments):
     ran = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=120)
     assert ran.returncode == 0, ran.stderr
     assert ran.stdout.strip() in ("[]", "[2]")  # [] where NumPy's BLAS is none that threadpoolctl knows
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+@pytest.mark.parametrize("name", ["jax", "mlx", "numpy", "torch"])
+def test_a_forked_process_works_or_is_told_why_it_does_not(name):
+    """Threads of JAX and MLX are not in it: it would wait for them for ever."""
+    pytest.importorskip({"mlx": "mlx.core"}.get(name, name), reason=f"{name} is not installed")
+    code = f"""
+import os, warnings
+import bpx
+warnings.simplefilter("ignore")
+x, y = bpx.datasets.xor()
+net = bpx.mlp([2, 4, 1], loss="squared_error", backend={name!r})
+net.fit(x, y, epochs=2)
+child = os.fork()
+if child == 0:
+    try:
+        said = 0
+        for call in (lambda: net.fit(x, y, epochs=1), lambda: net.predict(x),
+                     lambda: bpx.mlp([2, 4, 1], loss="squared_error", backend={name!r})):
+            try:
+                call()
+            except bpx.BackendError as error:
+                said += "forked off" in str(error) and "spawn" in str(error)
+        os._exit(said)
+    finally:
+        os._exit(9)
+print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), len(net.fit(x, y, epochs=1)))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=True)
+    assert done.stdout.split() == ["3" if name in ("jax", "mlx") else "0", "1"]
