@@ -230,7 +230,7 @@ LINEAR = {"kind": "Linear", "n_in": 3, "n_out": 2}
         (_with({"layers": 3}), "the description of the network cannot be read"),
         (_with({"layers": [{"kind": "Convolution"}]}), "unknown layer 'Convolution'"),
         (_with({"layers": [{**LINEAR, "n_in": "three"}]}), "n_in must be a whole number, got 'three'"),
-        (_with({"layers": [{"kind": "Residual"}]}), "the description of the network cannot be read: 'layers'"),
+        (_with({"layers": [{"kind": "Residual"}]}), "layer Residual: 'layers' is missing"),
         (_with({"layers": [{"kind": "Residual", "layers": []}]}), "Residual takes a sequence of layers"),
         (_with({"layers": []}), "the network it describes cannot be built: a network needs at least one layer"),
         (_with({"layers": [LINEAR, LINEAR]}), "cannot be built: layer 1: Linear(3, 2) expects 3 features"),

@@ -49,6 +49,7 @@ ON_THE_HOST = {
         "Periodic.init": "as Layer.init",
         "PBLD.init": "as Layer.init",
         "_read_edges": "settings",
+        "_add_edges": "settings",
     },
     "layers/structure.py": {"Block.init": "as Layer.init", "Block.init_state": "as Layer.init"},
     "core/together.py": {"hash_parameters": "bits, which processes compare"},
@@ -100,6 +101,7 @@ FOR_PEOPLE_AND_FILES = {
     "display.py": "shapes multiplied for a table",
     "tables/": "tables and files",
     "training/": "orders of samples, losses and weights of the host; the device is left to core and the backend",
+    "core/state.py": "learning rates are computed on the host in double precision",
     "core/model.py": "parameters are placed from the host, and shapes multiplied",
     "network.py": "state dicts are NumPy arrays",
 }
