@@ -303,3 +303,9 @@ def test_bad_settings_are_refused(make, message):
     with pytest.raises(bpx.InputError) as error:
         make()
     assert message in str(error.value)
+
+
+@pytest.mark.parametrize("config", [{"kind": "mean_over_members"}, {"kind": "mean_over_members", "loss": {}}])
+def test_a_description_that_lacks_a_setting_is_a_fault_of_the_file(config):
+    with pytest.raises(bpx.FileFormatError, match="is missing"):
+        loss_from_config(config)

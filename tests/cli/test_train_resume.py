@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -437,3 +438,22 @@ def test_threads_are_kept_for_the_rest_of_the_training(as_json, tmp_path, monkey
         assert threads.get_chosen() == number
         assert os.environ["NPROC"] == str(number)
         assert json.loads((folder / "command.json").read_text())["threads"] == number
+
+
+def test_a_key_is_made_once_by_many_at_once_and_anew_where_a_crash_left_half_of_one(monkeypatch, tmp_path):
+    from bpx.cli.seal import is_sealed, make_seal
+
+    monkeypatch.setenv("LOCALAPPDATA" if os.name == "nt" else "XDG_STATE_HOME", str(tmp_path))
+    names = {"output": "net.safetensors"}
+    for left in (None, b"", b"half"):
+        key = tmp_path / "bpx" / "key"
+        key.unlink(missing_ok=True)
+        if left is not None:
+            key.write_bytes(left)
+        seal = make_seal(names)
+        assert is_sealed(names, seal)
+        assert not is_sealed({"output": "other"}, seal)
+        assert [path.name for path in key.parent.iterdir()] == ["key"]
+    key.unlink()
+    with ThreadPoolExecutor(8) as pool:
+        assert len(set(pool.map(lambda _: make_seal(names), range(40))) - {None}) == 1

@@ -7,6 +7,7 @@ import pytest
 
 import bpx
 from bpx.explanation import page_data, write_page
+from bpx.explanation.page import render_page
 from bpx.explanation.pagedata import PAGE_LAYERS
 from bpx.explanation.snapshots import choose_moments
 from bpx.notebook import notebook_network, notebook_xor
@@ -268,3 +269,10 @@ def test_a_trace_keeps_the_statistics_of_its_steps():
 
 def test_the_documentation_of_page_data_lists_the_layers_that_a_page_shows():
     assert all(f"`{kind}`" in page_data.__doc__ for kind in PAGE_LAYERS)
+
+
+def test_a_page_takes_the_batch_size_that_fit_chooses():
+    x, y = bpx.datasets.moons(250, seed=0)
+    net = bpx.mlp([2, 3, 1], loss="binary_cross_entropy", seed=0)
+    chosen, given = (page_data(net, x, y, epochs=2, batch_size=size) for size in ("auto", 32))
+    assert render_page(chosen) == render_page(given)

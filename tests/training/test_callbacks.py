@@ -122,3 +122,9 @@ def test_progress_is_printed_every_so_often_and_at_the_end(data, small, capsys):
     assert ", accuracy 0." in lines[0]
     small.fit(*data, epochs=5, callbacks=[lambda run: run.stop("enough"), bpx.ProgressPrinter(every=4)])
     assert capsys.readouterr().err.splitlines()[0].startswith("epoch 1/5: loss ")
+
+
+@pytest.mark.parametrize("path", [3, None, ""])
+def test_a_checkpoint_needs_a_path(path):
+    with pytest.raises(bpx.InputError, match="the path of a checkpoint's file must be a path"):
+        bpx.Checkpoint(path)
